@@ -1,0 +1,1 @@
+"""The generated contract, `landbridge.v1`; made from proto/ by proto/generate.py."""
