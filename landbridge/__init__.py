@@ -1,0 +1,77 @@
+"""Computed answers across departments' private data, never rows.
+
+    import landbridge
+
+    with landbridge.connect("gateway.example:443", token=token) as client:
+        answer = client.query("SELECT ...", purpose="dpv:ResearchAndDevelopment")
+
+Importing this package imports nothing else: servers that need the contract alone do not load the
+client, and a command that only prints its help does not load gRPC.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from landbridge.answers import Answer, Plan, Reply
+    from landbridge.client import AsyncClient, Client, aconnect, connect
+    from landbridge.directory import Directory
+    from landbridge.errors import (
+        DeadlineExceeded,
+        Fault,
+        InvalidQuestion,
+        LandbridgeError,
+        Refused,
+        Unauthenticated,
+        Unavailable,
+    )
+    from landbridge.receipt import Receipt
+
+_HOMES = {
+    "aconnect": "client",
+    "connect": "client",
+    "AsyncClient": "client",
+    "Client": "client",
+    "Answer": "answers",
+    "Plan": "answers",
+    "Reply": "answers",
+    "Directory": "directory",
+    "Receipt": "receipt",
+    "DeadlineExceeded": "errors",
+    "Fault": "errors",
+    "InvalidQuestion": "errors",
+    "LandbridgeError": "errors",
+    "Refused": "errors",
+    "Unauthenticated": "errors",
+    "Unavailable": "errors",
+}
+
+__all__ = [
+    "Answer",
+    "AsyncClient",
+    "Client",
+    "DeadlineExceeded",
+    "Directory",
+    "Fault",
+    "InvalidQuestion",
+    "LandbridgeError",
+    "Plan",
+    "Receipt",
+    "Refused",
+    "Reply",
+    "Unauthenticated",
+    "Unavailable",
+    "aconnect",
+    "connect",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Loads a public name when it is first used (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'landbridge' has no attribute {name!r}")
+    return getattr(import_module(f"landbridge.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,304 @@
+"""The client: for threads and for asyncio, two drivers of the same exchanges."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from types import TracebackType
+from typing import Final, Self, TypeVar, cast
+
+import grpc
+from google.protobuf.message import Message
+
+from landbridge import exchange
+from landbridge.answers import Answer, Plan, Reply, Value
+from landbridge.directory import Directory
+from landbridge.errors import LandbridgeError, error
+from landbridge.exchange import Exchange, Outcome, Pause, Send
+from landbridge.status import from_rpc_error
+from landbridge.transport import Endpoint, Pem, TokenSource, bearer, current_token
+from landbridge.v1.gateway_pb2_grpc import GatewayStub
+
+Result = TypeVar("Result")
+
+TIMEOUT: Final = 30.0
+
+
+def connect(
+    address: str,
+    *,
+    token: TokenSource | None = None,
+    ca: Pem | None = None,
+    certificate: tuple[Pem, Pem] | None = None,
+    timeout: float = TIMEOUT,
+) -> Client:
+    """A client of the gateway at "host:port", over TLS; connects with the first call.
+
+    `token`: the caller's bearer token, a Path to it, or a function that returns it; the latter two
+    are asked before every call. `ca`: PEM of the authority that signs the gateway's certificate
+    (None: the public ones). `certificate`: (key, certificate), PEM, for mutual TLS. `timeout`:
+    seconds for a call that names none. Raises InvalidQuestion or Unauthenticated for arguments that
+    can never work.
+    """
+    return Client(
+        Endpoint.at(address, ca=ca, certificate=certificate),
+        _source(token, certificate),
+        timeout=timeout,
+    )
+
+
+def aconnect(
+    address: str,
+    *,
+    token: TokenSource | None = None,
+    ca: Pem | None = None,
+    certificate: tuple[Pem, Pem] | None = None,
+    timeout: float = TIMEOUT,
+) -> AsyncClient:
+    """The same for asyncio: `async with landbridge.aconnect(...) as client`.
+
+    The client belongs to the event loop that runs now.
+    """
+    asyncio.get_running_loop()
+    return AsyncClient(
+        Endpoint.at(address, ca=ca, certificate=certificate),
+        _source(token, certificate),
+        timeout=timeout,
+    )
+
+
+class Client:
+    """Asks a gateway; may be used from several threads. Close it, or use it in a `with`."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        token: TokenSource | None,
+        *,
+        timeout: float = TIMEOUT,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._endpoint = endpoint
+        self._token = token
+        self._timeout = timeout
+        self._clock = clock
+        self._channel = endpoint.channel()
+        self._stub = GatewayStub(self._channel)
+        self._closed = False
+
+    def query(
+        self,
+        sql: str,
+        *,
+        purpose: str,
+        epsilon: float | None = None,
+        partial: bool = False,
+        timeout: float | None = None,
+    ) -> Answer:
+        """The answer to one SELECT of aggregates, charged to the owners' budgets.
+
+        `epsilon`: the privacy parameter of the whole question (None: the contract's default).
+        `partial`: accept an answer without the departments that do not reply; they are named.
+        Raises the errors of `landbridge.errors`.
+        """
+        asked = exchange.query(sql, purpose=purpose, epsilon=epsilon, partial=partial)
+        return self._run(asked, timeout)
+
+    def explain(
+        self,
+        sql: str,
+        *,
+        purpose: str,
+        epsilon: float | None = None,
+        timeout: float | None = None,
+    ) -> Plan:
+        """What `query` would do, need and cost; touches no data and charges nothing."""
+        return self._run(exchange.explain(sql, purpose=purpose, epsilon=epsilon), timeout)
+
+    def call(self, handler: str, /, *, purpose: str, **arguments: Value) -> Reply:
+        """The reply of "department.handler" for one subject."""
+        return self._run(exchange.call(handler, purpose=purpose, arguments=arguments), None)
+
+    def directory(self) -> Directory:
+        """The members, their contracts and handlers, as far as this caller may use them."""
+        return self._run(exchange.directory(), None)
+
+    def close(self) -> None:
+        """Ends the connection; calls that still run fail."""
+        self._closed = True
+        self._channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        raised: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<landbridge.Client of {self._endpoint.target}>"
+
+    def _run(self, asked: Exchange[Result], timeout: float | None) -> Result:
+        seconds = self._timeout if timeout is None else timeout
+        steps = exchange.attempts(asked, seconds, self._clock)
+        outcome: Outcome = None
+        while True:
+            try:
+                step = steps.send(outcome)
+            except StopIteration as end:
+                return cast(Result, end.value)
+            if isinstance(step, Pause):
+                time.sleep(step.seconds)
+                outcome = None
+            else:
+                outcome = self._send(step)
+
+    def _send(self, step: Send) -> Message | LandbridgeError:
+        if self._closed:
+            raise _closed()
+        token = current_token(self._token)
+        if inspect.isawaitable(token):
+            raise error("INVALID_ARGUMENT", "token may be a coroutine function for aconnect only.")
+        metadata = bearer(token) if token is not None else ()
+        try:
+            reply = getattr(self._stub, step.method)(
+                step.request, timeout=step.seconds, metadata=metadata
+            )
+        except grpc.RpcError as failure:
+            return _placed(from_rpc_error(failure), self._endpoint)
+        except ValueError:
+            if self._closed:  # by another thread, since we looked
+                raise _closed() from None
+            raise
+        return cast(Message, reply)
+
+
+class AsyncClient:
+    """`Client` for asyncio: the same methods, awaited."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        token: TokenSource | None,
+        *,
+        timeout: float = TIMEOUT,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._endpoint = endpoint
+        self._token = token
+        self._timeout = timeout
+        self._clock = clock
+        self._channel = endpoint.aio_channel()
+        self._stub = GatewayStub(self._channel)
+        self._closed = False
+
+    async def query(
+        self,
+        sql: str,
+        *,
+        purpose: str,
+        epsilon: float | None = None,
+        partial: bool = False,
+        timeout: float | None = None,
+    ) -> Answer:
+        """As `Client.query`."""
+        asked = exchange.query(sql, purpose=purpose, epsilon=epsilon, partial=partial)
+        return await self._run(asked, timeout)
+
+    async def explain(
+        self,
+        sql: str,
+        *,
+        purpose: str,
+        epsilon: float | None = None,
+        timeout: float | None = None,
+    ) -> Plan:
+        """As `Client.explain`."""
+        return await self._run(exchange.explain(sql, purpose=purpose, epsilon=epsilon), timeout)
+
+    async def call(self, handler: str, /, *, purpose: str, **arguments: Value) -> Reply:
+        """As `Client.call`."""
+        return await self._run(exchange.call(handler, purpose=purpose, arguments=arguments), None)
+
+    async def directory(self) -> Directory:
+        """As `Client.directory`."""
+        return await self._run(exchange.directory(), None)
+
+    async def close(self) -> None:
+        """Ends the connection; calls that still run fail."""
+        self._closed = True
+        await self._channel.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        raised: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        return f"<landbridge.AsyncClient of {self._endpoint.target}>"
+
+    async def _run(self, asked: Exchange[Result], timeout: float | None) -> Result:
+        seconds = self._timeout if timeout is None else timeout
+        steps = exchange.attempts(asked, seconds, self._clock)
+        outcome: Outcome = None
+        while True:
+            try:
+                step = steps.send(outcome)
+            except StopIteration as end:
+                return cast(Result, end.value)
+            if isinstance(step, Pause):
+                await asyncio.sleep(step.seconds)
+                outcome = None
+            else:
+                outcome = await self._send(step)
+
+    async def _send(self, step: Send) -> Message | LandbridgeError:
+        if self._closed:
+            raise _closed()
+        token = current_token(self._token)
+        if inspect.isawaitable(token):
+            token = await token
+        metadata = bearer(token) if token is not None else ()
+        try:
+            reply = await getattr(self._stub, step.method)(
+                step.request, timeout=step.seconds, metadata=metadata
+            )
+        except grpc.RpcError as failure:
+            return _placed(from_rpc_error(failure), self._endpoint)
+        return cast(Message, reply)
+
+
+def _source(token: TokenSource | None, certificate: tuple[Pem, Pem] | None) -> TokenSource | None:
+    if token is None and certificate is None:
+        raise error("TOKEN_MISSING", "Give a token, or a certificate for mutual TLS, or both.")
+    if isinstance(token, str):
+        bearer(token)  # a token that can never be sent is refused before anything is
+    return token
+
+
+def _placed(failure: LandbridgeError, endpoint: Endpoint) -> LandbridgeError:
+    """The same failure; where nobody answered, it says at which address."""
+    if failure.reason != "GATEWAY_UNREACHABLE" or failure.hint:
+        return failure
+    return replace(
+        failure,
+        message=f"The gateway at {endpoint.target} cannot be reached.",
+        hint="It must be running there, with a certificate that ca signs for that host name.",
+    )
+
+
+def _closed() -> LandbridgeError:
+    return error("INVALID_ARGUMENT", "This client is closed; connect again.")

@@ -1,0 +1,1 @@
+"""What both servers have at their edges: who speaks, how errors leave, how a server runs."""

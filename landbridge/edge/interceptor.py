@@ -1,0 +1,112 @@
+"""What every call passes on its way in and out: our deadline, and how errors leave."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, TypeVar, cast
+
+import grpc
+
+from landbridge.errors import LandbridgeError, error
+from landbridge.status import to_status
+
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+
+Report = Callable[[BaseException], None]
+"""Takes an exception for the operator's eyes; what it holds may come from the data."""
+
+
+class Boundary(grpc.ServerInterceptor):
+    """Nothing but a reply or a status of the catalogue leaves; every call has a deadline.
+
+    A `LandbridgeError` leaves as its own status. Any other exception goes to `report` and leaves as
+    FAULT with the constant sentence; so does an error of reason FAULT, whose sentence promises that
+    the operator's log says where. A servicer raises and never calls `context.abort`: an abort
+    counts as a defect, because its text was not written for the wire.
+
+    The servicer's `context.time_remaining()` is the caller's, at most `maximum_seconds` after the
+    servicer began; gRPC itself shows a call without deadline as 9.2e18 seconds. Nothing is stopped
+    when it reaches 0: whoever works asks for it.
+
+    Unary calls only; a streaming method is not served at all rather than unguarded.
+    """
+
+    def __init__(
+        self,
+        report: Report,
+        *,
+        maximum_seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._report = report
+        self._maximum_seconds = maximum_seconds
+        self._clock = clock
+
+    def intercept_service(
+        self,
+        continuation: Callable[
+            [grpc.HandlerCallDetails], grpc.RpcMethodHandler[Request, Response] | None
+        ],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> grpc.RpcMethodHandler[Request, Response] | None:
+        """The handler of the method, guarded."""
+        handler = continuation(handler_call_details)
+        if handler is None:
+            return None
+        serve = handler.unary_unary
+        if serve is None:
+            raise TypeError("Boundary guards unary methods only; a streaming one was registered.")
+
+        def guarded(request: Request, context: grpc.ServicerContext) -> Response:  # noqa: RET503
+            timed = _Timed(context, self._clock() + self._maximum_seconds, self._clock)
+            try:
+                return serve(request, cast(grpc.ServicerContext, timed))
+            except LandbridgeError as refusal:
+                status = self._status(refusal)
+            except BaseException as defect:  # noqa: BLE001 - SystemExit too: a call must end
+                status = self._fault(defect)
+            context.abort_with_status(status)  # raises
+
+        return grpc.unary_unary_rpc_method_handler(
+            guarded,
+            request_deserializer=handler.request_deserializer,
+            response_serializer=handler.response_serializer,
+        )
+
+    def _status(self, refusal: LandbridgeError) -> grpc.Status:
+        if refusal.reason == "FAULT":
+            return self._fault(refusal)
+        try:
+            return to_status(refusal)
+        except Exception as defect:  # noqa: BLE001 - its text must not reach the wire either
+            return self._fault(defect)
+
+    def _fault(self, defect: BaseException) -> grpc.Status:
+        with suppress(Exception):  # a broken report must not hold up or change a reply
+            self._report(defect)
+        return to_status(error("FAULT"))
+
+
+class _Timed:
+    """The context as the servicer sees it: gRPC's own, with our deadline."""
+
+    __slots__ = ("_clock", "_context", "_end")
+
+    def __init__(
+        self, context: grpc.ServicerContext, end: float, clock: Callable[[], float]
+    ) -> None:
+        self._context = context
+        self._end = end
+        self._clock = clock
+
+    def time_remaining(self) -> float:
+        """Seconds until the earlier of the caller's deadline and ours; never under 0."""
+        ours = self._end - self._clock()
+        theirs = self._context.time_remaining()
+        return max(0.0, ours if theirs is None else min(ours, theirs))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)

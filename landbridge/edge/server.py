@@ -1,0 +1,127 @@
+"""How a server of ours runs: synchronous gRPC over TLS, with every limit set."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Final
+
+import grpc
+
+from landbridge.edge.interceptor import Boundary, Report
+
+Registration = Callable[[grpc.Server], None]
+"""Adds one servicer, for example `partial(add_GatewayServicer_to_server, servicer)`."""
+
+MAXIMUM_MESSAGE_BYTES: Final = 4 * 1024 * 1024
+MAXIMUM_METADATA_BYTES: Final = 16 * 1024
+"""Of a request. A token of the longest accepted kind (8 KiB) fits with room to spare."""
+
+
+class CannotListen(Exception):  # noqa: N818 - says what happened, as all errors here do
+    """The server cannot start at this address; one sentence for its operator."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """A server's key and certificate chain, PEM.
+
+    With `authority` (PEM), callers must show a certificate that it signed.
+    """
+
+    key: bytes = field(repr=False)
+    certificate: bytes
+    authority: bytes | None = None
+
+    def credentials(self) -> grpc.ServerCredentials:
+        """For gRPC, which reads them when the server starts to listen."""
+        return grpc.ssl_server_credentials(
+            [(self.key, self.certificate)],
+            root_certificates=self.authority,
+            require_client_auth=self.authority is not None,
+        )
+
+
+class Running:
+    """A server that listens on `port` until it is stopped."""
+
+    def __init__(self, server: grpc.Server, port: int, pool: ThreadPoolExecutor) -> None:
+        self._server = server
+        self._pool = pool
+        self.port = port
+
+    def stop(self, grace: float) -> None:
+        """Takes no new calls from now on and returns when none is left.
+
+        What still runs after `grace` seconds is cut off. A second time does nothing.
+        """
+        self._server.stop(grace).wait()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def wait(self) -> None:
+        """Returns when the server has been stopped."""
+        self._server.wait_for_termination()
+
+
+def serve(
+    services: Iterable[Registration],
+    *,
+    address: str,
+    tls: Tls,
+    report: Report,
+    threads: int,
+    maximum_seconds: float = 60.0,
+    maximum_calls: int = 1_000,
+    maximum_streams: int = 100,
+    clock: Callable[[], float] = time.monotonic,
+) -> Running:
+    """Listens on `address` ("host:port", port 0: any free one) and serves, each call behind a
+    `Boundary`.
+
+    `threads` calls run at a time; up to `maximum_calls` run or wait, and `maximum_streams` of one
+    connection; gRPC turns away what comes on top (RESOURCE_EXHAUSTED) or makes it wait. Raises
+    CannotListen, never shares a port.
+    """
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="call")
+    server = grpc.server(
+        pool,
+        interceptors=[Boundary(report, maximum_seconds=maximum_seconds, clock=clock)],
+        options=_options(maximum_streams),
+        maximum_concurrent_rpcs=maximum_calls,
+    )
+    for register in services:
+        register(server)
+    try:
+        port = server.add_secure_port(address, tls.credentials())
+    except RuntimeError:
+        port = 0
+    if port == 0:
+        pool.shutdown(wait=False)
+        raise CannotListen(
+            f"Cannot listen on {address}: the port is in use, the address is not this machine's, "
+            "or the TLS key and certificate do not belong together."
+        )
+    server.start()
+    return Running(server, port, pool)
+
+
+def _options(maximum_streams: int) -> list[tuple[str, int]]:
+    return [
+        # On by default, and a second server would silently take half of the calls.
+        ("grpc.so_reuseport", 0),
+        ("grpc.max_receive_message_length", MAXIMUM_MESSAGE_BYTES),
+        # The soft limit would refuse at random between the two; one line is easier to explain.
+        ("grpc.max_metadata_size", MAXIMUM_METADATA_BYTES),
+        ("grpc.absolute_max_metadata_size", MAXIMUM_METADATA_BYTES),
+        ("grpc.max_concurrent_streams", maximum_streams),
+        # Identity only: a few bytes cannot become megabytes.
+        ("grpc.compression_enabled_algorithms_bitset", 1),
+        # A peer that vanished is noticed within 40 s while calls run.
+        ("grpc.keepalive_time_ms", 30_000),
+        ("grpc.keepalive_timeout_ms", 10_000),
+        # More pings than our own clients send are a flood.
+        ("grpc.http2.min_ping_interval_without_data_ms", 20_000),
+        ("grpc.http2.max_ping_strikes", 2),
+    ]

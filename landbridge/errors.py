@@ -1,0 +1,193 @@
+"""Everything that can go wrong, drawn once.
+
+    LandbridgeError
+    ├── Refused            an answer: a rule said no (which rule, what would pass)
+    ├── InvalidQuestion    the text is outside the question algebra (where, what is accepted)
+    ├── Unauthenticated    nobody knows who asks
+    ├── Unavailable        a department, or the service, cannot answer now (who is missing)
+    ├── DeadlineExceeded   time ran out
+    └── Fault              a defect of ours; says nothing about the data
+
+`CATALOGUE` maps each stable `reason` to its gRPC status and exception, and is read in both
+directions: a server turns an exception into a status, a client turns the status back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A 1-based place in the question's text."""
+
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"line {self.line}, column {self.column}"
+
+
+@dataclass(eq=False)
+class LandbridgeError(Exception):
+    """What every exception of Landbridge is.
+
+    `reason` is a stable upper-case word of `CATALOGUE`; `message` is one sentence for a person and
+    never holds a value from the data; `rule` names the policy or built-in rule that decided;
+    `hint` says what would pass; `receipt` is the serialized `landbridge.v1.Receipt` of the log
+    entry that the refusal left, empty where there is none.
+    """
+
+    reason: str
+    message: str
+    rule: str = ""
+    hint: str = ""
+    position: Position | None = None
+    missing: tuple[str, ...] = ()
+    receipt: bytes = field(default=b"", repr=False)
+
+    def __post_init__(self) -> None:
+        if self.reason not in CATALOGUE:
+            raise KeyError(f"reason {self.reason!r} is not in landbridge.errors.CATALOGUE")
+        Exception.__init__(self, self.message)
+
+    @property
+    def status(self) -> str:
+        """The gRPC status name that belongs to the reason."""
+        return CATALOGUE[self.reason].status
+
+    def __str__(self) -> str:
+        where = f" at {self.position}" if self.position else ""
+        rule = f" [{self.rule}]" if self.rule else ""
+        hint = f" {self.hint}" if self.hint else ""
+        return f"{self.reason}{where}: {self.message}{rule}{hint}"
+
+
+class Refused(LandbridgeError):
+    """A rule said no. The refusal does not depend on the data."""
+
+
+class InvalidQuestion(LandbridgeError):
+    """The text is not a question of the algebra; `position` says where."""
+
+
+class Unauthenticated(LandbridgeError):
+    """The caller, or the peer, could not be identified."""
+
+
+class Unavailable(LandbridgeError):
+    """Nobody can answer now; `missing` names the departments that did not."""
+
+
+class DeadlineExceeded(LandbridgeError):
+    """Time ran out before an answer was complete."""
+
+
+class Fault(LandbridgeError):
+    """A defect or an outage inside; the message is the same whatever the data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One row of the catalogue: the gRPC status name, the exception, the public sentence."""
+
+    status: str
+    exception: type[LandbridgeError]
+    sentence: str
+
+
+CATALOGUE: Final[dict[str, Reason]] = {
+    # who asks
+    "TOKEN_MISSING": Reason(
+        "UNAUTHENTICATED", Unauthenticated, "The request carries no bearer token."
+    ),
+    "TOKEN_INVALID": Reason("UNAUTHENTICATED", Unauthenticated, "The bearer token is not valid."),
+    "TOKEN_EXPIRED": Reason(
+        "UNAUTHENTICATED", Unauthenticated, "The bearer token is outside its period of validity."
+    ),
+    "TOKEN_AUDIENCE": Reason(
+        "UNAUTHENTICATED", Unauthenticated, "The bearer token was issued for somebody else."
+    ),
+    "PEER_UNKNOWN": Reason(
+        "UNAUTHENTICATED", Unauthenticated, "The certificate of the peer is not the gateway's."
+    ),
+    # what is asked
+    "INVALID_QUESTION": Reason(
+        "INVALID_ARGUMENT", InvalidQuestion, "The text is outside the question algebra."
+    ),
+    "UNBOUNDED_EXPRESSION": Reason(
+        "INVALID_ARGUMENT", InvalidQuestion, "An aggregated expression has no finite bounds."
+    ),
+    "UNDECLARED_DOMAIN": Reason(
+        "INVALID_ARGUMENT", InvalidQuestion, "A grouping column has no declared domain."
+    ),
+    "TOO_MANY_CELLS": Reason(
+        "INVALID_ARGUMENT", InvalidQuestion, "The answer would have too many cells."
+    ),
+    "INVALID_ARGUMENT": Reason(
+        "INVALID_ARGUMENT", InvalidQuestion, "An argument of the request is not usable."
+    ),
+    # whether it may be answered
+    "PURPOSE_MISSING": Reason("PERMISSION_DENIED", Refused, "The request states no purpose."),
+    "PURPOSE_NOT_ALLOWED": Reason(
+        "PERMISSION_DENIED", Refused, "The purpose is not allowed for this caller or this data."
+    ),
+    "NOT_AVAILABLE": Reason(
+        "PERMISSION_DENIED", Refused, "No such thing exists that this caller may use."
+    ),
+    "ACCESS_DENIED": Reason(
+        "PERMISSION_DENIED", Refused, "No policy permits this, or one forbids."
+    ),
+    "LEVEL_FORBIDS": Reason(
+        "PERMISSION_DENIED", Refused, "The level of a column forbids this use of it."
+    ),
+    "EPSILON_OUT_OF_RANGE": Reason(
+        "PERMISSION_DENIED", Refused, "The contract does not allow this epsilon for one question."
+    ),
+    "BUDGET_EXHAUSTED": Reason(
+        "RESOURCE_EXHAUSTED", Refused, "The owner's budget does not cover this question."
+    ),
+    "SUBJECTS_EXHAUSTED": Reason(
+        "RESOURCE_EXHAUSTED", Refused, "The caller's quota of distinct subjects is used up."
+    ),
+    "QUESTION_ID_REUSED": Reason(
+        "PERMISSION_DENIED", Refused, "This question id was used for another question."
+    ),
+    # whether anybody can answer
+    "DEPARTMENT_MISSING": Reason("UNAVAILABLE", Unavailable, "A department did not answer."),
+    "GATEWAY_UNREACHABLE": Reason("UNAVAILABLE", Unavailable, "The gateway cannot be reached."),
+    "SHUTTING_DOWN": Reason("UNAVAILABLE", Unavailable, "The service is shutting down."),
+    "LOG_UNAVAILABLE": Reason(
+        "UNAVAILABLE", Unavailable, "The log cannot be written, so nothing may be answered."
+    ),
+    "LEDGER_UNAVAILABLE": Reason(
+        "UNAVAILABLE", Unavailable, "The budget ledger cannot be written, so nothing may be read."
+    ),
+    "TOO_BUSY": Reason("UNAVAILABLE", Unavailable, "The service takes no more requests just now."),
+    "DEADLINE": Reason("DEADLINE_EXCEEDED", DeadlineExceeded, "Time ran out before the answer."),
+    # what went wrong inside
+    "RUN_FAILED": Reason("INTERNAL", Fault, "The question could not be computed; it was charged."),
+    "ANSWER_REJECTED": Reason(
+        "INTERNAL", Fault, "A department sent an answer that does not fit the question."
+    ),
+    "FAULT": Reason("INTERNAL", Fault, "The service failed; the operator's log says where."),
+}
+
+
+def error(
+    reason: str,
+    message: str = "",
+    *,
+    rule: str = "",
+    hint: str = "",
+    position: Position | None = None,
+    missing: Iterable[str] = (),
+    receipt: bytes = b"",
+) -> LandbridgeError:
+    """The exception that belongs to `reason`; without a message, the catalogue's sentence."""
+    row = CATALOGUE[reason]
+    return row.exception(
+        reason, message or row.sentence, rule, hint, position, tuple(missing), receipt
+    )

@@ -1,0 +1,205 @@
+"""One request and its reply, and how it is carried through, without a socket.
+
+`attempts` is the whole behaviour of a call: deadline, question id, the one retry. It is a generator
+that says what to do next; a driver with threads and one with asyncio do it.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from decimal import Decimal
+from numbers import Real
+from typing import Any, Final, Generic, TypeVar
+
+from google.protobuf.message import Message
+
+from landbridge.answers import Answer, Plan, Reply, Value
+from landbridge.directory import Directory
+from landbridge.errors import LandbridgeError, error
+from landbridge.v1 import gateway_pb2
+from landbridge.wire import read_answer, read_directory, read_plan, read_reply, write_literal
+
+Result = TypeVar("Result")
+
+MAXIMUM_REQUEST_BYTES: Final = 4 * 1024 * 1024 - 1024
+LONGEST_TIMEOUT: Final = 86_400.0
+PAUSE: Final = 0.25
+"""Seconds before the retry: longer than the channel waits before it connects anew."""
+
+PASSING: Final = frozenset({"GATEWAY_UNREACHABLE", "SHUTTING_DOWN"})
+"""What a second attempt can mend: the reply was lost, or another replica takes over. The other
+reasons of UNAVAILABLE are the gateway's word, already logged; asking again at once adds load."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange(Generic[Result]):
+    """A request, the gateway's method that takes it, and how its reply is read.
+
+    Repeating it is safe: it changes nothing, or it carries a question id.
+    """
+
+    method: str
+    request: Message
+    read: Callable[[Any], Result]
+
+    def __post_init__(self) -> None:
+        if self.request.ByteSize() > MAXIMUM_REQUEST_BYTES:
+            raise error(
+                "INVALID_ARGUMENT",
+                f"The request is larger than {MAXIMUM_REQUEST_BYTES} bytes; ask for less at once.",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send the request and give back its reply, or the error that came instead."""
+
+    method: str
+    request: Message
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Wait."""
+
+    seconds: float
+
+
+Outcome = Message | LandbridgeError | None
+"""What a driver gives back: a reply or an error for `Send`, None for `Pause`."""
+
+
+def attempts(
+    exchange: Exchange[Result], timeout: float, clock: Callable[[], float]
+) -> Generator[Send | Pause, Outcome, Result]:
+    """The steps of a call that ends within `timeout` seconds; returns what was read.
+
+    Raises DEADLINE when time is up, and what the gateway raised. After a `PASSING` failure the same
+    request, with the same question id, is sent once more.
+    """
+    end = clock() + _seconds(timeout)
+    retried = False
+    while True:
+        left = end - clock()
+        if left <= 0:
+            raise error("DEADLINE")
+        outcome = yield Send(exchange.method, exchange.request, left)
+        if not isinstance(outcome, LandbridgeError):
+            return exchange.read(outcome)
+        if retried or outcome.reason not in PASSING or end - clock() <= PAUSE:
+            raise outcome
+        retried = True
+        yield Pause(PAUSE)
+
+
+def query(sql: str, *, purpose: str, epsilon: float | None, partial: bool) -> Exchange[Answer]:
+    """Answers one SELECT of aggregates."""
+    if not isinstance(partial, bool):
+        raise error("INVALID_ARGUMENT", f"partial must be True or False, not {_kind(partial)}.")
+    request = gateway_pb2.QueryRequest(
+        sql=_sql(sql),
+        purpose=_purpose(purpose),
+        micro_epsilon=_micro_epsilon(epsilon),
+        partial=partial,
+        question_id=_question_id(),
+    )
+    return Exchange("Query", request, read_answer)
+
+
+def explain(sql: str, *, purpose: str, epsilon: float | None) -> Exchange[Plan]:
+    """What a query would do, need and cost."""
+    request = gateway_pb2.ExplainRequest(
+        sql=_sql(sql), purpose=_purpose(purpose), micro_epsilon=_micro_epsilon(epsilon)
+    )
+    return Exchange("Explain", request, read_plan)
+
+
+def call(handler: str, *, purpose: str, arguments: dict[str, Value]) -> Exchange[Reply]:
+    """Runs a department's handler for one subject."""
+    if not isinstance(handler, str) or len(_parts(handler)) != 2:
+        raise error(
+            "INVALID_ARGUMENT",
+            'The handler must be named "department.handler", for example "faa.airworthiness_band".',
+        )
+    request = gateway_pb2.CallRequest(
+        handler=_text(handler, "INVALID_ARGUMENT", "The handler's name"),
+        purpose=_purpose(purpose),
+        question_id=_question_id(),
+        arguments={
+            name: write_literal(value, f"The argument {name}") for name, value in arguments.items()
+        },
+    )
+    return Exchange("Call", request, read_reply)
+
+
+def directory() -> Exchange[Directory]:
+    """The members, their contracts and handlers."""
+    return Exchange("Directory", gateway_pb2.DirectoryRequest(), read_directory)
+
+
+def _question_id() -> str:
+    return secrets.token_hex(16)
+
+
+def _parts(handler: str) -> list[str]:
+    return [part for part in handler.split(".") if part]
+
+
+def _sql(sql: str) -> str:
+    if not isinstance(sql, str) or not sql.strip():
+        raise error("INVALID_QUESTION", "The question must be text with one SELECT in it.")
+    return _text(sql, "INVALID_QUESTION", "The question")
+
+
+def _purpose(purpose: str) -> str:
+    if not isinstance(purpose, str) or not purpose.strip():
+        raise error(
+            "PURPOSE_MISSING",
+            'The purpose must be stated, for example purpose="dpv:ResearchAndDevelopment".',
+        )
+    return _text(purpose, "INVALID_ARGUMENT", "The purpose")
+
+
+def _text(text: str, reason: str, what: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise error(reason, f"{what} must be valid Unicode text.") from None
+    return text
+
+
+def _micro_epsilon(epsilon: object) -> int:
+    """Millionths of epsilon, rounded; 0 for the contract's own default."""
+    if epsilon is None:
+        return 0
+    if isinstance(epsilon, bool) or not isinstance(epsilon, Real | Decimal):
+        raise error("INVALID_ARGUMENT", f"epsilon must be a number, not {_kind(epsilon)}.")
+    number = float(epsilon)
+    micro = round(number * 1e6) if 0 < number <= 1e6 else 0
+    if micro == 0:  # also NaN; and 0 on the wire would mean the default, a larger charge
+        raise error(
+            "EPSILON_OUT_OF_RANGE",
+            "epsilon must be a number from 0.000001 to 1000000.",
+            hint="Leave it out for the contract's default.",
+        )
+    return micro
+
+
+def _seconds(timeout: object) -> float:
+    if (
+        not isinstance(timeout, int | float)
+        or isinstance(timeout, bool)
+        or not 0 < timeout <= LONGEST_TIMEOUT
+    ):
+        raise error(
+            "INVALID_ARGUMENT",
+            f"timeout must be a number of seconds above 0 and at most {LONGEST_TIMEOUT:.0f}.",
+        )
+    return float(timeout)
+
+
+def _kind(value: object) -> str:
+    return type(value).__name__

@@ -1,0 +1,31 @@
+"""What proves to a caller that an answer, or a refusal, was logged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from landbridge.evidence import Verified
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A log entry and the proof that the log's signer committed to it.
+
+    `entry` is canonical JSON (RFC 8785), documented in docs/log-entry.md; `proof` is a C2SP
+    tlog-proof: index, inclusion proof and signed checkpoint. Keep both, nothing else is needed.
+    """
+
+    entry: bytes
+    proof: str
+
+    def verify(self, vkey: str) -> Verified:
+        """Raises unless the log with this verifier key holds exactly this entry; asks nobody.
+
+        `vkey` is the line of the log folder's file `vkey`. Get it from somebody other than the
+        gateway: a receipt checked with the sender's own key proves little.
+        """
+        from landbridge.evidence import verify_receipt
+
+        return verify_receipt(self.entry, self.proof, vkey)

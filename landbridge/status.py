@@ -1,0 +1,142 @@
+"""Errors on the wire: a `LandbridgeError` as a gRPC status, and back.
+
+A failed call carries google.rpc.Status in its trailing metadata (the richer error model of gRPC)
+with two details: google.rpc.ErrorInfo for clients that know nothing of Landbridge, and
+landbridge.v1.Problem, from which the exception is made again field by field.
+
+What a client reads when it knows less than the server, or when no Landbridge server answered:
+
+- A reason that this version does not know, or that came under another status than the catalogue's:
+  the exception class of the gRPC status, with the reason of `NEAREST`; the server's own sentence is
+  kept and the unknown word stands behind it.
+- A bare status: UNAVAILABLE is GATEWAY_UNREACHABLE, DEADLINE_EXCEEDED is DEADLINE, all else is
+  FAULT. gRPC's own text never reaches the exception: it holds addresses, paths and system errors.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, cast
+
+import grpc
+from google.protobuf.message import DecodeError
+from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
+from grpc_status import rpc_status
+
+from landbridge.errors import CATALOGUE, LandbridgeError, Position, error
+from landbridge.v1.evidence_pb2 import Receipt
+from landbridge.v1.problem_pb2 import Position as WirePosition
+from landbridge.v1.problem_pb2 import Problem
+
+DOMAIN: Final = "landbridge"
+
+MAXIMUM_BYTES: Final = 96 * 1024
+"""A status is no larger than this; a receipt with the longest entry fits. Clients of ours accept
+`CLIENT_METADATA_BYTES`; foreign clients often stop at 8 KiB, which a usual refusal keeps under."""
+
+CLIENT_METADATA_BYTES: Final = 256 * 1024
+"""What a client must accept: `MAXIMUM_BYTES` in base64, beside the message in percent-encoding."""
+
+NEAREST: Final[dict[str, str]] = {
+    "UNAUTHENTICATED": "TOKEN_INVALID",
+    "INVALID_ARGUMENT": "INVALID_ARGUMENT",
+    "PERMISSION_DENIED": "ACCESS_DENIED",
+    "RESOURCE_EXHAUSTED": "BUDGET_EXHAUSTED",
+    "UNAVAILABLE": "TOO_BUSY",
+    "DEADLINE_EXCEEDED": "DEADLINE",
+}
+"""gRPC status name -> the reason that stands in for one we do not know; any other status: FAULT."""
+
+_BARE: Final = {"UNAVAILABLE": "GATEWAY_UNREACHABLE", "DEADLINE_EXCEEDED": "DEADLINE"}
+_WORD: Final = re.compile(r"[A-Z][A-Z0-9_]{0,62}")
+_LONGEST_TEXT: Final = 2_000
+
+
+def to_status(error: LandbridgeError) -> grpc.Status:
+    """The status for `context.abort_with_status`, every field of the error in its details.
+
+    Texts over 2,000 characters are cut. When the whole is over `MAXIMUM_BYTES` the receipt stays
+    behind (the log has the entry anyway), then the list of the missing: the reason must arrive.
+    Raises ValueError or DecodeError for an error that cannot be written, which is a defect.
+    """
+    problem = Problem(
+        reason=error.reason,
+        message=_text(error.message),
+        rule=_text(error.rule),
+        hint=_text(error.hint),
+        missing=[_text(department) for department in error.missing],
+    )
+    if error.position is not None:
+        problem.position.CopyFrom(
+            WirePosition(line=error.position.line, column=error.position.column)
+        )
+    if error.receipt:
+        problem.receipt.CopyFrom(Receipt.FromString(error.receipt))
+    if problem.ByteSize() > MAXIMUM_BYTES:
+        problem.ClearField("receipt")
+    if problem.ByteSize() > MAXIMUM_BYTES:
+        problem.ClearField("missing")
+    code: int = grpc.StatusCode[CATALOGUE[error.reason].status].value[0]
+    status = status_pb2.Status(code=code, message=problem.message)
+    status.details.add().Pack(error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN))
+    status.details.add().Pack(problem)
+    return rpc_status.to_status(status)
+
+
+def from_rpc_error(failure: grpc.RpcError) -> LandbridgeError:
+    """The exception that the server raised, or the nearest one; holds none of gRPC's own text."""
+    name = _status_name(failure)
+    problem = _problem(failure)
+    if problem is None:
+        if name in _BARE:
+            return error(_BARE[name])
+        return error("FAULT", f"The service answered with gRPC status {name} and gave no reason.")
+    reason, message = problem.reason, problem.message
+    row = CATALOGUE.get(reason)
+    if row is None or row.status != name:
+        word = f" (reason {reason})" if _WORD.fullmatch(reason) else ""
+        reason = NEAREST.get(name, "FAULT")
+        message = (message or CATALOGUE[reason].sentence) + word
+    return error(
+        reason,
+        message,
+        rule=problem.rule,
+        hint=problem.hint,
+        position=(
+            Position(problem.position.line, problem.position.column)
+            if problem.HasField("position")
+            else None
+        ),
+        missing=problem.missing,
+        receipt=problem.receipt.SerializeToString() if problem.HasField("receipt") else b"",
+    )
+
+
+def _status_name(failure: grpc.RpcError) -> str:
+    code = failure.code() if isinstance(failure, grpc.Call | grpc.aio.AioRpcError) else None
+    return "UNKNOWN" if code is None else str(code.name)
+
+
+def _problem(failure: grpc.RpcError) -> Problem | None:
+    """The Problem among the details; None where there is none that can be read."""
+    if not isinstance(failure, grpc.Call | grpc.aio.AioRpcError):
+        return None
+    try:
+        # An AioRpcError has all of a Call that is read here, though not the type.
+        status = rpc_status.from_call(cast(grpc.Call, failure))
+        for detail in status.details if status is not None else ():
+            if detail.Is(Problem.DESCRIPTOR):
+                problem = Problem()
+                detail.Unpack(problem)
+                return problem
+    except (DecodeError, ValueError):
+        # Details that contradict the status, or are no protobuf: somebody between us and the server
+        # made them, so only the bare status counts.
+        return None
+    return None
+
+
+def _text(text: str) -> str:
+    """What protobuf can carry: no lone surrogates, and not without end."""
+    whole = text.encode("utf-8", "replace").decode("utf-8")
+    return whole if len(whole) <= _LONGEST_TEXT else whole[: _LONGEST_TEXT - 1] + "…"

@@ -1,0 +1,1 @@
+"""The SDK, and what both servers have at their edges."""
