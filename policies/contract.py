@@ -1,0 +1,125 @@
+"""A dataset as its owner describes it: the values behind an Open Data Contract Standard document.
+
+`policies.odcs` reads the document; everything else works on these.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from functools import cached_property
+
+from landbridge.levels import Level
+
+Value = int | float | str | bool | date | datetime
+"""A value of a column, never NULL. Timestamps are UTC and carry no tzinfo."""
+
+
+class Type(StrEnum):
+    """The types of columns."""
+
+    INTEGER = "integer"
+    NUMBER = "number"
+    TEXT = "string"
+    BOOLEAN = "boolean"
+    DATE = "date"
+    TIMESTAMP = "timestamp"
+
+
+class Method(StrEnum):
+    """The ways of release that an owner can choose."""
+
+    DP = "dp"
+    UNPROTECTED = "unprotected"
+    """The table describes nobody, and its owner says so: exact numbers, free of charge."""
+
+
+class Noise(StrEnum):
+    """The discrete mechanisms that an owner can choose for `dp`."""
+
+    GAUSSIAN = "gaussian"
+    LAPLACE = "laplace"
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """A closed interval."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of the contract's table.
+
+    `bounds` is what the data keeps to (checked at load); `clip` is the interval that a value is
+    clamped to before it is aggregated, inside `bounds` (the same where the owner names none).
+    `step` is the grid on which sums of the column are taken. `domain` is the declared values in
+    the order that answers show; empty where there is none, and the column cannot be grouped by.
+    """
+
+    name: str
+    type: Type
+    level: Level
+    description: str = ""
+    nullable: bool = False
+    unique: bool = False
+    bounds: Bounds | None = None
+    clip: Bounds | None = None
+    step: float = 1.0
+    domain: tuple[Value, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """A privacy budget: (epsilon, delta) in all, renewed per period."""
+
+    epsilon: float
+    delta: float
+
+
+@dataclass(frozen=True, slots=True)
+class Disclosure:
+    """How the owner lets answers out; for `unprotected` only `maximum_cells` means anything.
+
+    `rows_per_unit`: how many rows of one protected unit count; `units_span`: in how many
+    departments one unit can appear; `recipient` and `overall` are the budgets per recipient
+    organisation and in all, per `period` ("day", "month", "year" or "never").
+    """
+
+    method: Method
+    rows_per_unit: int = 1
+    recipient: Allowance = Allowance(0.0, 0.0)
+    overall: Allowance = Allowance(0.0, 0.0)
+    units_span: int = 1
+    period: str = "never"
+    noise: Noise = Noise.GAUSSIAN
+    default_epsilon: float = 1.0
+    maximum_epsilon: float = 1.0
+    maximum_cells: int = 10_000
+
+
+@dataclass(frozen=True)
+class Contract:
+    """One table that a department serves, and the terms.
+
+    `unit` names the column of the protected unit (a person, an aircraft); None where the table
+    describes nobody. `digest` is the SHA-256 of the document in hex.
+    """
+
+    id: str
+    version: str
+    title: str
+    description: str
+    columns: tuple[Column, ...]
+    unit: str | None
+    purposes: frozenset[str]
+    disclosure: Disclosure
+    digest: str
+
+    @cached_property
+    def by_name(self) -> dict[str, Column]:
+        """Columns by name."""
+        return {column.name: column for column in self.columns}

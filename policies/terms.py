@@ -1,0 +1,193 @@
+"""The owner's terms, read from the `landbridge...` custom properties of a contract.
+
+Who is protected, how answers are let out, what they may cost, and for which purposes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from landbridge.levels import Level
+from policies.columns import read_custom
+from policies.contract import Allowance, Column, Disclosure, Method, Noise, Type
+from policies.place import Place, listed
+
+NONE: Final = "none"
+"""The protected unit of a table that describes nobody."""
+LARGEST_DELTA: Final = 1e-3
+SMALLEST_EPSILON: Final = 1e-6
+"""The wire counts epsilon in millionths."""
+MAXIMUM_ROWS: Final = 1_000_000
+MAXIMUM_SPAN: Final = 10_000
+MAXIMUM_CELLS: Final = 1_000_000
+MAXIMUM_PURPOSES: Final = 100
+PERIODS: Final = ("day", "month", "year", "never")
+
+_PURPOSE: Final = re.compile(r"[a-z][a-z0-9-]{0,31}:[A-Za-z][A-Za-z0-9_-]{0,126}")
+_METHODS: Final = tuple(each.value for each in Method)
+_NOISES: Final = tuple(each.value for each in Noise)
+_UNIT, _METHOD, _PURPOSES = "landbridgeProtectedUnit", "landbridgeMethod", "landbridgePurposes"
+_ROWS, _SPAN, _NOISE = "landbridgeRowsPerUnit", "landbridgeUnitsSpan", "landbridgeNoise"
+_BUDGET, _EPSILON, _CELLS = "landbridgeBudget", "landbridgeEpsilon", "landbridgeMaximumCells"
+_PROTECTING: Final = (_ROWS, _SPAN, _NOISE, _BUDGET, _EPSILON)
+_CUSTOM: Final = (_UNIT, _METHOD, _PURPOSES, _CELLS, *_PROTECTING)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the owner set; `unit` as in `policies.contract.Contract`."""
+
+    unit: str | None
+    purposes: frozenset[str]
+    disclosure: Disclosure
+
+
+def read_terms(
+    document: Place, columns: Mapping[str, Column], names: frozenset[str]
+) -> Terms | None:
+    """The terms, or None where a problem leaves them open.
+
+    `columns` are the sound columns, `names` all that are written: a unit column that has a problem
+    of its own is not called missing too.
+    """
+    found = read_custom(document, _CUSTOM)
+    home = document.at("customProperties").path
+
+    def term(name: str) -> Place:
+        return found.get(name, Place(f"{home}.{name}", None, document.problems))
+
+    before = len(document.problems.found)
+    method = term(_METHOD).must(f"the owner chooses {listed(_METHODS)}").word(_METHODS)
+    unit = _unit(term(_UNIT), columns, names)
+    purposes = _purposes(term(_PURPOSES))
+    cells = term(_CELLS).integer(1, MAXIMUM_CELLS)
+    if method == Method.UNPROTECTED:
+        if unit is not None and unit != NONE:
+            term(_METHOD).wrong(f"must be {Method.DP.value} where a unit is protected.")
+        for name in _PROTECTING:
+            if not term(name).absent:
+                term(name).wrong("must be left out; it means nothing where method is unprotected.")
+        disclosure = Disclosure(method=Method.UNPROTECTED)
+    else:
+        if unit == NONE and method is not None:
+            term(_UNIT).wrong("must name a column; only the method unprotected protects nobody.")
+        # Without a method it is not known what is missing, but what is there can be judged.
+        disclosure = _protection(term, columns.get(unit or ""), strict=method is not None)
+    if len(document.problems.found) > before or unit is None:
+        return None
+    return Terms(
+        unit=None if unit == NONE else unit,
+        purposes=purposes,
+        disclosure=disclosure if cells is None else replace(disclosure, maximum_cells=cells),
+    )
+
+
+def _unit(place: Place, columns: Mapping[str, Column], names: frozenset[str]) -> str | None:
+    unit = place.must(f'it names the column of the protected unit, or is "{NONE}"').text()
+    if unit is None or unit == NONE:
+        return unit
+    if names and unit not in names:
+        place.wrong(f'must name a column of this contract, or be "{NONE}".')
+        return None
+    column = columns.get(unit)
+    if column is not None:
+        if column.level is not Level.SEALED:
+            place.wrong("must name a column whose classification is sealed.")
+        if column.type not in (Type.TEXT, Type.INTEGER):
+            place.wrong("must name a column whose logicalType is string or integer.")
+    return unit
+
+
+def _purposes(place: Place) -> frozenset[str]:
+    purposes: set[str] = set()
+    entries = place.must("the owner names what answers may be used for").entries()
+    if isinstance(place.tree, list) and not 1 <= len(entries) <= MAXIMUM_PURPOSES:
+        place.wrong(f"must list from 1 to {MAXIMUM_PURPOSES} purposes.")
+        return frozenset()
+    for entry in entries:
+        purpose = entry.must("a purpose is text").text()
+        if purpose is None:
+            continue
+        if not _PURPOSE.fullmatch(purpose):
+            entry.wrong("must be a term with its prefix, such as dpv:ResearchAndDevelopment.")
+        elif purpose in purposes:
+            entry.wrong("is listed twice.")
+        purposes.add(purpose)
+    return frozenset(purposes)
+
+
+def _protection(term: Callable[[str], Place], unit: Column | None, *, strict: bool) -> Disclosure:
+    def needed(place: Place, why: str) -> Place:
+        return place.must(why) if strict else place
+
+    budget = needed(term(_BUDGET), "a protected table has a budget")
+    budget.only(("recipient", "overall", "period"))
+    complete = isinstance(budget.tree, dict)
+    recipient = _allowance(budget.at("recipient"), complete=complete)
+    overall = _allowance(budget.at("overall"), complete=complete)
+    period = budget.at("period")
+    if complete:
+        period.must(f"a budget is renewed every {listed(PERIODS)}")
+    if recipient and overall:
+        if recipient.epsilon > overall.epsilon:
+            budget.at("recipient").at("epsilon").wrong("must be no larger than overall.epsilon.")
+        if recipient.delta > overall.delta:
+            budget.at("recipient").at("delta").wrong("must be no larger than overall.delta.")
+    default, maximum = _epsilon(
+        needed(term(_EPSILON), "a protected table bounds the epsilon of a question"), recipient
+    )
+    rows = term(_ROWS)
+    if unit is None or not unit.unique:
+        # Left to a default, most rows of most units would be dropped without a word.
+        needed(rows, "the owner says how many rows of one unit count")
+    kept = rows.integer(1, MAXIMUM_ROWS)
+    if unit is not None and unit.unique and kept is not None and kept > 1:
+        rows.wrong("must be 1 where the column of the protected unit is unique.")
+    return Disclosure(
+        method=Method.DP,
+        rows_per_unit=kept or 1,
+        recipient=recipient or Allowance(0.0, 0.0),
+        overall=overall or Allowance(0.0, 0.0),
+        units_span=term(_SPAN).integer(1, MAXIMUM_SPAN) or 1,
+        period=period.word(PERIODS) or "never",
+        noise=Noise(term(_NOISE).word(_NOISES) or Noise.GAUSSIAN),
+        default_epsilon=default or 0.0,
+        maximum_epsilon=maximum or 0.0,
+    )
+
+
+def _allowance(place: Place, *, complete: bool) -> Allowance | None:
+    if complete:
+        place.must("a budget is set per recipient and overall")
+    place.only(("epsilon", "delta"))
+    if not isinstance(place.tree, dict):
+        return None
+    epsilon = _positive(place.at("epsilon"))
+    delta = place.at("delta").must("a budget is a pair of epsilon and delta").number()
+    if delta is not None and not 0 < delta <= LARGEST_DELTA:
+        place.at("delta").wrong(f"must be larger than 0 and at most {LARGEST_DELTA}.")
+        delta = None
+    return None if epsilon is None or delta is None else Allowance(epsilon, delta)
+
+
+def _epsilon(place: Place, recipient: Allowance | None) -> tuple[float | None, float | None]:
+    place.only(("default", "maximum"))
+    if not isinstance(place.tree, dict):
+        return None, None
+    default, maximum = _positive(place.at("default")), _positive(place.at("maximum"))
+    if default is not None and maximum is not None and default > maximum:
+        place.at("default").wrong("must be no larger than maximum.")
+    if maximum is not None and recipient is not None and maximum > recipient.epsilon:
+        place.at("maximum").wrong("must be no larger than the recipient's budget.")
+    return default, maximum
+
+
+def _positive(place: Place) -> float | None:
+    value = place.must("an epsilon is needed here").number()
+    if value is not None and value < SMALLEST_EPSILON:
+        place.wrong(f"must be at least {SMALLEST_EPSILON}.")
+        return None
+    return value
