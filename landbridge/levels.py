@@ -20,11 +20,11 @@ class Level(IntEnum):
     @classmethod
     def named(cls, name: str) -> Level:
         """The level of that lower-case name; ValueError names the four that exist."""
-        try:
-            return cls[name.upper()] if name == name.lower() else cls[""]
-        except KeyError:
-            known = ", ".join(level.label for level in cls)
-            raise ValueError(f"{name!r} is no access level; the levels are {known}") from None
+        for level in cls:
+            if level.label == name:
+                return level
+        known = ", ".join(level.label for level in cls)
+        raise ValueError(f"{name!a} is no access level; the levels are {known}")
 
     @property
     def label(self) -> str:

@@ -1,0 +1,1 @@
+"""Attacks on identity: step 1 of a question's life."""
