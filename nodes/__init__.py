@@ -1,0 +1,1 @@
+"""The department's own guard over its data."""

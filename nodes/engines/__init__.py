@@ -1,0 +1,1 @@
+"""The engines that run a node's own SQL; one file imports each."""

@@ -1,0 +1,121 @@
+"""A DuckDB database, opened in one of the two ways in which we ever open one.
+
+The only importer of DuckDB. It imports the extension module, not the package around it: that
+package adds the data-frame and expression interfaces, 13 MB and 0.1 s to every worker.
+The node's server process must not import this file; workers and the loader do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import _duckdb
+
+Connection = _duckdb.DuckDBPyConnection
+Error = _duckdb.Error
+
+TABLE = "data"
+"""The name of the one table inside a department's file."""
+
+_NO_EXTENSIONS = {
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    "allow_community_extensions": False,
+    "python_enable_replacements": False,
+}
+
+_SEALING = (
+    # The order matters: file systems can be disabled only once the tables are attached (attached
+    # files stay readable through their open handles), and the lock comes last.
+    "SET enable_external_access = false",
+    "SET disabled_filesystems = 'LocalFileSystem'",
+    "SET lock_configuration = true",
+)
+
+
+class Unopened(Exception):
+    """A table's file could not be opened; holds the table's name and nothing else."""
+
+    def __init__(self, table: str) -> None:
+        super().__init__(table)
+        self.table = table
+
+
+class NotOneSelect(Exception):
+    """The text is not exactly one SELECT."""
+
+
+def quoted(identifier: str) -> str:
+    """The identifier in double quotes, whatever it contains."""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def text(value: str) -> str:
+    """The value as a SQL string literal, for the statements that take no parameters."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def open_sealed(tables: Mapping[str, str], *, memory_bytes: int, threads: int) -> Connection:
+    """An in-memory database in which each table name reads from its file, and nothing else opens.
+
+    No file, network, extension, Python variable or setting can be reached from SQL afterwards.
+    Raises `Unopened` with the first table whose file is missing, locked or damaged.
+    """
+    connection = _duckdb.connect(
+        ":memory:",
+        config={
+            **_NO_EXTENSIONS,
+            "threads": threads,
+            # The pool for asynchronous reads would be eight more threads per worker; local files
+            # do not need it.
+            "async_threads": 0,
+            "memory_limit": f"{memory_bytes}B",
+            # Set when opening: later it counts as changing where files go. Empty: no spilling.
+            "temp_directory": "",
+        },
+    )
+    for number, (name, path) in enumerate(sorted(tables.items())):
+        file = quoted(f"file_{number}")
+        opened = False
+        try:
+            connection.execute(f"ATTACH {text(path)} AS {file} (READ_ONLY)")
+            connection.execute(
+                f"CREATE VIEW {quoted(name)} AS SELECT * FROM {file}.main.{quoted(TABLE)}"
+            )
+            opened = True
+        except Error:
+            pass  # raised below, where DuckDB's message is not in the exception's context
+        if not opened:
+            connection.close()
+            raise Unopened(name)
+    for statement in _SEALING:
+        connection.execute(statement)
+    return connection
+
+
+def select(
+    connection: Connection, sql: str, parameters: Sequence[object], *, maximum_rows: int
+) -> list[tuple[object, ...]] | None:
+    """The rows of one SELECT, or None if there are more than `maximum_rows`.
+
+    Runs on a cursor of its own and in a read-only transaction: variables, prepared statements and
+    temporary tables of an earlier run do not exist in it. Raises `NotOneSelect`, or DuckDB's error.
+    """
+    cursor = connection.cursor()
+    try:
+        statements = cursor.extract_statements(sql)
+        if len(statements) != 1 or statements[0].type != _duckdb.StatementType.SELECT:
+            raise NotOneSelect
+        cursor.execute("BEGIN TRANSACTION READ ONLY")
+        cursor.execute(statements[0], parameters)
+        rows: list[tuple[object, ...]] = cursor.fetchmany(maximum_rows + 1)
+        return rows if len(rows) <= maximum_rows else None
+    finally:
+        cursor.close()
+
+
+def open_for_loading(path: str, *, spill: str) -> Connection:
+    """A new database file to write into; `spill` is an own, empty folder for temporary data."""
+    connection = _duckdb.connect(path, config={**_NO_EXTENSIONS, "temp_directory": spill})
+    connection.execute("SET TimeZone = 'UTC'")  # what text without an offset means
+    return connection

@@ -1,0 +1,245 @@
+"""DuckDB as a node's engine: a pool of warm worker processes that are killed by the clock.
+
+DuckDB's own limits do not hold (single expressions take gigabytes and seconds past them), so the
+kernel's do: address space, processor time, and SIGKILL when the wall clock says so. The server's
+process never loads DuckDB; it speaks JSON to `nodes.engines.worker`. Linux only.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from landbridge.errors import error
+from nodes.engines.engine import Cell, EngineNotStarted, Parameter
+from nodes.engines.process import WorkerLate, WorkerLost, WorkerProcess, encode
+
+_START_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one question may use in its worker.
+
+    `memory_bytes` is address space on top of an idle worker's; DuckDB itself is told three
+    quarters of it. Nothing is ever spilled to disk. `threads` are DuckDB's. `cpu_seconds` counts
+    over all threads; the kernel may allow one second more.
+    """
+
+    memory_bytes: int = 512 << 20
+    threads: int = 1
+    cpu_seconds: int = 10
+
+    def __post_init__(self) -> None:
+        if self.memory_bytes < 64 << 20:
+            raise ValueError("Limits.memory_bytes is under 64 MiB; DuckDB needs at least that.")
+        if self.threads < 1 or self.cpu_seconds < 1:
+            raise ValueError("Limits.threads and Limits.cpu_seconds must be at least 1.")
+
+
+class DuckDBEngine:
+    """An `Engine` over DuckDB files, each holding one table named `data`.
+
+    `tables` maps the name used after FROM to the file; files are opened read-only. The first worker
+    starts at once, further ones (up to `workers`) when questions wait. A worker in which a run
+    failed is replaced. Raises `EngineNotStarted` if a table cannot be opened.
+    """
+
+    def __init__(self, tables: Mapping[str, Path], limits: Limits, workers: int = 1) -> None:
+        if workers < 1:
+            raise ValueError("An engine needs at least one worker.")
+        self._tables = {name: str(path.resolve()) for name, path in tables.items()}
+        self._limits = limits
+        self._workers = workers
+        self._changed = threading.Condition()
+        # All below is guarded by _changed.
+        self._idle: list[WorkerProcess] = []
+        self._busy: set[WorkerProcess] = set()
+        self._starting = 0
+        self._failed_starts = 0
+        self._why = ""
+        self._closed = False
+        # "start", a killed worker to reap, or None to end.
+        self._chores: queue.SimpleQueue[str | WorkerProcess | None] = queue.SimpleQueue()
+        # All workers are started by this one thread, because a worker asks to be killed when its
+        # parent dies, and prctl(2) means the thread that started it.
+        self._starter = threading.Thread(target=self._do_chores, name="duckdb-workers", daemon=True)
+        self._starter.start()
+        with self._changed:
+            self._start()
+            while self._starting:
+                self._changed.wait()
+            why = "" if self._idle else self._why
+        if why:
+            self.close()
+            raise EngineNotStarted(why)
+
+    def run(
+        self,
+        sql: str,
+        parameters: Sequence[Parameter],
+        *,
+        timeout: float,
+        maximum_rows: int,
+    ) -> list[tuple[Cell, ...]]:
+        """See `Engine.run`. Tables are named as in `tables`: `FROM flights`."""
+        deadline = time.monotonic() + timeout
+        frame = encode({"sql": sql, "parameters": list(parameters), "maximum_rows": maximum_rows})
+        worker = self._take(deadline)
+        rows: list[tuple[Cell, ...]] | None = None
+        reason = "RUN_FAILED"
+        try:
+            rows = _rows(worker.ask(frame, deadline), maximum_rows)
+        except WorkerLate:
+            reason = "DEADLINE"
+        except WorkerLost:
+            pass
+        finally:
+            # Also for exceptions that nobody foresaw: no worker is ever left as busy.
+            if rows is None:
+                self._retire(worker)
+            else:
+                self._give_back(worker)
+        if rows is None:
+            # Raised here, outside the handlers, so that it has neither cause nor context.
+            raise error(reason)
+        return rows
+
+    def close(self) -> None:
+        """See `Engine.close`. Returns when every worker is gone or about to be."""
+        with self._changed:
+            if self._closed:
+                return
+            self._closed = True
+            for worker in self._busy:
+                worker.kill()  # the thread that waits for it reaps it
+            for worker in self._idle:
+                worker.kill()
+                self._chores.put(worker)
+            self._idle.clear()
+            self._chores.put(None)
+            self._changed.notify_all()
+        self._starter.join()
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The process ids of the workers that are up, for an operator's metrics."""
+        with self._changed:
+            return tuple(worker.pid for worker in (*self._idle, *self._busy))
+
+    def _take(self, deadline: float) -> WorkerProcess:
+        with self._changed:
+            failed_starts = self._failed_starts
+            while True:
+                if self._closed:
+                    raise error("SHUTTING_DOWN")
+                while self._idle:
+                    worker = self._idle.pop()
+                    self._busy.add(worker)
+                    if worker.alive:
+                        return worker
+                    self._discard(worker)  # killed from outside while nobody used it
+                if self._failed_starts != failed_starts:
+                    raise error("RUN_FAILED")
+                if len(self._busy) + self._starting < self._workers:
+                    self._start()
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    raise error("DEADLINE")
+                self._changed.wait(left)
+
+    def _give_back(self, worker: WorkerProcess) -> None:
+        with self._changed:
+            if not self._closed:
+                self._busy.discard(worker)
+                self._idle.append(worker)
+                self._changed.notify()
+                return
+        self._retire(worker)
+
+    def _retire(self, worker: WorkerProcess) -> None:
+        with self._changed:
+            self._discard(worker)
+            closed = self._closed
+        if closed:
+            worker.reap()
+
+    def _discard(self, worker: WorkerProcess) -> None:
+        """Kills the worker and orders its replacement; the lock is held."""
+        worker.kill()
+        self._busy.discard(worker)
+        if not self._closed:
+            self._start()
+            self._chores.put(worker)
+        self._changed.notify_all()
+
+    def _start(self) -> None:
+        """Orders one worker; the lock is held."""
+        self._starting += 1
+        self._chores.put("start")
+
+    def _do_chores(self) -> None:
+        while (chore := self._chores.get()) is not None:
+            if isinstance(chore, WorkerProcess):
+                chore.reap()
+                continue
+            worker, why = self._started()
+            with self._changed:
+                self._starting -= 1
+                if worker is None:
+                    self._failed_starts += 1
+                    self._why = why
+                elif self._closed:
+                    worker.kill()
+                else:
+                    self._idle.append(worker)
+                    worker = None
+                self._changed.notify_all()
+            if worker is not None:
+                worker.reap()
+
+    def _started(self) -> tuple[WorkerProcess | None, str]:
+        """A worker that is ready, or None and one sentence that says why."""
+        why = "The engine's worker did not start; the department's host may be out of memory."
+        try:
+            worker = WorkerProcess()
+        except OSError:
+            return None, why
+        setup = {
+            "tables": self._tables,
+            "memory_bytes": self._limits.memory_bytes,
+            "threads": self._limits.threads,
+            "cpu_seconds": self._limits.cpu_seconds,
+            "parent": os.getpid(),
+        }
+        try:
+            reply = worker.ask(encode(setup), time.monotonic() + _START_SECONDS)
+        except (WorkerLost, WorkerLate):
+            reply = {}
+        if reply.get("ready") is True:
+            return worker, ""
+        if isinstance(table := reply.get("unopened"), str):
+            why = f"The engine cannot open the file of table {table!r}; load its data again."
+        worker.kill()
+        worker.reap()
+        return None, why
+
+
+def _rows(reply: Mapping[str, Any], maximum_rows: int) -> list[tuple[Cell, ...]] | None:
+    """The rows of a reply, or None if it is a failure or no well-formed reply."""
+    rows = reply.get("rows")
+    if not isinstance(rows, list) or len(rows) > maximum_rows:
+        return None
+    for row in rows:
+        if not isinstance(row, list):
+            return None
+        for cell in row:
+            if cell is not None and not isinstance(cell, (int, float, str)):
+                return None
+    return [tuple(row) for row in rows]

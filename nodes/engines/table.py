@@ -1,0 +1,266 @@
+"""The table that questions run over: a source file, checked against its contract and encoded."""
+
+# Statements are put together from the contract's names, all quoted, and from our own text; the
+# values of domains are bound. The source belongs to whoever runs the load.
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from nodes.engines.casts import STORED, lossless
+from nodes.engines.database import TABLE, Connection, Error, open_for_loading, quoted, text
+from policies.contract import Column, Contract, Method
+
+FORMAT: Final = 1
+"""Of the stored table: a change of it makes every source count as changed."""
+
+_LINE: Final = re.compile(r"\bLine: (\d{1,18})\b")
+
+
+class Rule(StrEnum):
+    """What a file, or one of its columns, can break; the text completes "<n> rows ..."."""
+
+    UNREADABLE = "cannot be read as the kind of file that its name says"
+    UNFINISHED = "could not be processed; disk or memory may be full"
+    CHANGING = "was written to while it was being loaded"
+    ABSENT = "is not in the file"
+    TYPE = "do not fit the type"
+    NULL = "are missing where the contract allows none"
+    BOUNDS = "lie outside the bounds"
+    DOMAIN = "are not in the declared domain"
+    UNIQUE = "repeat an earlier row's value"
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """`rows` rows break `rule` in `column` (empty: the file itself, and `rows` is 0).
+
+    `line` is where a CSV file became unreadable, 0 if that is not known. No value is ever in it.
+    """
+
+    column: str
+    rule: Rule
+    rows: int
+    line: int = 0
+
+    def __str__(self) -> str:
+        if not self.column:
+            return f"the file {self.rule}" + (f" (line {self.line})" if self.line else "")
+        if self.rule is Rule.ABSENT:
+            return f"column {self.column} {self.rule}"
+        return f"column {self.column}: {self.rows} rows {self.rule}"
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What was found in the file, and, where `violations` is empty, written to the draft.
+
+    `rows` counts the file's rows; `stored` those in the table; `set_aside` those without a unit.
+    """
+
+    rows: int
+    ignored: tuple[str, ...]
+    violations: tuple[Violation, ...]
+    stored: int = 0
+    units: int = 0
+    set_aside: int = 0
+    largest_unit: int = 0
+
+
+class _NoHeader(Exception):
+    """A CSV file's first row does not give each column a name of its own."""
+
+
+def build(
+    contract: Contract, source: Path, draft: Path, *, spill: Path, missing: Sequence[str]
+) -> Built:
+    """Checks every row of `source`; if all keep the contract, writes the table into `draft`.
+
+    `spill` is an empty folder for what does not fit in memory. The engine's errors quote rows, so
+    they come out as violations of the file, without their words.
+    """
+    connection: Connection | None = None
+    rule, line = Rule.UNFINISHED, 0
+    try:
+        connection = open_for_loading(str(draft), spill=str(spill))
+        rule = Rule.UNREADABLE
+        ignored, absent = _stage(connection, contract, source, missing)
+        rule = Rule.UNFINISHED
+        rows, found = _check(connection, contract, absent)
+        if found:
+            return Built(rows, ignored, found)
+        return _write(connection, contract, rows, ignored)
+    except _NoHeader:
+        pass
+    except Error as failure:
+        if rule is Rule.UNREADABLE and (match := _LINE.search(str(failure))):
+            line = int(match[1])
+    finally:
+        if connection is not None:
+            connection.close()
+    return Built(0, (), (Violation("", rule, 0, line),))
+
+
+def _stage(
+    connection: Connection, contract: Contract, source: Path, missing: Sequence[str]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The temporary table `staged`: cast columns, and for each a flag where the cast found nothing.
+
+    Gives the columns that only the file has, and those that only the contract has.
+    """
+    relation = _relation(source, missing)
+    described = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
+    types = {str(row[0]): str(row[1]) for row in described}
+    expressions = []
+    for column in contract.columns:
+        if column.name not in types:
+            continue
+        name = quoted(column.name)
+        cast = lossless(name, types[column.name], column.type)
+        expressions.append(f"CAST({cast} AS {STORED[column.type]}) AS {name}")
+        flag = quoted(f"__bad_{column.name}")
+        expressions.append(f"({name} IS NOT NULL AND ({cast}) IS NULL) AS {flag}")
+    # Drawn here, because the ORDER BY of a window may not be volatile. It also keeps the row count
+    # where the file has none of the columns.
+    listed = ", ".join(["random() AS __order", *expressions])
+    # Names in the expressions are the file's columns, not the aliases beside them.
+    connection.execute(f"CREATE TEMP TABLE staged AS SELECT {listed} FROM {relation} AS source")
+    ignored = tuple(name for name in types if name not in contract.by_name)
+    absent = tuple(column.name for column in contract.columns if column.name not in types)
+    return ignored, absent
+
+
+def _relation(source: Path, missing: Sequence[str]) -> str:
+    """The source as something to select from; raises `_NoHeader`."""
+    path = text(str(source.resolve()))
+    if source.suffix == ".parquet":
+        return f"read_parquet({path})"
+    # Everything is stated and nothing detected: DuckDB's detection takes a bad row as a sign that
+    # the table starts below it, and drops all rows above.
+    columns = ", ".join(f"{text(name)}: 'VARCHAR'" for name in _header(source))
+    nulls = ", ".join(text(value) for value in missing)
+    return (
+        f"read_csv({path}, auto_detect = false, columns = {{{columns}}}, header = true, skip = 0, "
+        f"delim = ',', quote = '\"', escape = '\"', comment = '', nullstr = [{nulls}], "
+        "strict_mode = true, null_padding = false, ignore_errors = false, compression = 'none')"
+    )
+
+
+def _header(source: Path) -> list[str]:
+    """The names in a CSV file's first row; one without a name gets one that no contract has."""
+    try:
+        with source.open(encoding="utf-8-sig", newline="") as file:
+            names = next(csv.reader(file, strict=True), [])
+    except (OSError, UnicodeDecodeError, csv.Error):
+        names = []
+    if not names or len(set(names)) < len(names):
+        raise _NoHeader
+    return [name or f"__column_{number}" for number, name in enumerate(names, start=1)]
+
+
+def _check(
+    connection: Connection, contract: Contract, absent: tuple[str, ...]
+) -> tuple[int, tuple[Violation, ...]]:
+    """The number of rows, and every violation, in the contract's order of columns."""
+    questions: list[tuple[Column, Rule, str]] = []
+    for column in contract.columns:
+        if column.name not in absent:
+            questions += [(column, rule, count) for rule, count in _counts(connection, column)]
+    selected = ", ".join(["count(*)", *(count for _, _, count in questions)])
+    answer = connection.execute(f"SELECT {selected} FROM staged").fetchone()
+    rows, *counts = answer or (0,)
+    found = [
+        Violation(column.name, rule, int(count))
+        for (column, rule, _), count in zip(questions, counts, strict=True)
+        if count
+    ]
+    found += [Violation(name, Rule.ABSENT, int(rows)) for name in absent]
+    order = {column.name: number for number, column in enumerate(contract.columns)}
+    return int(rows), tuple(sorted(found, key=lambda violation: order[violation.column]))
+
+
+def _counts(connection: Connection, column: Column) -> list[tuple[Rule, str]]:
+    """For each rule that the column has, the aggregate that counts the rows which break it."""
+    name, flag = quoted(column.name), quoted(f"__bad_{column.name}")
+    counts = [(Rule.TYPE, f"count_if({flag})")]
+    if not column.nullable:
+        counts.append((Rule.NULL, f"count_if({name} IS NULL AND NOT {flag})"))
+    if column.bounds is not None:
+        low, high = column.bounds.low, column.bounds.high
+        counts.append(
+            (Rule.BOUNDS, f"count_if({name} < {low!r}::DOUBLE OR {name} > {high!r}::DOUBLE)")
+        )
+    if column.unique:
+        counts.append((Rule.UNIQUE, f"count({name}) - count(DISTINCT {name})"))
+    if column.domain:
+        domain = _domain(connection, column)
+        outside = (
+            f"(SELECT count(*) FROM staged ANTI JOIN {domain} ON {name} = value "
+            f"WHERE {name} IS NOT NULL)"
+        )
+        counts.append((Rule.DOMAIN, f"any_value({outside})"))
+    return counts
+
+
+def _domain(connection: Connection, column: Column) -> str:
+    """The name of a temporary table (value, code) of the column's domain, made at its first use."""
+    name = quoted(f"__domain_{column.name}")
+    stored = STORED[column.type]
+    values = list(column.domain)
+    connection.execute(
+        f"CREATE TEMP TABLE IF NOT EXISTS {name} AS "
+        f"SELECT unnest(?::{stored}[]) AS value, unnest(range(len(?::{stored}[]))) AS code",
+        [values, values],
+    )
+    return name
+
+
+def _write(
+    connection: Connection, contract: Contract, rows: int, ignored: tuple[str, ...]
+) -> Built:
+    columns = [f"staged.{quoted(column.name)}" for column in contract.columns]
+    joins = []
+    for column in contract.columns:
+        if column.domain:
+            domain = _domain(connection, column)
+            code = "UTINYINT" if len(column.domain) <= 256 else "USMALLINT"
+            columns.append(f"CAST({domain}.code AS {code}) AS {quoted(f'__c_{column.name}')}")
+            joins.append(f"LEFT JOIN {domain} ON staged.{quoted(column.name)} = {domain}.value")
+    if contract.unit is not None and contract.disclosure.method is not Method.UNPROTECTED:
+        unit = quoted(contract.unit)
+        # In random order, so that the number says nothing of the unit.
+        connection.execute(
+            "CREATE TEMP TABLE units AS SELECT unit, "
+            "CAST(row_number() OVER (ORDER BY __order) - 1 AS UINTEGER) AS number "
+            "FROM (SELECT unit, random() AS __order "
+            f"FROM (SELECT DISTINCT {unit} AS unit FROM staged WHERE {unit} IS NOT NULL))"
+        )
+        joins.append(f"JOIN units ON staged.{unit} = units.unit")
+        columns.append("units.number AS __unit")
+        columns.append(
+            "CAST(row_number() OVER (PARTITION BY units.number ORDER BY staged.__order) "
+            "AS UINTEGER) AS __rank"
+        )
+        counted = f"SELECT count(*), count(DISTINCT __unit), max(__rank) FROM {TABLE}"
+    else:
+        counted = f"SELECT count(*), 0, 0 FROM {TABLE}"
+    connection.execute(
+        f"CREATE TABLE {TABLE} AS SELECT {', '.join(columns)} FROM staged {' '.join(joins)}"
+    )
+    stored, units, largest = connection.execute(counted).fetchone() or (0, 0, 0)
+    connection.execute("CHECKPOINT")
+    return Built(
+        rows,
+        ignored,
+        (),
+        stored=int(stored),
+        units=int(units),
+        set_aside=rows - int(stored),
+        largest_unit=int(largest or 0),
+    )

@@ -1,0 +1,137 @@
+"""Loading: a source file becomes a served table if every row keeps what the contract promises.
+
+Runs in the command line's process or one of its own; the node's server process never imports it,
+because DuckDB comes with it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+
+from nodes.engines.table import FORMAT, Built, Rule, Violation, build
+from nodes.store import Loaded, Store, StoreDamaged
+from policies.contract import Contract
+
+__all__ = ["LoadRefused", "Report", "Rule", "Violation", "load"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Report:
+    """What a load found. For the owner's eyes: it holds counts over the data, but no value.
+
+    `ignored` names the file's columns that the contract does not list. `loaded` is None where
+    something was violated. `unchanged`: this source had been loaded already, so that the data
+    version stays, and with it the answers that were given.
+    """
+
+    contract: str
+    source: str
+    rows: int
+    ignored: tuple[str, ...] = ()
+    violations: tuple[Violation, ...] = ()
+    loaded: Loaded | None = None
+    unchanged: bool = False
+
+
+class LoadRefused(Exception):
+    """The file breaks the contract: nothing was loaded, and what was served before still is."""
+
+    def __init__(self, report: Report) -> None:
+        found = "; ".join(str(violation) for violation in report.violations)
+        super().__init__(f"{report.source} was not loaded as {report.contract}: {found}.")
+        self.report = report
+
+
+def load(
+    contract: Contract, source: Path, store: Store, *, missing: Sequence[str] = ("", "NA")
+) -> Report:
+    """Loads a CSV or Parquet file as the contract's table; all rows or, with LoadRefused, none.
+
+    A file whose name does not end in `.parquet` is CSV: UTF-8, commas, a header; the texts in
+    `missing` stand for NULL in it. Columns are found by name. Every violation of every column is
+    in the report.
+
+    The stored table holds the contract's columns in their own types. For each column with a domain
+    there is `__c_<name>`, the 0-based index of the value in `Column.domain` (NULL for NULL;
+    UTINYINT, or USMALLINT for more than 256 values). For a protected contract there are
+    `__unit` (UINTEGER, dense from 0, numbered in random order) and `__rank` (UINTEGER, from 1, a
+    random order of the rows within their unit): `__rank <= n` keeps at most n rows of each unit,
+    whatever they hold. Rows whose unit is NULL, where the contract allows that, are set aside.
+
+    Raises LoadRefused; StoreBusy if another load runs; OSError if the store cannot be written.
+    """
+    with store.loading(contract.id) as folder:
+        before = _stamp(source)
+        content = _content(contract, source, missing)
+        known = _known(store, contract, content)
+        if known is not None:
+            store.publish(contract.id, known)
+            rows = known.rows + known.set_aside
+            return Report(contract.id, source.name, rows, loaded=known, unchanged=True)
+        version = secrets.token_hex(16)
+        draft = folder / f"{version}.part"
+        spill = folder / "spill"
+        spill.mkdir(mode=0o700)
+        built = build(contract, source, draft, spill=spill, missing=missing)
+        if not built.violations and (before is None or _stamp(source) != before):
+            built = Built(built.rows, built.ignored, (Violation("", Rule.CHANGING, 0),))
+        if built.violations:
+            raise LoadRefused(
+                Report(contract.id, source.name, built.rows, built.ignored, built.violations)
+            )
+        loaded = Loaded(
+            path=folder / f"{version}.duckdb",
+            version=version,
+            contract_digest=contract.digest,
+            rows=built.stored,
+            units=built.units,
+            set_aside=built.set_aside,
+            largest_unit=built.largest_unit,
+            content=content,
+        )
+        store.publish(contract.id, loaded, draft)
+        return Report(contract.id, source.name, built.rows, built.ignored, loaded=loaded)
+
+
+def _known(store: Store, contract: Contract, content: str) -> Loaded | None:
+    """What is served now, under the contract's present digest, if it came from the same content."""
+    try:
+        current = store.current(contract.id)
+    except StoreDamaged:
+        return None
+    if current is None or not content or current.content != content:
+        return None
+    return dataclasses.replace(current, contract_digest=contract.digest)
+
+
+def _stamp(source: Path) -> tuple[int, int, int] | None:
+    """What changes when the file does; None if it cannot be read."""
+    try:
+        status = source.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _content(contract: Contract, source: Path, missing: Sequence[str]) -> str:
+    """SHA-256, in hex, over the file's bytes and all that decides what is stored of them.
+
+    Empty if the file cannot be read. Descriptions, levels and terms may change without new data.
+    """
+    shape = [
+        (c.name, c.type.value, c.nullable, c.unique, c.bounds, c.domain) for c in contract.columns
+    ]
+    method = contract.disclosure.method.value
+    kind = source.suffix
+    decided = repr((FORMAT, kind, contract.unit, method, shape, tuple(missing)))
+    try:
+        with source.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256")
+    except OSError:
+        return ""
+    digest.update(decided.encode())
+    return digest.hexdigest()

@@ -1,0 +1,208 @@
+"""Where a department's loaded tables live: immutable files, and one name that is switched.
+
+    <folder>/<contract>/<version>.duckdb   written once, never changed
+    <folder>/<contract>/current.json       which version is served; replaced by rename
+    <folder>/<contract>/lock               held by the load that is running
+
+Whatever moment a load dies at, `current.json` names a whole file: the earlier one or the new one.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+_CONTRACT_ID: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_VERSION: Final = re.compile(r"[0-9a-f]{32}")
+
+
+class StoreDamaged(Exception):
+    """A file of the store is missing or not what a load wrote. One sentence, no data."""
+
+
+class StoreBusy(Exception):
+    """Another load of the same contract is running. One sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """One loaded version of a contract's table.
+
+    `version` is random: it changes whenever the data does, and tells nothing about the data, so
+    that it may stand in logs. A digest would let whoever can guess a row confirm the guess.
+    `rows`, `set_aside` (rows without a unit) and `largest_unit` (rows of the unit that has most)
+    are the owner's own knowledge and never leave the node; `units` and `largest_unit` are 0 for an
+    unprotected contract. `content` is the digest by which a load knows the same source again; it
+    stays in the store for the reason above.
+    """
+
+    path: Path
+    version: str
+    contract_digest: str
+    rows: int
+    units: int
+    set_aside: int
+    largest_unit: int
+    content: str = ""
+
+
+class Store:
+    """The loaded tables under one folder, which only this department's user can read."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def current(self, contract_id: str) -> Loaded | None:
+        """The version that is served, or None before the first load; raises StoreDamaged."""
+        folder = self._of(contract_id)
+        name = folder / "current.json"
+        try:
+            text = name.read_text("utf-8")
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError):
+            text = ""
+        loaded = _parsed(text, folder)
+        if loaded is None:
+            raise StoreDamaged(f"{name} is not a file that a load wrote; load {contract_id} again.")
+        if not loaded.path.is_file():
+            raise StoreDamaged(f"{name} names a version that is missing; load {contract_id} again.")
+        return loaded
+
+    def tables(self) -> Mapping[str, Path]:
+        """The file to serve for each contract id that has been loaded; raises StoreDamaged."""
+        tables = {}
+        if self._folder.is_dir():
+            for folder in sorted(self._folder.iterdir()):
+                if _CONTRACT_ID.fullmatch(folder.name) and (loaded := self.current(folder.name)):
+                    tables[folder.name] = loaded.path
+        return tables
+
+    @contextmanager
+    def loading(self, contract_id: str) -> Iterator[Path]:
+        """The contract's folder, for one load at a time; raises StoreBusy.
+
+        What the load leaves there other than published versions is removed, at its end or, if it
+        died, at the beginning of the next.
+        """
+        folder = self._of(contract_id)
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise StoreBusy(
+                    f"Another load of {contract_id} is running; wait until it has ended."
+                ) from None
+            _sweep(folder)
+            try:
+                yield folder
+            finally:
+                _sweep(folder)
+        finally:
+            os.close(lock)
+
+    def publish(self, contract_id: str, loaded: Loaded, draft: Path | None = None) -> None:
+        """Serves `loaded` from now on, within `loading`; durable when this returns.
+
+        `draft` becomes `loaded.path` by rename; None when that file is there already. The version
+        served before is kept, because an engine that is running may open it again; older ones go.
+        """
+        folder = self._of(contract_id)
+        try:
+            before = self.current(contract_id)
+        except StoreDamaged:
+            before = None  # this load is the repair
+        if draft is not None:
+            draft.chmod(0o600)
+            _sync(draft)
+            os.replace(draft, loaded.path)  # noqa: PTH105 - the seam that tests interrupt
+            _sync(folder)
+        temporary = folder / "current.json.part"
+        with os.fdopen(
+            os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
+        ) as file:
+            file.write(_text(loaded))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, folder / "current.json")  # noqa: PTH105 - the same seam
+        _sync(folder)
+        # The contract's folder may be new itself.
+        _sync(self._folder)
+        keep = {loaded.path, before.path if before else loaded.path}
+        for file_of_version in folder.glob("*.duckdb"):
+            if file_of_version not in keep:
+                file_of_version.unlink()
+
+    def _of(self, contract_id: str) -> Path:
+        if not _CONTRACT_ID.fullmatch(contract_id):
+            raise ValueError(
+                "A contract id is a lower-case letter, then at most 62 letters, digits or _."
+            )
+        return self._folder / contract_id
+
+
+def _text(loaded: Loaded) -> str:
+    fields = {
+        "version": loaded.version,
+        "contract_digest": loaded.contract_digest,
+        "rows": loaded.rows,
+        "units": loaded.units,
+        "set_aside": loaded.set_aside,
+        "largest_unit": loaded.largest_unit,
+        "content": loaded.content,
+    }
+    return json.dumps(fields, indent=1) + "\n"
+
+
+def _parsed(text: str, folder: Path) -> Loaded | None:
+    try:
+        fields = json.loads(text)
+        version = fields["version"]
+        counts = [fields[name] for name in ("rows", "units", "set_aside", "largest_unit")]
+        digests = [fields[name] for name in ("contract_digest", "content")]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    if not isinstance(version, str) or not _VERSION.fullmatch(version):
+        return None
+    if not all(type(count) is int and count >= 0 for count in counts):
+        return None
+    if not all(isinstance(digest, str) for digest in digests):
+        return None
+    return Loaded(
+        path=folder / f"{version}.duckdb",
+        version=version,
+        contract_digest=digests[0],
+        rows=counts[0],
+        units=counts[1],
+        set_aside=counts[2],
+        largest_unit=counts[3],
+        content=digests[1],
+    )
+
+
+def _sweep(folder: Path) -> None:
+    """Removes drafts, their write-ahead logs and spilled data."""
+    for leftover in folder.iterdir():
+        if leftover.is_dir():
+            shutil.rmtree(leftover)
+        elif leftover.suffix in (".part", ".wal"):
+            leftover.unlink()
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
