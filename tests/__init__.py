@@ -1,0 +1,1 @@
+"""The check: stories, attacks and faults, room by room."""

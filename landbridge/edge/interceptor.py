@@ -60,7 +60,7 @@ class Boundary(grpc.ServerInterceptor):
         if serve is None:
             raise TypeError("Boundary guards unary methods only; a streaming one was registered.")
 
-        def guarded(request: Request, context: grpc.ServicerContext) -> Response:  # noqa: RET503
+        def guarded(request: Request, context: grpc.ServicerContext) -> Response:
             timed = _Timed(context, self._clock() + self._maximum_seconds, self._clock)
             try:
                 return serve(request, cast(grpc.ServicerContext, timed))

@@ -20,7 +20,7 @@ MAXIMUM_METADATA_BYTES: Final = 16 * 1024
 """Of a request. A token of the longest accepted kind (8 KiB) fits with room to spare."""
 
 
-class CannotListen(Exception):  # noqa: N818 - says what happened, as all errors here do
+class CannotListen(Exception):
     """The server cannot start at this address; one sentence for its operator."""
 
 

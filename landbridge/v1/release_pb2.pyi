@@ -100,8 +100,8 @@ class ReleasedMeasure(_message.Message):
     standard_deviation: _builtins.float
     """Standard deviation of the noise in one cell, in the measure's own unit (not in steps)."""
     centre: _builtins.float
-    """0, but for a sum whose question also counts the same expression: then what was summed is
-    `expression - centre`, and the sum itself is `step * units[i] + centre * count[i]`.
+    """0, but for a sum whose question also counts the rows that it is taken over: then what was
+    summed is `expression - centre`, and the sum itself is `step * units[i] + centre * count[i]`.
     """
     noise: _builtins.str
     """"gaussian", "laplace" or "none": which factor turns the deviation into a half-width."""

@@ -1,0 +1,1 @@
+"""Asks, combines, remembers: the process that callers speak to."""

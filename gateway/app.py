@@ -1,0 +1,136 @@
+"""The gateway's composition root: reads the settings, makes every part, and serves."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import grpc
+
+from gateway.asking import Asking
+from gateway.departments import Departments, over_tls
+from gateway.planning import Planning
+from gateway.servicer import GatewayServicer
+from gateway.settings import Settings, read_manifest
+from landbridge.edge.interceptor import Report
+from landbridge.edge.record import Recorder
+from landbridge.edge.server import Running, Tls, serve
+from landbridge.edge.telemetry import Telemetry
+from landbridge.evidence.entry import SubjectKey
+from landbridge.evidence.log import Log
+from landbridge.evidence.signer import Signer
+from landbridge.identity.keys import KeySet
+from landbridge.identity.tokens import TokenVerifier
+from landbridge.v1 import gateway_pb2_grpc
+from policies.access import AccessPolicy
+
+REFRESH_SECONDS = 5.0
+
+
+@dataclass(slots=True)
+class Gateway:
+    """A gateway that serves."""
+
+    running: Running
+    log_key: str
+    log_folder: Path
+    _departments: Departments
+    _log: Log
+    _recorder: Recorder
+    _refreshing: threading.Thread
+    _stopping: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        return self.running.port
+
+    def stop(self, grace: float = 5.0) -> None:
+        """Takes no more calls, lets those under way finish, and puts everything on disk."""
+        self.running.stop(grace)
+        self._stopping.set()
+        self._refreshing.join()
+        self._departments.close()
+        self._recorder.event("stop")
+        self._log.close()
+
+
+def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Gateway:
+    """A gateway that listens when this returns; raises one clear error of its parts otherwise.
+
+    `report` takes defects for the operator's eyes, `tell` sentences about the members.
+    """
+    members = read_manifest(settings.manifest)
+    authority = settings.tls_authority.read_bytes()
+    key, certificate = settings.tls_key.read_bytes(), settings.tls_certificate.read_bytes()
+    credentials = grpc.ssl_channel_credentials(authority, key, certificate)
+    departments = Departments(members, over_tls(credentials), tell)
+    silent = departments.refresh()
+    for name in silent:
+        tell(f"department {name} does not answer yet")
+    access = AccessPolicy.load(
+        settings.access.read_text(encoding="utf-8"),
+        str(settings.access),
+        contracts={name for member in members for name in member.contracts},
+        handlers={f"{member.department}.{name}" for member in members for name in member.handlers},
+    )
+    settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    signer = _signer(settings)
+    log = Log.open(settings.state / "log", settings.state / "journal", signer)
+    recorder = Recorder(log, _subjects(settings), access.digest, time.time)
+    verifier = TokenVerifier(settings.issuer, settings.audience, KeySet.load(settings.jwks))
+    asking = Asking(Planning(access), departments, verifier, recorder, signer.vkey)
+    telemetry = Telemetry("landbridge.gateway")
+    recorder.event("start")
+    running = serve(
+        [
+            partial(
+                gateway_pb2_grpc.add_GatewayServicer_to_server,
+                GatewayServicer(asking, departments, telemetry),
+            )
+        ],
+        address=settings.listen,
+        # Callers show a token, not a certificate; the connection is the server's word only.
+        tls=Tls(key, certificate),
+        report=report,
+        threads=settings.calls,
+    )
+    stopping = threading.Event()
+    refreshing = threading.Thread(
+        target=_keep_fresh, args=(departments, stopping), name="describe", daemon=True
+    )
+    refreshing.start()
+    return Gateway(
+        running,
+        signer.vkey,
+        settings.state / "log",
+        departments,
+        log,
+        recorder,
+        refreshing,
+        stopping,
+    )
+
+
+def _keep_fresh(departments: Departments, stopping: threading.Event) -> None:
+    """A node that starts late, or with new contracts, is known within seconds."""
+    while not stopping.wait(REFRESH_SECONDS):
+        departments.refresh()
+
+
+def _signer(settings: Settings) -> Signer:
+    path = settings.state / "log.key"
+    if not path.exists():
+        Signer.create(f"{settings.federation}/{settings.name}").save(path)
+    return Signer.load(path)
+
+
+def _subjects(settings: Settings) -> SubjectKey:
+    path = settings.state / "subjects.key"
+    if not path.exists():
+        SubjectKey.create().save(path)
+    return SubjectKey.load(path)

@@ -1,0 +1,96 @@
+"""What the members serve, as they described it: contracts and handlers, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from landbridge.levels import Level
+from policies.contract import Contract
+from policies.review import not_available
+
+
+@dataclass(frozen=True, slots=True)
+class HandlerOffer:
+    """A handler as its department describes it; arguments are names with "text" or "integer"."""
+
+    name: str
+    version: str
+    description: str
+    arguments: tuple[tuple[str, str], ...]
+    codes: tuple[str, ...]
+    level: Level
+    purposes: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What one member serves. `log_key` verifies the receipts of its log."""
+
+    department: str
+    title: str
+    contracts: Mapping[str, Contract]
+    handlers: Mapping[str, HandlerOffer]
+    log_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A contract and the departments that serve it, in the manifest's order."""
+
+    contract: Contract
+    departments: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """All members and what is known of them; `members` keeps the manifest's order.
+
+    A member that never described itself is a member without an offer: it is named as missing where
+    the manifest says that it serves a table.
+    """
+
+    members: tuple[str, ...]
+    offers: Mapping[str, Offer]
+    declared: Mapping[str, tuple[str, ...]]
+
+    def table(self, name: str, department: str | None) -> Served:
+        """The contract of a table, for one department or for all that serve it.
+
+        Departments that serve another text of the contract than the first one are left out, as
+        are those that nothing is known of: the caller is told that they are missing. Raises
+        NOT_AVAILABLE.
+        """
+        spelt = name if department is None else f"{department}.{name}"
+        asked = self.members if department is None else (department,)
+        serving = tuple(member for member in asked if name in self.declared.get(member, ()))
+        for member in serving:
+            offer = self.offers.get(member)
+            if offer is not None and name in offer.contracts:
+                return Served(offer.contracts[name], serving)
+        raise not_available("table", spelt)
+
+    def agrees(self, department: str, contract: Contract) -> bool:
+        """Whether the department serves this very text of the contract."""
+        offer = self.offers.get(department)
+        served = None if offer is None else offer.contracts.get(contract.id)
+        return served is not None and served.digest == contract.digest
+
+    def handler(self, name: str, clearance: Level) -> tuple[str, HandlerOffer]:
+        """The department and handler of "department.handler"; raises NOT_AVAILABLE."""
+        department, _, short = name.partition(".")
+        offer = self.offers.get(department)
+        found = None if offer is None else offer.handlers.get(short)
+        if found is None or found.level > clearance:
+            raise not_available("handler", name)
+        return department, found
+
+
+def catalogue(
+    members: Iterable[str], declared: Mapping[str, tuple[str, ...]], offers: Mapping[str, Offer]
+) -> Catalogue:
+    """A catalogue that nobody can change."""
+    return Catalogue(
+        tuple(members), MappingProxyType(dict(offers)), MappingProxyType(dict(declared))
+    )

@@ -1,0 +1,202 @@
+"""The connections to the departments' nodes: gRPC with mutual TLS, one channel each."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import grpc
+
+from gateway.catalogue import Catalogue, HandlerOffer, Offer, catalogue
+from landbridge.errors import LandbridgeError, error
+from landbridge.levels import Level
+from landbridge.status import CLIENT_METADATA_BYTES, from_rpc_error
+from landbridge.v1 import node_pb2, node_pb2_grpc
+from policies import odcs
+
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+
+DESCRIBE_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A member as the manifest lists it: `name` is the one its server certificate carries."""
+
+    department: str
+    title: str
+    address: str
+    name: str
+    contracts: tuple[str, ...]
+    handlers: tuple[str, ...] = ()
+
+
+Connect = Callable[[Member], grpc.Channel]
+"""Opens the connection to one member."""
+
+
+def over_tls(credentials: grpc.ChannelCredentials) -> Connect:
+    """Connections with mutual TLS, each to a server with that member's own certificate."""
+
+    def connect(member: Member) -> grpc.Channel:
+        return grpc.secure_channel(
+            member.address,
+            credentials,
+            options=[
+                # The certificate must be this member's, wherever it runs.
+                ("grpc.ssl_target_name_override", member.name),
+                ("grpc.keepalive_time_ms", 30_000),
+                ("grpc.keepalive_timeout_ms", 10_000),
+                # A node that comes back is found within a second.
+                ("grpc.max_reconnect_backoff_ms", 1_000),
+                # A refusal carries its receipt in the status.
+                ("grpc.max_metadata_size", CLIENT_METADATA_BYTES),
+                ("grpc.absolute_max_metadata_size", CLIENT_METADATA_BYTES),
+            ],
+        )
+
+    return connect
+
+
+class Departments:
+    """All members. Connections are made and mended by gRPC; descriptions by `refresh`.
+
+    `report` takes what an operator should know, one sentence each.
+    """
+
+    def __init__(
+        self,
+        members: Sequence[Member],
+        connect: Connect,
+        report: Callable[[str], None],
+    ) -> None:
+        self._members = {member.department: member for member in members}
+        self._report = report
+        self._lock = threading.Lock()
+        self._offers: dict[str, Offer] = {}
+        self._channels = {member.department: connect(member) for member in members}
+        self._stubs = {
+            name: node_pb2_grpc.NodeStub(channel) for name, channel in self._channels.items()
+        }
+
+    def catalogue(self) -> Catalogue:
+        """What is known of everybody now."""
+        with self._lock:
+            return catalogue(
+                self._members,
+                {name: member.contracts for name, member in self._members.items()},
+                self._offers,
+            )
+
+    def refresh(self) -> tuple[str, ...]:
+        """Asks every node to describe itself, and gives the names of those that did not.
+
+        What a silent node said earlier stays known.
+        """
+        replies, missing = self.ask(
+            tuple(self._members),
+            lambda stub: stub.Describe,
+            lambda _: node_pb2.DescribeRequest(),
+            DESCRIBE_SECONDS,
+            (),
+        )
+        silent = set(missing)
+        for name, reply in replies.items():
+            try:
+                offer = _offer(self._members[name], reply)
+            except odcs.ContractInvalid as invalid:
+                self._report(f"department {name} serves a contract that cannot be used: {invalid}")
+                silent.add(name)
+                continue
+            with self._lock:
+                self._offers[name] = offer
+        return tuple(name for name in self._members if name in silent)
+
+    def ask(
+        self,
+        names: Sequence[str],
+        method: Callable[[node_pb2_grpc.NodeStub], grpc.UnaryUnaryMultiCallable[Request, Response]],
+        request: Callable[[str], Request],
+        seconds: float,
+        headers: Sequence[tuple[str, str]],
+    ) -> tuple[Mapping[str, Response], Mapping[str, LandbridgeError]]:
+        """Asks the named departments at once and waits for all: replies, and who is missing.
+
+        Who is missing is there with the reason: unreachable, too late, or failed. A department that
+        refuses makes the whole question refused: its refusal is raised, naming it, once all have
+        ended.
+        """
+        if seconds <= 0:
+            raise error("DEADLINE")
+        calls = {
+            name: method(self._stubs[name]).future(
+                request(name), timeout=seconds, metadata=tuple(headers)
+            )
+            for name in names
+        }
+        replies: dict[str, Response] = {}
+        missing: dict[str, LandbridgeError] = {}
+        refused: LandbridgeError | None = None
+        for name, call in calls.items():
+            try:
+                replies[name] = call.result()
+            except grpc.RpcError as failure:
+                said = from_rpc_error(failure)
+                if said.status in ("UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL"):
+                    missing[name] = said
+                elif refused is None:
+                    refused = _named(name, said)
+            except grpc.FutureCancelledError:
+                missing[name] = error("DEPARTMENT_MISSING")
+        if refused is not None:
+            raise refused
+        return replies, missing
+
+    def close(self) -> None:
+        """Closes every connection."""
+        for channel in self._channels.values():
+            channel.close()
+
+
+def _named(department: str, said: LandbridgeError) -> LandbridgeError:
+    """A node's refusal, with the department's name; the receipt stays the node's own."""
+    return error(
+        said.reason,
+        f"Department {department}: {said.message}",
+        rule=said.rule and f"{department}/{said.rule}",
+        hint=said.hint,
+    )
+
+
+def _offer(member: Member, reply: node_pb2.DescribeResponse) -> Offer:
+    """A node's description, of the contracts and handlers that the manifest grants it."""
+    contracts = {}
+    for described in reply.contracts:
+        contract = odcs.read(described.document, f"{member.department}/{described.id}")
+        if contract.id in member.contracts:
+            contracts[contract.id] = contract
+    handlers = {
+        handler.name: HandlerOffer(
+            handler.name,
+            handler.version,
+            handler.description,
+            tuple((argument.name, argument.type) for argument in handler.arguments),
+            tuple(handler.codes),
+            _level(handler.level),
+            frozenset(handler.purposes),
+        )
+        for handler in reply.handlers
+        if handler.name in member.handlers
+    }
+    return Offer(member.department, member.title, contracts, handlers, reply.log_key)
+
+
+def _level(name: str) -> Level:
+    """An unknown level is one that nobody reaches."""
+    try:
+        return Level.named(name)
+    except ValueError:
+        return Level.SEALED

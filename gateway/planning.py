@@ -1,0 +1,117 @@
+"""From a text to a plan: steps (2) to (4). Looks at contracts and policies, never at data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.catalogue import Catalogue, HandlerOffer, Served
+from gateway.presentation import Presentation
+from gateway.sql import read
+from landbridge.edge.record import Draft
+from landbridge.identity.caller import Caller
+from policies.access import AccessPolicy, Request
+from policies.canonical import key, masked
+from policies.contract import Contract
+from policies.disclosure import ReleasePlan, plan_release
+from policies.purpose import require_allowed, require_stated
+from policies.question import Question
+from policies.review import Usage, review
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A question that may be asked of `departments`, and how its answer will be shown.
+
+    `release` is the release that each of them is expected to make.
+    """
+
+    contract: Contract
+    departments: tuple[str, ...]
+    question: Question
+    presentation: Presentation
+    usage: Usage
+    release: ReleasePlan
+    words: str
+
+    @property
+    def mode(self) -> str:
+        """How the question will be put."""
+        return "one department" if len(self.departments) == 1 else "fan-out"
+
+
+class Planning:
+    """Plans for one caller at a time, by the gateway's own access policy."""
+
+    def __init__(self, access: AccessPolicy) -> None:
+        self._access = access
+
+    def question(
+        self, sql: str, purpose: str, micro_epsilon: int, caller: Caller, known: Catalogue,
+        draft: Draft,
+    ) -> Plan:  # fmt: skip
+        """The plan; raises InvalidQuestion or Refused, and notes what it finds in the draft."""
+        require_stated(purpose, caller.purposes)
+        found: list[Served] = []
+
+        def resolve(table: str, department: str | None) -> Contract:
+            found.append(known.table(table, department))
+            return found[-1].contract
+
+        # What the caller wrote may hold anything, so only its keyed digest is logged until it has
+        # become a typed question.
+        draft.note(question_hash=draft.recorder.digest(sql))
+        reading = read(sql, resolve, caller.clearance)  # (2)
+        served = found[0]
+        contract = served.contract
+        draft.note(resource=contract.id, members=list(served.departments))
+        require_allowed(purpose, contract.purposes)
+        usage = review(reading.question, contract, caller.clearance)
+        words = masked(reading.question, contract, draft.recorder.digest)
+        draft.note(question=words, question_hash=key(reading.question).hex())
+        ids = self._access.require(  # (3)
+            Request(
+                subject=caller.subject,
+                organisation=caller.organisation,
+                clearance=caller.clearance,
+                action="query",
+                resource_kind="contract",
+                resource=contract.id,
+                purpose=purpose,
+                level=usage.level,
+            )
+        )
+        draft.note(policies=list(ids))
+        release = plan_release(reading.question, contract, micro_epsilon, served.departments)  # (4)
+        return Plan(
+            contract,
+            served.departments,
+            reading.question,
+            reading.presentation,
+            usage,
+            release,
+            words,
+        )
+
+    def handler(
+        self, name: str, purpose: str, caller: Caller, known: Catalogue, draft: Draft
+    ) -> tuple[str, HandlerOffer]:
+        """The department and handler; raises Refused."""
+        require_stated(purpose, caller.purposes)
+        department, offer = known.handler(name, caller.clearance)
+        full = f"{department}.{offer.name}"
+        draft.note(resource=full, members=[department])
+        require_allowed(purpose, offer.purposes)
+        ids = self._access.require(
+            Request(
+                subject=caller.subject,
+                organisation=caller.organisation,
+                clearance=caller.clearance,
+                action="call",
+                resource_kind="handler",
+                resource=full,
+                purpose=purpose,
+                level=offer.level,
+            )
+        )
+        draft.note(policies=list(ids))
+        return department, offer

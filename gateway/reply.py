@@ -1,0 +1,175 @@
+"""From the gateway's values to the messages that callers read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+
+from gateway.asking import Answered, Explained
+from gateway.combine import GAUSSIAN
+from gateway.notes import Note, answer_notes, plan_notes
+from gateway.planning import Plan
+from gateway.presentation import Key, Mean, Number, Output
+from gateway.table import Cell
+from landbridge.evidence.receipt import Receipt
+from landbridge.literals import to_literal
+from landbridge.v1 import evidence_pb2, gateway_pb2, node_pb2, release_pb2
+from policies.accounting import shown
+from policies.contract import Method, Type
+from policies.question import Sum
+
+_TYPES = {
+    Type.INTEGER: gateway_pb2.ResultColumn.TYPE_INTEGER,
+    Type.NUMBER: gateway_pb2.ResultColumn.TYPE_REAL,
+    Type.TEXT: gateway_pb2.ResultColumn.TYPE_TEXT,
+    Type.BOOLEAN: gateway_pb2.ResultColumn.TYPE_BOOLEAN,
+    Type.DATE: gateway_pb2.ResultColumn.TYPE_DATE,
+    Type.TIMESTAMP: gateway_pb2.ResultColumn.TYPE_TIMESTAMP,
+}
+
+
+def query_response(answered: Answered) -> gateway_pb2.QueryResponse:
+    """An answer."""
+    plan, replies = answered.plan, answered.replies
+    remembered = all(reply.release.remembered for reply in replies.values())
+    charged = any(reply.charged_micro_rho for reply in replies.values())
+    return gateway_pb2.QueryResponse(
+        columns=[_column(plan, output) for output in plan.presentation.outputs],
+        rows=[
+            gateway_pb2.ResultRow(values=[_value(cell) for cell in row]) for row in answered.rows
+        ],
+        notes=_notes(answer_notes(plan, answered.missing, answered.untold, remembered=remembered)),
+        missing=answered.missing,
+        departments=list(replies),
+        cost=gateway_pb2.Cost(
+            epsilon=plan.release.epsilon if charged else 0.0,
+            delta=plan.release.delta,
+            budgets=_budgets(plan, replies),
+        ),
+        receipt=receipt_message(answered.receipt),
+    )
+
+
+def explain_response(explained: Explained) -> gateway_pb2.ExplainResponse:
+    """A plan."""
+    plan = explained.plan
+    notes = plan_notes(plan)
+    if explained.missing:
+        notes.insert(0, Note("missing", f"No answer came from {', '.join(explained.missing)}."))
+    budgets = {
+        name: node_pb2.AnswerResponse(
+            recipient_budget=estimate.recipient_budget, overall_budget=estimate.overall_budget
+        )
+        for name, estimate in explained.estimates.items()
+    }
+    return gateway_pb2.ExplainResponse(
+        mode=plan.mode,
+        why=_why(plan),
+        departments=plan.departments,
+        contract=plan.contract.id,
+        columns=[
+            gateway_pb2.UsedColumn(
+                name=use.column,
+                level=plan.contract.by_name[use.column].level.label,
+                clause=use.clause,
+            )
+            for use in plan.usage.uses
+        ],
+        cells=plan.release.cells,
+        epsilon=plan.release.epsilon,
+        delta=plan.release.delta,
+        accuracy=[
+            _accuracy(plan, output)
+            for output in plan.presentation.outputs
+            if not isinstance(output.source, Key)
+        ],
+        budgets=_budgets(plan, budgets),
+        notes=_notes(notes),
+        question=plan.words,
+    )
+
+
+def receipt_message(receipt: Receipt) -> evidence_pb2.Receipt:
+    """A receipt of the gateway's own log."""
+    return evidence_pb2.Receipt(entry=receipt.entry, proof=receipt.proof)
+
+
+def _why(plan: Plan) -> str:
+    if len(plan.departments) == 1:
+        return f"{plan.contract.id} is asked of {plan.departments[0]} alone."
+    return f"{len(plan.departments)} departments serve {plan.contract.id}; their parts are added."
+
+
+def _notes(notes: Iterable[Note]) -> list[gateway_pb2.Note]:
+    return [gateway_pb2.Note(kind=note.kind, text=note.text) for note in notes]
+
+
+def _column(plan: Plan, output: Output) -> gateway_pb2.ResultColumn:
+    match output.source:
+        case Key(name):
+            kind = _TYPES[plan.contract.by_name[name].type]
+        case Mean():
+            kind = gateway_pb2.ResultColumn.TYPE_REAL
+        case Number(measure):
+            steps = {m.measure: m.step for m in plan.release.mechanisms}
+            whole = not isinstance(measure, Sum) or steps[measure] == 1.0
+            kind = (
+                gateway_pb2.ResultColumn.TYPE_INTEGER
+                if whole
+                else gateway_pb2.ResultColumn.TYPE_REAL
+            )
+    return gateway_pb2.ResultColumn(
+        name=output.name, type=kind, released=not isinstance(output.source, Key)
+    )
+
+
+def _value(cell: Cell) -> gateway_pb2.ResultValue:
+    message = gateway_pb2.ResultValue()
+    value = cell.value
+    if value is not None:
+        assert isinstance(value, int | float | str | bool | date | datetime)
+        message.value.CopyFrom(to_literal(value))
+    if cell.half_width is not None:
+        message.half_width = cell.half_width
+    return message
+
+
+def _accuracy(plan: Plan, output: Output) -> gateway_pb2.ExpectedAccuracy:
+    """Known beforehand for counts and sums; an average's depends on how many rows there are."""
+    found = gateway_pb2.ExpectedAccuracy(column=output.name)
+    if isinstance(output.source, Number):
+        mechanism = next(m for m in plan.release.mechanisms if m.measure == output.source.measure)
+        if not mechanism.centre_units:
+            departments = len(plan.departments)
+            found.half_width = GAUSSIAN * mechanism.standard_deviation * departments**0.5
+    return found
+
+
+def _budgets(
+    plan: Plan, replies: Mapping[str, node_pb2.AnswerResponse]
+) -> list[gateway_pb2.DepartmentBudget]:
+    if plan.contract.disclosure.method is Method.UNPROTECTED:
+        return []
+    return [
+        _budget(name, reply.recipient_budget, reply.overall_budget, reply.charged_micro_rho)
+        for name, reply in replies.items()
+    ]
+
+
+def _budget(
+    department: str, recipient: release_pb2.Budget, overall: release_pb2.Budget, charged: int
+) -> gateway_pb2.DepartmentBudget:
+    """The tighter of the two, which is the one that will end first."""
+    tighter = min(recipient, overall, key=_left)
+    return gateway_pb2.DepartmentBudget(
+        department=department,
+        spent_epsilon=shown(tighter.spent_micro_rho, tighter.delta),
+        limit_epsilon=shown(tighter.limit_micro_rho, tighter.delta),
+        left_share=_left(tighter) / tighter.limit_micro_rho if tighter.limit_micro_rho else 0.0,
+        renews=tighter.renews,
+        charged_micro_rho=charged,
+    )
+
+
+def _left(budget: release_pb2.Budget) -> int:
+    return max(0, int(budget.limit_micro_rho) - int(budget.spent_micro_rho))

@@ -1,0 +1,74 @@
+"""The gateway's gRPC face: convert, one use case, convert."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import grpc
+
+from gateway.asking import Asking, Request
+from gateway.departments import Departments
+from gateway.directory import directory_response
+from gateway.reply import explain_response, query_response, receipt_message
+from landbridge.edge.telemetry import Telemetry
+from landbridge.v1 import gateway_pb2, gateway_pb2_grpc, node_pb2
+
+
+class GatewayServicer(gateway_pb2_grpc.GatewayServicer):
+    """What callers speak to."""
+
+    def __init__(self, asking: Asking, departments: Departments, telemetry: Telemetry) -> None:
+        self._asking = asking
+        self._departments = departments
+        self._telemetry = telemetry
+
+    def Query(
+        self, request: gateway_pb2.QueryRequest, context: grpc.ServicerContext
+    ) -> gateway_pb2.QueryResponse:
+        """Answers one SELECT of aggregates."""
+        with self._request("query", request.purpose, request.question_id, context) as asked:
+            answered = self._asking.query(
+                asked, request.sql, request.micro_epsilon, partial=request.partial
+            )
+        return query_response(answered)
+
+    def Explain(
+        self, request: gateway_pb2.ExplainRequest, context: grpc.ServicerContext
+    ) -> gateway_pb2.ExplainResponse:
+        """What Query would do."""
+        with self._request("explain", request.purpose, "0" * 32, context) as asked:
+            explained = self._asking.explain(asked, request.sql, request.micro_epsilon)
+        return explain_response(explained)
+
+    def Call(
+        self, request: gateway_pb2.CallRequest, context: grpc.ServicerContext
+    ) -> gateway_pb2.CallResponse:
+        """One handler, one subject."""
+
+        def arguments(message: node_pb2.ReplyRequest) -> None:
+            for name, literal in request.arguments.items():
+                message.arguments[name].CopyFrom(literal)
+
+        with self._request("call", request.purpose, request.question_id, context) as asked:
+            called = self._asking.call(asked, request.handler, arguments)
+        return gateway_pb2.CallResponse(
+            code=called.code, version=called.version, receipt=receipt_message(called.receipt)
+        )
+
+    def Directory(
+        self, request: gateway_pb2.DirectoryRequest, context: grpc.ServicerContext
+    ) -> gateway_pb2.DirectoryResponse:
+        """Members, as far as this caller may use them."""
+        del request  # it says nothing yet
+        caller = self._asking.identify(context.invocation_metadata())
+        silent = self._departments.refresh()
+        return directory_response(self._departments.catalogue(), caller.clearance, silent)
+
+    @contextmanager
+    def _request(
+        self, step: str, purpose: str, question_id: str, context: grpc.ServicerContext
+    ) -> Iterator[Request]:
+        metadata = context.invocation_metadata()
+        with self._telemetry.request(f"gateway.{step}", metadata) as trace:
+            yield Request(metadata, purpose, question_id, context.time_remaining, trace)

@@ -1,0 +1,82 @@
+"""The gateway's configuration file, `gateway.toml`, and the manifest of members beside it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.departments import Member
+from landbridge.edge.settings import SettingsInvalid, open_settings
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What an operator decides; paths are relative to the file."""
+
+    federation: str
+    name: str
+    listen: str
+    state: Path
+    access: Path
+    manifest: Path
+    issuer: str
+    audience: str
+    jwks: Path
+    tls_key: Path
+    tls_certificate: Path
+    tls_authority: Path
+    calls: int
+
+
+def read(path: Path) -> Settings:
+    """The settings in the file; raises SettingsInvalid, naming every problem."""
+    top, problems = open_settings(path)
+    identity, tls, limits = (top.section(name) for name in ("identity", "tls", "limits"))
+    settings = Settings(
+        federation=top.text("federation"),
+        name=top.text("name", "gateway"),
+        listen=top.text("listen", "127.0.0.1:0"),
+        state=top.path("state", "state"),
+        access=top.path("access", "access.cedar"),
+        manifest=top.path("manifest", "manifest.json"),
+        issuer=identity.text("issuer"),
+        audience=identity.text("audience"),
+        jwks=identity.path("jwks"),
+        tls_key=tls.path("key"),
+        tls_certificate=tls.path("certificate"),
+        tls_authority=tls.path("authority"),
+        calls=limits.integer("calls", 32),
+    )
+    for section in (top, identity, tls, limits):
+        section.done()
+    if problems:
+        raise SettingsInvalid(str(path), problems)
+    return settings
+
+
+def read_manifest(path: Path) -> tuple[Member, ...]:
+    """The members: a JSON list of department, title, address, name, contracts, handlers.
+
+    Raises SettingsInvalid.
+    """
+    try:
+        listed = json.loads(path.read_text(encoding="utf-8"))["members"]
+        members = tuple(
+            Member(
+                department=str(member["department"]),
+                title=str(member["title"]),
+                address=str(member["address"]),
+                name=str(member["name"]),
+                contracts=tuple(map(str, member["contracts"])),
+                handlers=tuple(map(str, member["handlers"])),
+            )
+            for member in listed
+        )
+    except (OSError, ValueError, KeyError, TypeError) as failure:
+        raise SettingsInvalid(
+            str(path), [f"is no manifest ({type(failure).__name__}: {failure})"]
+        ) from None
+    if len({member.department for member in members}) < len(members) or not members:
+        raise SettingsInvalid(str(path), ["lists no member, or one of them twice"])
+    return members

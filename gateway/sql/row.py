@@ -1,0 +1,192 @@
+"""What is computed and asked of one row: columns, arithmetic, conditions."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from gateway.sql.literal import literal_of, number_of
+from gateway.sql.source import Source
+from landbridge.errors import LandbridgeError
+from landbridge.levels import Level
+from policies.contract import Column, Contract, Type
+from policies.question import (
+    All,
+    AnyOf,
+    Arithmetic,
+    ColumnOf,
+    Comparison,
+    Constant,
+    Expression,
+    IsNull,
+    Membership,
+    Not,
+    Operator,
+    Predicate,
+    Prefix,
+    Relation,
+)
+from policies.review import visible
+
+_RELATIONS: dict[type[exp.Expr], tuple[Relation, Relation]] = {
+    # The second is the one to use when the literal stands on the left.
+    exp.EQ: (Relation.EQUAL, Relation.EQUAL),
+    exp.NEQ: (Relation.NOT_EQUAL, Relation.NOT_EQUAL),
+    exp.LT: (Relation.LESS, Relation.GREATER),
+    exp.LTE: (Relation.LESS_OR_EQUAL, Relation.GREATER_OR_EQUAL),
+    exp.GT: (Relation.GREATER, Relation.LESS),
+    exp.GTE: (Relation.GREATER_OR_EQUAL, Relation.LESS_OR_EQUAL),
+}
+_OPERATORS: dict[type[exp.Expr], Operator] = {
+    exp.Add: Operator.ADD,
+    exp.Sub: Operator.SUBTRACT,
+    exp.Mul: Operator.MULTIPLY,
+}
+CONDITIONS = (
+    "comparisons of a column with a literal, IN, BETWEEN, IS NULL, LIKE 'prefix%', AND, OR, NOT"
+)
+ARITHMETIC = "Aggregate +, - and * over numeric columns and numbers."
+
+
+class RowReader:
+    """Reads what stands inside an aggregate or behind WHERE, for one table and one caller.
+
+    `alias` is the name by which the question may qualify its columns.
+    """
+
+    def __init__(self, source: Source, contract: Contract, alias: str, clearance: Level) -> None:
+        self._source = source
+        self._contract = contract
+        self._alias = alias
+        self._clearance = clearance
+
+    def column(self, node: exp.Expr) -> Column:
+        """A column that this caller may use."""
+        try:
+            return visible(self._contract, self.name(node), self._clearance)
+        except LandbridgeError as refusal:
+            raise self._source.placed(refusal, node) from None
+
+    def name(self, node: exp.Expr) -> str:
+        """A column's name, whether the caller may use it or not."""
+        if not isinstance(node, exp.Column) or not isinstance(node.this, exp.Identifier):
+            self._source.refuse(
+                node, "A column's name is needed here.", f"Accepted are {CONDITIONS}."
+            )
+        self._source.closed(node, "this", "table", hint="Write column or table.column.")
+        table = node.args.get("table")
+        if table is not None and self._source.identifier(table) != self._alias:
+            self._source.refuse(
+                node, "The column is not of the question's table.", "Name the column."
+            )
+        return self._source.identifier(node.this)
+
+    def expression(self, node: exp.Expr) -> Expression:
+        """Arithmetic over numeric columns and numbers."""
+        operator = _OPERATORS.get(type(node))
+        if operator is not None:
+            self._source.closed(node, "this", "expression", "typed", "safe", hint=ARITHMETIC)
+            return Arithmetic(
+                operator, self.expression(node.this), self.expression(node.args["expression"])
+            )
+        match node:
+            case exp.Paren():
+                return self.expression(node.this)
+            case exp.Column():
+                column = self.column(node)
+                if column.type not in (Type.INTEGER, Type.NUMBER):
+                    self._source.refuse(node, f"Column {column.name} is {column.type}.", ARITHMETIC)
+                return ColumnOf(column.name)
+            case exp.Literal() | exp.Neg():
+                value = number_of(self._source, node)
+                return Constant(value)
+            case _:
+                self._source.refuse(
+                    node, "This is no arithmetic of the question algebra.", ARITHMETIC
+                )
+
+    def predicate(self, node: exp.Expr) -> Predicate:
+        """A condition."""
+        match node:
+            case exp.And() | exp.Or():
+                kind = All if isinstance(node, exp.And) else AnyOf
+                return kind((self.predicate(node.this), self.predicate(node.expression)))
+            case exp.Not():
+                return Not(self.predicate(node.this))
+            case exp.Paren():
+                return self.predicate(node.this)
+            case exp.Column():
+                return self._flag(node)
+            case exp.Between():
+                self._source.closed(node, "this", "low", "high", hint=f"Accepted are {CONDITIONS}.")
+                column = self.column(node.this)
+                low = literal_of(self._source, node.args["low"], column)
+                high = literal_of(self._source, node.args["high"], column)
+                return All(
+                    (
+                        Comparison(column.name, Relation.GREATER_OR_EQUAL, low),
+                        Comparison(column.name, Relation.LESS_OR_EQUAL, high),
+                    )
+                )
+            case exp.In():
+                self._source.closed(
+                    node, "this", "expressions", hint="IN takes a list of literals."
+                )
+                column = self.column(node.this)
+                values = tuple(
+                    literal_of(self._source, value, column) for value in node.expressions
+                )
+                return Membership(column.name, values)
+            case exp.Is():
+                return self._is(node)
+            case exp.Like():
+                return self._like(node)
+            case exp.EQ() | exp.NEQ() | exp.LT() | exp.LTE() | exp.GT() | exp.GTE():
+                return self._comparison(node)
+            case _:
+                self._source.refuse(
+                    node,
+                    "This is no condition of the question algebra.",
+                    f"Accepted are {CONDITIONS}.",
+                )
+
+    def _comparison(self, node: exp.Binary) -> Comparison:
+        self._source.closed(node, "this", "expression", hint=f"Accepted are {CONDITIONS}.")
+        straight, mirrored = _RELATIONS[type(node)]
+        left, right = node.this, node.expression
+        if isinstance(left, exp.Column) is isinstance(right, exp.Column):
+            self._source.refuse(
+                node, "A comparison has a column on one side and a literal on the other.",
+                "Write column = literal.",
+            )  # fmt: skip
+        if isinstance(left, exp.Column):
+            column = self.column(left)
+            return Comparison(column.name, straight, literal_of(self._source, right, column))
+        column = self.column(right)
+        return Comparison(column.name, mirrored, literal_of(self._source, left, column))
+
+    def _flag(self, node: exp.Column) -> Comparison:
+        column = self.column(node)
+        if column.type is not Type.BOOLEAN:
+            self._source.refuse(node, f"Column {column.name} is {column.type}, not a condition.",
+                         "Compare it with a literal.")  # fmt: skip
+        return Comparison(column.name, Relation.EQUAL, literal=True)
+
+    def _is(self, node: exp.Is) -> Predicate:
+        self._source.closed(node, "this", "expression", hint="Write IS NULL or IS NOT NULL.")
+        column = self.column(node.this)
+        match node.expression:
+            case exp.Null():
+                return IsNull(column.name)
+            case _:
+                self._source.refuse(node, "IS takes NULL only.", "Write IS NULL or IS NOT NULL.")
+
+    def _like(self, node: exp.Like) -> Prefix:
+        self._source.closed(node, "this", "expression", hint="Write LIKE 'prefix%'.")
+        column = self.column(node.this)
+        pattern = node.expression
+        if not isinstance(pattern, exp.Literal) or not pattern.is_string:
+            self._source.refuse(node, "LIKE takes a quoted pattern.", "Write LIKE 'prefix%'.")
+        start, end = pattern.this[:-1], pattern.this[-1:]
+        if end != "%" or not start or any(sign in start for sign in "%_\\"):
+            self._source.refuse(pattern, "LIKE takes a prefix only.", "Write LIKE 'prefix%'.")
+        return Prefix(column.name, start)

@@ -1,0 +1,76 @@
+"""A server as a process: says when it listens, stops on request, fails in one sentence."""
+
+from __future__ import annotations
+
+import json
+import resource
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+STOPPED_BY_OPERATOR = 2
+"""Exit status of a process that cannot start: settings, files, port."""
+
+
+class Server(Protocol):
+    """What is run: a gateway or a node."""
+
+    log_key: str
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        ...
+
+    def stop(self, grace: float = ...) -> None:
+        """Ends it in order."""
+        ...
+
+
+def run(
+    start: Callable[[], Server], operator_errors: tuple[type[Exception], ...], *, with_parent: bool
+) -> int:
+    """Starts the server, prints one JSON line with its port and log key, and waits.
+
+    It ends in order on SIGTERM and SIGINT, and with `with_parent` when standard input closes, so
+    that it does not outlive whoever started it. What an operator can mend is one sentence on
+    standard error and exit status 2.
+    """
+    # A core file would hold data.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    stopping = threading.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: stopping.set())
+    try:
+        server = start()
+    except operator_errors as failure:
+        tell(str(failure))
+        return STOPPED_BY_OPERATOR
+    print(json.dumps({"port": server.port, "log_key": server.log_key}), flush=True)
+    if with_parent:
+        threading.Thread(target=_await_parent, args=(stopping,), daemon=True).start()
+    stopping.wait()
+    server.stop()
+    return 0
+
+
+def tell(sentence: str) -> None:
+    """A sentence for the operator, on standard error."""
+    print(sentence, file=sys.stderr, flush=True)
+
+
+def report(defect: BaseException) -> None:
+    """Where a defect happened: types and places only, since a message could quote the data."""
+    place = traceback.extract_tb(defect.__traceback__)[-1:]
+    where = f"{Path(place[0].filename).name}:{place[0].lineno}" if place else "an unknown place"
+    tell(f"defect: {type(defect).__name__} at {where}")
+
+
+def _await_parent(stopping: threading.Event) -> None:
+    while sys.stdin.buffer.read(1024):
+        pass
+    stopping.set()

@@ -1,0 +1,150 @@
+"""The ground that a federation stands on: keys, certificates, tokens and settings of each process.
+
+All of it is made for development and lies in one state folder, which `Ground.lay` prepares once
+and finds again later.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from landbridge.federation.folder import FederationFolder, FederationInvalid, MemberFolder
+from landbridge.identity.development import (
+    DevelopmentAuthority,
+    DevelopmentIssuer,
+    write_private,
+)
+
+HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """The state folder of a federation that is about to run."""
+
+    federation: FederationFolder
+    state: Path
+    issuer: DevelopmentIssuer
+    authority: DevelopmentAuthority
+
+    @classmethod
+    def lay(cls, federation: FederationFolder, state: Path) -> Ground:
+        """Makes what is missing in `state`; raises OSError where it cannot be written."""
+        state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        issuing, certifying = state / "issuer", state / "authority"
+        issuer = (
+            DevelopmentIssuer.load(issuing)
+            if issuing.exists()
+            else DevelopmentIssuer.create(issuing, federation.issuer, federation.audience)
+        )
+        authority = (
+            DevelopmentAuthority.load(certifying)
+            if certifying.exists()
+            else DevelopmentAuthority.create(certifying, federation.name)
+        )
+        ground = cls(federation, state, issuer, authority)
+        for name in ("gateway", *(member.department for member in federation.members)):
+            ground._certify(name)
+        return ground
+
+    def token(self, caller: str, **changes: object) -> str:
+        """A development token for a caller of `gateway/callers.toml`, for an hour."""
+        known = self.federation.callers.get(caller)
+        if known is None:
+            names = ", ".join(self.federation.callers) or "nobody"
+            raise FederationInvalid(f"There is no development caller {caller!r}; there is {names}.")
+        terms: dict[str, object] = {
+            "organisation": known.organisation,
+            "clearance": known.clearance,
+            "purposes": known.purposes,
+            "client": "landbridge-development",
+            **changes,
+        }
+        return self.issuer.issue(known.name, **terms)  # type: ignore[arg-type]
+
+    @property
+    def ca(self) -> Path:
+        """The certificate authority that callers trust."""
+        return self.state / "authority" / "development-ca.pem"
+
+    def folder(self, name: str) -> Path:
+        """Where a member, or "gateway", keeps its state."""
+        return self.state / name
+
+    def node_settings(self, member: MemberFolder, port: int) -> Path:
+        """Writes the member's `node.toml`."""
+        values = {
+            "department": member.department,
+            "title": member.title,
+            "federation": self.federation.name,
+            "listen": f"{HOST}:{port}",
+            "state": str(self.folder(member.department)),
+            "contracts": str(member.folder / "contracts"),
+            "handlers": str(member.folder / "handlers"),
+            "access": str(member.folder / "access.cedar"),
+        }
+        return self._settings(member.department, "node.toml", values)
+
+    def gateway_settings(
+        self, addresses: Mapping[str, str], described: Mapping[str, Mapping[str, list[str]]]
+    ) -> Path:
+        """Writes `gateway.toml` and the manifest of members beside it."""
+        members = [
+            {
+                "department": member.department,
+                "title": member.title,
+                "address": addresses[member.department],
+                "name": server_name(member.department),
+                **described[member.department],
+            }
+            for member in self.federation.members
+        ]
+        folder = self.folder("gateway")
+        (folder / "manifest.json").write_text(
+            json.dumps({"federation": self.federation.name, "members": members}, indent=2),
+            encoding="utf-8",
+        )
+        values = {
+            "federation": self.federation.name,
+            "listen": f"{HOST}:{self.federation.gateway_port}",
+            "state": str(folder),
+            "access": str(self.federation.path / "gateway" / "access.cedar"),
+            "manifest": str(folder / "manifest.json"),
+        }
+        return self._settings("gateway", "gateway.toml", values)
+
+    def _certify(self, name: str) -> None:
+        folder = self.folder(name)
+        folder.mkdir(exist_ok=True, mode=0o700)
+        if not (folder / "tls.pem").exists():
+            key, certificate = self.authority.certificate(
+                name, ["localhost", HOST, server_name(name)]
+            )
+            (folder / "tls.key").unlink(missing_ok=True)  # left by a run that died in between
+            write_private(folder / "tls.key", key)
+            (folder / "tls.pem").write_bytes(certificate)
+
+    def _settings(self, name: str, file: str, values: Mapping[str, str]) -> Path:
+        folder = self.folder(name)
+        lines = [f"{key} = {json.dumps(value)}" for key, value in values.items()]
+        lines += [
+            "[identity]",
+            f"issuer = {json.dumps(self.issuer.issuer)}",
+            f"audience = {json.dumps(self.issuer.audience)}",
+            f"jwks = {json.dumps(str(self.state / 'issuer' / 'jwks.json'))}",
+            "[tls]",
+            f"key = {json.dumps(str(folder / 'tls.key'))}",
+            f"certificate = {json.dumps(str(folder / 'tls.pem'))}",
+            f"authority = {json.dumps(str(self.ca))}",
+        ]
+        path = folder / file
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return path
+
+
+def server_name(member: str) -> str:
+    """The name in a member's server certificate that is nobody else's, wherever it runs."""
+    return f"{member.replace('_', '-')}.landbridge.internal"

@@ -1,0 +1,101 @@
+"""The processes of a federation: started, waited for, ended by their own handle."""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+START_SECONDS = 30.0
+
+
+class ProcessFailed(Exception):
+    """A process ended, or did not get ready; one sentence, its own words included."""
+
+
+@dataclass(slots=True)
+class ServerProcess:
+    """A running gateway or node; standard error goes to `log`."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+    port: int = 0
+    log_key: str = ""
+
+    def await_ready(self) -> None:
+        """Returns when it listens; raises ProcessFailed with what it said."""
+        stdout = self.process.stdout
+        assert stdout is not None
+        end = time.monotonic() + START_SECONDS
+        with selectors.DefaultSelector() as selector:
+            selector.register(stdout, selectors.EVENT_READ)
+            ready = selector.select(max(0.0, end - time.monotonic()))
+        line = stdout.readline() if ready else b""
+        try:
+            said = json.loads(line)
+            self.port, self.log_key = int(said["port"]), str(said["log_key"])
+        except (ValueError, KeyError, TypeError):
+            self.kill()
+            raise ProcessFailed(f"{self.name} did not start: {self.last_words()}") from None
+
+    def last_words(self) -> str:
+        """The last line of its standard error."""
+        lines = self.log.read_text("utf-8", "replace").strip().splitlines()
+        return lines[-1] if lines else "it said nothing"
+
+    def stop(self) -> None:
+        """Asks it to end and waits; kills it when it takes longer than ten seconds."""
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def kill(self) -> None:
+        """Ends it at once, as a crash would."""
+        self.process.kill()
+        self.process.wait()
+
+
+def spawn(name: str, module: str, settings: Path) -> ServerProcess:
+    """Starts `python -m module serve settings`; it ends when this process does."""
+    log = settings.parent / "stderr.log"
+    with log.open("wb") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", module, "serve", str(settings), "--with-parent"],
+            cwd=settings.parent,
+            env=environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+        )
+    return ServerProcess(name, process, log)
+
+
+def run_load(settings: Path, arguments: list[str]) -> subprocess.Popen[bytes]:
+    """Starts `python -m nodes load`; its report comes on standard output."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "nodes", "load", str(settings), *arguments],
+        cwd=settings.parent,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def environment() -> dict[str, str]:
+    """This process's environment; the server packages are found in the source tree."""
+    if not (ROOT / "nodes").is_dir():
+        raise ProcessFailed(
+            "The servers are not installed here: they run from Landbridge's source tree."
+        )
+    return {**os.environ, "PYTHONPATH": str(ROOT)}

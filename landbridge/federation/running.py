@@ -1,0 +1,194 @@
+"""A federation that runs: real processes, real gRPC, real TLS, all on loopback."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import yaml
+
+from landbridge.client import Client, connect
+from landbridge.federation.folder import FederationFolder, FederationInvalid, MemberFolder, read
+from landbridge.federation.ground import HOST, Ground
+from landbridge.federation.process import ProcessFailed, ServerProcess, run_load, spawn
+
+Progress = Callable[[str], None]
+"""Takes a sentence about what happens now."""
+
+
+class Federation:
+    """Made by `Federation.up`. Everything ends with `close`, or with this process."""
+
+    def __init__(self, ground: Ground, progress: Progress, *, temporary: bool) -> None:
+        self._ground = ground
+        self._progress = progress
+        self._temporary = temporary
+        self._nodes: dict[str, ServerProcess] = {}
+        self._gateway: ServerProcess | None = None
+        self.loaded: dict[str, list[dict[str, object]]] = {}
+
+    @classmethod
+    def up(
+        cls, folder: Path, *, state: Path | None = None, progress: Progress = lambda _: None
+    ) -> Federation:
+        """Runs the federation in `folder` and returns when its gateway answers.
+
+        `state` keeps everything between runs; without it a temporary folder goes with the
+        federation. Raises FederationInvalid, ProcessFailed or OSError, one sentence each, and
+        leaves no process behind.
+        """
+        described = read(folder.resolve())
+        place = state or Path(tempfile.mkdtemp(prefix="landbridge-"))
+        federation = cls(Ground.lay(described, place.resolve()), progress, temporary=state is None)
+        try:
+            federation._start()
+        except BaseException:
+            federation.close()
+            raise
+        return federation
+
+    @property
+    def folder(self) -> FederationFolder:
+        """What the folder says."""
+        return self._ground.federation
+
+    @property
+    def address(self) -> str:
+        """Where the gateway listens, "host:port"."""
+        return f"{HOST}:{self._running_gateway().port}"
+
+    @property
+    def ca(self) -> Path:
+        """The certificate authority that callers trust, PEM."""
+        return self._ground.ca
+
+    @property
+    def state(self) -> Path:
+        """Where keys, ledgers, logs and loaded tables lie."""
+        return self._ground.state
+
+    def client(self, caller: str) -> Client:
+        """A connected client with a token of that development caller."""
+        return connect(self.address, token=lambda: self.token(caller), ca=self.ca)
+
+    def token(self, caller: str, **changes: object) -> str:
+        """A development token; `changes` replace claims that `gateway/callers.toml` gives."""
+        return self._ground.token(caller, **changes)
+
+    def log(self, department: str | None = None) -> Path:
+        """The published log folder of a department, or of the gateway."""
+        return self._ground.folder(department or "gateway") / "log"
+
+    def process_id(self, department: str | None = None) -> int:
+        """The process of a department's node, or of the gateway."""
+        server = self._nodes[department] if department else self._running_gateway()
+        return server.process.pid
+
+    def kill(self, department: str) -> None:
+        """Ends the department's node at once, as a crash would."""
+        self._nodes[department].kill()
+
+    def stop(self, department: str) -> None:
+        """Ends the department's node in order."""
+        self._nodes[department].stop()
+
+    def restart(self, department: str) -> None:
+        """Starts the department's node again, at the same port."""
+        earlier = self._nodes[department]
+        if earlier.process.poll() is None:
+            earlier.stop()
+        member = next(m for m in self.folder.members if m.department == department)
+        self._nodes[department] = self._node(member, earlier.port)
+        self._nodes[department].await_ready()
+
+    def close(self) -> None:
+        """Ends every process, and removes a temporary state folder."""
+        servers = [*([self._gateway] if self._gateway else []), *self._nodes.values()]
+        for server in servers:  # all are asked before one is waited for
+            if server.process.stdin is not None:
+                server.process.stdin.close()
+        for server in servers:
+            server.stop()
+            if server.process.stdout is not None:
+                server.process.stdout.close()
+        self._nodes, self._gateway = {}, None
+        if self._temporary:
+            shutil.rmtree(self._ground.state, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _running_gateway(self) -> ServerProcess:
+        if self._gateway is None:
+            raise ProcessFailed("The gateway does not run.")
+        return self._gateway
+
+    def _start(self) -> None:
+        members = self.folder.members
+        # Nodes start while their data loads: each picks its tables up when they are there.
+        loads = [(member, load) for member in members for load in self._loads(member)]
+        for member in members:
+            self._nodes[member.department] = self._node(member, member.port)
+        for member, load in loads:
+            self._await_load(member, load)
+        for name, node in self._nodes.items():
+            node.await_ready()
+            self._progress(f"node {name} listens on port {node.port}")
+        addresses = {name: f"{HOST}:{node.port}" for name, node in self._nodes.items()}
+        described = {member.department: _offered(member) for member in members}
+        self._gateway = spawn(
+            "gateway", "gateway", self._ground.gateway_settings(addresses, described)
+        )
+        self._gateway.await_ready()
+        self._progress(f"gateway listens on {self.address}")
+
+    def _node(self, member: MemberFolder, port: int) -> ServerProcess:
+        settings = self._ground.node_settings(member, port)
+        return spawn(f"node {member.department}", "nodes", settings)
+
+    def _loads(self, member: MemberFolder) -> list[subprocess.Popen[bytes]]:
+        settings = self._ground.node_settings(member, member.port)
+        if member.script.exists():
+            return [run_load(settings, ["--script", str(member.script)])]
+        return [run_load(settings, [name, str(path)]) for name, path in member.files.items()]
+
+    def _await_load(self, member: MemberFolder, load: subprocess.Popen[bytes]) -> None:
+        output, errors = load.communicate()
+        if load.returncode != 0:
+            words = errors.decode("utf-8", "replace").strip().splitlines()
+            raise ProcessFailed(
+                f"The data of {member.department} was not loaded: "
+                f"{words[-1] if words else 'the loader said nothing'}"
+            )
+        reports = [json.loads(line) for line in output.decode().splitlines()]
+        self.loaded.setdefault(member.department, []).extend(reports)
+        for found in reports:
+            self._progress(
+                f"{member.department} loaded {found['rows']:,} rows of {found['contract']}"
+            )
+
+
+def _offered(member: MemberFolder) -> dict[str, list[str]]:
+    """What the manifest grants a member: the contracts and handlers that its folder holds."""
+    contracts = []
+    for path in sorted((member.folder / "contracts").glob("*.odcs.yaml")):
+        try:
+            contracts.append(str(yaml.safe_load(path.read_bytes())["id"]))
+        except (yaml.YAMLError, KeyError, TypeError):
+            raise FederationInvalid(f"{path} names no contract id.") from None
+    handlers = sorted(path.stem for path in (member.folder / "handlers").glob("*.sql"))
+    return {"contracts": contracts, "handlers": handlers}

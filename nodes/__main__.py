@@ -1,0 +1,121 @@
+"""The node as a process: `python -m nodes serve FILE` and `python -m nodes load ...`.
+
+`landbridge node` is the same with help for people.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import runpy
+import sys
+import tempfile
+from pathlib import Path
+
+from landbridge.edge.process import STOPPED_BY_OPERATOR, report, run, tell
+from landbridge.edge.server import CannotListen
+from landbridge.edge.settings import SettingsInvalid
+from landbridge.evidence.finding import EvidenceError
+from landbridge.identity.keys import KeySetError
+from nodes import policy, settings
+from nodes.engines.engine import EngineNotStarted
+from nodes.ledger import LedgerUnusable
+from nodes.store import Store, StoreBusy, StoreDamaged
+from policies import odcs
+from policies.access import PolicyInvalid
+from policies.handler import HandlerInvalid
+
+OPERATOR_ERRORS = (
+    CannotListen,
+    EngineNotStarted,
+    EvidenceError,
+    HandlerInvalid,
+    KeySetError,
+    LedgerUnusable,
+    OSError,
+    PolicyInvalid,
+    SettingsInvalid,
+    StoreBusy,
+    StoreDamaged,
+    odcs.ContractInvalid,
+    policy.PolicyFolderInvalid,
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Runs one command; gives the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m nodes", description=__doc__)
+    commands = parser.add_subparsers(required=True, dest="command")
+    serve = commands.add_parser("serve", help="serve until told to stop")
+    serve.add_argument("settings", type=Path)
+    serve.add_argument("--with-parent", action="store_true", help="stop when stdin closes")
+    load = commands.add_parser("load", help="load a file, or what a script writes")
+    load.add_argument("settings", type=Path)
+    load.add_argument("contract", nargs="?")
+    load.add_argument("source", nargs="?", type=Path)
+    load.add_argument("--script", type=Path, help="a load.py whose load(folder) gives the files")
+    chosen = parser.parse_args(arguments)
+    if chosen.command == "serve":
+        return _serve(chosen.settings, with_parent=chosen.with_parent)
+    try:
+        return _load(chosen.settings, chosen.contract, chosen.source, chosen.script)
+    except OPERATOR_ERRORS as failure:
+        tell(str(failure))
+        return STOPPED_BY_OPERATOR
+
+
+def _serve(path: Path, *, with_parent: bool) -> int:
+    from nodes.app import start  # the loader has no use for a server
+
+    return run(lambda: start(settings.read(path), report), OPERATOR_ERRORS, with_parent=with_parent)
+
+
+def _load(path: Path, contract: str | None, source: Path | None, script: Path | None) -> int:
+    """Prints one JSON line per loaded contract; a violation is one sentence and status 2."""
+    from nodes.load import LoadRefused, load  # brings DuckDB, which the server never loads
+
+    chosen = settings.read(path)
+    contracts = {
+        found.id: found
+        for file in sorted(chosen.contracts.glob("*.odcs.yaml"))
+        for found in [odcs.read(file.read_bytes(), str(file))]
+    }
+    store = Store(chosen.state / "data")
+    with tempfile.TemporaryDirectory(prefix="landbridge-load-") as folder:
+        if script is not None:
+            files = runpy.run_path(str(script))["load"](Path(folder))
+        elif contract is not None and source is not None:
+            files = {contract: source}
+        else:
+            tell("Name a contract and a file, or a script.")
+            return STOPPED_BY_OPERATOR
+        for name, file in files.items():
+            if name not in contracts:
+                tell(f"There is no contract {name}; there are {', '.join(contracts)}.")
+                return STOPPED_BY_OPERATOR
+            try:
+                found = load(contracts[name], file, store)
+            except LoadRefused as refused:
+                tell(str(refused))
+                return STOPPED_BY_OPERATOR
+            loaded = found.loaded
+            print(
+                json.dumps(
+                    {
+                        "contract": name,
+                        "rows": found.rows,
+                        "set_aside": loaded.set_aside if loaded else 0,
+                        "units": loaded.units if loaded else 0,
+                        "largest_unit": loaded.largest_unit if loaded else 0,
+                        "ignored_columns": list(found.ignored),
+                        "data_version": loaded.version if loaded else "",
+                        "unchanged": found.unchanged,
+                    }
+                ),
+                flush=True,
+            )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,230 @@
+"""A question from arrival to receipt, at the node: steps (6) to (10), in that order."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+
+from landbridge.edge.record import Draft, Recorder
+from landbridge.errors import error
+from landbridge.evidence.receipt import Receipt
+from landbridge.v1 import release_pb2
+from nodes.compile import compile_question
+from nodes.convert import release_to
+from nodes.engines.engine import Engine
+from nodes.guard import Asking, Guard, Permission
+from nodes.ledger import Account, Ledger, Remembered, Reservation
+from nodes.release import release
+from nodes.store import Loaded
+from nodes.tables import Tables
+from policies.canonical import text
+from policies.contract import Contract, Method
+from policies.disclosure import ReleasePlan, plan_release
+from policies.noise import Draw
+from policies.question import Question
+
+MARGIN = 0.25
+"""Seconds kept back from the deadline for the release, the log and the way back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What the node replies: a release, what it cost, what is left, and the proof."""
+
+    release: release_pb2.Release
+    charged: int
+    recipient: Account
+    overall: Account
+    receipt: Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class Estimated:
+    """What an answer would be like; no data was touched and nothing charged."""
+
+    plan: ReleasePlan
+    recipient: Account
+    overall: Account
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What a computation needs, all of one data version."""
+
+    engine: Engine
+    contract: Contract
+    plan: ReleasePlan
+    loaded: Loaded
+    time_left: Callable[[], float]
+
+
+class Answering:
+    """The use case of one department. Everything that acts is passed in."""
+
+    def __init__(
+        self,
+        guard: Guard,
+        ledger: Ledger,
+        tables: Tables,
+        recorder: Recorder,
+        draw: Draw,
+    ) -> None:
+        self._guard = guard
+        self._ledger = ledger
+        self._tables = tables
+        self._recorder = recorder
+        self._draw = draw
+        self._turns = _Turns()
+
+    def answer(
+        self,
+        asking: Asking,
+        question: Question,
+        micro_epsilon: int,
+        members: Sequence[str],
+        *,
+        time_left: Callable[[], float],
+        trace_id: str,
+    ) -> Answered:
+        """Releases noisy cells or raises a refusal; either is in the log before this returns."""
+        with self._recorder.request("query", trace_id=trace_id) as draft:
+            permission = self._guard.question(asking, question, members, draft)  # (6)
+            contract = permission.contract
+            plan = plan_release(question, contract, micro_epsilon, members)
+            recipient = permission.caller.organisation
+            with self._tables.open() as (engine, tables):
+                loaded = self._loaded(contract, tables)
+                draft.note(data_version=loaded.version)
+                run = _Run(engine, contract, plan, loaded, time_left)
+                if contract.disclosure.method is Method.UNPROTECTED:
+                    found, charged = self._compute(run), 0
+                else:
+                    memory = _memory_key(plan, permission, loaded.version, members)
+                    with self._turns.turn(memory):  # the same question twice at once is one draw
+                        reserved = self._ledger.reserve(  # (7)
+                            asking.question_id, memory, contract, recipient, plan.cost_micro_rho
+                        )
+                        found, charged = self._charged(reserved, run, draft)
+            accounts = self._ledger.accounts(contract, recipient)
+            receipt = self._log(draft, found, charged, accounts)  # (10)
+            return Answered(found, charged, *accounts, receipt)
+
+    def estimate(
+        self,
+        asking: Asking,
+        question: Question,
+        micro_epsilon: int,
+        members: Sequence[str],
+        *,
+        trace_id: str,
+    ) -> Estimated:
+        """What `answer` would cost and how accurate it would be; refuses as `answer` would."""
+        with self._recorder.request("explain", trace_id=trace_id) as draft:
+            permission = self._guard.question(asking, question, members, draft)
+            plan = plan_release(question, permission.contract, micro_epsilon, members)
+            accounts = self._ledger.accounts(permission.contract, permission.caller.organisation)
+            draft.answered()
+            return Estimated(plan, *accounts)
+
+    def _loaded(self, contract: Contract, tables: Mapping[str, Loaded]) -> Loaded:
+        loaded = tables.get(contract.id)
+        if loaded is None or loaded.contract_digest != contract.digest:
+            # An operator's matter; the caller learns only that this department is not ready.
+            raise error(
+                "DEPARTMENT_MISSING",
+                f"Department {self._guard.department} has not loaded {contract.id} yet.",
+                missing=(self._guard.department,),
+            )
+        return loaded
+
+    def _charged(
+        self, reserved: Reservation | Remembered, run: _Run, draft: Draft
+    ) -> tuple[release_pb2.Release, int]:
+        """The release for a reservation, and what it was charged."""
+        if isinstance(reserved, Remembered):
+            found = release_pb2.Release.FromString(reserved.release)
+            found.remembered = True
+            return found, 0
+        if run.time_left() <= MARGIN:
+            self._ledger.give_back(reserved)  # no data was read
+            raise error("DEADLINE")
+        draft.note(charged_micro_rho=reserved.micro_rho)
+        found = self._compute(run)
+        self._ledger.finish(reserved, found.SerializeToString())
+        return found, reserved.micro_rho
+
+    def _compute(self, run: _Run) -> release_pb2.Release:
+        timeout = run.time_left() - MARGIN
+        if timeout <= 0:
+            raise error("DEADLINE")
+        statement = compile_question(run.plan, run.contract)  # (8)
+        cells = run.engine.run(
+            statement.sql, statement.parameters, timeout=timeout, maximum_rows=run.plan.cells
+        )
+        return release_to(release(run.plan, cells, self._draw), run.loaded.version)  # (9)
+
+    def _log(
+        self,
+        draft: Draft,
+        found: release_pb2.Release,
+        charged: int,
+        accounts: tuple[Account, Account],
+    ) -> Receipt:
+        recipient, overall = accounts
+        drawn = release_pb2.Release()
+        drawn.CopyFrom(found)
+        drawn.ClearField("remembered")  # given again, an answer keeps its digest
+        return draft.answered(
+            charged_micro_rho=charged,
+            remembered=found.remembered,
+            budget={
+                "recipient_spent": recipient.spent,
+                "recipient_limit": recipient.limit,
+                "overall_spent": overall.spent,
+                "overall_limit": overall.limit,
+            },
+            answer_digest=sha256(drawn.SerializeToString(deterministic=True)).hexdigest(),
+        )
+
+
+def _memory_key(
+    plan: ReleasePlan, permission: Permission, data_version: str, members: Sequence[str]
+) -> bytes:
+    """What makes two askings the same: question, accuracy, data, terms, recipient, company."""
+    contract = permission.contract
+    parts = (
+        text(plan.question),
+        repr(plan.epsilon),
+        data_version,
+        contract.digest,
+        permission.caller.organisation,
+        str(min(contract.disclosure.units_span, len(members))),
+    )
+    return sha256("\0".join(parts).encode()).digest()
+
+
+class _Turns:
+    """One at a time per key; nothing is kept for a key that nobody holds."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._held: dict[bytes, tuple[threading.Lock, int]] = {}
+
+    @contextmanager
+    def turn(self, key: bytes) -> Iterator[None]:
+        with self._lock:
+            lock, users = self._held.get(key, (threading.Lock(), 0))
+            self._held[key] = (lock, users + 1)
+        try:
+            with lock:
+                yield
+        finally:
+            with self._lock:
+                lock, users = self._held[key]
+                if users == 1:
+                    del self._held[key]
+                else:
+                    self._held[key] = (lock, users - 1)

@@ -1,0 +1,153 @@
+"""The node's composition root: reads the settings, makes every part, and serves."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from landbridge.edge.interceptor import Report
+from landbridge.edge.record import Recorder
+from landbridge.edge.server import Running, Tls, serve
+from landbridge.edge.telemetry import Telemetry
+from landbridge.evidence.entry import SubjectKey
+from landbridge.evidence.log import Log
+from landbridge.evidence.signer import Signer
+from landbridge.identity.keys import KeySet
+from landbridge.identity.tokens import TokenVerifier
+from landbridge.v1 import node_pb2, node_pb2_grpc
+from nodes import policy as policies_of
+from nodes.answering import Answering
+from nodes.engines.duckdb import DuckDBEngine, Limits
+from nodes.guard import Guard
+from nodes.ledger import Ledger
+from nodes.policy import Policy
+from nodes.replying import Replying
+from nodes.servicer import NodeServicer
+from nodes.settings import Settings
+from nodes.store import Store
+from nodes.tables import Tables
+from policies.noise import draw
+
+
+@dataclass(slots=True)
+class Node:
+    """A node that serves."""
+
+    running: Running
+    log_key: str
+    log_folder: Path
+    _tables: Tables
+    _ledger: Ledger
+    _log: Log
+    _recorder: Recorder
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        return self.running.port
+
+    def stop(self, grace: float = 5.0) -> None:
+        """Takes no more calls, lets those under way finish, and puts everything on disk."""
+        self.running.stop(grace)
+        self._tables.close()
+        self._recorder.event("stop")
+        self._log.close()
+        self._ledger.close()
+
+
+def start(settings: Settings, report: Report) -> Node:
+    """A node that listens when this returns; raises one clear error of its parts otherwise.
+
+    `report` takes defects for the operator's eyes.
+    """
+    policy = policies_of.read(
+        settings.department, settings.contracts, settings.handlers, settings.access
+    )
+    keys = KeySet.load(settings.jwks)
+    tls = Tls(
+        settings.tls_key.read_bytes(),
+        settings.tls_certificate.read_bytes(),
+        settings.tls_authority.read_bytes(),
+    )
+    settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    signer = _signer(settings)
+    log = Log.open(settings.state / "log", settings.state / "journal", signer)
+    recorder = Recorder(log, _subjects(settings), policy.digest, time.time)
+    ledger = Ledger(settings.state / "ledger.sqlite", time.time)
+    limits = Limits(settings.memory_mb << 20, settings.threads, settings.cpu_seconds)
+    tables = Tables(
+        Store(settings.state / "data"),
+        tuple(policy.contracts),
+        lambda files: DuckDBEngine(files, limits, settings.workers),
+    )
+    guard = Guard(
+        settings.department,
+        policy.contracts,
+        policy.handlers,
+        policy.access,
+        TokenVerifier(settings.issuer, settings.audience, keys),
+    )
+    servicer = NodeServicer(
+        settings.gateway,
+        settings.federation,
+        _description(settings, policy, signer.vkey),
+        Answering(guard, ledger, tables, recorder, draw),
+        Replying(guard, ledger, tables, recorder),
+        recorder,
+        Telemetry(f"landbridge.node.{settings.department}"),
+    )
+    recorder.event("start")
+    running = serve(
+        [partial(node_pb2_grpc.add_NodeServicer_to_server, servicer)],
+        address=settings.listen,
+        tls=tls,
+        report=report,
+        threads=settings.calls,
+    )
+    return Node(running, signer.vkey, settings.state / "log", tables, ledger, log, recorder)
+
+
+def _signer(settings: Settings) -> Signer:
+    path = settings.state / "log.key"
+    if not path.exists():
+        Signer.create(f"{settings.federation}/{settings.department}").save(path)
+    return Signer.load(path)
+
+
+def _subjects(settings: Settings) -> SubjectKey:
+    path = settings.state / "subjects.key"
+    if not path.exists():
+        SubjectKey.create().save(path)
+    return SubjectKey.load(path)
+
+
+def _description(settings: Settings, policy: Policy, log_key: str) -> node_pb2.DescribeResponse:
+    return node_pb2.DescribeResponse(
+        department=settings.department,
+        title=settings.title or settings.department,
+        contracts=[
+            node_pb2.ContractDescription(id=name, document=document)
+            for name, document in policy.documents.items()
+        ],
+        handlers=[
+            node_pb2.HandlerDescription(
+                name=handler.name,
+                version=handler.version,
+                description=handler.description,
+                contract=handler.contract,
+                arguments=[
+                    node_pb2.HandlerArgument(
+                        name=name, type="text" if kind == "string" else "integer"
+                    )
+                    for name, kind in handler.arguments
+                ],
+                codes=handler.codes,
+                level=handler.level.label,
+                purposes=sorted(handler.purposes),
+            )
+            for handler in policy.handlers.values()
+        ],
+        log_key=log_key,
+    )

@@ -1,0 +1,202 @@
+"""From a typed question to the SQL that this node runs: step (8) of a question's life.
+
+Identifiers come from the contract, literals become bound parameters, and no expression of the
+result can raise on data: columns are clamped before arithmetic, casts happen only to clamped
+numbers, there is no division by a column.
+
+What the engine's table holds beside the contract's columns (see `nodes.load`): `__unit`, the
+protected unit as a dense integer; `__rank`, a row's random place among its unit's rows;
+`__c_<column>`, the index of the value in the column's declared domain.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import assert_never
+
+from policies.bounds import Interval
+from policies.contract import Column, Contract, Type, Value
+from policies.disclosure import Mechanism, ReleasePlan
+from policies.question import (
+    All,
+    AnyOf,
+    Arithmetic,
+    ColumnOf,
+    Comparison,
+    Constant,
+    Count,
+    Expression,
+    IsNull,
+    Membership,
+    Not,
+    Predicate,
+    Prefix,
+    Relation,
+    Sum,
+    Units,
+)
+
+Parameter = int | float | str | bool
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One SELECT: a row per non-empty cell, keys as domain indices, then measures in grid steps."""
+
+    sql: str
+    parameters: tuple[Parameter, ...]
+
+
+def compile_question(plan: ReleasePlan, contract: Contract) -> Statement:
+    """The statement whose rows are the exact, bounded cells of `plan`."""
+    return _Writer(contract).statement(plan)
+
+
+@dataclass(slots=True)
+class _Writer:
+    """Collects parameters in the order in which their places are written."""
+
+    contract: Contract
+    parameters: list[Parameter] = field(default_factory=list)
+
+    def statement(self, plan: ReleasePlan) -> Statement:
+        """The whole SELECT."""
+        keys = [_name(f"__c_{axis.column}") for axis in plan.axes]
+        measures = [self.measure(mechanism) for mechanism in plan.mechanisms]
+        sql = f"SELECT {', '.join(keys + measures)} FROM {_name(self.contract.id)}"
+        conditions = []
+        if self.contract.unit is not None:
+            conditions.append(f'"__rank" <= {self.bound(self.contract.disclosure.rows_per_unit)}')
+        if plan.question.where is not None:
+            conditions.append(self.predicate(plan.question.where))
+        if conditions:
+            sql += f" WHERE {' AND '.join(conditions)}"
+        if keys:
+            sql += f" GROUP BY {', '.join(keys)}"
+        return Statement(sql, tuple(self.parameters))
+
+    def bound(self, value: Parameter) -> str:
+        """A place for a parameter."""
+        self.parameters.append(value)
+        return "?"
+
+    def measure(self, mechanism: Mechanism) -> str:
+        """One aggregate, a whole number of grid steps and never NULL."""
+        match mechanism.measure:
+            case Count(None):
+                return "count(*)"
+            case Count(of):
+                assert of is not None
+                return f"count({self.expression(of, whole=False)})"
+            case Units():
+                return 'count(DISTINCT "__unit")'
+            case Sum(of):
+                assert mechanism.span is not None
+                return self.sum(of, mechanism.span, mechanism)
+            case _:
+                assert_never(mechanism.measure)
+
+    def sum(self, of: Expression, span: Interval, mechanism: Mechanism) -> str:
+        """A sum of whole grid steps above the centre."""
+        steps = self.expression(of, whole=span.whole)
+        if not span.whole:
+            steps = f"CAST(round({steps} / {self.bound(span.step)}) AS BIGINT)"
+        if mechanism.centre_units:
+            steps = f"{steps} - {self.bound(mechanism.centre_units)}"
+        return f"coalesce(sum({steps}), 0)"
+
+    def expression(self, expression: Expression, *, whole: bool) -> str:
+        """Arithmetic over clamped columns, in 64-bit integers or in doubles."""
+        match expression:
+            case Constant(value):
+                return f"CAST({self.bound(value)} AS {'BIGINT' if whole else 'DOUBLE'})"
+            case ColumnOf(name):
+                return self.clamped(self.contract.by_name[name], whole=whole)
+            case Arithmetic(operator, left, right):
+                first = self.expression(left, whole=whole)
+                second = self.expression(right, whole=whole)
+                return f"({first} {operator} {second})"
+            case _:
+                assert_never(expression)
+
+    def clamped(self, column: Column, *, whole: bool) -> str:
+        """The column inside its clip interval; NULL stays NULL, NaN (greatest in SQL) is `high`."""
+        name = _name(column.name)
+        if column.clip is None or column.type not in (Type.INTEGER, Type.NUMBER):
+            return name
+        low: float = column.clip.low
+        high: float = column.clip.high
+        if column.type is Type.INTEGER:
+            low, high = math.ceil(low), math.floor(high)
+        low_place, low_value = self.bound(low), self.bound(low)
+        high_place, high_value = self.bound(high), self.bound(high)
+        inside = (
+            f"CASE WHEN {name} < {low_place} THEN {low_value} "
+            f"WHEN {name} > {high_place} THEN {high_value} ELSE {name} END"
+        )
+        return f"CAST({inside} AS {'BIGINT' if whole else 'DOUBLE'})"
+
+    def predicate(self, predicate: Predicate) -> str:
+        """A condition in three-valued logic."""
+        match predicate:
+            case All(of):
+                return "(" + " AND ".join(self.predicate(part) for part in of) + ")"
+            case AnyOf(of):
+                return "(" + " OR ".join(self.predicate(part) for part in of) + ")"
+            case Not(inner):
+                return f"(NOT {self.predicate(inner)})"
+            case Comparison(name, relation, literal):
+                return self.comparison(self.contract.by_name[name], relation, literal)
+            case Membership(name, literals):
+                return self.membership(self.contract.by_name[name], literals)
+            case IsNull(name):
+                return f"({_name(name)} IS NULL)"
+            case Prefix(name, text):
+                return f"starts_with({_name(name)}, {self.bound(text)})"
+            case _:
+                assert_never(predicate)
+
+    def comparison(self, column: Column, relation: Relation, literal: Value) -> str:
+        """Text with a declared domain is compared by its index, which is faster."""
+        if column.type is Type.TEXT and column.domain:
+            return (
+                f"({_name(f'__c_{column.name}')} {relation} {self.bound(_code(column, literal))})"
+            )
+        return f"({_name(column.name)} {relation} {self.literal(column, literal)})"
+
+    def membership(self, column: Column, literals: tuple[Value, ...]) -> str:
+        """IN, with the same short cut."""
+        if column.type is Type.TEXT and column.domain:
+            places = ", ".join(self.bound(_code(column, literal)) for literal in literals)
+            return f"({_name(f'__c_{column.name}')} IN ({places}))"
+        places = ", ".join(self.literal(column, literal) for literal in literals)
+        return f"({_name(column.name)} IN ({places}))"
+
+    def literal(self, column: Column, literal: Value) -> str:
+        """A parameter in the column's type."""
+        match literal:
+            case datetime():
+                return f"CAST({self.bound(literal.isoformat(sep=' '))} AS TIMESTAMP)"
+            case date():
+                return f"CAST({self.bound(literal.isoformat())} AS DATE)"
+            case bool() | int() | float() | str():
+                kind = {Type.INTEGER: "BIGINT", Type.NUMBER: "DOUBLE"}.get(column.type)
+                place = self.bound(literal)
+                return f"CAST({place} AS {kind})" if kind else place
+            case _:
+                assert_never(literal)
+
+
+def _code(column: Column, literal: Value) -> int:
+    """The literal's index in the domain; -1, which no row has, where it is not in there."""
+    try:
+        return column.domain.index(literal)
+    except ValueError:
+        return -1
+
+
+def _name(identifier: str) -> str:
+    """A quoted identifier; contracts admit only [a-z][a-z0-9_]*, so there is nothing to escape."""
+    return f'"{identifier}"'

@@ -1,0 +1,198 @@
+"""Between the wire and this node's values; generated types stop here.
+
+Reading is strict: an unknown field, an unset choice or an unspecified operator is refused, since
+unknown means no.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from google.protobuf.message import Message
+from google.protobuf.unknown_fields import UnknownFieldSet
+
+from landbridge.errors import LandbridgeError, error
+from landbridge.evidence.receipt import Receipt
+from landbridge.literals import from_literal, to_literal
+from landbridge.v1 import evidence_pb2, question_pb2, release_pb2
+from nodes.ledger import Account
+from nodes.release import Released
+from policies.contract import Value
+from policies.disclosure import ReleasePlan
+from policies.question import (
+    All,
+    AnyOf,
+    Arithmetic,
+    ColumnOf,
+    Comparison,
+    Constant,
+    Count,
+    Expression,
+    IsNull,
+    Measure,
+    Membership,
+    Not,
+    Operator,
+    Predicate,
+    Prefix,
+    Question,
+    Relation,
+    Sum,
+    Units,
+)
+
+_OPERATORS = {
+    question_pb2.Arithmetic.OPERATOR_ADD: Operator.ADD,
+    question_pb2.Arithmetic.OPERATOR_SUBTRACT: Operator.SUBTRACT,
+    question_pb2.Arithmetic.OPERATOR_MULTIPLY: Operator.MULTIPLY,
+}
+_RELATIONS = {
+    question_pb2.Comparison.OPERATOR_EQUAL: Relation.EQUAL,
+    question_pb2.Comparison.OPERATOR_NOT_EQUAL: Relation.NOT_EQUAL,
+    question_pb2.Comparison.OPERATOR_LESS: Relation.LESS,
+    question_pb2.Comparison.OPERATOR_LESS_OR_EQUAL: Relation.LESS_OR_EQUAL,
+    question_pb2.Comparison.OPERATOR_GREATER: Relation.GREATER,
+    question_pb2.Comparison.OPERATOR_GREATER_OR_EQUAL: Relation.GREATER_OR_EQUAL,
+}
+
+
+def question_from(message: question_pb2.Question) -> Question:
+    """The typed question; raises INVALID_ARGUMENT for anything outside the algebra."""
+    refuse_unknown_fields(message)
+    return Question(
+        contract=message.contract,
+        measures=tuple(_measure(measure) for measure in message.measures),
+        group_by=tuple(key.column for key in message.group_by),
+        where=_predicate(message.where) if message.HasField("where") else None,
+    )
+
+
+def arguments_from(message: Mapping[str, question_pb2.Literal]) -> dict[str, object]:
+    """A handler's arguments by name."""
+    return {name: from_literal(literal) for name, literal in message.items()}
+
+
+def release_to(released: Released, data_version: str) -> release_pb2.Release:
+    """The wire form of what the release step made, and of nothing else."""
+    if not isinstance(released, Released):
+        raise TypeError("only what the release step made can leave")
+    return release_pb2.Release(
+        domains=_domains(released.plan),
+        measures=[
+            release_pb2.ReleasedMeasure(
+                units=measure.units,
+                step=measure.mechanism.step,
+                standard_deviation=measure.mechanism.standard_deviation,
+                centre=measure.mechanism.centre_units * measure.mechanism.step,
+                noise=measure.mechanism.noise if measure.mechanism.scale else "none",
+            )
+            for measure in released.measures
+        ],
+        data_version=data_version,
+    )
+
+
+def budget_to(account: Account) -> release_pb2.Budget:
+    """One budget, as the ledger keeps it."""
+    return release_pb2.Budget(
+        spent_micro_rho=account.spent,
+        limit_micro_rho=account.limit,
+        delta=account.delta,
+        renews=account.renews,
+    )
+
+
+def receipt_to(receipt: Receipt) -> evidence_pb2.Receipt:
+    """A log's receipt."""
+    return evidence_pb2.Receipt(entry=receipt.entry, proof=receipt.proof)
+
+
+def refuse_unknown_fields(message: Message) -> None:
+    """Raises INVALID_ARGUMENT when the message, or one inside it, has a field we do not know."""
+    if len(UnknownFieldSet(message)):
+        raise _outside("a field this node does not know")
+    for descriptor, value in message.ListFields():
+        if descriptor.message_type is None or descriptor.message_type.GetOptions().map_entry:
+            continue
+        for part in value if descriptor.is_repeated else (value,):
+            refuse_unknown_fields(part)
+
+
+def _domains(plan: ReleasePlan) -> list[release_pb2.Domain]:
+    return [
+        release_pb2.Domain(
+            values=[to_literal(value) for value in axis.values], null_last=axis.null_last
+        )
+        for axis in plan.axes
+    ]
+
+
+def _outside(what: str) -> LandbridgeError:
+    return error("INVALID_ARGUMENT", f"The typed question holds {what}.")
+
+
+def _measure(message: question_pb2.Measure) -> Measure:
+    match message.WhichOneof("kind"):
+        case "count":
+            of = message.count.of if message.count.HasField("of") else None
+            return Count(None if of is None else _expression(of))
+        case "sum":
+            return Sum(_expression(message.sum.of))
+        case "units":
+            return Units()
+        case _:
+            raise _outside("an unknown measure")
+
+
+def _expression(message: question_pb2.Expression) -> Expression:
+    match message.WhichOneof("kind"):
+        case "column":
+            return ColumnOf(message.column)
+        case "literal":
+            value = from_literal(message.literal)
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise _outside("a literal in arithmetic that is no number")
+            if not abs(value) < float("inf"):
+                raise _outside("a number that is not finite")
+            return Constant(value)
+        case "arithmetic":
+            operator = _OPERATORS.get(message.arithmetic.operator)
+            if operator is None:
+                raise _outside("an unknown operator")
+            return Arithmetic(
+                operator,
+                _expression(message.arithmetic.left),
+                _expression(message.arithmetic.right),
+            )
+        case _:
+            raise _outside("an empty expression")
+
+
+def _predicate(message: question_pb2.Predicate) -> Predicate:
+    match message.WhichOneof("kind"):
+        case "all":
+            return All(tuple(_predicate(part) for part in message.all.of))
+        case "any":
+            return AnyOf(tuple(_predicate(part) for part in message.any.of))
+        case "not":
+            # `not` is a keyword here, so the field has no attribute of that name.
+            return Not(_predicate(getattr(message, "not")))
+        case "comparison":
+            relation = _RELATIONS.get(message.comparison.operator)
+            if relation is None:
+                raise _outside("an unknown comparison")
+            literal = _literal(message.comparison.literal)
+            return Comparison(message.comparison.column, relation, literal)
+        case "membership":
+            literals = tuple(_literal(literal) for literal in message.membership.literals)
+            return Membership(message.membership.column, literals)
+        case "is_null":
+            return IsNull(message.is_null)
+        case "prefix":
+            return Prefix(message.prefix.column, message.prefix.text)
+        case _:
+            raise _outside("an empty condition")
+
+
+def _literal(message: question_pb2.Literal) -> Value:
+    return from_literal(message)

@@ -1,0 +1,124 @@
+"""Whether this department answers at all: step (6) of a question's life.
+
+The node trusts nobody. It verifies the caller's own token, holds the purpose against the token
+and against the contract, reviews the typed question against the contract, and asks its own Cedar
+policies. Nothing here looks at data.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from landbridge.edge.record import Draft
+from landbridge.errors import error
+from landbridge.identity.caller import Caller
+from landbridge.identity.tokens import TokenVerifier
+from landbridge.levels import Level
+from policies.access import AccessPolicy, Request
+from policies.canonical import key, masked
+from policies.contract import Contract
+from policies.handler import Handler
+from policies.purpose import require_allowed, require_stated
+from policies.question import Question
+from policies.review import Usage, not_available, review
+
+MAXIMUM_PURPOSE = 200
+_QUESTION_ID = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Who asks, why, and under which id, as the gateway passed it on."""
+
+    token: str
+    purpose: str
+    question_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """A question that may be answered."""
+
+    caller: Caller
+    contract: Contract
+    usage: Usage
+
+
+class Guard:
+    """One department's decision, from its contracts, handlers and policies."""
+
+    def __init__(
+        self,
+        department: str,
+        contracts: Mapping[str, Contract],
+        handlers: Mapping[str, Handler],
+        access: AccessPolicy,
+        verifier: TokenVerifier,
+    ) -> None:
+        self.department = department
+        self.contracts = contracts
+        self.handlers = handlers
+        self._access = access
+        self._verifier = verifier
+
+    def question(
+        self, asking: Asking, question: Question, members: Sequence[str], draft: Draft
+    ) -> Permission:
+        """Raises Unauthenticated, Refused or InvalidQuestion; notes what it finds in the draft."""
+        caller = self._identify(asking, draft)
+        contract = self.contracts.get(question.contract)
+        if contract is None:
+            raise not_available("table", question.contract)
+        draft.note(resource=contract.id)
+        if self.department not in members or len(set(members)) != len(members):
+            raise error("INVALID_ARGUMENT", "The question does not name its departments.")
+        require_stated(asking.purpose, caller.purposes)
+        require_allowed(asking.purpose, contract.purposes)
+        usage = review(question, contract, caller.clearance)
+        draft.note(
+            members=sorted(members),
+            question=masked(question, contract, draft.recorder.digest),
+            question_hash=key(question).hex(),
+        )
+        ids = self._permit(caller, "query", contract.id, asking.purpose, usage.level)
+        draft.note(policies=list(ids))
+        return Permission(caller, contract, usage)
+
+    def handler(self, asking: Asking, name: str, draft: Draft) -> tuple[Caller, Handler]:
+        """The handler, for a caller who may use it; raises as `question` does."""
+        caller = self._identify(asking, draft)
+        handler = self.handlers.get(name)
+        if handler is None or handler.level > caller.clearance:
+            raise not_available("handler", f"{self.department}.{name}")
+        full = f"{self.department}.{name}"
+        draft.note(resource=full)
+        require_stated(asking.purpose, caller.purposes)
+        require_allowed(asking.purpose, handler.purposes)
+        draft.note(policies=list(self._permit(caller, "call", full, asking.purpose, handler.level)))
+        return caller, handler
+
+    def _identify(self, asking: Asking, draft: Draft) -> Caller:
+        if not _QUESTION_ID.fullmatch(asking.question_id):
+            raise error("INVALID_ARGUMENT", "A question id is 32 lower-case hexadecimal digits.")
+        draft.note(question_id=asking.question_id, purpose=asking.purpose[:MAXIMUM_PURPOSE])
+        caller = self._verifier.verify(asking.token)
+        draft.caller(caller)
+        return caller
+
+    def _permit(
+        self, caller: Caller, action: str, resource: str, purpose: str, level: Level
+    ) -> tuple[str, ...]:
+        return self._access.require(
+            Request(
+                subject=caller.subject,
+                organisation=caller.organisation,
+                clearance=caller.clearance,
+                action="query" if action == "query" else "call",
+                resource_kind="contract" if action == "query" else "handler",
+                resource=resource,
+                purpose=purpose,
+                level=level,
+            )
+        )

@@ -1,0 +1,290 @@
+"""The owner's ledger: budgets, answers already given, and subjects already looked up. Durable.
+
+A charge is on disk before any data is read (step 7). It is made final together with the released
+answer, or given back when no data was read. A process that dies in between leaves the charge
+standing: spent is never less than released.
+
+SQLite in WAL mode with synchronous=FULL: a committed transaction survives a power cut. Amounts are
+whole micro-rho (see `policies.accounting`).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+from landbridge.errors import error
+from policies.accounting import limit
+from policies.contract import Contract
+
+VERSION = 1
+EVERYBODY = ""
+"""The recipient under which the overall budget is kept."""
+
+_SCHEMA = """
+CREATE TABLE charge (
+  question_id TEXT NOT NULL, recipient TEXT NOT NULL, key BLOB NOT NULL, contract TEXT NOT NULL,
+  period TEXT NOT NULL, micro_rho INTEGER NOT NULL CHECK (micro_rho >= 0),
+  state TEXT NOT NULL CHECK (state IN ('reserved', 'final')), at TEXT NOT NULL,
+  PRIMARY KEY (recipient, question_id)
+) STRICT;
+CREATE TABLE spent (
+  contract TEXT NOT NULL, recipient TEXT NOT NULL, period TEXT NOT NULL,
+  micro_rho INTEGER NOT NULL CHECK (micro_rho >= 0),
+  PRIMARY KEY (contract, recipient, period)
+) STRICT;
+CREATE TABLE answer (key BLOB PRIMARY KEY, release BLOB NOT NULL) STRICT;
+CREATE TABLE subject (
+  handler TEXT NOT NULL, recipient TEXT NOT NULL, day TEXT NOT NULL, digest TEXT NOT NULL,
+  PRIMARY KEY (handler, recipient, day, digest)
+) STRICT;
+CREATE TABLE clock (latest TEXT NOT NULL) STRICT;
+INSERT INTO clock VALUES ('');
+"""
+
+
+class LedgerUnusable(Exception):
+    """The ledger's file cannot be used; the message says which file and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A budget in one period, in micro-rho."""
+
+    spent: int
+    limit: int
+    delta: float
+    renews: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """A charge that is on disk and waits for its answer."""
+
+    question_id: str
+    recipient: str
+    key: bytes
+    contract: str
+    period: str
+    micro_rho: int
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """The same question was answered before: the same bytes again, free of charge."""
+
+    release: bytes
+
+
+class Ledger:
+    """One department's ledger, in one SQLite file; safe for many threads of one process."""
+
+    def __init__(self, path: Path, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        try:
+            self._connection = sqlite3.connect(
+                path, check_same_thread=False, isolation_level=None, timeout=0.5
+            )
+            self._prepare()
+        except sqlite3.OperationalError as failure:
+            raise LedgerUnusable(
+                f"{path} cannot be opened as a ledger ({failure}): is another node using it, is "
+                "the disk full, may this user write there?"
+            ) from None
+        except sqlite3.DatabaseError:
+            raise LedgerUnusable(
+                f"{path} is not a usable ledger: put the last good copy back, or move the file "
+                "away to start with fresh budgets (which must be the owner's decision)"
+            ) from None
+
+    def _prepare(self) -> None:
+        run = self._connection.execute
+        # Another process on the same ledger would count its budget beside ours.
+        run("PRAGMA locking_mode=EXCLUSIVE")
+        run("PRAGMA journal_mode=WAL")
+        run("PRAGMA synchronous=FULL")
+        run("BEGIN IMMEDIATE")
+        version = run("PRAGMA user_version").fetchone()[0]
+        if version == 0:
+            for statement in _SCHEMA.split(";\n"):
+                run(statement)
+            run(f"PRAGMA user_version={VERSION}")
+        elif version != VERSION:
+            run("ROLLBACK")
+            raise LedgerUnusable(
+                f"the ledger has version {version}; this program knows version {VERSION}"
+            )
+        run("COMMIT")
+        if run("PRAGMA quick_check").fetchone()[0] != "ok":
+            raise sqlite3.DatabaseError
+
+    def reserve(
+        self, question_id: str, key: bytes, contract: Contract, recipient: str, micro_rho: int
+    ) -> Reservation | Remembered:
+        """Charges both budgets durably, or finds that the answer was given before.
+
+        Raises BUDGET_EXHAUSTED, and QUESTION_ID_REUSED when the id was another question's.
+        """
+        with self._transaction() as run:
+            known = run("SELECT release FROM answer WHERE key = ?", (key,)).fetchone()
+            if known is not None:
+                return Remembered(known[0])
+            earlier = run(
+                "SELECT key FROM charge WHERE recipient = ? AND question_id = ?",
+                (recipient, question_id),
+            ).fetchone()
+            if earlier is not None:
+                # Either another question, or this one before a crash: its draw is lost and its
+                # charge stands, so a second draw needs a second id.
+                raise error("QUESTION_ID_REUSED", hint="Ask again under a new question id.")
+            period, at = self._period(contract.disclosure.period)
+            accounts = self._accounts(contract, recipient, period)
+            for who, account in accounts.items():
+                if account.spent + micro_rho > account.limit:
+                    raise error(
+                        "BUDGET_EXHAUSTED",
+                        f"The budget of contract {contract.id} "
+                        f"{'in all' if who == EVERYBODY else 'for your organisation'} does not "
+                        "cover this question.",
+                        rule=f"contract.budget.{'overall' if who == EVERYBODY else 'recipient'}",
+                        hint="A smaller epsilon may fit"
+                        + (f"; it renews on {account.renews}." if account.renews else "."),
+                    )
+            run(
+                "INSERT INTO charge VALUES (?, ?, ?, ?, ?, ?, 'reserved', ?)",
+                (question_id, recipient, key, contract.id, period, micro_rho, at),
+            )
+            for who in accounts:
+                run(
+                    "INSERT INTO spent VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE "
+                    "SET micro_rho = micro_rho + excluded.micro_rho",
+                    (contract.id, who, period, micro_rho),
+                )
+        return Reservation(question_id, recipient, key, contract.id, period, micro_rho)
+
+    def finish(self, reservation: Reservation, release: bytes) -> None:
+        """Makes the charge final and remembers the answer, in one transaction."""
+        with self._transaction() as run:
+            run("INSERT INTO answer VALUES (?, ?)", (reservation.key, release))
+            self._settled(
+                run(
+                    "UPDATE charge SET state = 'final' "
+                    "WHERE recipient = ? AND question_id = ? AND state = 'reserved'",
+                    (reservation.recipient, reservation.question_id),
+                )
+            )
+
+    def give_back(self, reservation: Reservation) -> None:
+        """Undoes a charge for which no data was read."""
+        with self._transaction() as run:
+            self._settled(
+                run(
+                    "DELETE FROM charge "
+                    "WHERE recipient = ? AND question_id = ? AND state = 'reserved'",
+                    (reservation.recipient, reservation.question_id),
+                )
+            )
+            for who in (reservation.recipient, EVERYBODY):
+                run(
+                    "UPDATE spent SET micro_rho = micro_rho - ? "
+                    "WHERE contract = ? AND recipient = ? AND period = ?",
+                    (reservation.micro_rho, reservation.contract, who, reservation.period),
+                )
+
+    def accounts(self, contract: Contract, recipient: str) -> tuple[Account, Account]:
+        """The recipient's and the overall budget in the current period."""
+        with self._transaction():
+            period, _ = self._period(contract.disclosure.period)
+            found = self._accounts(contract, recipient, period)
+            return found[recipient], found[EVERYBODY]
+
+    def look_up(self, handler: str, recipient: str, digest: str, limit_per_day: int) -> None:
+        """Counts a distinct subject durably; raises SUBJECTS_EXHAUSTED past the day's quota."""
+        with self._transaction() as run:
+            day, _ = self._period("day")
+            where = (handler, recipient, day)
+            known = run(
+                "SELECT 1 FROM subject WHERE handler=? AND recipient=? AND day=? AND digest=?",
+                (*where, digest),
+            ).fetchone()
+            if known is not None:
+                return
+            count = run(
+                "SELECT count(*) FROM subject WHERE handler=? AND recipient=? AND day=?", where
+            ).fetchone()[0]
+            if count >= limit_per_day:
+                raise error(
+                    "SUBJECTS_EXHAUSTED",
+                    f"Handler {handler} replies about {limit_per_day} different subjects a day to "
+                    "one organisation.",
+                    rule="handler.subjects",
+                    hint="Subjects already asked about today are still answered.",
+                )
+            run("INSERT INTO subject VALUES (?, ?, ?, ?)", (*where, digest))
+
+    def close(self) -> None:
+        """Lets go of the file."""
+        self._connection.close()
+
+    @staticmethod
+    def _settled(changed: sqlite3.Cursor) -> None:
+        if changed.rowcount != 1:
+            raise error("FAULT")
+
+    def _accounts(self, contract: Contract, recipient: str, period: str) -> dict[str, Account]:
+        terms = contract.disclosure
+        renews = _renewal(terms.period, period)
+        found = {}
+        for who, allowance in ((recipient, terms.recipient), (EVERYBODY, terms.overall)):
+            row = self._connection.execute(
+                "SELECT micro_rho FROM spent WHERE contract=? AND recipient=? AND period=?",
+                (contract.id, who, period),
+            ).fetchone()
+            spent = row[0] if row else 0
+            found[who] = Account(spent, limit(allowance), allowance.delta, renews)
+        return found
+
+    def _period(self, kind: str) -> tuple[str, str]:
+        """The current period's name and the time; a clock set back re-opens no earlier period."""
+        now = datetime.fromtimestamp(self._clock(), UTC).isoformat()
+        latest = self._connection.execute("SELECT latest FROM clock").fetchone()[0]
+        if now > latest:
+            self._connection.execute("UPDATE clock SET latest = ?", (now,))
+        else:
+            now = latest
+        length = {"never": 0, "year": 4, "month": 7, "day": 10}[kind]
+        return now[:length], now
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Callable[..., sqlite3.Cursor]]:
+        """All or nothing, on disk when it returns; LEDGER_UNAVAILABLE when that cannot be."""
+        with self._lock:
+            run = self._connection.execute
+            try:
+                run("BEGIN IMMEDIATE")
+                yield run
+                run("COMMIT")
+            except BaseException as failure:
+                if self._connection.in_transaction:
+                    run("ROLLBACK")
+                if isinstance(failure, sqlite3.Error):
+                    raise error("LEDGER_UNAVAILABLE") from None
+                raise
+
+
+def _renewal(kind: str, period: str) -> str:
+    """The first day of the next period, ISO; empty for a budget that never renews."""
+    if kind == "never":
+        return ""
+    if kind == "year":
+        return f"{int(period) + 1}-01-01"
+    if kind == "month":
+        year, month = map(int, period.split("-"))
+        return f"{year + month // 12}-{month % 12 + 1:02d}-01"
+    return (date.fromisoformat(period) + timedelta(days=1)).isoformat()

@@ -1,0 +1,133 @@
+"""The node's gRPC face: convert, one use case, convert. Only the gateway may speak to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
+from typing import cast
+
+import grpc
+
+from landbridge.edge.record import Recorder
+from landbridge.edge.telemetry import Telemetry, Trace
+from landbridge.identity.certificates import require_peer
+from landbridge.v1 import node_pb2, node_pb2_grpc
+from nodes.answering import Answering
+from nodes.convert import (
+    arguments_from,
+    budget_to,
+    question_from,
+    receipt_to,
+    refuse_unknown_fields,
+)
+from nodes.guard import Asking
+from nodes.replying import Replying
+
+
+class NodeServicer(node_pb2_grpc.NodeServicer):
+    """`gateway` and `federation` are what a caller's certificate must name."""
+
+    def __init__(
+        self,
+        gateway: str,
+        federation: str,
+        description: node_pb2.DescribeResponse,
+        answering: Answering,
+        replying: Replying,
+        recorder: Recorder,
+        telemetry: Telemetry,
+    ) -> None:
+        self._gateway = gateway
+        self._federation = federation
+        self._description = description
+        self._answering = answering
+        self._replying = replying
+        self._recorder = recorder
+        self._telemetry = telemetry
+
+    def Describe(
+        self, request: node_pb2.DescribeRequest, context: grpc.ServicerContext
+    ) -> node_pb2.DescribeResponse:
+        """Public descriptions."""
+        del request  # it says nothing yet
+        self._admit(context)
+        return self._description
+
+    def Answer(
+        self, request: node_pb2.AnswerRequest, context: grpc.ServicerContext
+    ) -> node_pb2.AnswerResponse:
+        """Steps (6) to (10)."""
+        self._admit(context)
+        refuse_unknown_fields(request)
+        with self._trace("node.answer", context) as trace:
+            answered = self._answering.answer(
+                _asking(request.asking),
+                question_from(request.question),
+                request.micro_epsilon,
+                tuple(request.members),
+                time_left=context.time_remaining,
+                trace_id=trace.id,
+            )
+        return node_pb2.AnswerResponse(
+            release=answered.release,
+            recipient_budget=budget_to(answered.recipient),
+            overall_budget=budget_to(answered.overall),
+            charged_micro_rho=answered.charged,
+            receipt=receipt_to(answered.receipt),
+        )
+
+    def Estimate(
+        self, request: node_pb2.EstimateRequest, context: grpc.ServicerContext
+    ) -> node_pb2.EstimateResponse:
+        """Step (6) and the plan; no data is touched."""
+        self._admit(context)
+        refuse_unknown_fields(request)
+        with self._trace("node.estimate", context) as trace:
+            estimated = self._answering.estimate(
+                _asking(request.asking),
+                question_from(request.question),
+                request.micro_epsilon,
+                tuple(request.members),
+                trace_id=trace.id,
+            )
+        mechanisms = estimated.plan.mechanisms
+        return node_pb2.EstimateResponse(
+            standard_deviations=[mechanism.standard_deviation for mechanism in mechanisms],
+            cells=estimated.plan.cells,
+            cost_micro_rho=estimated.plan.cost_micro_rho,
+            recipient_budget=budget_to(estimated.recipient),
+            overall_budget=budget_to(estimated.overall),
+        )
+
+    def Reply(
+        self, request: node_pb2.ReplyRequest, context: grpc.ServicerContext
+    ) -> node_pb2.ReplyResponse:
+        """One handler, one subject."""
+        self._admit(context)
+        refuse_unknown_fields(request)
+        with self._trace("node.reply", context) as trace:
+            replied = self._replying.reply(
+                _asking(request.asking),
+                request.handler,
+                arguments_from(request.arguments),
+                time_left=context.time_remaining,
+                trace_id=trace.id,
+            )
+        return node_pb2.ReplyResponse(
+            code=replied.code, version=replied.version, receipt=receipt_to(replied.receipt)
+        )
+
+    def _admit(self, context: grpc.ServicerContext) -> None:
+        with self._recorder.check():
+            require_peer(
+                cast(Mapping[str, Iterable[bytes]], context.auth_context()),
+                self._gateway,
+                self._federation,
+            )
+
+    def _trace(self, step: str, context: grpc.ServicerContext) -> AbstractContextManager[Trace]:
+        return self._telemetry.request(step, context.invocation_metadata())
+
+
+def _asking(message: node_pb2.Asking) -> Asking:
+    return Asking(message.token, message.purpose, message.question_id)

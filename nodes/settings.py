@@ -1,0 +1,71 @@
+"""A node's configuration file, `node.toml`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from landbridge.edge.settings import SettingsInvalid, open_settings
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What an operator decides; paths are relative to the file.
+
+    `gateway` is the member name that the gateway's certificate must carry; `state` holds what
+    there is to back up: log, ledger, keys and loaded tables.
+    """
+
+    department: str
+    title: str
+    federation: str
+    gateway: str
+    listen: str
+    state: Path
+    contracts: Path
+    handlers: Path
+    access: Path
+    issuer: str
+    audience: str
+    jwks: Path
+    tls_key: Path
+    tls_certificate: Path
+    tls_authority: Path
+    memory_mb: int
+    threads: int
+    cpu_seconds: int
+    workers: int
+    calls: int
+
+
+def read(path: Path) -> Settings:
+    """The settings in the file; raises SettingsInvalid, naming every problem."""
+    top, problems = open_settings(path)
+    identity, tls, limits = (top.section(name) for name in ("identity", "tls", "limits"))
+    settings = Settings(
+        department=top.text("department"),
+        title=top.text("title", ""),
+        federation=top.text("federation"),
+        gateway=top.text("gateway", "gateway"),
+        listen=top.text("listen", "127.0.0.1:0"),
+        state=top.path("state", "state"),
+        contracts=top.path("contracts", "contracts"),
+        handlers=top.path("handlers", "handlers"),
+        access=top.path("access", "access.cedar"),
+        issuer=identity.text("issuer"),
+        audience=identity.text("audience"),
+        jwks=identity.path("jwks"),
+        tls_key=tls.path("key"),
+        tls_certificate=tls.path("certificate"),
+        tls_authority=tls.path("authority"),
+        memory_mb=limits.integer("memory_mb", 1024),
+        threads=limits.integer("threads", 2),
+        cpu_seconds=limits.integer("cpu_seconds", 30),
+        workers=limits.integer("workers", 2),
+        calls=limits.integer("calls", 16),
+    )
+    for section in (top, identity, tls, limits):
+        section.done()
+    if problems:
+        raise SettingsInvalid(str(path), problems)
+    return settings

@@ -1,0 +1,70 @@
+"""The loaded tables and the engine that has them open, always of one data version.
+
+A load that finishes while the node serves is picked up by the next question: a new engine opens
+the new files, and the old one closes when the last question on it has ended. So an answer's data
+version is always that of the data it was computed from.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from nodes.engines.engine import Engine
+from nodes.store import Loaded, Store
+
+OpenEngine = Callable[[Mapping[str, Path]], Engine]
+
+
+@dataclass(slots=True)
+class _Opened:
+    engine: Engine
+    loaded: Mapping[str, Loaded]
+    users: int = 0
+    replaced: bool = False
+
+
+class Tables:
+    """The department's tables, by contract id."""
+
+    def __init__(self, store: Store, contracts: tuple[str, ...], open_engine: OpenEngine) -> None:
+        self._store = store
+        self._contracts = contracts
+        self._open_engine = open_engine
+        self._lock = threading.Lock()
+        self._opened = self._open(self._current())
+
+    @contextmanager
+    def open(self) -> Iterator[tuple[Engine, Mapping[str, Loaded]]]:
+        """The engine and what it has open, held until the end of the block."""
+        with self._lock:
+            current = self._current()
+            if current != self._opened.loaded:
+                earlier, self._opened = self._opened, self._open(current)
+                earlier.replaced = True
+                if not earlier.users:
+                    earlier.engine.close()
+            opened = self._opened
+            opened.users += 1
+        try:
+            yield opened.engine, opened.loaded
+        finally:
+            with self._lock:
+                opened.users -= 1
+                if opened.replaced and not opened.users:
+                    opened.engine.close()
+
+    def close(self) -> None:
+        """Ends the engine."""
+        with self._lock:
+            self._opened.engine.close()
+
+    def _current(self) -> Mapping[str, Loaded]:
+        found = {name: self._store.current(name) for name in self._contracts}
+        return {name: loaded for name, loaded in found.items() if loaded is not None}
+
+    def _open(self, loaded: Mapping[str, Loaded]) -> _Opened:
+        return _Opened(self._open_engine({name: at.path for name, at in loaded.items()}), loaded)

@@ -1,0 +1,262 @@
+"""One spelling per question, so that a rewritten question is the same question.
+
+`age > 17` and `age >= 18` on whole numbers, conditions in another order, `IN` with one value, a
+doubled negation: all of them become equal here. The owner's ledger remembers answers by this
+form, so a caller gains no second draw of the noise by asking in other words. Rewritings hold in
+SQL's three-valued logic: a comparison and its negation are both NULL where the column is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from datetime import date, datetime
+from hashlib import sha256
+from typing import assert_never
+
+from policies.contract import Column, Contract, Type, Value
+from policies.question import (
+    All,
+    AnyOf,
+    Arithmetic,
+    ColumnOf,
+    Comparison,
+    Constant,
+    Count,
+    Expression,
+    IsNull,
+    Measure,
+    Membership,
+    Not,
+    Operator,
+    Predicate,
+    Prefix,
+    Question,
+    Relation,
+    Sum,
+    Units,
+    columns_of,
+)
+
+_OPPOSITE = {
+    Relation.EQUAL: Relation.NOT_EQUAL,
+    Relation.NOT_EQUAL: Relation.EQUAL,
+    Relation.LESS: Relation.GREATER_OR_EQUAL,
+    Relation.GREATER_OR_EQUAL: Relation.LESS,
+    Relation.GREATER: Relation.LESS_OR_EQUAL,
+    Relation.LESS_OR_EQUAL: Relation.GREATER,
+}
+
+
+def canonical(question: Question, contract: Contract) -> Question:
+    """The question's one spelling; idempotent, and equal in every answer."""
+    where = None if question.where is None else _predicate(question.where, contract, negate=False)
+    measures = sorted(
+        {canonical_measure(measure, contract) for measure in question.measures}, key=_measure_text
+    )
+    return Question(question.contract, tuple(measures), tuple(sorted(question.group_by)), where)
+
+
+def key(question: Question) -> bytes:
+    """SHA-256 of the canonical question's unmasked text, 32 bytes."""
+    return sha256(text(question).encode()).digest()
+
+
+def text(question: Question, mask: Callable[[str, Value], str | None] | None = None) -> str:
+    """The question in words that read like SQL; unambiguous, nothing runs it.
+
+    `mask(column, literal)` can give what stands for a literal instead of itself.
+    """
+    words = "SELECT " + ", ".join(
+        [*question.group_by, *(_measure_text(measure) for measure in question.measures)]
+    )
+    words += f" FROM {question.contract}"
+    if question.where is not None:
+        words += f" WHERE {_predicate_text(question.where, mask)}"
+    if question.group_by:
+        words += " GROUP BY " + ", ".join(question.group_by)
+    return words
+
+
+def masked(question: Question, contract: Contract, digest: Callable[[str], str]) -> str:
+    """The question in words for a log: text that is no declared value becomes a keyed digest."""
+
+    def mask(column: str, value: Value) -> str | None:
+        if isinstance(value, str) and value not in contract.by_name[column].domain:
+            return f"<{digest(value)[:16]}>"
+        return None
+
+    return text(question, mask)
+
+
+def literal_text(value: Value) -> str:
+    """A literal, spelt so that values of two types never look alike."""
+    match value:
+        case bool():
+            return "TRUE" if value else "FALSE"
+        case int():
+            return str(value)
+        case float():
+            return repr(value)
+        case str():
+            return json.dumps(value, ensure_ascii=False)
+        case datetime():
+            return f"TIMESTAMP {value.isoformat()}"
+        case date():
+            return f"DATE {value.isoformat()}"
+        case _:
+            assert_never(value)
+
+
+def expression_text(expression: Expression) -> str:
+    """An expression with every bracket it needs."""
+    match expression:
+        case ColumnOf(column):
+            return column
+        case Constant(value):
+            return literal_text(value)
+        case Arithmetic(operator, left, right):
+            return f"({expression_text(left)} {operator} {expression_text(right)})"
+        case _:
+            assert_never(expression)
+
+
+def _measure_text(measure: Measure) -> str:
+    match measure:
+        case Count(None):
+            return "count(*)"
+        case Count(of):
+            assert of is not None
+            return f"count({expression_text(of)})"
+        case Sum(of):
+            return f"sum({expression_text(of)})"
+        case Units():
+            return "count(DISTINCT unit)"
+        case _:
+            assert_never(measure)
+
+
+def _predicate_text(
+    predicate: Predicate, mask: Callable[[str, Value], str | None] | None = None
+) -> str:
+    def spelt(column: str, value: Value) -> str:
+        masked = None if mask is None else mask(column, value)
+        return literal_text(value) if masked is None else masked
+
+    match predicate:
+        case Comparison(column, relation, literal):
+            return f"{column} {relation} {spelt(column, literal)}"
+        case Membership(column, literals):
+            return f"{column} IN ({', '.join(spelt(column, value) for value in literals)})"
+        case IsNull(column):
+            return f"{column} IS NULL"
+        case Prefix(column, start):
+            return f"{column} LIKE {spelt(column, start)} || '%'"
+        case All(of):
+            return "(" + " AND ".join(_predicate_text(part, mask) for part in of) + ")"
+        case AnyOf(of):
+            return "(" + " OR ".join(_predicate_text(part, mask) for part in of) + ")"
+        case Not(inner):
+            return f"NOT {_predicate_text(inner, mask)}"
+        case _:
+            assert_never(predicate)
+
+
+def canonical_measure(measure: Measure, contract: Contract) -> Measure:
+    """A measure's one spelling; counting what is never NULL is counting rows."""
+    match measure:
+        case Count(None) | Units():
+            return measure
+        case Count(of):
+            assert of is not None
+            known = [contract.by_name.get(name) for name in columns_of(of)]
+            if all(column is not None and not column.nullable for column in known):
+                return Count()
+            return Count(canonical_expression(of))
+        case Sum(of):
+            return Sum(canonical_expression(of))
+        case _:
+            assert_never(measure)
+
+
+def canonical_expression(expression: Expression) -> Expression:
+    """An expression's one spelling: commuted operands in order, whole floats as integers."""
+    match expression:
+        case Arithmetic(operator, left, right):
+            left, right = canonical_expression(left), canonical_expression(right)
+            if operator is not Operator.SUBTRACT and expression_text(right) < expression_text(left):
+                left, right = right, left
+            return Arithmetic(operator, left, right)
+        case Constant(float() as value) if value.is_integer() and abs(value) < 2**53:
+            return Constant(int(value))
+        case ColumnOf() | Constant():
+            return expression
+        case _:
+            assert_never(expression)
+
+
+def _predicate(predicate: Predicate, contract: Contract, *, negate: bool) -> Predicate:
+    match predicate:
+        case Not(inner):
+            return _predicate(inner, contract, negate=not negate)
+        case All(of) | AnyOf(of):
+            parts = [_predicate(part, contract, negate=negate) for part in of]
+            # De Morgan holds in three-valued logic.
+            return _junction(parts, conjunction=isinstance(predicate, All) is not negate)
+        case Comparison(column, relation, literal):
+            relation = _OPPOSITE[relation] if negate else relation
+            return _comparison(column, relation, literal, contract.by_name.get(column))
+        case Membership(column, literals):
+            return _membership(column, literals, contract.by_name.get(column), negate=negate)
+        case IsNull() | Prefix():
+            return Not(predicate) if negate else predicate
+        case _:
+            assert_never(predicate)
+
+
+def _junction(parts: Iterable[Predicate], *, conjunction: bool) -> Predicate:
+    kind = All if conjunction else AnyOf
+    flat: set[Predicate] = set()
+    for part in parts:
+        flat.update(part.of if isinstance(part, kind) else (part,))
+    if len(flat) == 1:
+        return flat.pop()
+    return kind(tuple(sorted(flat, key=_predicate_text)))
+
+
+def _comparison(
+    column: str, relation: Relation, literal: Value, known: Column | None
+) -> Comparison:
+    literal = _literal(literal, known)
+    if isinstance(literal, int) and not isinstance(literal, bool):
+        whole = known is not None and known.type is Type.INTEGER
+        if whole and relation is Relation.LESS:
+            return Comparison(column, Relation.LESS_OR_EQUAL, literal - 1)
+        if whole and relation is Relation.GREATER:
+            return Comparison(column, Relation.GREATER_OR_EQUAL, literal + 1)
+    if isinstance(literal, bool) and relation is Relation.NOT_EQUAL:
+        return Comparison(column, Relation.EQUAL, not literal)
+    return Comparison(column, relation, literal)
+
+
+def _membership(
+    column: str, literals: tuple[Value, ...], known: Column | None, *, negate: bool
+) -> Predicate:
+    values = sorted({_literal(value, known) for value in literals}, key=literal_text)
+    if len(values) == 1:
+        relation = Relation.NOT_EQUAL if negate else Relation.EQUAL
+        return _comparison(column, relation, values[0], known)
+    found = Membership(column, tuple(values))
+    return Not(found) if negate else found
+
+
+def _literal(value: Value, known: Column | None) -> Value:
+    """A number in the column's own type, so that `= 3` and `= 3.0` are one condition."""
+    if known is not None and not isinstance(value, bool):
+        if known.type is Type.NUMBER and isinstance(value, int):
+            return float(value)
+        if isinstance(value, float) and value == 0:
+            return 0.0 if known.type is Type.NUMBER else 0  # there is one zero
+        if known.type is Type.INTEGER and isinstance(value, float) and value.is_integer():
+            return int(value)
+    return value

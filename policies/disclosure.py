@@ -1,0 +1,174 @@
+"""How a question will be released: which noise, on which grid, at what cost. No data needed.
+
+Method `dp`. Neighbouring tables differ in all rows of one protected unit (add or remove). A unit
+counts with at most `rows_per_unit` rows (kept by the stored rank) in each of at most
+`units_span` departments, so for one department and one measure, over the vector of all cells:
+
+- rows: one unit changes it by at most m in L1 and in L2 (all m rows in one cell is the worst);
+- a sum: by m times the largest absolute value of the clamped expression, in grid steps;
+- distinct units: by 1 in each of at most min(m, cells) cells: L1 = that, L2 = its square root.
+
+The question's rho (or epsilon, for Laplace noise) is split evenly over measures and over the
+departments in which one unit can appear; the whole is charged at each department.
+
+Sources: C. Canonne, G. Kamath, T. Steinke, The Discrete Gaussian for Differential Privacy (2020);
+A. Ghosh, T. Roughgarden, M. Sundararajan, Universally Utility-Maximizing Privacy Mechanisms (2009).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from landbridge.errors import error
+from policies.accounting import charge, question_rho
+from policies.bounds import Interval, interval
+from policies.canonical import canonical_measure
+from policies.contract import Contract, Method, Noise, Value
+from policies.question import Count, Measure, Question, Sum, Units
+
+MINIMUM_EPSILON = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Mechanism:
+    """How one measure is released.
+
+    `scale` is the noise's parameter in grid steps (sigma of the Gaussian, b of the Laplace), 0
+    for none; `sensitivity` is in steps, in the norm that belongs to `noise`; a sum is taken of
+    `expression - centre` for the rows that have a value, `centre` counted in steps; `counted` is
+    the measure that counts those rows, where there is a centre to put back.
+    """
+
+    measure: Measure
+    noise: Noise
+    scale: float
+    sensitivity: float
+    step: float
+    centre_units: int
+    span: Interval | None = None
+    counted: Measure | None = None
+
+    @property
+    def standard_deviation(self) -> float:
+        """Of the noise in one cell, in the measure's own unit."""
+        factor = math.sqrt(2) if self.noise is Noise.LAPLACE else 1.0
+        return factor * self.scale * self.step
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """A grouping column's cells: its declared values in order, then NULL where it can be."""
+
+    column: str
+    values: tuple[Value, ...]
+    null_last: bool
+
+    def __len__(self) -> int:
+        return len(self.values) + self.null_last
+
+
+@dataclass(frozen=True, slots=True)
+class ReleasePlan:
+    """Everything about a release that does not depend on data."""
+
+    question: Question
+    axes: tuple[Axis, ...]
+    mechanisms: tuple[Mechanism, ...]
+    cost_micro_rho: int
+    epsilon: float
+    delta: float
+
+    @property
+    def cells(self) -> int:
+        """How many numbers each measure has."""
+        return math.prod(len(axis) for axis in self.axes)
+
+    def indices(self) -> dict[tuple[int | None, ...], int]:
+        """Where the cell of each combination of domain indices stands; None is NULL."""
+        ranges = [
+            [*range(len(axis.values)), *([None] if axis.null_last else [])] for axis in self.axes
+        ]
+        return {combination: place for place, combination in enumerate(product(*ranges))}
+
+
+def chosen_epsilon(contract: Contract, micro_epsilon: int) -> float:
+    """The epsilon of a question, 0 meaning the contract's own; raises EPSILON_OUT_OF_RANGE."""
+    terms = contract.disclosure
+    if terms.method is Method.UNPROTECTED:
+        return 0.0
+    epsilon = micro_epsilon / 1_000_000 if micro_epsilon else terms.default_epsilon
+    if not MINIMUM_EPSILON <= epsilon <= terms.maximum_epsilon:
+        raise error(
+            "EPSILON_OUT_OF_RANGE",
+            f"Contract {contract.id} answers one question with an epsilon from {MINIMUM_EPSILON} "
+            f"to {terms.maximum_epsilon:g}.",
+            rule="contract.epsilon",
+            hint=f"Without one it takes {terms.default_epsilon:g}.",
+        )
+    return epsilon
+
+
+def plan_release(
+    question: Question, contract: Contract, micro_epsilon: int, members: Sequence[str]
+) -> ReleasePlan:
+    """The release of a reviewed question that is put to `members` (this department among them).
+
+    Raises EPSILON_OUT_OF_RANGE.
+    """
+    terms = contract.disclosure
+    axes = tuple(
+        Axis(name, contract.by_name[name].domain, contract.by_name[name].nullable)
+        for name in question.group_by
+    )
+    epsilon = chosen_epsilon(contract, micro_epsilon)
+    if terms.method is Method.UNPROTECTED:
+        mechanisms = tuple(
+            _mechanism(question, measure, contract, None, 0) for measure in question.measures
+        )
+        return ReleasePlan(question, axes, mechanisms, 0, 0.0, 0.0)
+    delta = terms.recipient.delta
+    rho = question_rho(epsilon, delta, terms.noise)
+    # One unit can be in several of the departments asked: its parts there share the allowance.
+    parts = len(question.measures) * min(terms.units_span, len(members))
+    share = epsilon / parts if terms.noise is Noise.LAPLACE else rho / parts
+    cells = math.prod(len(axis) for axis in axes)
+    mechanisms = tuple(
+        _mechanism(question, measure, contract, share, cells) for measure in question.measures
+    )
+    return ReleasePlan(question, axes, mechanisms, charge(rho), epsilon, delta)
+
+
+def _mechanism(
+    question: Question, measure: Measure, contract: Contract, share: float | None, cells: int
+) -> Mechanism:
+    """`share` is this measure's rho (Gaussian) or epsilon (Laplace); None for no noise."""
+    terms = contract.disclosure
+    rows = terms.rows_per_unit
+    step, centre, span, counted = 1.0, 0, None, None
+    match measure:
+        case Count():
+            sensitivity = float(rows)
+        case Units():
+            groups = min(rows, cells)
+            sensitivity = float(groups) if terms.noise is Noise.LAPLACE else math.sqrt(groups)
+        case Sum(of):
+            span = interval(of, contract)
+            step = span.step
+            # Half the range instead of the largest value, where the rows are counted beside it:
+            # then `centre * count` can be added back.
+            beside = canonical_measure(Count(of), contract)
+            if beside in question.measures:
+                counted = beside
+                centre = (span.low_units + span.high_units) // 2
+            reach = max(abs(span.low_units - centre), abs(span.high_units - centre))
+            sensitivity = float(rows * max(1, reach))
+    if share is None:
+        return Mechanism(measure, terms.noise, 0.0, 0.0, step, centre, span, counted)
+    if terms.noise is Noise.LAPLACE:
+        scale = sensitivity / share
+    else:
+        scale = sensitivity / math.sqrt(2 * share)
+    return Mechanism(measure, terms.noise, scale, sensitivity, step, centre, span, counted)

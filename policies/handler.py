@@ -1,0 +1,173 @@
+"""A department's handler: a computed reply about one subject, and the terms it is given under.
+
+A handler is one `.sql` file: comment lines at its top hold a YAML mapping, the rest is one
+parameterised SELECT over the department's own table. It is the owner's text, not a caller's; what
+a caller sends are the arguments, which are bound.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from landbridge.errors import error
+from landbridge.levels import Level
+from policies.contract import Type
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_CODE = re.compile(r"[A-Z][A-Z0-9_]{0,62}")
+_PLACE = re.compile(r"\$([a-z][a-z0-9_]*)")
+_KEYS = {
+    "handler", "version", "description", "contract", "subject", "arguments", "codes", "absent",
+    "level", "purposes", "subjects_per_day",
+}  # fmt: skip
+MAXIMUM_ARGUMENT = 200
+
+
+class HandlerInvalid(Exception):
+    """The handler's file cannot be used; the message names the file and every problem."""
+
+    def __init__(self, where: str, problems: list[str]) -> None:
+        self.where = where
+        self.problems = tuple(problems)
+        super().__init__(f"{where}: " + "; ".join(problems))
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """One handler. A reply is one of `codes`; `absent` is the code for an unknown subject.
+
+    `sql` has places `$1`, `$2`, ... in the order of `parameters`, which are argument names.
+    """
+
+    name: str
+    version: str
+    description: str
+    contract: str
+    subject: str
+    arguments: tuple[tuple[str, Type], ...]
+    codes: tuple[str, ...]
+    absent: str
+    level: Level
+    purposes: frozenset[str]
+    subjects_per_day: int
+    sql: str
+    parameters: tuple[str, ...]
+
+    def bind(self, given: dict[str, object]) -> list[int | str]:
+        """The parameters for `sql`; raises INVALID_ARGUMENT, naming the argument."""
+        declared = dict(self.arguments)
+        for name in given:
+            if name not in declared:
+                raise error(
+                    "INVALID_ARGUMENT",
+                    f"Handler {self.name} has no argument {name[:40]!r}.",
+                    hint=f"It takes {', '.join(declared)}.",
+                )
+        values: dict[str, int | str] = {}
+        for name, kind in self.arguments:
+            value = given.get(name)
+            if kind is Type.TEXT and isinstance(value, str) and 0 < len(value) <= MAXIMUM_ARGUMENT:
+                values[name] = value
+            elif kind is Type.INTEGER and type(value) is int and abs(value) < 2**62:
+                values[name] = value
+            else:
+                wanted = "text" if kind is Type.TEXT else "a whole number"
+                raise error(
+                    "INVALID_ARGUMENT",
+                    f"Argument {name} of handler {self.name} is {wanted}"
+                    + (f" of 1 to {MAXIMUM_ARGUMENT} characters." if kind is Type.TEXT else "."),
+                )
+        return [values[name] for name in self.parameters]
+
+
+def read(text: str, where: str) -> Handler:
+    """The handler in a file's text; raises HandlerInvalid, listing every problem."""
+    problems: list[str] = []
+    head = [line[2:] for line in _heading(text)]
+    try:
+        terms = yaml.safe_load("\n".join(head))
+    except yaml.YAMLError:
+        terms = None
+    if not isinstance(terms, dict):
+        raise HandlerInvalid(where, ["the comment lines at the top are no YAML mapping"])
+    problems += [f"unknown key {key!r}" for key in sorted(map(str, terms.keys() - _KEYS))]
+    problems += [f"key {key!r} is missing" for key in sorted(_KEYS - terms.keys())]
+    if problems:
+        raise HandlerInvalid(where, problems)
+    handler = _build(terms, "\n".join(text.splitlines()[len(head) :]).strip(), problems)
+    if problems or handler is None:
+        raise HandlerInvalid(where, problems)
+    return handler
+
+
+def _heading(text: str) -> list[str]:
+    lines = []
+    for line in text.splitlines():
+        if not line.startswith("--"):
+            break
+        lines.append(line)
+    return lines
+
+
+def _build(terms: dict[str, Any], sql: str, problems: list[str]) -> Handler | None:
+    def check(good: bool, problem: str) -> None:  # noqa: FBT001 - reads as an assertion
+        if not good:
+            problems.append(problem)
+
+    for key in ("handler", "contract", "subject"):
+        check(bool(_NAME.fullmatch(str(terms[key]))), f"{key} is no lower-case name")
+    arguments = terms["arguments"]
+    kinds = {"string": Type.TEXT, "integer": Type.INTEGER}
+    check(
+        isinstance(arguments, dict)
+        and all(_NAME.fullmatch(str(k)) and v in kinds for k, v in arguments.items()),
+        "arguments is a mapping of names to 'string' or 'integer'",
+    )
+    codes = terms["codes"]
+    check(
+        isinstance(codes, list) and all(_CODE.fullmatch(str(code)) for code in codes),
+        "codes is a list of upper-case words",
+    )
+    purposes = terms["purposes"]
+    check(
+        isinstance(purposes, list) and bool(purposes) and all(isinstance(p, str) for p in purposes),
+        "purposes is a list of at least one purpose",
+    )
+    per_day = terms["subjects_per_day"]
+    check(type(per_day) is int and per_day > 0, "subjects_per_day is a whole number above 0")
+    try:
+        level = Level.named(str(terms["level"]))
+    except ValueError as unknown:
+        level = Level.SEALED
+        problems.append(str(unknown))
+    check(level is not Level.SEALED, "a handler's level is open, internal or restricted")
+    if problems:
+        return None
+    check(terms["subject"] in arguments, "subject names one of the arguments")
+    check(terms["absent"] in codes, "absent is one of the codes")
+    check("'" not in _PLACE.sub("", sql) or not re.search(r"'[^']*\$[^']*'", sql),
+          "a place $name stands inside a quoted text")  # fmt: skip
+    check(sql.upper().startswith("SELECT") and ";" not in sql, "the body is one SELECT")
+    used = list(dict.fromkeys(_PLACE.findall(sql)))
+    check(set(used) == set(arguments), "the SELECT uses exactly the declared arguments")
+    if problems:
+        return None
+    return Handler(
+        name=terms["handler"],
+        version=str(terms["version"]),
+        description=str(terms["description"]),
+        contract=terms["contract"],
+        subject=terms["subject"],
+        arguments=tuple((name, kinds[kind]) for name, kind in arguments.items()),
+        codes=tuple(codes),
+        absent=terms["absent"],
+        level=level,
+        purposes=frozenset(purposes),
+        subjects_per_day=per_day,
+        sql=_PLACE.sub(lambda place: f"${used.index(place[1]) + 1}", sql),
+        parameters=tuple(used),
+    )

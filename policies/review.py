@@ -1,0 +1,259 @@
+"""Whether a question keeps to the contract: levels, types, domains, bounds, size.
+
+Looks at the question and the contract only, never at data, so a refusal says nothing about
+anybody. Gateway and node both call it: the gateway to answer early, the node because it trusts
+no gateway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from math import prod
+
+from landbridge.errors import LandbridgeError, error
+from landbridge.levels import Level
+from policies.bounds import interval
+from policies.canonical import canonical
+from policies.contract import Column, Contract, Type, Value
+from policies.question import (
+    Arithmetic,
+    Comparison,
+    Count,
+    Expression,
+    IsNull,
+    Membership,
+    Not,
+    Predicate,
+    Prefix,
+    Question,
+    Relation,
+    Sum,
+    Units,
+    conditions,
+    measured,
+)
+
+MAXIMUM_MEASURES = 16
+MAXIMUM_KEYS = 4
+MAXIMUM_CONDITIONS = 64
+MAXIMUM_LITERALS = 200
+MAXIMUM_DEPTH = 16
+MAXIMUM_TEXT = 200
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Use:
+    """A column, and the clause that uses it: "select", "filter" or "group"."""
+
+    column: str
+    clause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a question touches: the columns, the highest level among them, and its cells."""
+
+    uses: tuple[Use, ...]
+    level: Level
+    cells: int
+
+
+def not_available(kind: str, name: str) -> LandbridgeError:
+    """The one refusal for what does not exist and for what this caller may not see."""
+    return error(
+        "NOT_AVAILABLE",
+        f"There is no {kind} {name!r} that you may use.",
+        hint="landbridge directory lists what there is for you.",
+    )
+
+
+def visible(contract: Contract, name: str, clearance: Level) -> Column:
+    """The column, for a caller of that clearance.
+
+    Raises NOT_AVAILABLE for a column that does not exist or lies above the clearance, and
+    LEVEL_FORBIDS for the protected unit, whose name is public but whose values serve only to
+    count units.
+    """
+    column = contract.by_name.get(name)
+    if column is not None and name == contract.unit:
+        raise error(
+            "LEVEL_FORBIDS",
+            f"Column {name} identifies the protected unit: it is never selected, filtered on, "
+            "grouped by or aggregated.",
+            rule="level.sealed",
+            hint=f"count(DISTINCT {name}) counts units.",
+        )
+    if column is None or column.level is Level.SEALED or column.level > clearance:
+        raise not_available("column", f"{contract.id}.{name}")
+    return column
+
+
+def review(question: Question, contract: Contract, clearance: Level) -> Usage:
+    """What the question uses, when it is one that the contract can answer.
+
+    Raises Refused or InvalidQuestion, which name the column and what would pass.
+    """
+    _size(question)
+    uses = sorted(set(_uses(question)))
+    level = Level.OPEN
+    for use in uses:
+        level = max(level, visible(contract, use.column, clearance).level)
+    cells = _cells(question, contract)
+    for measure in question.measures:
+        match measure:
+            case Sum(of):
+                interval(of, contract)
+            case Units() if contract.unit is None:
+                raise error(
+                    "INVALID_QUESTION",
+                    f"Contract {contract.id} protects nobody, so there are no units to count.",
+                    hint="count(*) counts rows.",
+                )
+            case Count() | Units():
+                pass
+    if question.where is not None:
+        for condition in conditions(question.where):
+            _condition(condition, contract.by_name[condition.column])
+    if canonical(question, contract) != question:
+        raise error("INVALID_ARGUMENT", "The typed question is not in its canonical form.")
+    return Usage(tuple(uses), level, cells)
+
+
+def _uses(question: Question) -> Iterator[Use]:
+    for name in question.group_by:
+        yield Use(name, "group")
+    for measure in question.measures:
+        for name in measured(measure):
+            yield Use(name, "select")
+    if question.where is not None:
+        for condition in conditions(question.where):
+            yield Use(condition.column, "filter")
+
+
+def _size(question: Question) -> None:
+    def refuse(what: str, limit: int) -> None:
+        raise error("INVALID_QUESTION", f"A question has at most {limit} {what}.")
+
+    if not question.measures:
+        raise error("INVALID_QUESTION", "A question aggregates something.")
+    if len(question.measures) > MAXIMUM_MEASURES:
+        refuse("different aggregates", MAXIMUM_MEASURES)
+    if len(question.group_by) > MAXIMUM_KEYS:
+        refuse("grouping columns", MAXIMUM_KEYS)
+    if len(set(question.group_by)) < len(question.group_by):
+        raise error("INVALID_QUESTION", "A column is grouped by once.")
+    for measure in question.measures:
+        of = measure.of if isinstance(measure, Count | Sum) else None
+        if of is not None and _depth(of) > MAXIMUM_DEPTH:
+            refuse("levels of nested arithmetic", MAXIMUM_DEPTH)
+    if question.where is None:
+        return
+    if _nesting(question.where) > MAXIMUM_DEPTH:
+        refuse("levels of nested conditions", MAXIMUM_DEPTH)
+    leaves = list(conditions(question.where))
+    if len(leaves) > MAXIMUM_CONDITIONS:
+        refuse("conditions", MAXIMUM_CONDITIONS)
+    for leaf in leaves:
+        if isinstance(leaf, Membership) and not 0 < len(leaf.literals) <= MAXIMUM_LITERALS:
+            refuse("values in one IN list, and one at least", MAXIMUM_LITERALS)
+
+
+def _depth(expression: Expression) -> int:
+    if isinstance(expression, Arithmetic):
+        return 1 + max(_depth(expression.left), _depth(expression.right))
+    return 1
+
+
+def _nesting(predicate: Predicate) -> int:
+    if isinstance(predicate, Comparison | Membership | IsNull | Prefix):
+        return 1
+    parts = (predicate.of,) if isinstance(predicate, Not) else predicate.of
+    return 1 + max((_nesting(part) for part in parts), default=0)
+
+
+def _cells(question: Question, contract: Contract) -> int:
+    sizes = []
+    for name in question.group_by:
+        column = contract.by_name[name]
+        if not column.domain:
+            raise error(
+                "UNDECLARED_DOMAIN",
+                f"Column {name} has no declared domain, so it cannot be grouped by.",
+                hint=f"These columns can: {', '.join(_groupable(contract)) or 'none'}.",
+            )
+        sizes.append(len(column.domain) + column.nullable)
+    cells = prod(sizes)
+    limit = contract.disclosure.maximum_cells
+    if cells > limit:
+        raise error(
+            "TOO_MANY_CELLS",
+            f"Grouping by {', '.join(question.group_by)} makes {cells} cells; contract "
+            f"{contract.id} allows {limit}.",
+            hint="Group by fewer columns.",
+        )
+    return cells
+
+
+def _groupable(contract: Contract) -> list[str]:
+    return [
+        column.name
+        for column in contract.columns
+        if column.domain and column.level is Level.OPEN and column.name != contract.unit
+    ]
+
+
+def _condition(condition: Comparison | Membership | IsNull | Prefix, column: Column) -> None:
+    match condition:
+        case Comparison(_, relation, literal):
+            _literal(column, literal)
+            ordered = column.type not in (Type.TEXT, Type.BOOLEAN)
+            if not ordered and relation not in (Relation.EQUAL, Relation.NOT_EQUAL):
+                raise error(
+                    "INVALID_QUESTION",
+                    f"Column {column.name} is {column.type} and is compared with = or <> only.",
+                )
+        case Membership(_, literals):
+            for literal in literals:
+                _literal(column, literal)
+        case Prefix(_, text):
+            if column.type is not Type.TEXT:
+                raise error("INVALID_QUESTION", f"LIKE needs text; {column.name} is {column.type}.")
+            _literal(column, text)
+        case IsNull():
+            pass
+
+
+def _literal(column: Column, literal: Value) -> None:
+    """The literal has the column's type; raises InvalidQuestion, which does not repeat it."""
+    match column.type:
+        case Type.INTEGER:
+            good = type(literal) is int and abs(literal) < 2**62
+        case Type.NUMBER:
+            good = type(literal) is float and abs(literal) < float("inf")
+        case Type.TEXT:
+            good = isinstance(literal, str) and len(literal) <= MAXIMUM_TEXT and "\0" not in literal
+        case Type.BOOLEAN:
+            good = isinstance(literal, bool)
+        case Type.DATE:
+            good = type(literal) is date
+        case Type.TIMESTAMP:
+            good = isinstance(literal, datetime) and literal.tzinfo is None
+    if not good:
+        raise error(
+            "INVALID_QUESTION",
+            f"Column {column.name} is {column.type}, and a literal that it is compared with is "
+            "not.",
+            hint=_EXAMPLES[column.type],
+        )
+
+
+_EXAMPLES = {
+    Type.INTEGER: "Write a whole number: 42.",
+    Type.NUMBER: "Write a number: 4.2.",
+    Type.TEXT: f"Write text of at most {MAXIMUM_TEXT} characters: 'text'.",
+    Type.BOOLEAN: "Write TRUE or FALSE.",
+    Type.DATE: "Write DATE '2026-01-31'.",
+    Type.TIMESTAMP: "Write TIMESTAMP '2026-01-31 12:00:00' (UTC).",
+}

@@ -1,0 +1,1 @@
+"""The question algebra, its bounds, its cost: pure values."""

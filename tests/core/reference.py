@@ -1,0 +1,121 @@
+"""What a question means, in plain Python over rows: the independent second opinion.
+
+Written from the definition of the algebra, row by row and with SQL's three-valued logic; it shares
+no code with the compiler.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from policies.bounds import interval
+from policies.contract import Contract
+from policies.question import (
+    All,
+    AnyOf,
+    Arithmetic,
+    ColumnOf,
+    Comparison,
+    Constant,
+    Count,
+    Expression,
+    IsNull,
+    Measure,
+    Membership,
+    Not,
+    Operator,
+    Predicate,
+    Prefix,
+    Question,
+    Relation,
+    Sum,
+    Units,
+)
+from tests.people import COLUMNS, Row
+
+_RELATIONS = {
+    Relation.EQUAL: operator.eq,
+    Relation.NOT_EQUAL: operator.ne,
+    Relation.LESS: operator.lt,
+    Relation.LESS_OR_EQUAL: operator.le,
+    Relation.GREATER: operator.gt,
+    Relation.GREATER_OR_EQUAL: operator.ge,
+}
+_OPERATORS = {
+    Operator.ADD: operator.add,
+    Operator.SUBTRACT: operator.sub,
+    Operator.MULTIPLY: operator.mul,
+}
+
+
+def truth(predicate: Predicate, row: Mapping[str, Any]) -> bool | None:
+    """TRUE, FALSE or (None) unknown."""
+    match predicate:
+        case Comparison(column, relation, literal):
+            value = row[column]
+            return None if value is None else bool(_RELATIONS[relation](value, literal))
+        case Membership(column, literals):
+            value = row[column]
+            return None if value is None else value in literals
+        case IsNull(column):
+            return row[column] is None
+        case Prefix(column, text):
+            value = row[column]
+            return None if value is None else str(value).startswith(text)
+        case Not(inner):
+            found = truth(inner, row)
+            return None if found is None else not found
+        case All(of):
+            parts = [truth(part, row) for part in of]
+            return False if False in parts else None if None in parts else True
+        case AnyOf(of):
+            parts = [truth(part, row) for part in of]
+            return True if True in parts else None if None in parts else False
+
+
+def value(expression: Expression, row: Mapping[str, Any], contract: Contract) -> Any:
+    """The expression's value for one row, columns clamped; None where a column is."""
+    match expression:
+        case Constant(number):
+            return number
+        case ColumnOf(name):
+            found, clip = row[name], contract.by_name[name].clip
+            if found is None or clip is None:
+                return found
+            return min(max(found, clip.low), clip.high)
+        case Arithmetic(sign, left, right):
+            first, second = value(left, row, contract), value(right, row, contract)
+            return None if first is None or second is None else _OPERATORS[sign](first, second)
+
+
+def answer(
+    question: Question, rows: Sequence[Row], contract: Contract
+) -> dict[tuple[Any, ...], list[float]]:
+    """Every measure of every non-empty cell, exact; sums on the grid of their expression."""
+    cells: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        named = dict(zip(COLUMNS, row, strict=True))
+        if question.where is None or truth(question.where, named) is True:
+            key = tuple(named[name] for name in question.group_by)
+            cells.setdefault(key, []).append(named)
+    return {
+        key: [_measured(measure, part, contract) for measure in question.measures]
+        for key, part in cells.items()
+    }
+
+
+def _measured(measure: Measure, rows: Sequence[Mapping[str, Any]], contract: Contract) -> float:
+    match measure:
+        case Count(None):
+            return len(rows)
+        case Units():
+            return len({row["person_id"] for row in rows})
+        case Count(of):
+            assert of is not None
+            return sum(value(of, row, contract) is not None for row in rows)
+        case Sum(of):
+            step = interval(of, contract).step
+            found = [value(of, row, contract) for row in rows]
+            return sum(round(number / step) * step for number in found if number is not None)

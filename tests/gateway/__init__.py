@@ -1,0 +1,1 @@
+"""What the gateway does with texts and with departments' answers."""

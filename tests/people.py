@@ -1,0 +1,137 @@
+"""The contract and the data that attacks are told about: people, and one person t among them."""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from policies import odcs
+from policies.contract import Contract
+from tests.policies.documents import column
+
+PURPOSE = "dpv:ResearchAndDevelopment"
+ISSUER = "https://issuer.test.example"
+AUDIENCE = "https://gateway.test.example"
+DISTRICTS = ("D1", "D2", "D3", "D7")
+DIAGNOSES = ("flu", "cold", "X1")
+COLUMNS = ("person_id", "name", "district", "age", "sex", "income", "diagnosis", "height", "member")
+
+Row = tuple[Any, ...]
+
+TARGET: Row = (4711, "Zoltan Q", "D7", 93, "F", 812345, "X1", 1.61, True)
+"""The only one with this district, age and sex."""
+
+ACCESS = """
+@id("test.research")
+permit (principal in Organisation::"university", action == Action::"query", resource);
+@id("test.research-elsewhere")
+permit (principal in Organisation::"institute", action == Action::"query", resource);
+@id("test.handlers")
+permit (principal in Organisation::"university", action == Action::"call", resource);
+@id("test.clearance")
+forbid (principal, action, resource) unless { context.level <= principal.clearance };
+"""
+
+
+def document(**changes: Any) -> bytes:
+    """The contract's text; `changes` replace custom properties (landbridge...) by name."""
+    terms: dict[str, Any] = {
+        "landbridgeProtectedUnit": "person_id",
+        "landbridgeMethod": "dp",
+        "landbridgeRowsPerUnit": 1,
+        "landbridgeUnitsSpan": 1,
+        "landbridgeNoise": "gaussian",
+        "landbridgeBudget": {
+            "recipient": {"epsilon": 8, "delta": 1e-6},
+            "overall": {"epsilon": 12, "delta": 1e-6},
+            "period": "year",
+        },
+        "landbridgeEpsilon": {"default": 1.0, "maximum": 4.0},
+        "landbridgePurposes": [PURPOSE],
+        **changes,
+    }
+    whole = {
+        "version": "1.0.0",
+        "kind": "DataContract",
+        "apiVersion": "v3.2.0",
+        "id": "people",
+        "name": "People",
+        "description": {"purpose": "Who lives here."},
+        "customProperties": [{"property": key, "value": value} for key, value in terms.items()],
+        "schema": [
+            {
+                "name": "people",
+                "properties": [
+                    column("person_id", "integer", "sealed", required=True),
+                    column("name", "string", "restricted"),
+                    column("district", "string", required=True, enum=_enum(DISTRICTS)),
+                    column(
+                        "age",
+                        "integer",
+                        required=True,
+                        logicalTypeOptions={"minimum": 0, "maximum": 120},
+                        groupable=True,
+                    ),
+                    column("sex", "string", required=True, enum=_enum(("F", "M"))),
+                    column(
+                        "income",
+                        "integer",
+                        "internal",
+                        logicalTypeOptions={"minimum": 0, "maximum": 10_000_000},
+                        clip=[0, 200_000],
+                    ),
+                    column("diagnosis", "string", "internal", enum=_enum(DIAGNOSES)),
+                    column(
+                        "height",
+                        "number",
+                        logicalTypeOptions={"minimum": 0.4, "maximum": 2.5},
+                        step=0.01,
+                    ),
+                    column("member", "boolean"),
+                ],
+            }
+        ],
+    }
+    return json.dumps(whole).encode()
+
+
+def contract(**changes: Any) -> Contract:
+    """The contract as it is read."""
+    return odcs.read(document(**changes), "people")
+
+
+def crowd(count: int, seed: int = 7) -> list[Row]:
+    """Others, none of whom is like the target; some values are missing."""
+    source = random.Random(seed)
+    return [
+        (
+            10_000 + number,
+            f"Name {number}",
+            source.choice(DISTRICTS),
+            source.randint(18, 80),
+            source.choice("FM"),
+            source.choice([None, source.randint(0, 150_000)]),
+            source.choice([None, "flu", "cold"]),
+            source.choice([None, round(source.uniform(1.4, 2.0), 2)]),
+            source.choice([None, True, False]),
+        )
+        for number in range(count)
+    ]
+
+
+def write(rows: Sequence[Row], path: Path) -> Path:
+    """The rows as a CSV file that the loader takes."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        for row in rows:
+            writer.writerow("" if value is None else value for value in row)
+    return path
+
+
+def _enum(values: Sequence[str]) -> list[dict[str, str]]:
+    return [{"value": value} for value in values]

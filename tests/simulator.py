@@ -1,0 +1,447 @@
+"""A federation in memory: N departments, a clock that is set, noise that is chosen, faults.
+
+Everything is the product's own code but for four things: messages are serialized and handed over
+without a socket, certificates are not asked for, DuckDB runs in this process, and the noise and the
+clock are passed in. Journeys over real gRPC are in tests/journeys.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import duckdb
+import grpc
+
+from gateway.asking import Asking
+from gateway.departments import Departments, Member
+from gateway.planning import Planning
+from gateway.servicer import GatewayServicer
+from landbridge.answers import Answer, Plan, Reply
+from landbridge.edge.record import Recorder
+from landbridge.edge.telemetry import Telemetry
+from landbridge.errors import LandbridgeError, error
+from landbridge.evidence.entry import Entry, SubjectKey
+from landbridge.evidence.log import Log
+from landbridge.evidence.receipt import Receipt
+from landbridge.evidence.signer import Signer
+from landbridge.identity.development import DevelopmentIssuer
+from landbridge.identity.keys import KeySet
+from landbridge.identity.tokens import TokenVerifier
+from landbridge.status import from_rpc_error, to_status
+from landbridge.v1 import gateway_pb2, node_pb2
+from landbridge.wire import read_answer, read_plan, read_reply, write_literal
+from nodes.answering import Answering
+from nodes.engines.engine import Cell, Parameter
+from nodes.guard import Guard
+from nodes.ledger import Ledger
+from nodes.load import load
+from nodes.replying import Replying
+from nodes.servicer import NodeServicer
+from nodes.store import Store
+from nodes.tables import Tables
+from policies import odcs
+from policies.access import AccessPolicy
+from policies.disclosure import Mechanism
+from policies.handler import Handler
+from tests.people import ACCESS, AUDIENCE, ISSUER, PURPOSE
+
+NOON = 1_790_000_000.0
+"""Where the clock of a simulation starts, seconds since 1970."""
+
+
+def exact(cells: Sequence[int], mechanism: Mechanism) -> list[int]:
+    """No noise: what the numbers would be."""
+    del mechanism
+    return list(cells)
+
+
+class DirectEngine:
+    """DuckDB in this process, over the same files; counts what it runs."""
+
+    def __init__(self, tables: Mapping[str, Path]) -> None:
+        self._connection = duckdb.connect()
+        self.runs: list[str] = []
+        self.broken: LandbridgeError | None = None
+        for name, path in tables.items():
+            self._connection.execute(f"ATTACH '{path}' AS file_{name} (READ_ONLY)")
+            self._connection.execute(f"CREATE VIEW {name} AS FROM file_{name}.data")
+
+    def run(
+        self, sql: str, parameters: Sequence[Parameter], *, timeout: float, maximum_rows: int
+    ) -> list[tuple[Cell, ...]]:
+        """As `nodes.engines.engine.Engine` says, without its limits."""
+        del timeout
+        self.runs.append(sql)
+        if self.broken is not None:
+            raise self.broken
+        rows = self._connection.cursor().execute(sql, list(parameters)).fetchall()
+        assert len(rows) <= maximum_rows
+        return rows
+
+    def close(self) -> None:
+        """Ends it."""
+        self._connection.close()
+
+
+class KeptLog:
+    """A real log that also remembers what was appended; `broken` makes appends fail."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self.entries: list[Entry] = []
+        self.broken = False
+
+    def append(self, entry: bytes) -> Receipt:
+        """As `Log.append`."""
+        if self.broken:
+            raise error("LOG_UNAVAILABLE")
+        receipt = self._log.append(entry)
+        self.entries.append(Entry.from_bytes(entry))
+        return receipt
+
+    def close(self) -> None:
+        """As `Log.close`."""
+        self._log.close()
+
+
+class _Failure(grpc.RpcError, grpc.Call):
+    """A failed call as a client sees it."""
+
+    def __init__(self, status: grpc.Status) -> None:
+        self._status = status
+
+    def code(self) -> grpc.StatusCode:
+        return self._status.code
+
+    def details(self) -> str:
+        return self._status.details
+
+    def trailing_metadata(self) -> Any:
+        return self._status.trailing_metadata
+
+    def initial_metadata(self) -> Any:
+        return ()
+
+    def is_active(self) -> bool:
+        return False
+
+    def time_remaining(self) -> float:
+        return 0.0
+
+    def cancel(self) -> bool:
+        return False
+
+    def add_callback(self, callback: Callable[[], None]) -> bool:
+        del callback
+        return False
+
+
+@dataclass
+class _Context:
+    """What a servicer asks of gRPC."""
+
+    metadata: Sequence[tuple[str, str | bytes]] = ()
+    seconds: float = 30.0
+    peer: str = "gateway"
+
+    def invocation_metadata(self) -> Sequence[tuple[str, str | bytes]]:
+        return self.metadata
+
+    def time_remaining(self) -> float:
+        return self.seconds
+
+    def auth_context(self) -> Mapping[str, Any]:
+        return {"simulated_peer": [self.peer.encode()]}
+
+
+class _Serving(NodeServicer):
+    """The node's servicer, for a peer that the simulation names."""
+
+    def _admit(self, context: grpc.ServicerContext) -> None:
+        with self._recorder.check():
+            if cast(Any, context.auth_context())["simulated_peer"] != [b"gateway"]:
+                raise error("PEER_UNKNOWN")
+
+
+@dataclass
+class SimulatedNode:
+    """One department in memory. `down` makes it unreachable, `change` spoils what it replies."""
+
+    name: str
+    servicer: NodeServicer
+    ledger: Ledger
+    log: KeptLog
+    tables: Tables
+    engines: list[DirectEngine]
+    recorder: Recorder
+    down: bool = False
+    change: Callable[[Any], None] | None = None
+    received: list[Any] = field(default_factory=list)
+
+    def call(self, path: str, request: bytes, seconds: float) -> bytes:
+        """One unary call, serialized both ways."""
+        if self.down:
+            raise _Failure(_bare(grpc.StatusCode.UNAVAILABLE))
+        method = path.rsplit("/", 1)[1]
+        kind = getattr(node_pb2, f"{method}Request")
+        message = kind.FromString(request)
+        self.received.append(message)
+        try:
+            reply = getattr(self.servicer, method)(message, _Context(seconds=seconds))
+        except LandbridgeError as refusal:
+            raise _Failure(to_status(refusal)) from None
+        if self.change is not None and method != "Describe":
+            self.change(reply)
+        return cast(bytes, reply.SerializeToString())
+
+    @property
+    def runs(self) -> int:
+        """How many statements its engines ran."""
+        return sum(len(engine.runs) for engine in self.engines)
+
+
+class FederationSimulator:
+    """A gateway and its departments in memory, all with the same contract unless told otherwise."""
+
+    def __init__(
+        self,
+        folder: Path,
+        rows: Mapping[str, Path],
+        documents: Mapping[str, bytes] | bytes,
+        *,
+        draw: Callable[[Sequence[int], Mechanism], list[int]] = exact,
+        access: str = ACCESS,
+        gateway_access: str = ACCESS,
+        handlers: Sequence[Handler] = (),
+    ) -> None:
+        self.now = NOON
+        self.folder = folder
+        self.issuer = DevelopmentIssuer.create(folder / "issuer", ISSUER, AUDIENCE)
+        self._keys = folder / "issuer" / "jwks.json"
+        self._draw = draw
+        self._access = access
+        self._handlers = tuple(handlers)
+        self.nodes: dict[str, SimulatedNode] = {}
+        by_name = (
+            dict.fromkeys(rows, documents) if isinstance(documents, bytes) else dict(documents)
+        )
+        for name, path in rows.items():
+            self.nodes[name] = self.node(name, by_name[name], path)
+        self._contracts = {name: odcs.read(text, name).id for name, text in by_name.items()}
+        members = [
+            Member(
+                name, name.upper(), "memory", name, (self._contracts[name],),
+                tuple(handler.name for handler in self._handlers),
+            )
+            for name in rows
+        ]  # fmt: skip
+        self.told: list[str] = []
+        self.departments = Departments(members, self._connect, self.told.append)
+        self.departments.refresh()
+        signer = Signer.create("test.example/gateway")
+        self.log = KeptLog(
+            Log.open(folder / "gateway" / "log", folder / "gateway" / "state", signer)
+        )
+        self.log_key = signer.vkey
+        self.recorder = Recorder(cast(Log, self.log), SubjectKey.create(), "0" * 64, self.clock)
+        policy = AccessPolicy.load(
+            gateway_access,
+            "gateway",
+            contracts=set(self._contracts.values()),
+            handlers={f"{name}.{h.name}" for name in rows for h in self._handlers},
+        )
+        self.asking = Asking(
+            Planning(policy), self.departments, self._verifier(), self.recorder, signer.vkey
+        )
+        self.gateway = GatewayServicer(self.asking, self.departments, Telemetry("test.gateway"))
+
+    def clock(self) -> float:
+        """The time that everybody has."""
+        return self.now
+
+    def node(self, name: str, document: bytes, rows: Path) -> SimulatedNode:
+        """A department with that contract and those rows; its state stays in its folder."""
+        contract = odcs.read(document, name)
+        place = self.folder / name
+        store = Store(place / "data")
+        load(contract, rows, store)
+        engines: list[DirectEngine] = []
+
+        def open_engine(tables: Mapping[str, Path]) -> DirectEngine:
+            engines.append(DirectEngine(tables))
+            return engines[-1]
+
+        signer = Signer.create(f"test.example/{name}")
+        if (place / "log.key").exists():
+            signer = Signer.load(place / "log.key")
+        else:
+            signer.save(place / "log.key")
+        log = KeptLog(Log.open(place / "log", place / "state", signer))
+        recorder = Recorder(cast(Log, log), SubjectKey.create(), "1" * 64, self.clock)
+        ledger = Ledger(place / "ledger.sqlite", self.clock)
+        tables = Tables(store, (contract.id,), open_engine)
+        handlers = {handler.name: handler for handler in self._handlers}
+        guard = Guard(
+            name,
+            {contract.id: contract},
+            handlers,
+            AccessPolicy.load(
+                self._access,
+                name,
+                contracts={contract.id},
+                handlers={f"{name}.{handler}" for handler in handlers},
+            ),
+            self._verifier(),
+        )
+        description = node_pb2.DescribeResponse(
+            department=name,
+            title=name,
+            contracts=[node_pb2.ContractDescription(id=contract.id, document=document)],
+            handlers=[
+                node_pb2.HandlerDescription(
+                    name=h.name, version=h.version, codes=h.codes, level=h.level.label,
+                    purposes=sorted(h.purposes),
+                )
+                for h in self._handlers
+            ],
+            log_key=signer.vkey,
+        )  # fmt: skip
+        servicer = _Serving(
+            "gateway",
+            "test.example",
+            description,
+            Answering(guard, ledger, tables, recorder, self._draw),
+            Replying(guard, ledger, tables, recorder),
+            recorder,
+            Telemetry(f"test.{name}"),
+        )
+        return SimulatedNode(name, servicer, ledger, log, tables, engines, recorder)
+
+    def token(self, subject: str = "alice", **changes: Any) -> str:
+        """A caller's token."""
+        terms: dict[str, Any] = {
+            "organisation": "university",
+            "clearance": "internal",
+            "purposes": [PURPOSE],
+            "now": self.now,
+            **changes,
+        }
+        return self.issuer.issue(subject, **terms)
+
+    def query(
+        self,
+        sql: str,
+        *,
+        purpose: str = PURPOSE,
+        epsilon: float = 0,
+        partial: bool = False,
+        question_id: str = "",
+        token: str | None = None,
+        seconds: float = 30.0,
+    ) -> Answer:
+        """A question, as the SDK would ask it; raises what the SDK would raise."""
+        request = gateway_pb2.QueryRequest(
+            sql=sql,
+            purpose=purpose,
+            micro_epsilon=round(epsilon * 1_000_000),
+            partial=partial,
+            question_id=question_id or secrets.token_hex(16),
+        )
+        with _as_a_client():
+            context = self._context(token, seconds)
+            return read_answer(self.gateway.Query(request, context))
+
+    def explain(self, sql: str, *, epsilon: float = 0, purpose: str = PURPOSE) -> Plan:
+        """The plan of a question."""
+        request = gateway_pb2.ExplainRequest(
+            sql=sql, purpose=purpose, micro_epsilon=round(epsilon * 1_000_000)
+        )
+        with _as_a_client():
+            return read_plan(self.gateway.Explain(request, self._context(None, 30.0)))
+
+    def call(
+        self, handler: str, *, purpose: str = PURPOSE, token: str | None = None, **arguments: Any
+    ) -> Reply:
+        """A handler's reply."""
+        request = gateway_pb2.CallRequest(
+            handler=handler, purpose=purpose, question_id=secrets.token_hex(16)
+        )
+        for name, value in arguments.items():
+            request.arguments[name].CopyFrom(write_literal(value, name))
+        with _as_a_client():
+            return read_reply(self.gateway.Call(request, self._context(token, 30.0)))
+
+    def entries(self, department: str | None = None) -> list[Entry]:
+        """Everything in a log, oldest first."""
+        return list((self.nodes[department].log if department else self.log).entries)
+
+    def close(self) -> None:
+        """Lets go of everything."""
+        self.log.close()
+        for node in self.nodes.values():
+            node.log.close()
+            node.ledger.close()
+            node.tables.close()
+
+    def _context(self, token: str | None, seconds: float) -> grpc.ServicerContext:
+        bearer = f"Bearer {self.token() if token is None else token}"
+        context = _Context((("authorization", bearer),), seconds)
+        return cast(grpc.ServicerContext, context)
+
+    def _verifier(self) -> TokenVerifier:
+        return TokenVerifier(ISSUER, AUDIENCE, KeySet.load(self._keys), self.clock)
+
+    def _connect(self, member: Member) -> grpc.Channel:
+        return cast(grpc.Channel, _Channel(self.nodes[member.department]))
+
+
+class _Channel:
+    """A channel to a node in memory."""
+
+    def __init__(self, node: SimulatedNode) -> None:
+        self._node = node
+
+    def unary_unary(
+        self, path: str, request_serializer: Any, response_deserializer: Any, **_: Any
+    ) -> Any:
+        node = self._node
+
+        class Method:
+            def future(self, request: Any, timeout: float, metadata: Any) -> Any:
+                del metadata
+
+                class Call:
+                    def result(self) -> Any:
+                        reply = node.call(path, request_serializer(request), timeout)
+                        return response_deserializer(reply)
+
+                return Call()
+
+        return Method()
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+@contextmanager
+def _as_a_client() -> Iterator[None]:
+    """Errors pass the wire's form, as they would."""
+    try:
+        yield
+    except LandbridgeError as refusal:
+        raise from_rpc_error(_Failure(to_status(refusal))) from None
+
+
+def _bare(code: grpc.StatusCode) -> grpc.Status:
+    class Bare(grpc.Status):
+        trailing_metadata = ()
+        details = ""
+
+    status = Bare()
+    status.code = code
+    return cast(grpc.Status, status)
