@@ -118,4 +118,4 @@ def _measured(measure: Measure, rows: Sequence[Mapping[str, Any]], contract: Con
         case Sum(of):
             step = interval(of, contract).step
             found = [value(of, row, contract) for row in rows]
-            return sum(round(number / step) * step for number in found if number is not None)
+            return float(sum(round(number / step) * step for number in found if number is not None))

@@ -1,0 +1,1 @@
+"""What must not work, and a positive control that it would work elsewhere."""
