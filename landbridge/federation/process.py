@@ -52,17 +52,29 @@ class ServerProcess:
 
     def stop(self) -> None:
         """Asks it to end and waits; kills it when it takes longer than ten seconds."""
-        if self.process.stdin is not None:
-            self.process.stdin.close()
+        self.ask_to_stop()
         try:
             self.process.wait(10)
         except subprocess.TimeoutExpired:
-            self.kill()
+            self.process.kill()
+            self.process.wait()
+        self._let_go()
+
+    def ask_to_stop(self) -> None:
+        """Closes its standard input, upon which it ends in order."""
+        if self.process.stdin is not None:
+            self.process.stdin.close()
 
     def kill(self) -> None:
         """Ends it at once, as a crash would."""
         self.process.kill()
         self.process.wait()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                pipe.close()
 
 
 def spawn(name: str, module: str, settings: Path) -> ServerProcess:

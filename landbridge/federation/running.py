@@ -90,6 +90,10 @@ class Federation:
         server = self._nodes[department] if department else self._running_gateway()
         return server.process.pid
 
+    def node_port(self, department: str) -> int:
+        """Where the department's node listens on loopback."""
+        return self._nodes[department].port
+
     def kill(self, department: str) -> None:
         """Ends the department's node at once, as a crash would."""
         self._nodes[department].kill()
@@ -111,12 +115,9 @@ class Federation:
         """Ends every process, and removes a temporary state folder."""
         servers = [*([self._gateway] if self._gateway else []), *self._nodes.values()]
         for server in servers:  # all are asked before one is waited for
-            if server.process.stdin is not None:
-                server.process.stdin.close()
+            server.ask_to_stop()
         for server in servers:
             server.stop()
-            if server.process.stdout is not None:
-                server.process.stdout.close()
         self._nodes, self._gateway = {}, None
         if self._temporary:
             shutil.rmtree(self._ground.state, ignore_errors=True)
