@@ -7,7 +7,7 @@ no gateway.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from math import prod
@@ -15,7 +15,7 @@ from math import prod
 from landbridge.errors import LandbridgeError, error
 from landbridge.levels import Level
 from policies.bounds import interval
-from policies.canonical import canonical
+from policies.canonical import canonical, text
 from policies.contract import Column, Contract, Type, Value
 from policies.question import (
     Arithmetic,
@@ -41,6 +41,8 @@ MAXIMUM_CONDITIONS = 64
 MAXIMUM_LITERALS = 200
 MAXIMUM_DEPTH = 16
 MAXIMUM_TEXT = 200
+MAXIMUM_WORDS = 20_000
+"""Characters of the question in words; its entry in the log must stay under 64 KiB."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -148,11 +150,16 @@ def _size(question: Question) -> None:
         of = measure.of if isinstance(measure, Count | Sum) else None
         if of is not None and _depth(of) > MAXIMUM_DEPTH:
             refuse("levels of nested arithmetic", MAXIMUM_DEPTH)
-    if question.where is None:
-        return
-    if _nesting(question.where) > MAXIMUM_DEPTH:
+    if question.where is not None:
+        _size_of_conditions(question.where, refuse)
+    if len(text(question)) > MAXIMUM_WORDS:
+        refuse("characters", MAXIMUM_WORDS)
+
+
+def _size_of_conditions(where: Predicate, refuse: Callable[[str, int], None]) -> None:
+    if _nesting(where) > MAXIMUM_DEPTH:
         refuse("levels of nested conditions", MAXIMUM_DEPTH)
-    leaves = list(conditions(question.where))
+    leaves = list(conditions(where))
     if len(leaves) > MAXIMUM_CONDITIONS:
         refuse("conditions", MAXIMUM_CONDITIONS)
     for leaf in leaves:

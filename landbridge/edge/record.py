@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from landbridge.errors import LandbridgeError, error
-from landbridge.evidence.entry import Entry, SubjectKey
+from landbridge.evidence.entry import Entry, SubjectKey, instant
 from landbridge.evidence.log import Log
 from landbridge.evidence.receipt import Receipt
 from landbridge.identity.caller import Caller
@@ -101,10 +101,9 @@ class Recorder:
 
     def append(self, draft: Draft, **fields: Any) -> Receipt:
         """The entry, durable. Raises LOG_UNAVAILABLE."""
-        now = datetime.fromtimestamp(self._clock(), UTC)
         entry = Entry(
             kind=draft.kind,
-            time=now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            time=instant(datetime.fromtimestamp(self._clock(), UTC)),
             policy_digest=self._policy_digest,
             **{**draft.fields, **fields},
         )

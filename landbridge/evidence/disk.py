@@ -1,0 +1,83 @@
+"""The file operations that durability rests on, in one place so that tests can make them fail."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from landbridge.evidence.finding import EvidenceError
+
+TEMPORARY = ".tmp"
+
+
+class Disk:
+    """Writes that survive a crash. Every method raises OSError as the system reports it."""
+
+    def create(self, path: Path) -> int:
+        """A descriptor of a new, empty file for writing; an existing one is an error."""
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+
+    def write(self, file: int, content: bytes) -> None:
+        """Write all of it; the system may take it in pieces."""
+        rest = memoryview(content)
+        while rest:
+            rest = rest[os.write(file, rest) :]
+
+    def sync(self, file: int) -> None:
+        """Return when what was written is on the medium."""
+        os.fsync(file)
+
+    def sync_folder(self, folder: Path) -> None:
+        """Return when the names in `folder` are on the medium."""
+        file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            self.sync(file)
+        finally:
+            os.close(file)
+
+    def rename(self, source: Path, target: Path) -> None:
+        """Put `source` in the place of `target`, whole or not at all."""
+        source.replace(target)
+
+    def remove(self, path: Path) -> None:
+        """Remove a file; one that is gone already is no error."""
+        path.unlink(missing_ok=True)
+
+    def remove_folder(self, folder: Path) -> None:
+        """Remove a folder of files."""
+        for path in list(folder.iterdir()):
+            self.remove(path)
+        folder.rmdir()
+
+    def make_folder(self, folder: Path) -> None:
+        """Create `folder` and its missing parents, durably."""
+        if folder.is_dir():
+            return
+        self.make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        self.sync_folder(folder.parent)
+
+    def put(self, path: Path, content: bytes) -> None:
+        """Write `path` by rename, so that it is never torn.
+
+        The name itself is durable once the caller has synced the folder.
+        """
+        temporary = path.with_name(path.name + TEMPORARY)
+        self.remove(temporary)
+        file = self.create(temporary)
+        try:
+            self.write(file, content)
+            self.sync(file)
+        finally:
+            os.close(file)
+        self.rename(temporary, path)
+
+
+def read_file(path: Path) -> bytes:
+    """The whole file; EvidenceError says that it is missing or cannot be read."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise EvidenceError(str(path), "the file is missing") from None
+    except OSError as problem:
+        raise EvidenceError(str(path), f"it cannot be read: {problem.strerror}") from None

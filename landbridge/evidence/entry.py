@@ -1,0 +1,228 @@
+"""Entries of a log: canonical JSON, and the fields that it may have.
+
+Source: RFC 8785 for the bytes; docs/log-entry.md describes every field.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields
+from datetime import UTC, datetime
+from typing import Any, Final, TypedDict, cast
+
+import rfc8785
+
+from landbridge.evidence.finding import EvidenceError
+from landbridge.evidence.subject import SubjectKey
+from landbridge.evidence.tiles import LONGEST_ENTRY
+
+__all__ = ["JSON", "VERSION", "Entry", "Part", "SubjectKey", "decode", "encode", "instant"]
+
+JSON = None | bool | int | float | str | Sequence["JSON"] | Mapping[str, "JSON"]
+
+VERSION: Final = 1
+"""The schema that this release writes and reads."""
+
+_WHERE: Final = "log entry"
+_SAFE: Final = (1 << 53) - 1
+_INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+_OUTCOMES: Final = ("", "answered", "refused", "failed")
+
+
+def instant(moment: datetime) -> str:
+    """`moment`, which knows its time zone, as RFC 3339 in UTC with microseconds."""
+    if moment.tzinfo is None:
+        raise ValueError("a log entry's time must know its time zone")
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def encode(fields: Mapping[str, JSON]) -> bytes:
+    """The canonical bytes of an entry; `"v": 1` is added where it is missing.
+
+    EvidenceError for what canonical JSON cannot say (NaN, infinities, integers beyond 2^53, lone
+    surrogates, keys that are no text) and for entries over 65,535 bytes; it never quotes a value.
+    """
+    if fields.get("v", VERSION) != VERSION:
+        raise EvidenceError(_WHERE, f"only version {VERSION} is known here")
+    try:
+        content = rfc8785.dumps(_plain({**fields, "v": VERSION}))
+    except (ValueError, RecursionError, TypeError):
+        # The library's message quotes the value; ours names the field.
+        raise EvidenceError(
+            f"{_WHERE}, field {_unfit(fields)}", "canonical JSON cannot hold its value"
+        ) from None
+    if len(content) > LONGEST_ENTRY:
+        raise EvidenceError(_WHERE, f"it is longer than {LONGEST_ENTRY} bytes")
+    return content
+
+
+def decode(content: bytes) -> dict[str, JSON]:
+    """The fields of an entry; EvidenceError unless they are canonical and of a known version."""
+    try:
+        value = json.loads(
+            content.decode(),
+            parse_int=_number,
+            parse_constant=_refuse,
+            object_pairs_hook=_unique,
+        )
+        canonical = rfc8785.dumps(value) == content
+    except (ValueError, RecursionError):
+        canonical = False
+    if not canonical or not isinstance(value, dict):
+        raise EvidenceError(_WHERE, "it is not one object in canonical JSON (RFC 8785)")
+    if type(value.get("v")) is not int or value["v"] != VERSION:
+        raise EvidenceError(_WHERE, f"its version is not {VERSION}, the one known here")
+    return cast("dict[str, JSON]", value)
+
+
+def _plain(value: Any) -> Any:
+    """The value in the types that rfc8785 takes."""
+    if isinstance(value, Mapping):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(part) for part in value]
+    return value
+
+
+def _unfit(fields: Mapping[str, JSON]) -> str:
+    """The name of the first field that canonical JSON cannot hold."""
+    for name, value in fields.items():
+        try:
+            rfc8785.dumps({name: _plain(value)})
+        except (ValueError, RecursionError, TypeError):
+            return ascii(name)[:40]
+    return "names"
+
+
+def _number(text: str) -> int | float:
+    number = int(text)
+    return number if -_SAFE <= number <= _SAFE else float(text)
+
+
+def _refuse(_: str) -> None:
+    raise ValueError("not JSON")
+
+
+def _unique(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a member stands twice")
+    return members
+
+
+class Part(TypedDict):
+    """The entry that a department's own log holds of the same question."""
+
+    department: str
+    index: int
+    leaf_hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What one event leaves in a log; an empty field is left out of the bytes.
+
+    Holds no row, no answer and no plain identifier of a person. docs/log-entry.md says what each
+    field means.
+    """
+
+    kind: str
+    time: str
+    v: int = VERSION
+    caller: str = ""
+    organisation: str = ""
+    client: str = ""
+    purpose: str = ""
+    question_id: str = ""
+    question: str = ""
+    question_hash: str = ""
+    resource: str = ""
+    members: Sequence[str] = ()
+    policies: Sequence[str] = ()
+    policy_digest: str = ""
+    outcome: str = ""
+    reason: str = ""
+    rule: str = ""
+    suppressed: int = 0
+    charged_micro_rho: int = 0
+    budget: Mapping[str, JSON] = field(default_factory=dict)
+    answer_digest: str = ""
+    trace_id: str = ""
+    parts: Sequence[Part] = ()
+    subject: str = ""
+    remembered: bool = False
+    data_version: str = ""
+    note: str = ""
+
+    def to_bytes(self) -> bytes:
+        """The canonical bytes to append."""
+        _check(self)
+        kept = {part.name: getattr(self, part.name) for part in fields(self)}
+        return encode({name: value for name, value in kept.items() if value})
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Entry:
+        """The entry in those bytes; a field that version 1 does not have is refused."""
+        found = decode(content)
+        known = {part.name: part for part in fields(cls)}
+        for name, value in found.items():
+            if name not in known:
+                raise EvidenceError(_WHERE, f"version {VERSION} has no field {ascii(name)[:40]}")
+            if not value:
+                raise EvidenceError(f"{_WHERE}, field {name}", "an empty field must be left out")
+        for name, part in known.items():
+            if part.default is MISSING and part.default_factory is MISSING and name not in found:
+                raise EvidenceError(_WHERE, f"the field {name} is missing")
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in found.items()
+        }
+        entry = cls(**values)
+        _check(entry)
+        return entry
+
+
+_TYPES: Final[Mapping[str, type | tuple[type, ...]]] = {
+    "v": int,
+    "members": (list, tuple),
+    "policies": (list, tuple),
+    "suppressed": int,
+    "charged_micro_rho": int,
+    "budget": Mapping,
+    "parts": (list, tuple),
+    "remembered": bool,
+}
+
+
+def _check(entry: Entry) -> None:
+    """Raise unless every field has the type and form that docs/log-entry.md gives."""
+    for part in fields(entry):
+        value = getattr(entry, part.name)
+        expected = _TYPES.get(part.name, str)
+        if not isinstance(value, expected) or (expected is int and isinstance(value, bool)):
+            raise EvidenceError(f"{_WHERE}, field {part.name}", "it has the wrong type")
+    for name in ("members", "policies"):
+        if not all(isinstance(value, str) for value in getattr(entry, name)):
+            raise EvidenceError(f"{_WHERE}, field {name}", "it must be a list of texts")
+    for value in entry.parts:
+        if not isinstance(value, Mapping) or {name: type(part) for name, part in value.items()} != {
+            "department": str,
+            "index": int,
+            "leaf_hash": str,
+        }:
+            raise EvidenceError(
+                f"{_WHERE}, field parts",
+                "each must have a department (text), an index (number) and a leaf_hash (text)",
+            )
+    if not entry.kind:
+        raise EvidenceError(f"{_WHERE}, field kind", "it must not be empty")
+    if not _INSTANT.fullmatch(entry.time):
+        raise EvidenceError(
+            f"{_WHERE}, field time", "it must be RFC 3339 in UTC with microseconds and Z"
+        )
+    if entry.outcome not in _OUTCOMES:
+        raise EvidenceError(
+            f"{_WHERE}, field outcome", "it must be answered, refused or failed, or left out"
+        )

@@ -1,0 +1,290 @@
+"""The log: one append-only Merkle log of one signer, durable before it answers.
+
+    append -> journal (one write, one sync for all that wait) -> tree -> receipts
+                                                                  └──> published folder, later
+
+Two threads serve a log. The committer takes whatever waits, at once when idle, and makes it
+durable together; a receipt's checkpoint is signed after that. The publisher brings the folder up
+to date, at once after a pause and then at most once per `publish_every`, however many entries
+arrive; what it publishes is durable before the journal lets go of it.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from concurrent.futures import Future
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+from landbridge.errors import error
+from landbridge.evidence.checkpoint import Checkpoint
+from landbridge.evidence.disk import Disk
+from landbridge.evidence.finding import EvidenceError
+from landbridge.evidence.journal import SEGMENT_SIZE, Journal
+from landbridge.evidence.merkle import (
+    TILE_HEIGHT,
+    TILE_WIDTH,
+    inclusion_proof,
+    leaf_hash,
+    root_hash,
+)
+from landbridge.evidence.publication import Publication
+from landbridge.evidence.receipt import Receipt
+from landbridge.evidence.recovery import Recovered, hold, owner_of, recover
+from landbridge.evidence.signer import Signer
+from landbridge.evidence.tiles import ENTRIES, LONGEST_ENTRY, Tile, encode_bundle, grown_tiles
+from landbridge.evidence.tlog_proof import TlogProof
+
+LARGEST_BATCH: Final = 1024
+"""In entries: how many share one sync at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    entry: bytes
+    leaf: bytes
+    receipt: Future[Receipt]
+
+
+class Log:
+    """An open log; `Log.open` makes one. Every method may be called from any thread."""
+
+    def __init__(
+        self,
+        signer: Signer,
+        found: Recovered,
+        journal: Journal,
+        publication: Publication,
+        publish_every: float,
+    ) -> None:
+        self._signer = signer
+        self._journal = journal
+        self._publication = publication
+        self._publish_every = publish_every
+        self._held = ExitStack()
+        # The tree and the entries from its edge tile on that are durable and may be unpublished.
+        self._edge = threading.Lock()
+        self._tree = found.tree
+        self._tail = found.bundle
+        self._published = found.tree.size
+        # What callers, committer and publisher tell one another.
+        self._state = threading.Lock()
+        self._arrived = threading.Condition(self._state)
+        self._grown = threading.Condition(self._state)
+        self._waiting: list[_Waiting] = []
+        self._size = 0
+        self._checkpoint = ""
+        self._failure: BaseException | None = None
+        self._closing = False
+        self._threads: list[threading.Thread] = []
+        self._grow([(entry, leaf_hash(entry)) for entry in found.tail.entries])
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path,
+        state: Path,
+        signer: Signer,
+        *,
+        disk: Disk | None = None,
+        publish_every: float = 0.5,
+        segment_size: int = SEGMENT_SIZE,
+    ) -> Log:
+        """The log whose public part is `folder` and whose journal and lock are in `state`.
+
+        A new log is made where there is none. What was published is verified in full (a million
+        entries take about seven seconds), the journal's tail is replayed and published.
+        EvidenceError, with file and entry, when anything published or in the middle of the journal
+        is damaged, when the journal ends before the published checkpoint, when the key is another
+        log's, or while another process has the log open. `publish_every` is in seconds,
+        `segment_size`, of the journal's files, in bytes.
+        """
+        disk = disk or Disk()
+        with ExitStack() as held:
+            try:
+                for place in (state, folder):
+                    disk.make_folder(place)
+                held.callback(os.close, hold(state / "lock", os.O_RDWR | os.O_CREAT))
+                held.callback(os.close, hold(folder, os.O_RDONLY | os.O_DIRECTORY))
+                found = recover(folder, state / "journal", signer)
+                publication = Publication(folder, disk)
+                publication.tidy()
+                journal = Journal(
+                    state / "journal", owner_of(signer), disk, segment_size=segment_size
+                )
+                held.callback(journal.close)
+                journal.start(found.tail)
+                log = cls(signer, found, journal, publication, publish_every)
+                publication.put_key(signer.vkey)
+                if found.new or found.tail.entries:
+                    log._publish()
+            except OSError as problem:
+                raise EvidenceError(
+                    str(problem.filename or state), f"the log cannot be opened: {problem.strerror}"
+                ) from problem
+            log._start(held.pop_all())
+        return log
+
+    @property
+    def size(self) -> int:
+        """The number of durable entries."""
+        with self._state:
+            return self._size
+
+    def checkpoint(self) -> str:
+        """The signed note over all durable entries; the published one can be a moment older."""
+        with self._state:
+            return self._checkpoint
+
+    def append(self, entry: bytes) -> Receipt:
+        """The receipt of `entry`, once it is durable.
+
+        EvidenceError for an entry over `LONGEST_ENTRY` bytes; Unavailable (LOG_UNAVAILABLE) after
+        any failed write, until the process starts again; SHUTTING_DOWN after `close`.
+        """
+        return self.submit(entry).result()
+
+    def submit(self, entry: bytes) -> Future[Receipt]:
+        """As `append`, without waiting; the future cannot be cancelled, for the entry stands."""
+        if len(entry) > LONGEST_ENTRY:
+            raise EvidenceError("log entry", f"it is longer than {LONGEST_ENTRY} bytes")
+        waiting = _Waiting(bytes(entry), leaf_hash(entry), Future())
+        waiting.receipt.set_running_or_notify_cancel()
+        with self._state:
+            if self._failure is not None:
+                raise error("LOG_UNAVAILABLE") from self._failure
+            if self._closing:
+                raise error("SHUTTING_DOWN")
+            self._waiting.append(waiting)
+            self._arrived.notify()
+        return waiting.receipt
+
+    def close(self) -> None:
+        """Commit what waits, publish everything, let go of the files; a second call is nothing."""
+        with self._state:
+            if self._closing:
+                return
+            self._closing = True
+            self._wake()
+        for thread in self._threads:
+            thread.join()
+        with self._held:
+            if self._failure is None and self._size > self._published:
+                try:
+                    self._publish()
+                except OSError as problem:
+                    raise error("LOG_UNAVAILABLE") from problem
+
+    def __enter__(self) -> Log:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _start(self, held: ExitStack) -> None:
+        self._held = held
+        for name, work in (("committer", self._commit_always), ("publisher", self._publish_always)):
+            thread = threading.Thread(target=work, name=f"log-{name}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _wake(self) -> None:
+        self._arrived.notify_all()
+        self._grown.notify_all()
+
+    def _commit_always(self) -> None:
+        while True:
+            with self._state:
+                self._arrived.wait_for(lambda: self._waiting or self._closing or self._failure)
+                if self._failure is not None or not self._waiting:
+                    return
+                batch = self._waiting[:LARGEST_BATCH]
+                del self._waiting[:LARGEST_BATCH]
+            try:
+                self._commit(batch)
+            except BaseException as problem:  # noqa: BLE001 - whoever waits must be told
+                self._fail(problem, batch)
+
+    def _commit(self, batch: list[_Waiting]) -> None:
+        self._journal.append([waiting.entry for waiting in batch])
+        # Only now may anything be signed: a checkpoint over what a crash can take back would be
+        # a fork of the log.
+        proofs = self._grow([(waiting.entry, waiting.leaf) for waiting in batch])
+        for waiting, (index, hashes, checkpoint) in zip(batch, proofs, strict=True):
+            text = TlogProof(index, tuple(hashes), checkpoint).text
+            waiting.receipt.set_result(Receipt(waiting.entry, index, waiting.leaf, text))
+
+    def _grow(self, entries: list[tuple[bytes, bytes]]) -> list[tuple[int, list[bytes], str]]:
+        """Take durable entries and their leaf hashes into the tree; index, path and checkpoint."""
+        with self._edge:
+            indices = [self._tree.append(leaf) for _, leaf in entries]
+            self._tail += [entry for entry, _ in entries]
+            size, node = self._tree.size, self._tree.node
+            root = root_hash(size, node)
+            paths = [inclusion_proof(index, size, node) for index in indices]
+        checkpoint = Checkpoint(self._signer.name, size, root).sign(self._signer)
+        with self._state:
+            self._size, self._checkpoint = size, checkpoint
+            self._grown.notify()
+        return [(index, path, checkpoint) for index, path in zip(indices, paths, strict=True)]
+
+    def _fail(self, problem: BaseException, batch: list[_Waiting]) -> None:
+        """Stop for good: what a failed write or sync left behind, only a restart can tell."""
+        with self._state:
+            self._failure = self._failure or problem
+            batch = batch + self._waiting
+            self._waiting = []
+            self._wake()
+        for waiting in batch:
+            if not waiting.receipt.done():
+                unavailable = error("LOG_UNAVAILABLE")
+                unavailable.__cause__ = problem
+                waiting.receipt.set_exception(unavailable)
+
+    def _publish_always(self) -> None:
+        while True:
+            with self._state:
+                self._grown.wait_for(
+                    lambda: self._size > self._published or self._closing or self._failure
+                )
+                if self._closing or self._failure is not None:
+                    return
+            try:
+                self._publish()
+            except BaseException as problem:  # noqa: BLE001 - appends must stop too
+                self._fail(problem, [])
+            with self._state:
+                self._grown.wait_for(
+                    lambda: self._closing or self._failure, timeout=self._publish_every
+                )
+
+    def _publish(self) -> None:
+        with self._state:
+            size, checkpoint = self._size, self._checkpoint
+        with self._edge:
+            files = [(tile, self._render(tile)) for tile in grown_tiles(self._published, size)]
+        self._publication.advance(files, checkpoint)
+        with self._edge:
+            first = self._published - self._published % TILE_WIDTH
+            del self._tail[: size - size % TILE_WIDTH - first]
+            self._tree.forget(size)
+            self._published = size
+        self._journal.drop(size)
+        self._journal.prepare()
+
+    def _render(self, tile: Tile) -> bytes:
+        if tile.level == ENTRIES:
+            at = tile.first - (self._published - self._published % TILE_WIDTH)
+            return encode_bundle(self._tail[at : at + tile.width])
+        level = TILE_HEIGHT * tile.level
+        places = range(tile.first, tile.first + tile.width)
+        return b"".join([self._tree.node(level, place) for place in places])

@@ -1,0 +1,45 @@
+"""Receipts: one entry and the proof that its log committed to it. They verify offline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from landbridge.evidence.checkpoint import open_checkpoint
+from landbridge.evidence.merkle import check_inclusion, leaf_hash
+from landbridge.evidence.signer import Verifier
+from landbridge.evidence.tlog_proof import TlogProof
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What an append gives back; `proof` is the C2SP tlog-proof text."""
+
+    entry: bytes
+    index: int
+    leaf_hash: bytes
+    proof: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What a receipt proves: the entry stands at `index` of the log `origin`, of `size` entries."""
+
+    index: int
+    size: int
+    origin: str
+    leaf_hash: bytes
+
+
+def verify_receipt(entry: bytes, proof: str, vkey: str) -> Verified:
+    """The place of `entry` in the log of `vkey`; EvidenceError when the proof does not hold.
+
+    The steps are those of C2SP tlog-proof, "Verifying a tlog proof"; witnesses are not asked yet.
+    """
+    parsed = TlogProof.parse(proof)
+    # (1) The leaf hash comes from the entry, never from the proof.
+    leaf = leaf_hash(entry)
+    # (2) The checkpoint is the log's own.
+    checkpoint = open_checkpoint(parsed.checkpoint, Verifier.parse(vkey))
+    # (4) The path binds the leaf to the signed root.
+    check_inclusion(leaf, parsed.index, checkpoint.size, parsed.hashes, checkpoint.root)
+    return Verified(parsed.index, checkpoint.size, checkpoint.origin, leaf)

@@ -1,0 +1,49 @@
+"""How persons appear in a log: as keyed digests that only the key's holder can relate."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from landbridge.evidence.finding import EvidenceError
+from landbridge.evidence.keyfile import read_key, write_key
+
+_SIZE: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectKey:
+    """The key under which the subjects and callers of one log are digested; 32 bytes."""
+
+    _key: bytes = field(repr=False)
+
+    @classmethod
+    def create(cls) -> SubjectKey:
+        """A new random key."""
+        return cls(secrets.token_bytes(_SIZE))
+
+    @classmethod
+    def load(cls, path: Path) -> SubjectKey:
+        """The key of a file that `save` wrote; EvidenceError when others can read it."""
+        try:
+            key = bytes.fromhex(read_key(path).decode())
+        except ValueError:
+            key = b""
+        if len(key) != _SIZE:
+            raise EvidenceError(str(path), f"a subject key is {_SIZE} bytes in hexadecimal")
+        return cls(key)
+
+    def save(self, path: Path) -> None:
+        """Write the key with mode 0600; an existing file is never overwritten."""
+        write_key(path, f"{self._key.hex()}\n".encode())
+
+    def digest(self, identifier: str) -> str:
+        """HMAC-SHA256 of the identifier's UTF-8, in hexadecimal (RFC 2104)."""
+        try:
+            text = identifier.encode()
+        except UnicodeEncodeError:
+            raise EvidenceError("subject identifier", "it is not valid Unicode") from None
+        return hmac.digest(self._key, text, "sha256").hex()
