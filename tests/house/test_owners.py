@@ -1,0 +1,59 @@
+"""Every third-party engine is imported by its one owner, so that it can be replaced there."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+OWNERS = {
+    "sqlglot": ("gateway/sql/",),
+    "_duckdb": ("nodes/engines/database.py",),
+    "duckdb": (),
+    "cedarpy": ("policies/access.py",),
+    "opendp": ("policies/noise.py",),
+    "open_data_contract_standard": ("policies/odcs.py",),
+    "jwt": ("landbridge/identity/signature.py",),
+    "pyarrow": ("landbridge/arrow.py",),
+    "pandas": ("landbridge/arrow.py",),
+    "opentelemetry": ("landbridge/edge/telemetry.py",),
+    "sqlite3": ("nodes/ledger.py",),
+    "rfc8785": ("landbridge/evidence/entry.py",),
+    "typer": ("landbridge/cli/",),
+}
+
+
+def imported(path: Path) -> set[str]:
+    """Top-level names that a file imports when it runs (not for types alone)."""
+    tree = ast.parse(path.read_text())
+    typing_only = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+        for inner in ast.walk(node)
+    }
+    names = set()
+    for node in ast.walk(tree):
+        if id(node) in typing_only:
+            continue
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+@pytest.mark.parametrize("engine", OWNERS)
+def test_an_engine_has_one_owner(engine: str) -> None:
+    """Whoever else needs it asks the owner."""
+    users = {
+        str(path.relative_to(ROOT))
+        for room in ("landbridge", "gateway", "nodes", "policies")
+        for path in (ROOT / room).rglob("*.py")
+        if "/v1/" not in str(path) and engine in imported(path)
+    }
+    strangers = {user for user in users if not user.startswith(OWNERS[engine] or ("\0",))}
+    assert strangers == set()
+    assert bool(users) == bool(OWNERS[engine])
