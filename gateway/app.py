@@ -16,6 +16,7 @@ from gateway.departments import Departments, over_tls
 from gateway.planning import Planning
 from gateway.servicer import GatewayServicer
 from gateway.settings import Settings, read_manifest
+from gateway.sql import silence
 from landbridge.edge.interceptor import Report
 from landbridge.edge.record import Recorder
 from landbridge.edge.server import Running, Tls, serve
@@ -64,6 +65,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
 
     `report` takes defects for the operator's eyes, `tell` sentences about the members.
     """
+    silence()
     members = read_manifest(settings.manifest)
     authority = settings.tls_authority.read_bytes()
     key, certificate = settings.tls_key.read_bytes(), settings.tls_certificate.read_bytes()
@@ -101,7 +103,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
     )
     stopping = threading.Event()
     refreshing = threading.Thread(
-        target=_keep_fresh, args=(departments, stopping), name="describe", daemon=True
+        target=_keep_fresh, args=(departments, stopping, report), name="describe", daemon=True
     )
     refreshing.start()
     return Gateway(
@@ -116,10 +118,13 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
     )
 
 
-def _keep_fresh(departments: Departments, stopping: threading.Event) -> None:
+def _keep_fresh(departments: Departments, stopping: threading.Event, report: Report) -> None:
     """A node that starts late, or with new contracts, is known within seconds."""
     while not stopping.wait(REFRESH_SECONDS):
-        departments.refresh()
+        try:
+            departments.refresh()
+        except Exception as defect:  # noqa: BLE001 - the next round must come whatever happened
+            report(defect)
 
 
 def _signer(settings: Settings) -> Signer:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from landbridge.errors import error
 from landbridge.literals import from_literal
-from landbridge.v1 import release_pb2
+from landbridge.v1 import node_pb2, release_pb2
 from policies.contract import Noise
 from policies.disclosure import Mechanism, ReleasePlan
 
@@ -37,33 +37,45 @@ class Combined:
     factor: float
 
 
-def combine(plan: ReleasePlan, releases: Mapping[str, release_pb2.Release]) -> tuple[Combined, ...]:
+MOST_ROWS = 10**11
+"""More rows than this no department has; a count beyond it is no count."""
+
+
+def combine(
+    plan: ReleasePlan, replies: Mapping[str, node_pb2.AnswerResponse]
+) -> tuple[Combined, ...]:
     """The sum over departments, one entry per measure of the plan; raises ANSWER_REJECTED."""
-    for department, release in releases.items():
-        _check(plan, department, release)
-    found = []
-    for place, mechanism in enumerate(plan.mechanisms):
-        vectors = [release.measures[place].units for release in releases.values()]
-        units = tuple(map(sum, zip(*vectors, strict=True)))
-        scale = mechanism.standard_deviation / mechanism.step
-        factor = LAPLACE if mechanism.noise is Noise.LAPLACE else GAUSSIAN
-        found.append(Combined(mechanism, units, scale * math.sqrt(len(vectors)), factor))
-    return tuple(found)
+    for department, reply in replies.items():
+        _check(plan, department, reply)
+    return tuple(
+        Combined(
+            mechanism,
+            tuple(
+                map(sum, zip(*(r.release.measures[p].units for r in replies.values()), strict=True))
+            ),
+            *expected_noise(mechanism, len(replies)),
+        )
+        for p, mechanism in enumerate(plan.mechanisms)
+    )
 
 
-def _check(plan: ReleasePlan, department: str, release: release_pb2.Release) -> None:
+def expected_noise(mechanism: Mechanism, departments: int) -> tuple[float, float]:
+    """Standard deviation in grid steps over so many departments, and its 95 % factor."""
+    deviation = mechanism.standard_deviation / mechanism.step * math.sqrt(departments)
+    return deviation, LAPLACE if mechanism.noise is Noise.LAPLACE else GAUSSIAN
+
+
+def _check(plan: ReleasePlan, department: str, reply: node_pb2.AnswerResponse) -> None:
+    release = reply.release
     domains = [
         (tuple(from_literal(value) for value in domain.values), domain.null_last)
         for domain in release.domains
     ]
-    good = domains == [(axis.values, axis.null_last) for axis in plan.axes]
-    good = good and len(release.measures) == len(plan.mechanisms)
-    good = good and all(
-        len(measure.units) == plan.cells
-        and measure.step == mechanism.step
-        and measure.centre == mechanism.centre_units * mechanism.step
-        and measure.standard_deviation == mechanism.standard_deviation
-        for measure, mechanism in zip(release.measures, plan.mechanisms, strict=False)
+    good = (
+        domains == [(axis.values, axis.null_last) for axis in plan.axes]
+        and len(release.measures) == len(plan.mechanisms)
+        and all(map(_fits, release.measures, plan.mechanisms, [plan.cells] * len(release.measures)))
+        and all(map(_is_budget, (reply.recipient_budget, reply.overall_budget)))
     )
     if not good:
         raise error(
@@ -71,3 +83,28 @@ def _check(plan: ReleasePlan, department: str, release: release_pb2.Release) -> 
             f"Department {department} sent an answer that does not fit the question.",
             missing=(department,),
         )
+
+
+def _fits(measure: release_pb2.ReleasedMeasure, mechanism: Mechanism, cells: int) -> bool:
+    """The grid, the centre and the accuracy that the plan demands, and possible numbers."""
+    reach = 1
+    if mechanism.span is not None:
+        centre = mechanism.centre_units
+        ends = (mechanism.span.low_units - centre, mechanism.span.high_units - centre)
+        reach = max(1, *map(abs, ends))
+    most = min(MOST_ROWS * reach, 2**62)
+    return (
+        len(measure.units) == cells
+        and measure.step == mechanism.step
+        and measure.centre == mechanism.centre_units * mechanism.step
+        and math.isclose(measure.standard_deviation, mechanism.standard_deviation, rel_tol=1e-9)
+        and measure.noise == (mechanism.noise if mechanism.scale else "none")
+        and all(abs(units) < most for units in measure.units)
+    )
+
+
+def _is_budget(budget: release_pb2.Budget) -> bool:
+    """A budget that can be shown; all zero for data that protects nobody."""
+    if not budget.limit_micro_rho:
+        return not budget.spent_micro_rho
+    return 0 < budget.delta < 1 and budget.limit_micro_rho < 2**53 > budget.spent_micro_rho

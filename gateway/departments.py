@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import grpc
 
@@ -24,7 +24,11 @@ DESCRIBE_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A member as the manifest lists it: `name` is the one its server certificate carries."""
+    """A member as the manifest lists it.
+
+    `name` is the one its server certificate carries; `log_key` verifies its log and cannot be
+    changed by the member.
+    """
 
     department: str
     title: str
@@ -32,6 +36,7 @@ class Member:
     name: str
     contracts: tuple[str, ...]
     handlers: tuple[str, ...] = ()
+    log_key: str = ""
 
 
 Connect = Callable[[Member], grpc.Channel]
@@ -61,6 +66,24 @@ def over_tls(credentials: grpc.ChannelCredentials) -> Connect:
     return connect
 
 
+@dataclass(frozen=True, slots=True)
+class Asked(Generic[Response]):
+    """What came of asking several departments at once.
+
+    `missing` are those that were unreachable, too late or failed, each with the reason; `refused`
+    those whose policy said no.
+    """
+
+    replies: Mapping[str, Response]
+    missing: Mapping[str, LandbridgeError]
+    refused: Mapping[str, LandbridgeError]
+
+    def require_none_refused(self) -> None:
+        """Raises the first refusal, with the department's name: one refusal refuses the whole."""
+        for department, said in self.refused.items():
+            raise _named(department, said)
+
+
 class Departments:
     """All members. Connections are made and mended by gRPC; descriptions by `refresh`.
 
@@ -77,10 +100,16 @@ class Departments:
         self._report = report
         self._lock = threading.Lock()
         self._offers: dict[str, Offer] = {}
+        self._silent: tuple[str, ...] = tuple(self._members)
         self._channels = {member.department: connect(member) for member in members}
         self._stubs = {
             name: node_pb2_grpc.NodeStub(channel) for name, channel in self._channels.items()
         }
+
+    @property
+    def silent(self) -> tuple[str, ...]:
+        """The members that did not describe themselves when they were last asked."""
+        return self._silent
 
     def catalogue(self) -> Catalogue:
         """What is known of everybody now."""
@@ -94,26 +123,29 @@ class Departments:
     def refresh(self) -> tuple[str, ...]:
         """Asks every node to describe itself, and gives the names of those that did not.
 
-        What a silent node said earlier stays known.
+        What a silent node said earlier stays known. No member can make this fail.
         """
-        replies, missing = self.ask(
+        asked = self.ask(
             tuple(self._members),
             lambda stub: stub.Describe,
             lambda _: node_pb2.DescribeRequest(),
             DESCRIBE_SECONDS,
             (),
         )
-        silent = set(missing)
-        for name, reply in replies.items():
+        described = set()
+        for name, reply in asked.replies.items():
             try:
                 offer = _offer(self._members[name], reply)
             except odcs.ContractInvalid as invalid:
                 self._report(f"department {name} serves a contract that cannot be used: {invalid}")
-                silent.add(name)
                 continue
+            described.add(name)
             with self._lock:
                 self._offers[name] = offer
-        return tuple(name for name in self._members if name in silent)
+        for name, said in asked.refused.items():
+            self._report(f"department {name} refuses to describe itself: {said.reason}")
+        self._silent = tuple(name for name in self._members if name not in described)
+        return self._silent
 
     def ask(
         self,
@@ -122,13 +154,8 @@ class Departments:
         request: Callable[[str], Request],
         seconds: float,
         headers: Sequence[tuple[str, str]],
-    ) -> tuple[Mapping[str, Response], Mapping[str, LandbridgeError]]:
-        """Asks the named departments at once and waits for all: replies, and who is missing.
-
-        Who is missing is there with the reason: unreachable, too late, or failed. A department that
-        refuses makes the whole question refused: its refusal is raised, naming it, once all have
-        ended.
-        """
+    ) -> Asked[Response]:
+        """Asks the named departments at once and waits for all; raises DEADLINE if it is over."""
         if seconds <= 0:
             raise error("DEADLINE")
         calls = {
@@ -139,21 +166,17 @@ class Departments:
         }
         replies: dict[str, Response] = {}
         missing: dict[str, LandbridgeError] = {}
-        refused: LandbridgeError | None = None
+        refused: dict[str, LandbridgeError] = {}
         for name, call in calls.items():
             try:
                 replies[name] = call.result()
             except grpc.RpcError as failure:
                 said = from_rpc_error(failure)
-                if said.status in ("UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL"):
-                    missing[name] = said
-                elif refused is None:
-                    refused = _named(name, said)
+                passing = said.status in ("UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL")
+                (missing if passing else refused)[name] = said
             except grpc.FutureCancelledError:
                 missing[name] = error("DEPARTMENT_MISSING")
-        if refused is not None:
-            raise refused
-        return replies, missing
+        return Asked(replies, missing, refused)
 
     def close(self) -> None:
         """Closes every connection."""
@@ -161,14 +184,26 @@ class Departments:
             channel.close()
 
 
+LONGEST_RULE = 200
+LONGEST_TEXT = 500
+
+
 def _named(department: str, said: LandbridgeError) -> LandbridgeError:
-    """A node's refusal, with the department's name; the receipt stays the node's own."""
+    """A node's refusal, with the department's name; the receipt stays the node's own.
+
+    What a node says goes into our log and to our caller, so it is kept short and printable.
+    """
+    rule = _printable(said.rule, LONGEST_RULE)
     return error(
         said.reason,
-        f"Department {department}: {said.message}",
-        rule=said.rule and f"{department}/{said.rule}",
-        hint=said.hint,
+        f"Department {department}: {_printable(said.message, LONGEST_TEXT)}",
+        rule=f"{department}/{rule}" if rule else "",
+        hint=_printable(said.hint, LONGEST_TEXT),
     )
+
+
+def _printable(text: str, longest: int) -> str:
+    return "".join(character for character in text[:longest] if character.isprintable())
 
 
 def _offer(member: Member, reply: node_pb2.DescribeResponse) -> Offer:
@@ -191,7 +226,7 @@ def _offer(member: Member, reply: node_pb2.DescribeResponse) -> Offer:
         for handler in reply.handlers
         if handler.name in member.handlers
     }
-    return Offer(member.department, member.title, contracts, handlers, reply.log_key)
+    return Offer(member.department, member.title, contracts, handlers, member.log_key)
 
 
 def _level(name: str) -> Level:

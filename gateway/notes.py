@@ -30,16 +30,22 @@ def plan_notes(plan: Plan) -> list[Note]:
         ),
         Note("clipping", f"At most {terms.rows_per_unit} rows of one {unit} count."),
     ]
+    if terms.units_span > 1:
+        found.append(
+            Note(
+                "noise",
+                f"One {unit} can be in {terms.units_span} departments, so each gives out a share "
+                "of what the epsilon allows.",
+            )
+        )
     if plan.contract.by_name[unit].nullable:
         found.append(Note("left_out", f"Rows without a {unit} are in no answer."))
     found += [Note("clipping", text) for text in _clamped(plan)]
     if len(plan.departments) > 1:
-        parts = min(terms.units_span, len(plan.departments))
         found.append(
             Note(
                 "plan",
-                f"Put to {len(plan.departments)} departments and added up: one noise draw each"
-                + (f", each for a {unit} that can be in {parts} of them." if parts > 1 else "."),
+                f"Put to {len(plan.departments)} departments and added up: one noise draw each.",
             )
         )
     return found

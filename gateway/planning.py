@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from gateway.catalogue import Catalogue, HandlerOffer, Served
 from gateway.presentation import Presentation
@@ -10,7 +11,7 @@ from gateway.sql import read
 from landbridge.edge.record import Draft
 from landbridge.identity.caller import Caller
 from policies.access import AccessPolicy, Request
-from policies.canonical import key, masked
+from policies.canonical import masked, text
 from policies.contract import Contract
 from policies.disclosure import ReleasePlan, plan_release
 from policies.purpose import require_allowed, require_stated
@@ -22,7 +23,8 @@ from policies.review import Usage, review
 class Plan:
     """A question that may be asked of `departments`, and how its answer will be shown.
 
-    `release` is the release that each of them is expected to make.
+    `release` is the release that each of them is expected to make; `words` is the question as its
+    caller may read it.
     """
 
     contract: Contract
@@ -50,7 +52,7 @@ class Planning:
         draft: Draft,
     ) -> Plan:  # fmt: skip
         """The plan; raises InvalidQuestion or Refused, and notes what it finds in the draft."""
-        require_stated(purpose, caller.purposes)
+        _state(purpose, caller, draft)
         found: list[Served] = []
 
         def resolve(table: str, department: str | None) -> Contract:
@@ -59,15 +61,17 @@ class Planning:
 
         # What the caller wrote may hold anything, so only its keyed digest is logged until it has
         # become a typed question.
-        draft.note(question_hash=draft.recorder.digest(sql))
+        draft.note(question_hash=draft.recorder.digest("text", sql))
         reading = read(sql, resolve, caller.clearance)  # (2)
         served = found[0]
         contract = served.contract
         draft.note(resource=contract.id, members=list(served.departments))
         require_allowed(purpose, contract.purposes)
         usage = review(reading.question, contract, caller.clearance)
-        words = masked(reading.question, contract, draft.recorder.digest)
-        draft.note(question=words, question_hash=key(reading.question).hex())
+        words = masked(reading.question, contract, partial(draft.recorder.digest, "literal"))
+        draft.note(
+            question=words, question_hash=draft.recorder.digest("question", text(reading.question))
+        )
         ids = self._access.require(  # (3)
             Request(
                 subject=caller.subject,
@@ -81,7 +85,9 @@ class Planning:
             )
         )
         draft.note(policies=list(ids))
-        release = plan_release(reading.question, contract, micro_epsilon, served.departments)  # (4)
+        release = plan_release(
+            reading.question, contract, micro_epsilon, len(served.departments)
+        )  # (4)
         return Plan(
             contract,
             served.departments,
@@ -89,14 +95,14 @@ class Planning:
             reading.presentation,
             usage,
             release,
-            words,
+            text(reading.question),
         )
 
     def handler(
         self, name: str, purpose: str, caller: Caller, known: Catalogue, draft: Draft
     ) -> tuple[str, HandlerOffer]:
         """The department and handler; raises Refused."""
-        require_stated(purpose, caller.purposes)
+        _state(purpose, caller, draft)
         department, offer = known.handler(name, caller.clearance)
         full = f"{department}.{offer.name}"
         draft.note(resource=full, members=[department])
@@ -115,3 +121,9 @@ class Planning:
         )
         draft.note(policies=list(ids))
         return department, offer
+
+
+def _state(purpose: str, caller: Caller, draft: Draft) -> None:
+    """Only a purpose that the issuer put into the token is a word that may stand in the log."""
+    require_stated(purpose, caller.purposes)
+    draft.note(purpose=purpose)

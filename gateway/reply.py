@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 
-from gateway.asking import Answered, Explained
-from gateway.combine import GAUSSIAN
+from gateway.answered import Answered, Explained
+from gateway.combine import Combined, expected_noise
 from gateway.notes import Note, answer_notes, plan_notes
 from gateway.planning import Plan
 from gateway.presentation import Key, Mean, Number, Output
-from gateway.table import Cell
-from landbridge.evidence.receipt import Receipt
+from gateway.table import Cell, half_width
 from landbridge.literals import to_literal
-from landbridge.v1 import evidence_pb2, gateway_pb2, node_pb2, release_pb2
+from landbridge.v1 import gateway_pb2, node_pb2, release_pb2
 from policies.accounting import shown
 from policies.contract import Method, Type
 from policies.question import Sum
@@ -29,7 +28,7 @@ _TYPES = {
 
 
 def query_response(answered: Answered) -> gateway_pb2.QueryResponse:
-    """An answer."""
+    """An answer, still without its receipt."""
     plan, replies = answered.plan, answered.replies
     remembered = all(reply.release.remembered for reply in replies.values())
     charged = any(reply.charged_micro_rho for reply in replies.values())
@@ -46,7 +45,6 @@ def query_response(answered: Answered) -> gateway_pb2.QueryResponse:
             delta=plan.release.delta,
             budgets=_budgets(plan, replies),
         ),
-        receipt=receipt_message(answered.receipt),
     )
 
 
@@ -87,11 +85,6 @@ def explain_response(explained: Explained) -> gateway_pb2.ExplainResponse:
         notes=_notes(notes),
         question=plan.words,
     )
-
-
-def receipt_message(receipt: Receipt) -> evidence_pb2.Receipt:
-    """A receipt of the gateway's own log."""
-    return evidence_pb2.Receipt(entry=receipt.entry, proof=receipt.proof)
 
 
 def _why(plan: Plan) -> str:
@@ -139,9 +132,9 @@ def _accuracy(plan: Plan, output: Output) -> gateway_pb2.ExpectedAccuracy:
     found = gateway_pb2.ExpectedAccuracy(column=output.name)
     if isinstance(output.source, Number):
         mechanism = next(m for m in plan.release.mechanisms if m.measure == output.source.measure)
-        if not mechanism.centre_units:
-            departments = len(plan.departments)
-            found.half_width = GAUSSIAN * mechanism.standard_deviation * departments**0.5
+        if mechanism.counted is None:
+            noise = expected_noise(mechanism, len(plan.departments))
+            found.half_width = half_width(Combined(mechanism, (), *noise))
     return found
 
 

@@ -10,7 +10,6 @@ import grpc
 from gateway.asking import Asking, Request
 from gateway.departments import Departments
 from gateway.directory import directory_response
-from gateway.reply import explain_response, query_response, receipt_message
 from landbridge.edge.telemetry import Telemetry
 from landbridge.v1 import gateway_pb2, gateway_pb2_grpc, node_pb2
 
@@ -28,18 +27,16 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServicer):
     ) -> gateway_pb2.QueryResponse:
         """Answers one SELECT of aggregates."""
         with self._request("query", request.purpose, request.question_id, context) as asked:
-            answered = self._asking.query(
+            return self._asking.query(
                 asked, request.sql, request.micro_epsilon, partial=request.partial
             )
-        return query_response(answered)
 
     def Explain(
         self, request: gateway_pb2.ExplainRequest, context: grpc.ServicerContext
     ) -> gateway_pb2.ExplainResponse:
         """What Query would do."""
         with self._request("explain", request.purpose, "0" * 32, context) as asked:
-            explained = self._asking.explain(asked, request.sql, request.micro_epsilon)
-        return explain_response(explained)
+            return self._asking.explain(asked, request.sql, request.micro_epsilon)
 
     def Call(
         self, request: gateway_pb2.CallRequest, context: grpc.ServicerContext
@@ -51,10 +48,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServicer):
                 message.arguments[name].CopyFrom(literal)
 
         with self._request("call", request.purpose, request.question_id, context) as asked:
-            called = self._asking.call(asked, request.handler, arguments)
-        return gateway_pb2.CallResponse(
-            code=called.code, version=called.version, receipt=receipt_message(called.receipt)
-        )
+            return self._asking.call(asked, request.handler, arguments)
 
     def Directory(
         self, request: gateway_pb2.DirectoryRequest, context: grpc.ServicerContext
@@ -62,8 +56,8 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServicer):
         """Members, as far as this caller may use them."""
         del request  # it says nothing yet
         caller = self._asking.identify(context.invocation_metadata())
-        silent = self._departments.refresh()
-        return directory_response(self._departments.catalogue(), caller.clearance, silent)
+        known, silent = self._departments.catalogue(), self._departments.silent
+        return directory_response(known, caller.clearance, silent)
 
     @contextmanager
     def _request(

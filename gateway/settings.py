@@ -56,7 +56,8 @@ def read(path: Path) -> Settings:
 
 
 def read_manifest(path: Path) -> tuple[Member, ...]:
-    """The members: a JSON list of department, title, address, name, contracts, handlers.
+    """The members: a JSON list of department, title, address, name, contracts, handlers,
+    log_key.
 
     Raises SettingsInvalid.
     """
@@ -70,6 +71,7 @@ def read_manifest(path: Path) -> tuple[Member, ...]:
                 name=str(member["name"]),
                 contracts=tuple(map(str, member["contracts"])),
                 handlers=tuple(map(str, member["handlers"])),
+                log_key=str(member["log_key"]),
             )
             for member in listed
         )

@@ -14,11 +14,13 @@ class Receipt:
     """A log entry and the proof that the log's signer committed to it.
 
     `entry` is canonical JSON (RFC 8785), documented in docs/log-entry.md; `proof` is a C2SP
-    tlog-proof: index, inclusion proof and signed checkpoint. Keep both, nothing else is needed.
+    tlog-proof: index, inclusion proof and signed checkpoint. `salt` opens the entry's
+    `answer_digest`, SHA-256(salt || answer); it is empty for a refusal.
     """
 
     entry: bytes
     proof: str
+    salt: bytes = b""
 
     def verify(self, vkey: str) -> Verified:
         """Raises unless the log with this verifier key holds exactly this entry; asks nobody.

@@ -236,7 +236,7 @@ def _contract(contract: gateway_pb2.DirectoryContract) -> OfferedContract:
 
 
 def _receipt(receipt: evidence_pb2.Receipt) -> Receipt:
-    return Receipt(receipt.entry, receipt.proof)
+    return Receipt(receipt.entry, receipt.proof, receipt.answer_salt)
 
 
 def _rejected(what: str) -> LandbridgeError:

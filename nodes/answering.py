@@ -8,9 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 
-from landbridge.edge.record import Draft, Recorder
+from landbridge.edge.record import Draft, Logged, Recorder
 from landbridge.errors import error
-from landbridge.evidence.receipt import Receipt
 from landbridge.v1 import release_pb2
 from nodes.compile import compile_question
 from nodes.convert import release_to
@@ -38,7 +37,7 @@ class Answered:
     charged: int
     recipient: Account
     overall: Account
-    receipt: Receipt
+    logged: Logged
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +92,7 @@ class Answering:
         with self._recorder.request("query", trace_id=trace_id) as draft:
             permission = self._guard.question(asking, question, members, draft)  # (6)
             contract = permission.contract
-            plan = plan_release(question, contract, micro_epsilon, members)
+            plan = plan_release(question, contract, micro_epsilon, len(members))
             recipient = permission.caller.organisation
             with self._tables.open() as (engine, tables):
                 loaded = self._loaded(contract, tables)
@@ -102,15 +101,15 @@ class Answering:
                 if contract.disclosure.method is Method.UNPROTECTED:
                     found, charged = self._compute(run), 0
                 else:
-                    memory = _memory_key(plan, permission, loaded.version, members)
+                    memory = _memory_key(plan, permission, loaded.version)
                     with self._turns.turn(memory):  # the same question twice at once is one draw
                         reserved = self._ledger.reserve(  # (7)
                             asking.question_id, memory, contract, recipient, plan.cost_micro_rho
                         )
                         found, charged = self._charged(reserved, run, draft)
             accounts = self._ledger.accounts(contract, recipient)
-            receipt = self._log(draft, found, charged, accounts)  # (10)
-            return Answered(found, charged, *accounts, receipt)
+            logged = self._log(draft, found, charged, accounts)  # (10)
+            return Answered(found, charged, *accounts, logged)
 
     def estimate(
         self,
@@ -124,9 +123,9 @@ class Answering:
         """What `answer` would cost and how accurate it would be; refuses as `answer` would."""
         with self._recorder.request("explain", trace_id=trace_id) as draft:
             permission = self._guard.question(asking, question, members, draft)
-            plan = plan_release(question, permission.contract, micro_epsilon, members)
+            plan = plan_release(question, permission.contract, micro_epsilon, len(members))
             accounts = self._ledger.accounts(permission.contract, permission.caller.organisation)
-            draft.answered()
+            draft.answered(b"")
             return Estimated(plan, *accounts)
 
     def _loaded(self, contract: Contract, tables: Mapping[str, Loaded]) -> Loaded:
@@ -166,18 +165,15 @@ class Answering:
         )
         return release_to(release(run.plan, cells, self._draw), run.loaded.version)  # (9)
 
+    @staticmethod
     def _log(
-        self,
         draft: Draft,
         found: release_pb2.Release,
         charged: int,
         accounts: tuple[Account, Account],
-    ) -> Receipt:
+    ) -> Logged:
         recipient, overall = accounts
-        drawn = release_pb2.Release()
-        drawn.CopyFrom(found)
-        drawn.ClearField("remembered")  # given again, an answer keeps its digest
-        return draft.answered(
+        draft.note(
             charged_micro_rho=charged,
             remembered=found.remembered,
             budget={
@@ -186,22 +182,18 @@ class Answering:
                 "overall_spent": overall.spent,
                 "overall_limit": overall.limit,
             },
-            answer_digest=sha256(drawn.SerializeToString(deterministic=True)).hexdigest(),
         )
+        return draft.answered(found.SerializeToString(deterministic=True))
 
 
-def _memory_key(
-    plan: ReleasePlan, permission: Permission, data_version: str, members: Sequence[str]
-) -> bytes:
-    """What makes two askings the same: question, accuracy, data, terms, recipient, company."""
-    contract = permission.contract
+def _memory_key(plan: ReleasePlan, permission: Permission, data_version: str) -> bytes:
+    """What makes two askings the same: question, accuracy, data, terms, recipient."""
     parts = (
         text(plan.question),
         repr(plan.epsilon),
         data_version,
-        contract.digest,
+        permission.contract.digest,
         permission.caller.organisation,
-        str(min(contract.disclosure.units_span, len(members))),
     )
     return sha256("\0".join(parts).encode()).digest()
 

@@ -36,6 +36,7 @@ from policies.question import (
     Relation,
     Sum,
     Units,
+    columns_of,
 )
 
 Parameter = int | float | str | bool
@@ -89,7 +90,8 @@ class _Writer:
                 return "count(*)"
             case Count(of):
                 assert of is not None
-                return f"count({self.expression(of, whole=False)})"
+                present = (f"{_name(name)} IS NOT NULL" for name in dict.fromkeys(columns_of(of)))
+                return f"count(CASE WHEN {' AND '.join(present)} THEN 1 END)"
             case Units():
                 return 'count(DISTINCT "__unit")'
             case Sum(of):
@@ -124,8 +126,7 @@ class _Writer:
     def clamped(self, column: Column, *, whole: bool) -> str:
         """The column inside its clip interval; NULL stays NULL, NaN (greatest in SQL) is `high`."""
         name = _name(column.name)
-        if column.clip is None or column.type not in (Type.INTEGER, Type.NUMBER):
-            return name
+        assert column.clip is not None  # an expression without bounds was refused
         low: float = column.clip.low
         high: float = column.clip.high
         if column.type is Type.INTEGER:

@@ -12,9 +12,8 @@ from google.protobuf.message import Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from landbridge.errors import LandbridgeError, error
-from landbridge.evidence.receipt import Receipt
 from landbridge.literals import from_literal, to_literal
-from landbridge.v1 import evidence_pb2, question_pb2, release_pb2
+from landbridge.v1 import question_pb2, release_pb2
 from nodes.ledger import Account
 from nodes.release import Released
 from policies.contract import Value
@@ -102,19 +101,18 @@ def budget_to(account: Account) -> release_pb2.Budget:
     )
 
 
-def receipt_to(receipt: Receipt) -> evidence_pb2.Receipt:
-    """A log's receipt."""
-    return evidence_pb2.Receipt(entry=receipt.entry, proof=receipt.proof)
-
-
 def refuse_unknown_fields(message: Message) -> None:
     """Raises INVALID_ARGUMENT when the message, or one inside it, has a field we do not know."""
     if len(UnknownFieldSet(message)):
         raise _outside("a field this node does not know")
     for descriptor, value in message.ListFields():
-        if descriptor.message_type is None or descriptor.message_type.GetOptions().map_entry:
+        if descriptor.message_type is None:
             continue
-        for part in value if descriptor.is_repeated else (value,):
+        if descriptor.message_type.GetOptions().map_entry:
+            parts = [part for part in value.values() if isinstance(part, Message)]
+        else:
+            parts = list(value) if descriptor.is_repeated else [value]
+        for part in parts:
             refuse_unknown_fields(part)
 
 

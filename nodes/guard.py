@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from landbridge.edge.record import Draft
 from landbridge.errors import error
@@ -17,14 +18,15 @@ from landbridge.identity.caller import Caller
 from landbridge.identity.tokens import TokenVerifier
 from landbridge.levels import Level
 from policies.access import AccessPolicy, Request
-from policies.canonical import key, masked
+from policies.canonical import masked, text
 from policies.contract import Contract
 from policies.handler import Handler
 from policies.purpose import require_allowed, require_stated
 from policies.question import Question
 from policies.review import Usage, not_available, review
 
-MAXIMUM_PURPOSE = 200
+MAXIMUM_MEMBERS = 1_000
+_MEMBER = re.compile(r"[a-z][a-z0-9_]{0,30}")
 _QUESTION_ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -72,15 +74,13 @@ class Guard:
         if contract is None:
             raise not_available("table", question.contract)
         draft.note(resource=contract.id)
-        if self.department not in members or len(set(members)) != len(members):
-            raise error("INVALID_ARGUMENT", "The question does not name its departments.")
-        require_stated(asking.purpose, caller.purposes)
+        _require_members(self.department, members)
         require_allowed(asking.purpose, contract.purposes)
         usage = review(question, contract, caller.clearance)
         draft.note(
             members=sorted(members),
-            question=masked(question, contract, draft.recorder.digest),
-            question_hash=key(question).hex(),
+            question=masked(question, contract, partial(draft.recorder.digest, "literal")),
+            question_hash=draft.recorder.digest("question", text(question)),
         )
         ids = self._permit(caller, "query", contract.id, asking.purpose, usage.level)
         draft.note(policies=list(ids))
@@ -94,7 +94,6 @@ class Guard:
             raise not_available("handler", f"{self.department}.{name}")
         full = f"{self.department}.{name}"
         draft.note(resource=full)
-        require_stated(asking.purpose, caller.purposes)
         require_allowed(asking.purpose, handler.purposes)
         draft.note(policies=list(self._permit(caller, "call", full, asking.purpose, handler.level)))
         return caller, handler
@@ -102,9 +101,11 @@ class Guard:
     def _identify(self, asking: Asking, draft: Draft) -> Caller:
         if not _QUESTION_ID.fullmatch(asking.question_id):
             raise error("INVALID_ARGUMENT", "A question id is 32 lower-case hexadecimal digits.")
-        draft.note(question_id=asking.question_id, purpose=asking.purpose[:MAXIMUM_PURPOSE])
+        draft.note(question_id=asking.question_id)
         caller = self._verifier.verify(asking.token)
         draft.caller(caller)
+        require_stated(asking.purpose, caller.purposes)
+        draft.note(purpose=asking.purpose)  # a word of the issuer's by now, not the caller's own
         return caller
 
     def _permit(
@@ -122,3 +123,10 @@ class Guard:
                 level=level,
             )
         )
+
+
+def _require_members(department: str, members: Sequence[str]) -> None:
+    """The question names its departments, this one among them, each once."""
+    named = len(members) <= MAXIMUM_MEMBERS and all(map(_MEMBER.fullmatch, members))
+    if not named or department not in members or len(set(members)) != len(members):
+        raise error("INVALID_ARGUMENT", "The question does not name its departments.")

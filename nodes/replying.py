@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 
-from landbridge.edge.record import Recorder
+from landbridge.edge.record import Logged, Recorder
 from landbridge.errors import error
-from landbridge.evidence.receipt import Receipt
 from nodes.guard import Asking, Guard
 from nodes.ledger import Ledger
 from nodes.tables import Tables
@@ -23,7 +21,7 @@ class Replied:
 
     code: str
     version: str
-    receipt: Receipt
+    logged: Logged
 
 
 class Replying:
@@ -48,14 +46,13 @@ class Replying:
         with self._recorder.request("call", trace_id=trace_id) as draft:
             caller, handler = self._guard.handler(asking, name, draft)
             parameters = handler.bind(dict(arguments))
-            digest = self._recorder.digest(str(arguments[handler.subject]))
+            digest = self._recorder.subject(str(arguments[handler.subject]))
             draft.note(subject=digest)
             full = f"{self._guard.department}.{name}"
             # Counted before the data is read, and whatever the reply will be.
             self._ledger.look_up(full, caller.organisation, digest, handler.subjects_per_day)
             code = self._code(handler, parameters, time_left() - MARGIN)
-            receipt = draft.answered(answer_digest=sha256(code.encode()).hexdigest())
-            return Replied(code, handler.version, receipt)
+            return Replied(code, handler.version, draft.answered(code.encode()))
 
     def _code(self, handler: Handler, parameters: list[int | str], timeout: float) -> str:
         if timeout <= 0:

@@ -17,7 +17,6 @@ from nodes.convert import (
     arguments_from,
     budget_to,
     question_from,
-    receipt_to,
     refuse_unknown_fields,
 )
 from nodes.guard import Asking
@@ -58,11 +57,13 @@ class NodeServicer(node_pb2_grpc.NodeServicer):
     ) -> node_pb2.AnswerResponse:
         """Steps (6) to (10)."""
         self._admit(context)
-        refuse_unknown_fields(request)
+        with self._recorder.check("query"):
+            refuse_unknown_fields(request)
+            question = question_from(request.question)
         with self._trace("node.answer", context) as trace:
             answered = self._answering.answer(
                 _asking(request.asking),
-                question_from(request.question),
+                question,
                 request.micro_epsilon,
                 tuple(request.members),
                 time_left=context.time_remaining,
@@ -73,7 +74,7 @@ class NodeServicer(node_pb2_grpc.NodeServicer):
             recipient_budget=budget_to(answered.recipient),
             overall_budget=budget_to(answered.overall),
             charged_micro_rho=answered.charged,
-            receipt=receipt_to(answered.receipt),
+            receipt=answered.logged.message(),
         )
 
     def Estimate(
@@ -81,11 +82,13 @@ class NodeServicer(node_pb2_grpc.NodeServicer):
     ) -> node_pb2.EstimateResponse:
         """Step (6) and the plan; no data is touched."""
         self._admit(context)
-        refuse_unknown_fields(request)
+        with self._recorder.check("explain"):
+            refuse_unknown_fields(request)
+            question = question_from(request.question)
         with self._trace("node.estimate", context) as trace:
             estimated = self._answering.estimate(
                 _asking(request.asking),
-                question_from(request.question),
+                question,
                 request.micro_epsilon,
                 tuple(request.members),
                 trace_id=trace.id,
@@ -104,21 +107,23 @@ class NodeServicer(node_pb2_grpc.NodeServicer):
     ) -> node_pb2.ReplyResponse:
         """One handler, one subject."""
         self._admit(context)
-        refuse_unknown_fields(request)
+        with self._recorder.check("call"):
+            refuse_unknown_fields(request)
+            arguments = arguments_from(request.arguments)
         with self._trace("node.reply", context) as trace:
             replied = self._replying.reply(
                 _asking(request.asking),
                 request.handler,
-                arguments_from(request.arguments),
+                arguments,
                 time_left=context.time_remaining,
                 trace_id=trace.id,
             )
         return node_pb2.ReplyResponse(
-            code=replied.code, version=replied.version, receipt=receipt_to(replied.receipt)
+            code=replied.code, version=replied.version, receipt=replied.logged.message()
         )
 
     def _admit(self, context: grpc.ServicerContext) -> None:
-        with self._recorder.check():
+        with self._recorder.check("refused_login"):
             require_peer(
                 cast(Mapping[str, Iterable[bytes]], context.auth_context()),
                 self._gateway,

@@ -11,9 +11,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from datetime import date, datetime
-from hashlib import sha256
-from typing import assert_never
+from typing import TypeVar, assert_never
 
+from landbridge.levels import Level
 from policies.contract import Column, Contract, Type, Value
 from policies.question import (
     All,
@@ -38,6 +38,8 @@ from policies.question import (
     columns_of,
 )
 
+T = TypeVar("T")
+
 _OPPOSITE = {
     Relation.EQUAL: Relation.NOT_EQUAL,
     Relation.NOT_EQUAL: Relation.EQUAL,
@@ -51,15 +53,10 @@ _OPPOSITE = {
 def canonical(question: Question, contract: Contract) -> Question:
     """The question's one spelling; idempotent, and equal in every answer."""
     where = None if question.where is None else _predicate(question.where, contract, negate=False)
-    measures = sorted(
-        {canonical_measure(measure, contract) for measure in question.measures}, key=_measure_text
+    measures = _distinct(
+        (canonical_measure(measure, contract) for measure in question.measures), _measure_text
     )
-    return Question(question.contract, tuple(measures), tuple(sorted(question.group_by)), where)
-
-
-def key(question: Question) -> bytes:
-    """SHA-256 of the canonical question's unmasked text, 32 bytes."""
-    return sha256(text(question).encode()).digest()
+    return Question(question.contract, measures, tuple(sorted(question.group_by)), where)
 
 
 def text(question: Question, mask: Callable[[str, Value], str | None] | None = None) -> str:
@@ -79,11 +76,17 @@ def text(question: Question, mask: Callable[[str, Value], str | None] | None = N
 
 
 def masked(question: Question, contract: Contract, digest: Callable[[str], str]) -> str:
-    """The question in words for a log: text that is no declared value becomes a keyed digest."""
+    """The question in words for a log.
+
+    What could name somebody becomes a keyed digest: text that is no declared value, and everything
+    that a restricted column is compared with.
+    """
 
     def mask(column: str, value: Value) -> str | None:
-        if isinstance(value, str) and value not in contract.by_name[column].domain:
-            return f"<{digest(value)[:16]}>"
+        known = contract.by_name[column]
+        free_text = isinstance(value, str) and value not in known.domain
+        if free_text or known.level >= Level.RESTRICTED:
+            return f"<{digest(literal_text(value))[:16]}>"
         return None
 
     return text(question, mask)
@@ -163,20 +166,32 @@ def _predicate_text(
 
 
 def canonical_measure(measure: Measure, contract: Contract) -> Measure:
-    """A measure's one spelling; counting what is never NULL is counting rows."""
+    """A measure's one spelling.
+
+    An expression has a value where all its columns have one, so what is counted is columns, and no
+    arithmetic; what is never NULL is counted as rows.
+    """
     match measure:
         case Count(None) | Units():
             return measure
         case Count(of):
             assert of is not None
-            known = [contract.by_name.get(name) for name in columns_of(of)]
-            if all(column is not None and not column.nullable for column in known):
+            names = sorted({name for name in columns_of(of) if _nullable(name, contract)})
+            if not names:
                 return Count()
-            return Count(canonical_expression(of))
+            counted: Expression = ColumnOf(names[0])
+            for name in names[1:]:
+                counted = Arithmetic(Operator.ADD, counted, ColumnOf(name))
+            return Count(counted)
         case Sum(of):
             return Sum(canonical_expression(of))
         case _:
             assert_never(measure)
+
+
+def _nullable(name: str, contract: Contract) -> bool:
+    column = contract.by_name.get(name)
+    return column is None or column.nullable
 
 
 def canonical_expression(expression: Expression) -> Expression:
@@ -216,12 +231,17 @@ def _predicate(predicate: Predicate, contract: Contract, *, negate: bool) -> Pre
 
 def _junction(parts: Iterable[Predicate], *, conjunction: bool) -> Predicate:
     kind = All if conjunction else AnyOf
-    flat: set[Predicate] = set()
-    for part in parts:
-        flat.update(part.of if isinstance(part, kind) else (part,))
-    if len(flat) == 1:
-        return flat.pop()
-    return kind(tuple(sorted(flat, key=_predicate_text)))
+    flat = _distinct(
+        (inner for part in parts for inner in (part.of if isinstance(part, kind) else (part,))),
+        _predicate_text,
+    )
+    return flat[0] if len(flat) == 1 else kind(flat)
+
+
+def _distinct(values: Iterable[T], spelt: Callable[[T], str]) -> tuple[T, ...]:
+    """Each once, sorted by how it is spelt: 1, 1.0 and TRUE are equal in Python, not here."""
+    by_text = {spelt(value): value for value in values}
+    return tuple(by_text[text] for text in sorted(by_text))
 
 
 def _comparison(
@@ -242,11 +262,11 @@ def _comparison(
 def _membership(
     column: str, literals: tuple[Value, ...], known: Column | None, *, negate: bool
 ) -> Predicate:
-    values = sorted({_literal(value, known) for value in literals}, key=literal_text)
+    values = _distinct((_literal(value, known) for value in literals), literal_text)
     if len(values) == 1:
         relation = Relation.NOT_EQUAL if negate else Relation.EQUAL
         return _comparison(column, relation, values[0], known)
-    found = Membership(column, tuple(values))
+    found = Membership(column, values)
     return Not(found) if negate else found
 
 

@@ -9,7 +9,8 @@ counts with at most `rows_per_unit` rows (kept by the stored rank) in each of at
 - distinct units: by 1 in each of at most min(m, cells) cells: L1 = that, L2 = its square root.
 
 The question's rho (or epsilon, for Laplace noise) is split evenly over measures and over the
-departments in which one unit can appear; the whole is charged at each department.
+departments in which one unit can appear, whether they are asked or not; the whole is charged at
+each that is asked. So a unit loses over all departments at most what one ledger says.
 
 Sources: C. Canonne, G. Kamath, T. Steinke, The Discrete Gaussian for Differential Privacy (2020);
 A. Ghosh, T. Roughgarden, M. Sundararajan, Universally Utility-Maximizing Privacy Mechanisms (2009).
@@ -18,7 +19,6 @@ A. Ghosh, T. Roughgarden, M. Sundararajan, Universally Utility-Maximizing Privac
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -112,13 +112,20 @@ def chosen_epsilon(contract: Contract, micro_epsilon: int) -> float:
 
 
 def plan_release(
-    question: Question, contract: Contract, micro_epsilon: int, members: Sequence[str]
+    question: Question, contract: Contract, micro_epsilon: int, departments: int
 ) -> ReleasePlan:
-    """The release of a reviewed question that is put to `members` (this department among them).
+    """The release of a reviewed question that is put to so many departments.
 
-    Raises EPSILON_OUT_OF_RANGE.
+    Raises EPSILON_OUT_OF_RANGE, and INVALID_QUESTION for what does not add up over departments.
     """
     terms = contract.disclosure
+    if departments > 1 and terms.units_span > 1 and Units() in question.measures:
+        raise error(
+            "INVALID_QUESTION",
+            f"One {contract.unit} can be in several departments, so counts of distinct ones do "
+            "not add up.",
+            hint=f"Ask one department: FROM department.{contract.id}.",
+        )
     axes = tuple(
         Axis(name, contract.by_name[name].domain, contract.by_name[name].nullable)
         for name in question.group_by
@@ -131,8 +138,9 @@ def plan_release(
         return ReleasePlan(question, axes, mechanisms, 0, 0.0, 0.0)
     delta = terms.recipient.delta
     rho = question_rho(epsilon, delta, terms.noise)
-    # One unit can be in several of the departments asked: its parts there share the allowance.
-    parts = len(question.measures) * min(terms.units_span, len(members))
+    # One unit can be in several departments, whichever are asked now: each gives out its share, so
+    # that what all ledgers allow together is what one of them says.
+    parts = len(question.measures) * terms.units_span
     share = epsilon / parts if terms.noise is Noise.LAPLACE else rho / parts
     cells = math.prod(len(axis) for axis in axes)
     mechanisms = tuple(

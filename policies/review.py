@@ -39,10 +39,12 @@ MAXIMUM_MEASURES = 16
 MAXIMUM_KEYS = 4
 MAXIMUM_CONDITIONS = 64
 MAXIMUM_LITERALS = 200
-MAXIMUM_DEPTH = 16
+MAXIMUM_DEPTH = 32
 MAXIMUM_TEXT = 200
-MAXIMUM_WORDS = 20_000
-"""Characters of the question in words; its entry in the log must stay under 64 KiB."""
+MAXIMUM_WORDS = 12_000
+"""Bytes of the question in words, and with `MAXIMUM_ALL_LITERALS` a bound on how it stands in the
+log, where an entry has 64 KiB for everything."""
+MAXIMUM_ALL_LITERALS = 500
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -118,7 +120,8 @@ def review(question: Question, contract: Contract, clearance: Level) -> Usage:
     if question.where is not None:
         for condition in conditions(question.where):
             _condition(condition, contract.by_name[condition.column])
-    if canonical(question, contract) != question:
+    # By spelling: 1, 1.0 and TRUE are equal in Python.
+    if text(canonical(question, contract)) != text(question):
         raise error("INVALID_ARGUMENT", "The typed question is not in its canonical form.")
     return Usage(tuple(uses), level, cells)
 
@@ -152,8 +155,8 @@ def _size(question: Question) -> None:
             refuse("levels of nested arithmetic", MAXIMUM_DEPTH)
     if question.where is not None:
         _size_of_conditions(question.where, refuse)
-    if len(text(question)) > MAXIMUM_WORDS:
-        refuse("characters", MAXIMUM_WORDS)
+    if len(text(question).encode()) > MAXIMUM_WORDS:
+        refuse("bytes in words", MAXIMUM_WORDS)
 
 
 def _size_of_conditions(where: Predicate, refuse: Callable[[str, int], None]) -> None:
@@ -165,6 +168,10 @@ def _size_of_conditions(where: Predicate, refuse: Callable[[str, int], None]) ->
     for leaf in leaves:
         if isinstance(leaf, Membership) and not 0 < len(leaf.literals) <= MAXIMUM_LITERALS:
             refuse("values in one IN list, and one at least", MAXIMUM_LITERALS)
+    if sum(len(leaf.literals) for leaf in leaves if isinstance(leaf, Membership)) > (
+        MAXIMUM_ALL_LITERALS
+    ):
+        refuse("values in all IN lists together", MAXIMUM_ALL_LITERALS)
 
 
 def _depth(expression: Expression) -> int:

@@ -163,7 +163,7 @@ class _Serving(NodeServicer):
     """The node's servicer, for a peer that the simulation names."""
 
     def _admit(self, context: grpc.ServicerContext) -> None:
-        with self._recorder.check():
+        with self._recorder.check("refused_login"):
             if cast(Any, context.auth_context())["simulated_peer"] != [b"gateway"]:
                 raise error("PEER_UNKNOWN")
 
@@ -179,6 +179,7 @@ class SimulatedNode:
     tables: Tables
     engines: list[DirectEngine]
     recorder: Recorder
+    log_key: str
     down: bool = False
     change: Callable[[Any], None] | None = None
     received: list[Any] = field(default_factory=list)
@@ -237,6 +238,7 @@ class FederationSimulator:
             Member(
                 name, name.upper(), "memory", name, (self._contracts[name],),
                 tuple(handler.name for handler in self._handlers),
+                self.nodes[name].log_key,
             )
             for name in rows
         ]  # fmt: skip
@@ -320,7 +322,7 @@ class FederationSimulator:
             recorder,
             Telemetry(f"test.{name}"),
         )
-        return SimulatedNode(name, servicer, ledger, log, tables, engines, recorder)
+        return SimulatedNode(name, servicer, ledger, log, tables, engines, recorder, signer.vkey)
 
     def token(self, subject: str = "alice", **changes: Any) -> str:
         """A caller's token."""
@@ -353,7 +355,7 @@ class FederationSimulator:
             question_id=question_id or secrets.token_hex(16),
         )
         with _as_a_client():
-            context = self._context(token, seconds)
+            context = self.context(token, seconds)
             return read_answer(self.gateway.Query(request, context))
 
     def explain(self, sql: str, *, epsilon: float = 0, purpose: str = PURPOSE) -> Plan:
@@ -362,7 +364,7 @@ class FederationSimulator:
             sql=sql, purpose=purpose, micro_epsilon=round(epsilon * 1_000_000)
         )
         with _as_a_client():
-            return read_plan(self.gateway.Explain(request, self._context(None, 30.0)))
+            return read_plan(self.gateway.Explain(request, self.context()))
 
     def call(
         self, handler: str, *, purpose: str = PURPOSE, token: str | None = None, **arguments: Any
@@ -374,7 +376,7 @@ class FederationSimulator:
         for name, value in arguments.items():
             request.arguments[name].CopyFrom(write_literal(value, name))
         with _as_a_client():
-            return read_reply(self.gateway.Call(request, self._context(token, 30.0)))
+            return read_reply(self.gateway.Call(request, self.context(token)))
 
     def entries(self, department: str | None = None) -> list[Entry]:
         """Everything in a log, oldest first."""
@@ -388,7 +390,8 @@ class FederationSimulator:
             node.ledger.close()
             node.tables.close()
 
-    def _context(self, token: str | None, seconds: float) -> grpc.ServicerContext:
+    def context(self, token: str | None = None, seconds: float = 30.0) -> grpc.ServicerContext:
+        """What the gateway's servicer is told of a call with that token."""
         bearer = f"Bearer {self.token() if token is None else token}"
         context = _Context((("authorization", bearer),), seconds)
         return cast(grpc.ServicerContext, context)

@@ -7,16 +7,24 @@ its line and column. What runs later is the node's own rendering of the typed qu
 
 from __future__ import annotations
 
+import logging
+
 import sqlglot
 from sqlglot.errors import ParseError, SqlglotError
 
 from gateway.presentation import Reading
 from gateway.sql.source import Source, require_readable
 from gateway.sql.statement import Resolve, StatementReader
+from gateway.sql.words import require_words
 from landbridge.errors import Position, error
 from landbridge.levels import Level
 
-__all__ = ["Resolve", "read"]
+__all__ = ["Resolve", "read", "silence"]
+
+
+def silence() -> None:
+    """Keeps sqlglot's own warnings, which quote the text, out of the process's output."""
+    logging.getLogger("sqlglot").disabled = True
 
 
 def read(text: str, resolve: Resolve, clearance: Level) -> Reading:
@@ -26,6 +34,7 @@ def read(text: str, resolve: Resolve, clearance: Level) -> Reading:
     LEVEL_FORBIDS for tables and columns that this caller may not use.
     """
     require_readable(text)
+    require_words(text)
     try:
         statements = sqlglot.parse(text, read="duckdb")
     except ParseError as failure:

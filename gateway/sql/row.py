@@ -25,7 +25,7 @@ from policies.question import (
     Prefix,
     Relation,
 )
-from policies.review import visible
+from policies.review import MAXIMUM_DEPTH, visible
 
 _RELATIONS: dict[type[exp.Expr], tuple[Relation, Relation]] = {
     # The second is the one to use when the literal stands on the left.
@@ -80,17 +80,23 @@ class RowReader:
             )
         return self._source.identifier(node.this)
 
-    def expression(self, node: exp.Expr) -> Expression:
+    def expression(self, node: exp.Expr, depth: int = 1) -> Expression:
         """Arithmetic over numeric columns and numbers."""
+        if depth > MAXIMUM_DEPTH:
+            self._source.refuse(
+                node, f"Arithmetic is nested more than {MAXIMUM_DEPTH} deep.", ARITHMETIC
+            )
         operator = _OPERATORS.get(type(node))
         if operator is not None:
             self._source.closed(node, "this", "expression", "typed", "safe", hint=ARITHMETIC)
             return Arithmetic(
-                operator, self.expression(node.this), self.expression(node.args["expression"])
+                operator,
+                self.expression(node.this, depth + 1),
+                self.expression(node.args["expression"], depth + 1),
             )
         match node:
             case exp.Paren():
-                return self.expression(node.this)
+                return self.expression(node.this, depth)
             case exp.Column():
                 column = self.column(node)
                 if column.type not in (Type.INTEGER, Type.NUMBER):
@@ -180,8 +186,8 @@ class RowReader:
             case _:
                 self._source.refuse(node, "IS takes NULL only.", "Write IS NULL or IS NOT NULL.")
 
-    def _like(self, node: exp.Like) -> Prefix:
-        self._source.closed(node, "this", "expression", hint="Write LIKE 'prefix%'.")
+    def _like(self, node: exp.Like) -> Predicate:
+        self._source.closed(node, "this", "expression", "negate", hint="Write LIKE 'prefix%'.")
         column = self.column(node.this)
         pattern = node.expression
         if not isinstance(pattern, exp.Literal) or not pattern.is_string:
@@ -189,4 +195,5 @@ class RowReader:
         start, end = pattern.this[:-1], pattern.this[-1:]
         if end != "%" or not start or any(sign in start for sign in "%_\\"):
             self._source.refuse(pattern, "LIKE takes a prefix only.", "Write LIKE 'prefix%'.")
-        return Prefix(column.name, start)
+        found = Prefix(column.name, start)
+        return Not(found) if node.args.get("negate") else found

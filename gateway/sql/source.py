@@ -9,7 +9,6 @@ from sqlglot import exp
 from landbridge.errors import LandbridgeError, Position, error
 
 MAXIMUM_TEXT = 10_000
-MAXIMUM_BRACKETS = 32
 
 
 def require_readable(text: str) -> None:
@@ -18,19 +17,11 @@ def require_readable(text: str) -> None:
         raise error("INVALID_QUESTION", "The text is empty.", position=Position(1, 1))
     if len(text) > MAXIMUM_TEXT:
         raise error("INVALID_QUESTION", f"The text is longer than {MAXIMUM_TEXT} characters.")
-    depth = 0
     for offset, character in enumerate(text):
         if not (character.isprintable() or character in "\n\r\t"):
             raise error(
                 "INVALID_QUESTION",
                 "The text holds a character that cannot be printed.",
-                position=position_of(text, offset),
-            )
-        depth += (character == "(") - (character == ")")
-        if depth > MAXIMUM_BRACKETS:
-            raise error(
-                "INVALID_QUESTION",
-                f"Brackets are nested more than {MAXIMUM_BRACKETS} deep.",
                 position=position_of(text, offset),
             )
 
@@ -60,6 +51,11 @@ class Source:
         """Where the node's first word stands."""
         starts = [part.meta["start"] for part in node.walk() if "start" in part.meta]
         return position_of(self._text, min(starts, default=0))
+
+    def text_at(self, node: exp.Expr) -> str:
+        """The first character of the node's own text; empty where its place is not known."""
+        start = node.meta.get("start")
+        return "" if start is None else self._text[start : start + 1]
 
     def closed(self, node: exp.Expr, *allowed: str, hint: str) -> None:
         """Refuses a node that carries anything beside the allowed parts."""

@@ -82,6 +82,8 @@ class StatementReader:
             self._source.refuse(
                 table, "FROM takes one table of the directory.", "Write FROM table."
             )
+        if self._source.text_at(table.this) == "'":
+            self._source.refuse(table, "FROM takes a name, not a text.", "Write FROM table.")
         self._source.closed(
             table, "this", "db", "alias", hint="FROM takes one table of the directory."
         )
@@ -140,7 +142,12 @@ class StatementReader:
             for place, output in enumerate(outputs):
                 if output.name == name:
                     return place
-        if isinstance(node, exp.Literal) and not node.is_string and node.this.isdigit():
+        if (
+            isinstance(node, exp.Literal)
+            and not node.is_string
+            and node.this.isdigit()
+            and len(node.this) < 4
+        ):
             place = int(node.this)
             if 1 <= place <= len(outputs):
                 return place - 1
@@ -157,7 +164,12 @@ class StatementReader:
             return None
         self._source.closed(limit, "expression", hint="LIMIT takes a whole number.")
         node = limit.args["expression"]
-        if isinstance(node, exp.Literal) and not node.is_string and node.this.isdigit():
+        if (
+            isinstance(node, exp.Literal)
+            and not node.is_string
+            and node.this.isdigit()
+            and len(node.this) < 9
+        ):
             value = int(node.this)
             if value <= MAXIMUM_LIMIT:
                 return value
@@ -204,6 +216,8 @@ class StatementReader:
     def _count(self, node: exp.Count) -> Measure:
         self._source.closed(node, "this", "big_int", hint=f"Accepted are {AGGREGATES}.")
         inner = node.this
+        if inner is None:
+            self._source.refuse(node, "count() counts nothing.", "Write count(*).")
         if isinstance(inner, exp.Star):
             self._source.closed(inner, hint="count(*) takes the bare star.")
             return Count()

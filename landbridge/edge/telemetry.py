@@ -31,7 +31,14 @@ class Telemetry:
         parent = self._propagator.extract(
             {key: carrier[key] for key in ("traceparent",) if key in carrier}
         )
-        with self._tracer.start_as_current_span(step, context=parent, kind=SpanKind.SERVER) as span:
+        with self._tracer.start_as_current_span(
+            step,
+            context=parent,
+            kind=SpanKind.SERVER,
+            # An exception's text is for its reader; a span is for everybody's.
+            record_exception=False,
+            set_status_on_exception=False,
+        ) as span:
             headers: dict[str, str] = {}
             self._propagator.inject(headers)
             trace_id = format(span.get_span_context().trace_id, "032x")

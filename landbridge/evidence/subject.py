@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+
 from landbridge.evidence.finding import EvidenceError
 from landbridge.evidence.keyfile import read_key, write_key
 
@@ -39,6 +42,13 @@ class SubjectKey:
     def save(self, path: Path) -> None:
         """Write the key with mode 0600; an existing file is never overwritten."""
         write_key(path, f"{self._key.hex()}\n".encode())
+
+    def derived(self, label: str) -> SubjectKey:
+        """Another key for another use, so that digests of two uses cannot be compared (HKDF-Expand
+        with SHA-256, RFC 5869 section 2.3).
+        """
+        info = f"landbridge/{label}".encode()
+        return SubjectKey(HKDFExpand(SHA256(), _SIZE, info).derive(self._key))
 
     def digest(self, identifier: str) -> str:
         """HMAC-SHA256 of the identifier's UTF-8, in hexadecimal (RFC 2104)."""

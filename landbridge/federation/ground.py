@@ -89,7 +89,7 @@ class Ground:
         return self._settings(member.department, "node.toml", values)
 
     def gateway_settings(
-        self, addresses: Mapping[str, str], described: Mapping[str, Mapping[str, list[str]]]
+        self, addresses: Mapping[str, str], described: Mapping[str, Mapping[str, object]]
     ) -> Path:
         """Writes `gateway.toml` and the manifest of members beside it."""
         members = [

@@ -150,7 +150,13 @@ class Federation:
             node.await_ready()
             self._progress(f"node {name} listens on port {node.port}")
         addresses = {name: f"{HOST}:{node.port}" for name, node in self._nodes.items()}
-        described = {member.department: _offered(member) for member in members}
+        described = {
+            member.department: {
+                **_offered(member),
+                "log_key": self._nodes[member.department].log_key,
+            }
+            for member in members
+        }
         self._gateway = spawn(
             "gateway", "gateway", self._ground.gateway_settings(addresses, described)
         )

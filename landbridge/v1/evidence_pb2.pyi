@@ -26,19 +26,26 @@ class Receipt(_message.Message):
 
     ENTRY_FIELD_NUMBER: _builtins.int
     PROOF_FIELD_NUMBER: _builtins.int
+    ANSWER_SALT_FIELD_NUMBER: _builtins.int
     entry: _builtins.bytes
     """The entry itself, canonical JSON (RFC 8785)."""
     proof: _builtins.str
     """Index, inclusion proof and signed checkpoint in the C2SP tlog-proof text form."""
+    answer_salt: _builtins.bytes
+    """32 random bytes. The entry's `answer_digest` is SHA-256(answer_salt || answer), so that whoever
+    was given the answer can show that it is the one that was logged, and nobody can guess it from
+    the log. Empty for a refusal.
+    """
     def __init__(
         self,
         *,
         entry: _builtins.bytes = ...,
         proof: _builtins.str = ...,
+        answer_salt: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry", "proof", b"proof"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_salt", b"answer_salt", "entry", b"entry", "proof", b"proof"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -240,3 +240,56 @@ def test_hostile_text_is_one_clear_refusal(federation: FederationSimulator, text
     assert refused.value.reason in ("INVALID_QUESTION", "NOT_AVAILABLE", "UNBOUNDED_EXPRESSION")
     assert federation.entries()[-1].outcome == "refused"
     assert federation.explain("SELECT count(*) FROM people").cells == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT count(*) FROM people WHERE " + "ROW(" * 16 + "1" + ")" * 16 + " = 1",
+        "SELECT count(*) FROM people WHERE " + "DATE(" * 16 + "1" + ")" * 16 + " = 1",
+        "SELECT count(*) FROM people WHERE " + "DECIMAL(" * 14 + "1" + ")" * 14 + " = 1",
+        "SELECT count(*) FROM people" + " JOIN t" * 20,
+        "SELECT count(*) FROM people WHERE age" + "[1]" * 900,
+        "SELECT sum(" + "+".join(["age"] * 900) + ") FROM people",
+        "SELECT " + ", ".join(["avg(" + "+".join(["age"] * 300) + ")"] * 9) + " FROM people",
+        "SELECT count(*) FROM people WHERE " + " AND ".join(["age > 1"] * 400),
+        "SELECT count(*) FROM people WHERE " + "{" * 30 + "}" * 30,
+        "EXPLAIN SELECT 'Zoltan Q has X1'",
+    ],
+    ids=lambda text: text[:48],
+)
+def test_what_a_parser_would_choke_on_never_reaches_it(
+    federation: FederationSimulator, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Short texts can cost a backtracking parser seconds; the words alone are enough to refuse."""
+
+    def parse(*_: object, **__: object) -> None:
+        raise AssertionError("the parser was asked")
+
+    monkeypatch.setattr("sqlglot.parse", parse)
+    with pytest.raises(InvalidQuestion) as refused:
+        federation.query(text)
+    assert refused.value.reason == "INVALID_QUESTION"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column"),
+    [
+        ("SELECT count(*) FROM people\nWHERE upper(name) = 'X'", 2, 7),
+        ("SELECT count(*)\nFROM people\nHAVING count(*) > 1", 3, 1),
+        ("SELECT count(*) FROM people WHERE age = x'6e37'", 1, 42),
+        ("SELECT max(age) FROM people", 1, 8),
+        ("SELECT count(*) FROM people; SELECT 1", 1, 30),
+        ("SELECT count() FROM people", 1, 8),
+        ("SELECT count(*) FROM people LIMIT 99999999999", 1, 35),
+        ("SELECT count(*) FROM people ORDER BY " + "1" * 5_000, 1, 38),
+    ],
+)
+def test_a_refusal_says_where(
+    federation: FederationSimulator, text: str, line: int, column: int
+) -> None:
+    """Line and column of the first thing that is not accepted."""
+    with pytest.raises(InvalidQuestion) as refused:
+        federation.query(text)
+    assert refused.value.position is not None
+    assert (refused.value.position.line, refused.value.position.column) == (line, column)

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any
 
+import grpc
 import pytest
 
-from landbridge.errors import InvalidQuestion, Refused, Unauthenticated, Unavailable
+from landbridge.errors import (
+    Fault,
+    InvalidQuestion,
+    LandbridgeError,
+    Refused,
+    Unauthenticated,
+    Unavailable,
+    error,
+)
 from landbridge.evidence.receipt import verify_receipt
+from landbridge.v1 import gateway_pb2, node_pb2, question_pb2
 from policies.noise import draw
-from tests.people import TARGET, crowd
+from tests.people import PURPOSE, TARGET, crowd
 from tests.simulator import FederationSimulator
 
 Simulate = Callable[..., FederationSimulator]
@@ -282,3 +293,153 @@ def test_a_node_that_lies_spoils_the_answer_and_is_named(
         federation.query("SELECT district, count(*) AS n FROM people GROUP BY district")
     assert getattr(refused.value, "reason", "") == "ANSWER_REJECTED"
     assert federation.entries()[-1].outcome == "failed"
+
+
+def test_a_proof_of_another_entry_is_no_proof_of_this_answer(simulate: Simulate) -> None:
+    """A receipt is tied to the question: an old one, however valid, does not pass."""
+    federation = simulate({"north": crowd(50)})
+    kept: list[Any] = []
+    federation.nodes["north"].change = lambda reply: kept.append(type(reply).FromString(
+        reply.SerializeToString()))  # fmt: skip
+    federation.query("SELECT count(*) FROM people")
+    federation.nodes["north"].change = lambda reply: reply.receipt.CopyFrom(kept[0].receipt)
+    with pytest.raises(Fault, match="another entry"):
+        federation.query("SELECT count(*) FROM people WHERE age > 3")
+
+
+def test_the_log_commits_to_the_answer_without_telling_it(simulate: Simulate) -> None:
+    """With salt and answer anybody can check the digest; without the salt nobody can guess."""
+    federation = simulate({"north": crowd(50)})
+    request = gateway_pb2.QueryRequest(
+        sql="SELECT count(*) FROM people", purpose=PURPOSE, question_id="a" * 32
+    )
+    response = federation.gateway.Query(request, federation.context())
+    salt = response.receipt.answer_salt
+    response.ClearField("receipt")
+    committed = sha256(salt + response.SerializeToString(deterministic=True)).hexdigest()
+    assert federation.entries()[-1].answer_digest == committed
+    bare = sha256(response.SerializeToString(deterministic=True)).hexdigest()
+    assert federation.entries()[-1].answer_digest != bare
+
+
+def test_what_charged_before_a_refusal_stands_in_the_gateways_log(simulate: Simulate) -> None:
+    """One department's no refuses the whole; the others' charges are named all the same."""
+    federation = simulate({"north": crowd(50), "east": crowd(20)})
+    for age in range(3):
+        federation.query(f"SELECT count(*) FROM north.people WHERE age > {age}", epsilon=4)
+    with pytest.raises(Refused) as refused:
+        federation.query("SELECT count(*) FROM people", epsilon=4)
+    assert refused.value.rule == "north/contract.budget.recipient"
+    entry = federation.entries()[-1]
+    assert [part["department"] for part in entry.parts] == ["east"]
+    assert entry.charged_micro_rho > 0
+
+
+def test_one_odd_department_stops_nobody_else(simulate: Simulate) -> None:
+    """A node that refuses to describe itself is silent, and the others go on."""
+    federation = simulate({"north": crowd(5), "east": crowd(6)})
+    node = federation.nodes["east"]
+
+    def refuse(*_: object) -> None:
+        raise error("ACCESS_DENIED", rule="x" * 5_000)
+
+    node.servicer.Describe = refuse  # type: ignore[assignment, method-assign]
+    assert federation.departments.refresh() == ("east",)
+    assert federation.query("SELECT count(*) FROM north.people").rows() == [(5,)]
+
+
+def test_distinct_persons_of_several_departments_are_not_added_up(simulate: Simulate) -> None:
+    """One person in two departments would count twice with a confident error bar."""
+    terms = {"landbridgeUnitsSpan": 2}
+    federation = simulate({"north": crowd(50), "east": crowd(50)}, contract=terms)
+    with pytest.raises(InvalidQuestion, match="do not add up"):
+        federation.query("SELECT count(DISTINCT person_id) FROM people")
+    one = federation.query("SELECT count(DISTINCT person_id) FROM north.people")
+    assert one.rows() == [(50,)]
+
+
+def test_asking_departments_one_by_one_buys_nothing(simulate: Simulate) -> None:
+    """Whoever is asked, each department gives out only its share of a person's budget."""
+    terms = {"landbridgeUnitsSpan": 2}
+    federation = simulate({"north": crowd(50), "east": crowd(50)}, contract=terms)
+    alone = federation.explain("SELECT count(*) AS n FROM north.people").accuracy["n"]
+    both = federation.explain("SELECT count(*) AS n FROM people").accuracy["n"]
+    assert alone is not None
+    assert both is not None
+    assert both == pytest.approx(alone * 2**0.5, abs=1)
+
+
+def test_explain_shows_callers_their_own_words_and_no_digest(simulate: Simulate) -> None:
+    """A digest would let a caller look others up in the published log."""
+    federation = simulate({"north": crowd(5)})
+    plan = federation.explain("SELECT count(*) FROM people WHERE diagnosis = 'alice'")
+    assert '"alice"' in plan.question
+    entry = federation.entries()[-1]
+    assert entry.caller[:16] not in plan.question
+    digest = entry.question.split("<")[1].split(">")[0]
+    assert not entry.caller.startswith(digest)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "(age*4000000000000000)*(0*age)",
+        "(age*4000000000000000000)*0",
+        "0*((1.5*height)*4e17*4e17)",
+        "age*" + "*".join(["4000000000000000000"] * 9),
+        "income*income",
+        "height*1e300*1e300",
+    ],
+)
+def test_no_part_of_an_expression_can_overflow(simulate: Simulate, expression: str) -> None:
+    """An overflow would be an error that depends on whether a row is there."""
+    for rows in ([], [TARGET]):
+        federation = simulate({"north": rows})
+        with pytest.raises(InvalidQuestion) as refused:
+            federation.query(f"SELECT sum({expression}) FROM people")
+        assert refused.value.reason in ("UNBOUNDED_EXPRESSION", "INVALID_QUESTION")
+        counted = federation.query("SELECT count(income*income*income*income) AS n FROM people")
+        assert counted.rows() == [(len(rows),)]
+
+
+def test_a_very_wide_fan_out_still_leaves_its_entry(simulate: Simulate) -> None:
+    """What does not fit into one entry stands in several, never in none."""
+    federation = simulate({"north": crowd(5)})
+    parts = [
+        {"department": f"d{number}", "index": number, "leaf_hash": "0" * 64}
+        for number in range(1_000)
+    ]
+    with federation.recorder.request("query", question_id="a" * 32) as draft:
+        draft.note(parts=parts, members=[f"department_{n}" for n in range(1_000)])
+        draft.note(question="x" * 60_000)
+        draft.answered(b"")
+    entries = federation.entries()
+    assert [entry.kind for entry in entries] == ["parts"] * 5 + ["query"]
+    assert sum(len(entry.parts) for entry in entries) == 1_000
+    assert "shortened" in entries[-1].note
+
+
+def test_a_malformed_request_from_the_gateway_leaves_an_entry_too(simulate: Simulate) -> None:
+    """What cannot even be read is refused, and the refusal is in the node's log."""
+    federation = simulate({"north": crowd(5)})
+    node = federation.nodes["north"]
+    for method, request in (
+        ("Answer", node_pb2.AnswerRequest(question=question_pb2.Question(
+            measures=[question_pb2.Measure()]))),
+        ("Reply", node_pb2.ReplyRequest(arguments={"a": question_pb2.Literal()})),
+        ("Estimate", node_pb2.EstimateRequest.FromString(b"\xfa\x07\x01x")),
+    ):  # fmt: skip
+        before = len(federation.entries("north"))
+        with pytest.raises(grpc.RpcError):
+            node.call(f"/x/{method}", request.SerializeToString(), 5.0)
+        (entry,) = federation.entries("north")[before:]
+        assert (entry.outcome, entry.reason) == ("refused", "INVALID_ARGUMENT")
+
+
+def test_a_purpose_that_no_issuer_knows_never_stands_in_the_log(simulate: Simulate) -> None:
+    """It is text of a caller's own until the token allows it."""
+    federation = simulate({"north": crowd(5)})
+    for token in (None, "not.a.token"):
+        with pytest.raises(LandbridgeError):
+            federation.query("SELECT count(*) FROM people", purpose="Zoltan Q has X1", token=token)
+        assert federation.entries()[-1].purpose == ""

@@ -48,7 +48,7 @@ def test_decision_records_are_listed_and_short() -> None:
 
 
 def test_the_wheel_holds_landbridge_alone(tmp_path: Path) -> None:
-    """`gateway`, `nodes` and `policies` are not ours to install into other people's environments."""
+    """Generic names are not ours to install into other people's environments."""
     import sys
     import zipfile
 

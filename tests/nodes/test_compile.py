@@ -48,7 +48,7 @@ def test_compiled_cells_are_what_the_question_means(
         review(known, CONTRACT, Level.RESTRICTED)
     except LandbridgeError:
         return
-    plan = plan_release(known, CONTRACT, 0, ["here"])
+    plan = plan_release(known, CONTRACT, 0, 1)
     statement = compile_question(plan, CONTRACT)
     rows = database.cursor().execute(statement.sql, list(statement.parameters)).fetchall()
     expected = reference.answer(known, ROWS, CONTRACT)
@@ -83,5 +83,5 @@ def test_golden_pairs(path: Path) -> None:
 
     asked, expected = path.read_text().split("\n---\n")
     reading = read(asked, lambda *_: CONTRACT, Level.RESTRICTED)
-    statement = compile_question(plan_release(reading.question, CONTRACT, 0, ["here"]), CONTRACT)
+    statement = compile_question(plan_release(reading.question, CONTRACT, 0, 1), CONTRACT)
     assert f"{statement.sql}\n{list(statement.parameters)}\n" == expected

@@ -1,0 +1,135 @@
+"""The words of a text, before any grammar: a closed list, and how they may stand side by side.
+
+sqlglot's parser backtracks: some thirty characters can cost it seconds (nested type names, chained
+joins). Its tokenizer is linear, so everything that the question algebra has no use for is refused
+here, by its kind and place, and the parser only ever sees what it reads quickly.
+"""
+
+from __future__ import annotations
+
+import sqlglot
+from sqlglot import Token, TokenType
+from sqlglot.errors import SqlglotError
+
+from gateway.sql.source import position_of
+from landbridge.errors import LandbridgeError, Position, error
+
+MAXIMUM_WORDS = 2_000
+MAXIMUM_BRACKETS = 16
+MAXIMUM_JUNCTIONS = 128
+MAXIMUM_OPERATORS = 256
+MAXIMUM_PREFIXES = 16
+
+FUNCTIONS = frozenset({"count", "sum", "avg"})
+
+_NAMES = frozenset({TokenType.VAR, TokenType.IDENTIFIER, TokenType.FIRST})
+_MOMENTS = frozenset(
+    {TokenType.DATE, TokenType.TIMESTAMP, TokenType.TIMESTAMPNTZ, TokenType.DATETIME}
+)
+_VALUES = frozenset(
+    {TokenType.NUMBER, TokenType.STRING, TokenType.TRUE, TokenType.FALSE, TokenType.NULL}
+)
+_OPERATORS = frozenset({TokenType.PLUS, TokenType.DASH, TokenType.STAR})
+_COMPARISONS = frozenset(
+    {
+        TokenType.EQ, TokenType.NEQ, TokenType.LT, TokenType.LTE, TokenType.GT, TokenType.GTE,
+        TokenType.BETWEEN, TokenType.IN, TokenType.IS, TokenType.LIKE,
+    }
+)  # fmt: skip
+_JUNCTIONS = frozenset({TokenType.AND, TokenType.OR})
+_CLAUSES = frozenset(
+    {
+        TokenType.SELECT, TokenType.FROM, TokenType.WHERE, TokenType.GROUP_BY, TokenType.ORDER_BY,
+        TokenType.LIMIT, TokenType.DISTINCT, TokenType.ALIAS, TokenType.ASC, TokenType.DESC,
+    }
+)  # fmt: skip
+_MARKS = frozenset(
+    {TokenType.L_PAREN, TokenType.R_PAREN, TokenType.COMMA, TokenType.DOT, TokenType.SEMICOLON}
+)
+_ACCEPTED = (
+    _NAMES | _MOMENTS | _VALUES | _OPERATORS | _COMPARISONS | _JUNCTIONS | _CLAUSES | _MARKS
+    | {TokenType.NOT}
+)  # fmt: skip
+_ENDS = _NAMES | _MOMENTS | _VALUES | {TokenType.R_PAREN}
+_HINT = (
+    "A question is SELECT of count, sum and avg, FROM one table, with WHERE, GROUP BY, ORDER BY "
+    "and LIMIT."
+)
+
+
+def require_words(text: str) -> None:
+    """Raises INVALID_QUESTION at the first word that no question has."""
+    try:
+        words = sqlglot.tokenize(text, read="duckdb")
+    except (SqlglotError, ValueError):
+        raise error(
+            "INVALID_QUESTION",
+            "A quoted text or name does not end.",
+            hint="Close it with the quote that it begins with.",
+            position=Position(1, 1),
+        ) from None
+    if len(words) > MAXIMUM_WORDS:
+        raise error("INVALID_QUESTION", f"The text has more than {MAXIMUM_WORDS} words.")
+    _Words(text).check(words)
+
+
+class _Words:
+    """One pass over the words of a text."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._depth = self._junctions = self._operators = self._prefixes = 0
+
+    def check(self, words: list[Token]) -> None:
+        """Raises at the first word that is not accepted, or stands where it may not."""
+        before: Token | None = None
+        for word in words:
+            kind = word.token_type
+            if kind not in _ACCEPTED or (kind is TokenType.NOT and word.text == "!"):
+                shown = word.text[:30] if word.text.isprintable() else "This"
+                raise self._refusal(word, f"{shown!r} is not accepted here.", _HINT)
+            if before is not None:
+                self._neighbours(before, word)
+            self._count(word, before)
+            before = word
+
+    def _neighbours(self, before: Token, word: Token) -> None:
+        kind, earlier = word.token_type, before.token_type
+        if kind is TokenType.L_PAREN and earlier in _ENDS:
+            called = before.text.lower()
+            if earlier is not TokenType.VAR or called not in FUNCTIONS:
+                raise self._refusal(
+                    before,
+                    "This is no function of the question algebra.",
+                    f"Accepted are {', '.join(sorted(FUNCTIONS))}.",
+                )
+        if kind is TokenType.STRING and earlier in _ENDS and earlier not in _MOMENTS:
+            raise self._refusal(
+                word,
+                "A text cannot follow here.",
+                "Put an operator before it, or double its quote.",
+            )
+        if earlier is TokenType.SEMICOLON and kind is not TokenType.SEMICOLON:
+            raise self._refusal(word, "Only one statement is accepted.", _HINT)
+
+    def _count(self, word: Token, before: Token | None) -> None:
+        kind = word.token_type
+        self._depth += (kind is TokenType.L_PAREN) - (kind is TokenType.R_PAREN)
+        self._junctions += kind in _JUNCTIONS
+        self._operators += kind in _OPERATORS
+        prefix = kind is TokenType.NOT or (
+            kind is TokenType.DASH and (before is None or before.token_type not in _ENDS)
+        )
+        self._prefixes = self._prefixes + 1 if prefix else 0
+        for many, most, what in (
+            (self._depth, MAXIMUM_BRACKETS, "brackets inside one another"),
+            (self._junctions, MAXIMUM_JUNCTIONS, "AND and OR"),
+            (self._operators, MAXIMUM_OPERATORS, "operators"),
+            (self._prefixes, MAXIMUM_PREFIXES, "NOT or minus signs in a row"),
+        ):
+            if many > most:
+                raise self._refusal(word, f"There are more than {most} {what}.", "Ask for less.")
+
+    def _refusal(self, word: Token, message: str, hint: str) -> LandbridgeError:
+        place = position_of(self._text, word.start)
+        return error("INVALID_QUESTION", message, hint=hint, position=place)
