@@ -47,6 +47,8 @@ class Served:
 class Catalogue:
     """All members and what is known of them; `members` keeps the manifest's order.
 
+    `names` are those of members, tables and columns that a clearance may use.
+
     A member that never described itself is a member without an offer: it is named as missing where
     the manifest says that it serves a table.
     """
@@ -54,6 +56,7 @@ class Catalogue:
     members: tuple[str, ...]
     offers: Mapping[str, Offer]
     declared: Mapping[str, tuple[str, ...]]
+    names: Mapping[Level, frozenset[str]]
 
     def table(self, name: str, department: str | None) -> Served:
         """The contract of a table, for one department or for all that serve it.
@@ -91,6 +94,28 @@ def catalogue(
     members: Iterable[str], declared: Mapping[str, tuple[str, ...]], offers: Mapping[str, Offer]
 ) -> Catalogue:
     """A catalogue that nobody can change."""
+    known = tuple(members)
+    contracts = {
+        contract.digest: contract
+        for offer in offers.values()
+        for contract in offer.contracts.values()
+    }
+    names = {
+        clearance: frozenset(known).union(
+            *(
+                {contract.id}.union(
+                    column.name
+                    for column in contract.columns
+                    if column.level <= clearance or column.name == contract.unit
+                )
+                for contract in contracts.values()
+            )
+        )
+        for clearance in Level
+    }
     return Catalogue(
-        tuple(members), MappingProxyType(dict(offers)), MappingProxyType(dict(declared))
+        known,
+        MappingProxyType(dict(offers)),
+        MappingProxyType(dict(declared)),
+        MappingProxyType(names),
     )

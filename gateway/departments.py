@@ -99,7 +99,7 @@ class Departments:
         self._members = {member.department: member for member in members}
         self._report = report
         self._lock = threading.Lock()
-        self._offers: dict[str, Offer] = {}
+        self._known = self._catalogue_of({})
         self._silent: tuple[str, ...] = tuple(self._members)
         self._channels = {member.department: connect(member) for member in members}
         self._stubs = {
@@ -112,13 +112,8 @@ class Departments:
         return self._silent
 
     def catalogue(self) -> Catalogue:
-        """What is known of everybody now."""
-        with self._lock:
-            return catalogue(
-                self._members,
-                {name: member.contracts for name, member in self._members.items()},
-                self._offers,
-            )
+        """What is known of everybody now; the same object until a description changes."""
+        return self._known
 
     def refresh(self) -> tuple[str, ...]:
         """Asks every node to describe itself, and gives the names of those that did not.
@@ -133,6 +128,7 @@ class Departments:
             (),
         )
         described = set()
+        offers: dict[str, Offer] = {}
         for name, reply in asked.replies.items():
             try:
                 offer = _offer(self._members[name], reply)
@@ -140,12 +136,15 @@ class Departments:
                 self._report(f"department {name} serves a contract that cannot be used: {invalid}")
                 continue
             described.add(name)
-            with self._lock:
-                self._offers[name] = offer
+            offers[name] = offer
         for name, said in asked.refused.items():
             self._report(f"department {name} refuses to describe itself: {said.reason}")
-        self._silent = tuple(name for name in self._members if name not in described)
-        return self._silent
+        with self._lock:
+            offers = {**self._known.offers, **offers}
+            if offers != self._known.offers:
+                self._known = self._catalogue_of(offers)
+            self._silent = tuple(name for name in self._members if name not in described)
+            return self._silent
 
     def ask(
         self,
@@ -177,6 +176,10 @@ class Departments:
             except grpc.FutureCancelledError:
                 missing[name] = error("DEPARTMENT_MISSING")
         return Asked(replies, missing, refused)
+
+    def _catalogue_of(self, offers: Mapping[str, Offer]) -> Catalogue:
+        declared = {name: member.contracts for name, member in self._members.items()}
+        return catalogue(self._members, declared, offers)
 
     def close(self) -> None:
         """Closes every connection."""

@@ -62,7 +62,9 @@ class Planning:
         # What the caller wrote may hold anything, so only its keyed digest is logged until it has
         # become a typed question.
         draft.note(question_hash=draft.recorder.digest("text", sql))
-        reading = read(sql, resolve, caller.clearance)  # (2)
+        reading = read(  # (2)
+            sql, resolve, caller.clearance, known.names[caller.clearance]
+        )
         served = found[0]
         contract = served.contract
         draft.note(resource=contract.id, members=list(served.departments))

@@ -8,6 +8,7 @@ its line and column. What runs later is the node's own rendering of the typed qu
 from __future__ import annotations
 
 import logging
+from collections.abc import Container
 
 import sqlglot
 from sqlglot.errors import ParseError, SqlglotError
@@ -27,14 +28,16 @@ def silence() -> None:
     logging.getLogger("sqlglot").disabled = True
 
 
-def read(text: str, resolve: Resolve, clearance: Level) -> Reading:
-    """The question that the text asks.
+def read(
+    text: str, resolve: Resolve, clearance: Level, names: Container[str] = frozenset()
+) -> Reading:
+    """The question that the text asks; `names` are those that this caller may use.
 
     Raises InvalidQuestion with a position for anything outside the algebra, and NOT_AVAILABLE or
     LEVEL_FORBIDS for tables and columns that this caller may not use.
     """
     require_readable(text)
-    require_words(text)
+    require_words(text, names)
     try:
         statements = sqlglot.parse(text, read="duckdb")
     except ParseError as failure:

@@ -7,6 +7,8 @@ here, by its kind and place, and the parser only ever sees what it reads quickly
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 import sqlglot
 from sqlglot import Token, TokenType
 from sqlglot.errors import SqlglotError
@@ -57,8 +59,11 @@ _HINT = (
 )
 
 
-def require_words(text: str) -> None:
-    """Raises INVALID_QUESTION at the first word that no question has."""
+def require_words(text: str, names: Container[str]) -> None:
+    """Raises INVALID_QUESTION at the first word that no question has.
+
+    `names` are those of tables and columns, which may be words that SQL knows otherwise (temp).
+    """
     try:
         words = sqlglot.tokenize(text, read="duckdb")
     except (SqlglotError, ValueError):
@@ -70,14 +75,15 @@ def require_words(text: str) -> None:
         ) from None
     if len(words) > MAXIMUM_WORDS:
         raise error("INVALID_QUESTION", f"The text has more than {MAXIMUM_WORDS} words.")
-    _Words(text).check(words)
+    _Words(text, names).check(words)
 
 
 class _Words:
     """One pass over the words of a text."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, names: Container[str]) -> None:
         self._text = text
+        self._names = names
         self._depth = self._junctions = self._operators = self._prefixes = 0
 
     def check(self, words: list[Token]) -> None:
@@ -85,9 +91,12 @@ class _Words:
         before: Token | None = None
         for word in words:
             kind = word.token_type
-            if kind not in _ACCEPTED or (kind is TokenType.NOT and word.text == "!"):
+            named = kind not in _ACCEPTED and word.text.lower() in self._names
+            if not (named or kind in _ACCEPTED) or (kind is TokenType.NOT and word.text == "!"):
                 shown = word.text[:30] if word.text.isprintable() else "This"
-                raise self._refusal(word, f"{shown!r} is not accepted here.", _HINT)
+                raise self._refusal(
+                    word, f"{shown!r} is not accepted here.", f"{_HINT} A name can be quoted."
+                )
             if before is not None:
                 self._neighbours(before, word)
             self._count(word, before)
@@ -95,7 +104,8 @@ class _Words:
 
     def _neighbours(self, before: Token, word: Token) -> None:
         kind, earlier = word.token_type, before.token_type
-        if kind is TokenType.L_PAREN and earlier in _ENDS:
+        ended = earlier in _ENDS or earlier not in _ACCEPTED  # a name that SQL knows otherwise
+        if kind is TokenType.L_PAREN and ended:
             called = before.text.lower()
             if earlier is not TokenType.VAR or called not in FUNCTIONS:
                 raise self._refusal(
@@ -103,7 +113,7 @@ class _Words:
                     "This is no function of the question algebra.",
                     f"Accepted are {', '.join(sorted(FUNCTIONS))}.",
                 )
-        if kind is TokenType.STRING and earlier in _ENDS and earlier not in _MOMENTS:
+        if kind is TokenType.STRING and ended and earlier not in _MOMENTS:
             raise self._refusal(
                 word,
                 "A text cannot follow here.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
@@ -19,6 +20,7 @@ from landbridge.errors import (
     error,
 )
 from landbridge.evidence.receipt import verify_receipt
+from landbridge.levels import Level
 from landbridge.v1 import gateway_pb2, node_pb2, question_pb2
 from policies.noise import draw
 from tests.people import PURPOSE, TARGET, crowd
@@ -443,3 +445,29 @@ def test_a_purpose_that_no_issuer_knows_never_stands_in_the_log(simulate: Simula
         with pytest.raises(LandbridgeError):
             federation.query("SELECT count(*) FROM people", purpose="Zoltan Q has X1", token=token)
         assert federation.entries()[-1].purpose == ""
+
+
+def test_a_column_may_have_a_name_that_sql_knows_otherwise() -> None:
+    """`temp` is a keyword to a parser and a temperature to a weather office."""
+    from gateway.sql import read
+    from policies.canonical import text
+    from tests.people import contract
+
+    known = contract()
+    renamed = replace(
+        known,
+        columns=tuple(
+            replace(column, name="temp" if column.name == "age" else column.name)
+            for column in known.columns
+        ),
+    )
+    for name in ("temp", '"temp"', "people.temp"):
+        reading = read(
+            f"SELECT avg({name}) FROM people WHERE {name} > 3 ORDER BY 1",
+            lambda *_: renamed,
+            Level.OPEN,
+            frozenset({"temp", "people"}),
+        )
+        assert "sum(temp)" in text(reading.question)
+    with pytest.raises(InvalidQuestion, match="not accepted"):
+        read("SELECT avg(temp) FROM people", lambda *_: renamed, Level.OPEN, frozenset())
