@@ -45,6 +45,8 @@ def cell_text(column: Column, cell: Cell) -> str:
         return "NULL"
     if isinstance(value, datetime):
         return value.isoformat(sep=" ")
+    if isinstance(value, float) and half_width == 0:
+        return f"{value:.10g}"  # exact, and readable: what follows is the division's own
     if not column.released or half_width == 0 or isinstance(value, bool | str):
         return str(value)
     if half_width is None:

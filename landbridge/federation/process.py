@@ -82,7 +82,7 @@ def spawn(name: str, module: str, settings: Path) -> ServerProcess:
     log = settings.parent / "stderr.log"
     with log.open("wb") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-m", module, "serve", str(settings), "--with-parent"],
+            [sys.executable, "-P", "-m", module, "serve", str(settings), "--with-parent"],
             cwd=settings.parent,
             env=environment(),
             stdin=subprocess.PIPE,
@@ -95,7 +95,7 @@ def spawn(name: str, module: str, settings: Path) -> ServerProcess:
 def run_load(settings: Path, arguments: list[str]) -> subprocess.Popen[bytes]:
     """Starts `python -m nodes load`; its report comes on standard output."""
     return subprocess.Popen(
-        [sys.executable, "-m", "nodes", "load", str(settings), *arguments],
+        [sys.executable, "-P", "-m", "nodes", "load", str(settings), *arguments],
         cwd=settings.parent,
         env=environment(),
         stdin=subprocess.DEVNULL,

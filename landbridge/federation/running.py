@@ -31,6 +31,7 @@ class Federation:
         self._temporary = temporary
         self._nodes: dict[str, ServerProcess] = {}
         self._gateway: ServerProcess | None = None
+        self._loading: list[subprocess.Popen[bytes]] = []
         self.loaded: dict[str, list[dict[str, object]]] = {}
 
     @classmethod
@@ -113,9 +114,16 @@ class Federation:
 
     def close(self) -> None:
         """Ends every process, and removes a temporary state folder."""
+        for load in self._loading:
+            load.kill()
+            load.communicate()
+        self._loading.clear()
         servers = [*([self._gateway] if self._gateway else []), *self._nodes.values()]
         for server in servers:  # all are asked before one is waited for
-            server.ask_to_stop()
+            if server.port:
+                server.ask_to_stop()
+            else:
+                server.kill()  # it is not ready, so there is nothing to end in order
         for server in servers:
             server.stop()
         self._nodes, self._gateway = {}, None
@@ -170,11 +178,16 @@ class Federation:
     def _loads(self, member: MemberFolder) -> list[subprocess.Popen[bytes]]:
         settings = self._ground.node_settings(member, member.port)
         if member.script.exists():
-            return [run_load(settings, ["--script", str(member.script)])]
-        return [run_load(settings, [name, str(path)]) for name, path in member.files.items()]
+            arguments = [["--script", str(member.script)]]
+        else:
+            arguments = [[name, str(path)] for name, path in member.files.items()]
+        started = [run_load(settings, each) for each in arguments]
+        self._loading += started
+        return started
 
     def _await_load(self, member: MemberFolder, load: subprocess.Popen[bytes]) -> None:
         output, errors = load.communicate()
+        self._loading.remove(load)
         if load.returncode != 0:
             words = errors.decode("utf-8", "replace").strip().splitlines()
             raise ProcessFailed(

@@ -1,0 +1,106 @@
+"""`landbridge call`: a department's handler, for one subject."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from landbridge.cli import receipt_file
+from landbridge.cli.connection import Address, Authority, Purpose, TokenFile, connected
+from landbridge.cli.ending import OperatorError
+from landbridge.cli.formats import Page, receipt_document, write_json
+from landbridge.cli.receipt_file import ReceiptFile
+from landbridge.cli.terminal import say, tell
+from landbridge.errors import LandbridgeError
+
+if TYPE_CHECKING:
+    from landbridge.directory import Directory
+
+_WHOLE: Final = re.compile(r"[+-]?[0-9]{1,19}")
+
+
+def call(
+    handler: Annotated[
+        str, typer.Argument(metavar="HANDLER", help="department.handler", show_default=False)
+    ],
+    purpose: Purpose,
+    arg: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--arg",
+            metavar="NAME=VALUE",
+            help="An argument of the handler; may be given several times.",
+        ),
+    ] = None,
+    format_: Annotated[
+        Page, typer.Option("--format", help="How the reply is written to standard output.")
+    ] = Page.TABLE,
+    receipt: ReceiptFile = None,
+    address: Address = "",
+    ca: Authority = None,
+    token_file: TokenFile = None,
+) -> None:
+    """Ask a department's handler about one subject.
+
+    The reply is one of the handler's declared codes. An argument is sent in the type that the
+    directory declares for it, so that an identifier made of digits stays text.
+    """
+    texts = _pairs(arg or [])
+    receipt_file.require_place(receipt)
+    with connected(address, ca, token_file) as client:
+        values = _typed(handler, texts, client.directory())
+        try:
+            reply = client.call(handler, purpose=purpose, **values)
+        except LandbridgeError as refusal:
+            receipt_file.keep_refused(receipt, refusal)
+            raise
+    if format_ is Page.JSON:
+        write_json(
+            {
+                "handler": handler,
+                "code": reply.code,
+                "version": reply.version,
+                "receipt": receipt_document(reply.receipt),
+            }
+        )
+    else:
+        say(reply.code)
+        tell(f"{handler}, version {reply.version}")
+    receipt_file.keep(receipt, reply.receipt)
+
+
+def _pairs(given: list[str]) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or not name.isidentifier() or name == "purpose":
+            raise OperatorError("--arg takes NAME=VALUE, for example --arg tailnum=N14228.")
+        if name in pairs:
+            raise OperatorError(f"The argument {name} is given twice.")
+        pairs[name] = value
+    return pairs
+
+
+def _typed(handler: str, texts: dict[str, str], directory: Directory) -> dict[str, int | str]:
+    """The values in the declared types; a handler that is not listed gets texts, and refuses."""
+    declared = dict(
+        argument.split(": ", 1)
+        for member in directory.members
+        for offered in member.handlers
+        if offered.name == handler
+        for argument in offered.arguments
+        if ": " in argument
+    )
+    return {
+        name: _integer(name, text) if declared.get(name) == "integer" else text
+        for name, text in texts.items()
+    }
+
+
+def _integer(name: str, text: str) -> int:
+    # int() alone would also take 1_000, spaces and other scripts' digits.
+    if not _WHOLE.fullmatch(text):
+        raise OperatorError(f"The argument {name} must be a whole number.")
+    return int(text)

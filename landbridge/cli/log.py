@@ -1,0 +1,157 @@
+"""`landbridge log`: reading and checking published logs and receipts, asking nobody."""
+
+from __future__ import annotations
+
+from collections import deque
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from landbridge.cli import receipt_file
+from landbridge.cli.ending import OperatorError, sentence
+from landbridge.cli.formats import Page, write_json
+from landbridge.cli.terminal import page, plain, say, tell
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.table import Table
+
+    from landbridge.evidence import Verification
+
+Key = Annotated[
+    str | None,
+    typer.Option(
+        "--key",
+        metavar="VKEY_OR_FILE",
+        help="The log's verifier key, or a file that holds it; from somebody other than the log's "
+        "keeper.",
+    ),
+]
+
+
+def show(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A published log folder.", show_default=False)
+    ],
+    last: Annotated[
+        int | None,
+        typer.Option("--last", min=1, metavar="N", help="Only the last N entries."),
+    ] = None,
+    format_: Annotated[
+        Page, typer.Option("--format", help="json: one entry a line, with its index.")
+    ] = Page.TABLE,
+    key: Key = None,
+) -> None:
+    """Show the entries of a log, once the whole log is verified."""
+    log = _verified(folder, _key(key))
+    entries = deque(((index, fields(entry)) for index, entry in log.entries()), maxlen=last)
+    if format_ is Page.JSON:
+        for index, found in entries:
+            write_json({"index": index, **found}, indent=None)
+    else:
+        page().print(table(entries))
+    _tell_whose(log)
+
+
+def verify(
+    evidence: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR_OR_RECEIPT",
+            help="A published log folder, or a receipt that --receipt wrote.",
+            show_default=False,
+        ),
+    ],
+    key: Key = None,
+) -> None:
+    """Verify a whole log, or one receipt.
+
+    Exit status 1 says that it does not hold; the first bad file and entry are named.
+    """
+    vkey = _key(key)
+    if evidence.is_dir():
+        log = _verified(evidence, vkey)
+        say(f"verified: {log.origin}, {log.size} entries, root {log.root.hex()}")
+        _tell_whose(log)
+        return
+    receipt = receipt_file.read(evidence)
+    if vkey is None:
+        raise OperatorError(
+            "A receipt is verified with its log's key: give --key, for example the file vkey of "
+            "the log folder."
+        )
+    found = receipt.verify(vkey)
+    say(f"verified: entry {found.index} of {found.size} in {found.origin}")
+
+
+def fields(entry: bytes) -> dict[str, Any]:
+    """The fields of an entry; of one that this version cannot read, why."""
+    from landbridge.evidence import EvidenceError, decode
+
+    try:
+        return dict(decode(entry))
+    except EvidenceError as problem:
+        return {"unreadable": problem.what}
+
+
+def table(entries: Iterable[tuple[int, dict[str, Any]]], *, brief: bool = False) -> Table:
+    """Who asked what, why, and how it ended: a line per entry; `brief` leaves day and why out."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name in ("entry", "time (UTC)", "event", "organisation", "purpose", "question"):
+        if not (brief and name == "purpose"):
+            shown.add_column(name, overflow="fold", no_wrap=name in ("entry", "time (UTC)"))
+    for index, found in entries:
+        event = [str(found[name]) for name in ("kind", "outcome", "reason") if found.get(name)]
+        moment = str(found.get("time", ""))[:19].replace("T", " ")
+        cells = (
+            str(index),
+            moment[11:] if brief else moment,
+            " ".join(event) or str(found.get("unreadable", "")),
+            str(found.get("organisation", "")),
+            *(() if brief else (str(found.get("purpose", "")),)),
+            str(found.get("question") or found.get("resource", "")),
+        )
+        shown.add_row(*(Text(plain(cell)) for cell in cells))
+    return shown
+
+
+def _verified(folder: Path, vkey: str | None) -> Verification:
+    from landbridge.evidence import verify_folder
+
+    if not folder.is_dir():
+        raise OperatorError(f"There is no log folder {folder}.")
+    if not any((folder / name).exists() for name in ("checkpoint", "vkey", "tile")):
+        inside = folder / "log"
+        hint = f"; {inside} is one" if (inside / "checkpoint").exists() else ""
+        raise OperatorError(f"{folder} is no log folder{hint}: it holds no checkpoint.")
+    return verify_folder(folder, vkey)
+
+
+def _tell_whose(log: Verification) -> None:
+    if log.own_key:
+        tell(
+            "The key was the folder's own: the log agrees with itself. To know whose it is, give "
+            "--key."
+        )
+
+
+def _key(given: str | None) -> str | None:
+    """The verifier key: a file's one line, or the text itself."""
+    if given is None:
+        return None
+    try:
+        if Path(given).is_file():
+            return Path(given).read_text(encoding="utf-8").strip()
+    except OSError as problem:
+        raise OperatorError(sentence(problem)) from None
+    except UnicodeDecodeError:
+        raise OperatorError(f"{given} holds no verifier key.") from None
+    if "+" not in given:
+        raise OperatorError(f"{given} is neither a verifier key nor a file that holds one.")
+    return given
