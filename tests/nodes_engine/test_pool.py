@@ -167,7 +167,7 @@ def test_many_threads_share_few_workers(people: Path) -> None:
         replies = list(threads.map(ask, range(60)))
     pids = engine.pids
     assert replies == ["failed" if n % 10 == 9 else n for n in range(60)]
-    assert 1 <= len(pids) <= 2
+    assert len(pids) <= 2  # none while a replacement is starting
     engine.close()
     for pid in pids:
         gone(pid)
