@@ -11,7 +11,7 @@ from nodes.release import release
 from policies.contract import Allowance, Column, Contract, Disclosure, Method, Type
 from policies.disclosure import plan_release
 from policies.noise import draw
-from policies.question import Count, Question
+from policies.question import Count, Question, Whole
 
 CELLS: Final = 1_000
 ROUNDS: Final = 25
@@ -21,7 +21,7 @@ def measure(say: Say) -> Row:
     """Milliseconds for one count in each of 1,000 cells."""
     say(f"releasing {CELLS:,} cells {ROUNDS} times")
     contract = _contract()
-    plan = plan_release(Question("visits", (Count(),), ("ward",)), contract, 0, 1)
+    plan = plan_release(Question("visits", (Count(),), (Whole("ward"),)), contract, 0, 1)
     rows = [(place, 100 + place) for place in range(CELLS)]
     exact = [count for _, count in rows]
     ours, floor = in_turn(

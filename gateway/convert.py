@@ -10,11 +10,14 @@ from policies.question import (
     All,
     AnyOf,
     Arithmetic,
+    Bucketed,
+    Case,
     ColumnOf,
     Comparison,
     Constant,
     Count,
     Expression,
+    GroupKey,
     IsNull,
     Measure,
     Membership,
@@ -24,14 +27,24 @@ from policies.question import (
     Prefix,
     Question,
     Relation,
+    Span,
     Sum,
+    Truncated,
     Units,
+    Whole,
 )
 
 _OPERATORS = {
     Operator.ADD: question_pb2.Arithmetic.OPERATOR_ADD,
     Operator.SUBTRACT: question_pb2.Arithmetic.OPERATOR_SUBTRACT,
     Operator.MULTIPLY: question_pb2.Arithmetic.OPERATOR_MULTIPLY,
+}
+_SPANS = {
+    Span.DAY: question_pb2.Truncation.UNIT_DAY,
+    Span.WEEK: question_pb2.Truncation.UNIT_WEEK,
+    Span.MONTH: question_pb2.Truncation.UNIT_MONTH,
+    Span.QUARTER: question_pb2.Truncation.UNIT_QUARTER,
+    Span.YEAR: question_pb2.Truncation.UNIT_YEAR,
 }
 _RELATIONS = {
     Relation.EQUAL: question_pb2.Comparison.OPERATOR_EQUAL,
@@ -47,10 +60,24 @@ def question_to(question: Question) -> question_pb2.Question:
     """The wire form of a typed question."""
     return question_pb2.Question(
         contract=question.contract,
-        group_by=[question_pb2.GroupKey(column=name) for name in question.group_by],
+        group_by=[_key(key) for key in question.group_by],
         where=None if question.where is None else _predicate(question.where),
         measures=[_measure(measure) for measure in question.measures],
     )
+
+
+def _key(key: GroupKey) -> question_pb2.GroupKey:
+    match key:
+        case Whole(column):
+            return question_pb2.GroupKey(column=column)
+        case Truncated(column, span):
+            truncation = question_pb2.Truncation(column=column, unit=_SPANS[span])
+            return question_pb2.GroupKey(truncation=truncation)
+        case Bucketed(column, low, high, count):
+            bucket = question_pb2.Bucket(column=column, low=low, high=high, count=count)
+            return question_pb2.GroupKey(bucket=bucket)
+        case _:
+            assert_never(key)
 
 
 def _measure(measure: Measure) -> question_pb2.Measure:
@@ -78,6 +105,14 @@ def _expression(expression: Expression) -> question_pb2.Expression:
                     operator=_OPERATORS[operator],
                     left=_expression(left),
                     right=_expression(right),
+                )
+            )
+        case Case(when, then, otherwise):
+            return question_pb2.Expression(
+                case=question_pb2.Case(
+                    when=_predicate(when),
+                    then=_expression(then),
+                    otherwise=None if otherwise is None else _expression(otherwise),
                 )
             )
         case _:

@@ -60,7 +60,10 @@ def answer_notes(
         found.insert(0, Note("missing", f"No answer came from {', '.join(missing)}."))
     if untold:
         found.append(
-            Note("untold", f"{untold} averages have too few rows for the noise and are NULL.")
+            Note(
+                "untold",
+                f"{untold} numbers are lost in the noise, mostly for want of rows, and are NULL.",
+            )
         )
     if remembered:
         found.append(Note("remembered", "Answered before: the same numbers, free of charge."))

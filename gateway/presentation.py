@@ -1,4 +1,4 @@
-"""What a caller sees of a question's cells: output columns, order and limit.
+"""What a caller sees of a question's cells: output columns, which rows, order and limit.
 
 All of it happens after release, on released numbers only.
 """
@@ -7,29 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from policies.question import Measure, Question
+from gateway.scalar import Scalar
+from policies.question import GroupKey, Question, Relation
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A grouping column."""
+    """A grouping key."""
 
-    column: str
-
-
-@dataclass(frozen=True, slots=True)
-class Number:
-    """One measure as it is."""
-
-    measure: Measure
-
-
-@dataclass(frozen=True, slots=True)
-class Mean:
-    """A sum over the count of the rows that it was taken over."""
-
-    sum: Measure
-    count: Measure
+    key: GroupKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +23,42 @@ class Output:
     """One column of the answer."""
 
     name: str
-    source: Key | Number | Mean
+    source: Key | Scalar
+
+
+@dataclass(frozen=True, slots=True)
+class Holds:
+    """HAVING: a released number compared with a literal; unknown where there is no number."""
+
+    left: Scalar
+    relation: Relation
+    literal: int | float
+
+
+@dataclass(frozen=True, slots=True)
+class Both:
+    """AND of two."""
+
+    left: Having
+    right: Having
+
+
+@dataclass(frozen=True, slots=True)
+class Either:
+    """OR of two."""
+
+    left: Having
+    right: Having
+
+
+@dataclass(frozen=True, slots=True)
+class Neither:
+    """NOT."""
+
+    of: Having
+
+
+Having = Holds | Both | Either | Neither
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +72,10 @@ class Ordering:
 
 @dataclass(frozen=True, slots=True)
 class Presentation:
-    """Outputs in the order of SELECT, then ORDER BY and LIMIT (None: all rows)."""
+    """Outputs in the order of SELECT, then HAVING, ORDER BY and LIMIT (None: all rows)."""
 
     outputs: tuple[Output, ...]
+    having: Having | None = None
     order: tuple[Ordering, ...] = ()
     limit: int | None = None
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime
+from typing import assert_never
 
 from gateway.answered import Answered, Explained
 from gateway.combine import Combined, expected_noise
 from gateway.notes import Note, answer_notes, plan_notes
 from gateway.planning import Plan
-from gateway.presentation import Key, Mean, Number, Output
+from gateway.presentation import Key, Output
+from gateway.scalar import Number, is_whole
 from gateway.table import Cell, half_width
 from landbridge.literals import to_literal
 from landbridge.v1 import gateway_pb2, node_pb2, release_pb2
 from policies.accounting import shown
 from policies.contract import Method, Type
-from policies.question import Sum
+from policies.question import Bucketed, GroupKey, Truncated, Whole
 
 _TYPES = {
     Type.INTEGER: gateway_pb2.ResultColumn.TYPE_INTEGER,
@@ -32,10 +33,16 @@ def query_response(answered: Answered) -> gateway_pb2.QueryResponse:
     plan, replies = answered.plan, answered.replies
     remembered = all(reply.release.remembered for reply in replies.values())
     charged = any(reply.charged_micro_rho for reply in replies.values())
+    columns = [_column(plan, output) for output in plan.presentation.outputs]
     return gateway_pb2.QueryResponse(
-        columns=[_column(plan, output) for output in plan.presentation.outputs],
+        columns=columns,
         rows=[
-            gateway_pb2.ResultRow(values=[_value(cell) for cell in row]) for row in answered.rows
+            gateway_pb2.ResultRow(
+                values=[
+                    _value(cell, column.type) for cell, column in zip(row, columns, strict=True)
+                ]
+            )
+            for row in answered.rows
         ],
         notes=_notes(answer_notes(plan, answered.missing, answered.untold, remembered=remembered)),
         missing=answered.missing,
@@ -98,29 +105,37 @@ def _notes(notes: Iterable[Note]) -> list[gateway_pb2.Note]:
 
 
 def _column(plan: Plan, output: Output) -> gateway_pb2.ResultColumn:
-    match output.source:
-        case Key(name):
-            kind = _TYPES[plan.contract.by_name[name].type]
-        case Mean():
-            kind = gateway_pb2.ResultColumn.TYPE_REAL
-        case Number(measure):
-            steps = {m.measure: m.step for m in plan.release.mechanisms}
-            whole = not isinstance(measure, Sum) or steps[measure] == 1.0
-            kind = (
-                gateway_pb2.ResultColumn.TYPE_INTEGER
-                if whole
-                else gateway_pb2.ResultColumn.TYPE_REAL
-            )
+    if isinstance(output.source, Key):
+        kind = _key_type(plan, output.source.key)
+    else:
+        steps = {m.measure: m.step for m in plan.release.mechanisms}
+        whole = is_whole(output.source, steps)
+        kind = (
+            gateway_pb2.ResultColumn.TYPE_INTEGER if whole else gateway_pb2.ResultColumn.TYPE_REAL
+        )
     return gateway_pb2.ResultColumn(
         name=output.name, type=kind, released=not isinstance(output.source, Key)
     )
 
 
-def _value(cell: Cell) -> gateway_pb2.ResultValue:
+def _key_type(plan: Plan, key: GroupKey) -> gateway_pb2.ResultColumn.Type.ValueType:
+    match key:
+        case Whole(column):
+            return _TYPES[plan.contract.by_name[column].type]
+        case Truncated():
+            return gateway_pb2.ResultColumn.TYPE_DATE
+        case Bucketed():
+            return gateway_pb2.ResultColumn.TYPE_INTEGER
+        case _:
+            assert_never(key)
+
+
+def _value(cell: Cell, kind: gateway_pb2.ResultColumn.Type.ValueType) -> gateway_pb2.ResultValue:
     message = gateway_pb2.ResultValue()
     value = cell.value
     if value is not None:
-        assert isinstance(value, int | float | str | bool | date | datetime)
+        if kind == gateway_pb2.ResultColumn.TYPE_REAL and isinstance(value, int):
+            value = float(value)  # a column has one type
         message.value.CopyFrom(to_literal(value))
     if cell.half_width is not None:
         message.half_width = cell.half_width
@@ -128,7 +143,7 @@ def _value(cell: Cell) -> gateway_pb2.ResultValue:
 
 
 def _accuracy(plan: Plan, output: Output) -> gateway_pb2.ExpectedAccuracy:
-    """Known beforehand for counts and sums; an average's depends on how many rows there are."""
+    """Known beforehand for counts and sums; that of a ratio depends on the numbers."""
     found = gateway_pb2.ExpectedAccuracy(column=output.name)
     if isinstance(output.source, Number):
         mechanism = next(m for m in plan.release.mechanisms if m.measure == output.source.measure)

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import operator
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import assert_never
 
 from gateway.combine import Combined
-from gateway.presentation import Key, Mean, Number, Ordering, Presentation
+from gateway.presentation import Both, Either, Having, Holds, Key, Neither, Ordering, Presentation
+from gateway.scalar import Scalar, estimate
 from policies.contract import Value
 from policies.disclosure import ReleasePlan
-from policies.question import Measure
+from policies.question import Measure, Relation
+
+_RELATIONS: Mapping[Relation, Callable[[float, float], bool]] = {
+    Relation.EQUAL: operator.eq,
+    Relation.NOT_EQUAL: operator.ne,
+    Relation.LESS: operator.lt,
+    Relation.LESS_OR_EQUAL: operator.le,
+    Relation.GREATER: operator.gt,
+    Relation.GREATER_OR_EQUAL: operator.ge,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,23 +40,22 @@ Row = tuple[Cell, ...]
 def rows(
     plan: ReleasePlan, presentation: Presentation, combined: Sequence[Combined]
 ) -> tuple[list[Row], int]:
-    """The rows in the caller's order, and how many means there were too few rows to tell."""
-    numbers = {part.mechanism.measure: part for part in combined}
+    """The rows in the caller's order, and how many numbers were lost in their noise."""
+    numbers = _Numbers(combined)
     keys = product(*([*axis.values, *([None] if axis.null_last else [])] for axis in plan.axes))
-    places = {axis.column: place for place, axis in enumerate(plan.axes)}
+    places = {axis.key: place for place, axis in enumerate(plan.axes)}
     untold = 0
     found: list[Row] = []
     for cell, combination in enumerate(keys):
+        if presentation.having is not None and not numbers.holds(presentation.having, cell):
+            continue
         row = []
         for output in presentation.outputs:
-            match output.source:
-                case Key(column):
-                    row.append(Cell(combination[places[column]]))
-                case Number(measure):
-                    row.append(_number(numbers, measure, cell))
-                case Mean(total, count):
-                    row.append(_mean(numbers[total], numbers[count], cell))
-                    untold += row[-1].value is None
+            if isinstance(output.source, Key):
+                row.append(Cell(combination[places[output.source.key]]))
+            else:
+                row.append(numbers.cell(output.source, cell))
+                untold += row[-1].value is None
         found.append(tuple(row))
     for ordering in reversed(presentation.order):
         _sort(found, ordering)
@@ -61,31 +72,37 @@ def half_width(part: Combined) -> float:
     return max(1, math.ceil(part.factor * part.deviation - 0.5)) * part.mechanism.step
 
 
-def _number(numbers: dict[Measure, Combined], measure: Measure, cell: int) -> Cell:
-    part = numbers[measure]
-    step, centre = part.mechanism.step, part.mechanism.centre_units
-    units, width = part.units[cell], half_width(part)
-    if part.mechanism.counted is not None:
-        # The sum was taken from the centre of the range; the counted rows put it back.
-        count = numbers[part.mechanism.counted]
-        units += centre * count.units[cell]
-        width = math.hypot(width, centre * step * half_width(count))
-    return Cell(units if step == 1.0 else units * step, width)
+class _Numbers:
+    """The released measures, and what follows from them cell by cell."""
 
+    def __init__(self, combined: Sequence[Combined]) -> None:
+        self._released: dict[Measure, Combined] = {p.mechanism.measure: p for p in combined}
+        self._widths = {measure: half_width(p) for measure, p in self._released.items()}
 
-def _mean(total: Combined, count: Combined, cell: int) -> Cell:
-    """A ratio of two noisy numbers, with the error of first order (delta method).
+    def cell(self, scalar: Scalar, cell: int) -> Cell:
+        found = estimate(scalar, self._released, self._widths, cell)
+        return Cell(found.value, found.half_width(self._widths))
 
-    Too few rows for the noise give NULL: the ratio would be noise.
-    """
-    rows_counted, width = count.units[cell], half_width(count)
-    if rows_counted <= max(width, 0):
-        return Cell(None)
-    step = total.mechanism.step
-    centre = total.mechanism.centre_units * step
-    above = total.units[cell] * step / rows_counted
-    error = math.hypot(half_width(total), above * width) / rows_counted
-    return Cell(centre + above, error)
+    def holds(self, having: Having, cell: int) -> bool:
+        """TRUE, in SQL's three-valued logic."""
+        return self._truth(having, cell) is True
+
+    def _truth(self, having: Having, cell: int) -> bool | None:
+        match having:
+            case Holds(left, relation, literal):
+                value = estimate(left, self._released, self._widths, cell).value
+                return None if value is None else _RELATIONS[relation](value, literal)
+            case Both(left, right):
+                parts = (self._truth(left, cell), self._truth(right, cell))
+                return False if False in parts else None if None in parts else True
+            case Either(left, right):
+                parts = (self._truth(left, cell), self._truth(right, cell))
+                return True if True in parts else None if None in parts else False
+            case Neither(of):
+                inner = self._truth(of, cell)
+                return None if inner is None else not inner
+            case _:
+                assert_never(having)
 
 
 def _sort(found: list[Row], ordering: Ordering) -> None:
@@ -94,7 +111,7 @@ def _sort(found: list[Row], ordering: Ordering) -> None:
 
     def value(row: Row) -> Value:
         cell = row[ordering.output].value
-        assert cell is not None
+        assert cell is not None  # taken out above
         return cell
 
     present.sort(key=value, reverse=ordering.descending)

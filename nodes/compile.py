@@ -18,11 +18,13 @@ from typing import assert_never
 
 from policies.bounds import Interval
 from policies.contract import Column, Contract, Type, Value
-from policies.disclosure import Mechanism, ReleasePlan
+from policies.disclosure import Axis, Mechanism, ReleasePlan
 from policies.question import (
     All,
     AnyOf,
     Arithmetic,
+    Bucketed,
+    Case,
     ColumnOf,
     Comparison,
     Constant,
@@ -34,9 +36,11 @@ from policies.question import (
     Predicate,
     Prefix,
     Relation,
+    Span,
     Sum,
+    Truncated,
     Units,
-    columns_of,
+    Whole,
 )
 
 Parameter = int | float | str | bool
@@ -64,7 +68,7 @@ class _Writer:
 
     def statement(self, plan: ReleasePlan) -> Statement:
         """The whole SELECT."""
-        keys = [_name(f"__c_{axis.column}") for axis in plan.axes]
+        keys = [self.key(axis) for axis in plan.axes]
         measures = [self.measure(mechanism) for mechanism in plan.mechanisms]
         sql = f"SELECT {', '.join(keys + measures)} FROM {_name(self.contract.id)}"
         conditions = []
@@ -75,8 +79,48 @@ class _Writer:
         if conditions:
             sql += f" WHERE {' AND '.join(conditions)}"
         if keys:
-            sql += f" GROUP BY {', '.join(keys)}"
+            # By place: a key with parameters cannot be written twice.
+            sql += f" GROUP BY {', '.join(str(place + 1) for place in range(len(keys)))}"
         return Statement(sql, tuple(self.parameters))
+
+    def key(self, axis: Axis) -> str:
+        """The index of the row's value among the axis's, NULL for NULL, for any data."""
+        match axis.key:
+            case Whole(column):
+                return _name(f"__c_{column}")
+            case Truncated(column, span):
+                return self.span_index(self.contract.by_name[column], span, axis)
+            case Bucketed(column, low, high, count):
+                name = _name(column)
+                # NaN is greatest in SQL, so it lies in the last bucket.
+                return (
+                    f"CASE WHEN {name} IS NULL THEN NULL WHEN {name} < {self.bound(low)} THEN 0 "
+                    f"WHEN {name} >= {self.bound(high)} THEN {self.bound(count + 1)} "
+                    f"ELSE least({self.bound(count)}, 1 + CAST(floor((CAST({name} AS DOUBLE) - "
+                    f"{self.bound(low)}) / {self.bound((high - low) / count)}) AS INTEGER)) END"
+                )
+            case _:
+                assert_never(axis.key)
+
+    def span_index(self, column: Column, span: Span, axis: Axis) -> str:
+        """How many spans after the first; days outside the declared period are its ends."""
+        assert column.period is not None  # reviewed
+        first, last = column.period
+        name = f"CAST({_name(column.name)} AS DATE)"
+        start = axis.values[0]
+        assert isinstance(start, date)
+        # Parameters are bound in the order in which their places stand.
+        origin = f"CAST({self.bound(start.isoformat())} AS DATE)"
+        # Clamped before anything is computed, so that no infinite or far-away day is.
+        day = (
+            f"greatest(CAST({self.bound(first.isoformat())} AS DATE), "
+            f"least(CAST({self.bound(last.isoformat())} AS DATE), {name}))"
+        )
+        if span in (Span.DAY, Span.WEEK):
+            index = f"date_diff('day', {origin}, {day}) // {7 if span is Span.WEEK else 1}"
+        else:
+            index = f"date_diff('{span}', {origin}, {day})"
+        return f"CASE WHEN {_name(column.name)} IS NULL THEN NULL ELSE {index} END"
 
     def bound(self, value: Parameter) -> str:
         """A place for a parameter."""
@@ -90,8 +134,7 @@ class _Writer:
                 return "count(*)"
             case Count(of):
                 assert of is not None
-                present = (f"{_name(name)} IS NOT NULL" for name in dict.fromkeys(columns_of(of)))
-                return f"count(CASE WHEN {' AND '.join(present)} THEN 1 END)"
+                return f"count(CASE WHEN {self.present(of)} THEN 1 END)"
             case Units():
                 return 'count(DISTINCT "__unit")'
             case Sum(of):
@@ -116,10 +159,33 @@ class _Writer:
                 return f"CAST({self.bound(value)} AS {'BIGINT' if whole else 'DOUBLE'})"
             case ColumnOf(name):
                 return self.clamped(self.contract.by_name[name], whole=whole)
+            case Case(when, then, otherwise):
+                words = (
+                    f"CASE WHEN {self.predicate(when)} THEN {self.expression(then, whole=whole)}"
+                )
+                if otherwise is not None:
+                    words += f" ELSE {self.expression(otherwise, whole=whole)}"
+                return f"{words} END"
             case Arithmetic(operator, left, right):
                 first = self.expression(left, whole=whole)
                 second = self.expression(right, whole=whole)
                 return f"({first} {operator} {second})"
+            case _:
+                assert_never(expression)
+
+    def present(self, expression: Expression) -> str:
+        """Whether an expression of `policies.canonical`'s counting form has a value."""
+        match expression:
+            case Constant():
+                return "TRUE"
+            case ColumnOf(name):
+                return f"{_name(name)} IS NOT NULL"
+            case Arithmetic(_, left, right):
+                return f"({self.present(left)} AND {self.present(right)})"
+            case Case(when, then, otherwise):
+                # In the order of their places, for the parameters.
+                first = f"CASE WHEN {self.predicate(when)} THEN {self.present(then)}"
+                return f"{first} ELSE {self.present(otherwise) if otherwise else 'FALSE'} END"
             case _:
                 assert_never(expression)
 

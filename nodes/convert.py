@@ -22,11 +22,14 @@ from policies.question import (
     All,
     AnyOf,
     Arithmetic,
+    Bucketed,
+    Case,
     ColumnOf,
     Comparison,
     Constant,
     Count,
     Expression,
+    GroupKey,
     IsNull,
     Measure,
     Membership,
@@ -36,14 +39,24 @@ from policies.question import (
     Prefix,
     Question,
     Relation,
+    Span,
     Sum,
+    Truncated,
     Units,
+    Whole,
 )
 
 _OPERATORS = {
     question_pb2.Arithmetic.OPERATOR_ADD: Operator.ADD,
     question_pb2.Arithmetic.OPERATOR_SUBTRACT: Operator.SUBTRACT,
     question_pb2.Arithmetic.OPERATOR_MULTIPLY: Operator.MULTIPLY,
+}
+_SPANS = {
+    question_pb2.Truncation.UNIT_DAY: Span.DAY,
+    question_pb2.Truncation.UNIT_WEEK: Span.WEEK,
+    question_pb2.Truncation.UNIT_MONTH: Span.MONTH,
+    question_pb2.Truncation.UNIT_QUARTER: Span.QUARTER,
+    question_pb2.Truncation.UNIT_YEAR: Span.YEAR,
 }
 _RELATIONS = {
     question_pb2.Comparison.OPERATOR_EQUAL: Relation.EQUAL,
@@ -61,7 +74,7 @@ def question_from(message: question_pb2.Question) -> Question:
     return Question(
         contract=message.contract,
         measures=tuple(_measure(measure) for measure in message.measures),
-        group_by=tuple(key.column for key in message.group_by),
+        group_by=tuple(_key(key) for key in message.group_by),
         where=_predicate(message.where) if message.HasField("where") else None,
     )
 
@@ -129,6 +142,22 @@ def _outside(what: str) -> LandbridgeError:
     return error("INVALID_ARGUMENT", f"The typed question holds {what}.")
 
 
+def _key(message: question_pb2.GroupKey) -> GroupKey:
+    match message.WhichOneof("kind"):
+        case "column":
+            return Whole(message.column)
+        case "truncation":
+            span = _SPANS.get(message.truncation.unit)
+            if span is None:
+                raise _outside("an unknown unit of time")
+            return Truncated(message.truncation.column, span)
+        case "bucket":
+            bucket = message.bucket
+            return Bucketed(bucket.column, bucket.low, bucket.high, bucket.count)
+        case _:
+            raise _outside("an empty grouping key")
+
+
 def _measure(message: question_pb2.Measure) -> Measure:
     match message.WhichOneof("kind"):
         case "count":
@@ -161,6 +190,13 @@ def _expression(message: question_pb2.Expression) -> Expression:
                 operator,
                 _expression(message.arithmetic.left),
                 _expression(message.arithmetic.right),
+            )
+        case "case":
+            rest = message.case.otherwise if message.case.HasField("otherwise") else None
+            return Case(
+                _predicate(message.case.when),
+                _expression(message.case.then),
+                None if rest is None else _expression(rest),
             )
         case _:
             raise _outside("an empty expression")

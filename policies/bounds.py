@@ -15,7 +15,7 @@ from typing import assert_never
 
 from landbridge.errors import error
 from policies.contract import Contract, Type
-from policies.question import Arithmetic, ColumnOf, Constant, Expression, Operator
+from policies.question import Arithmetic, Case, ColumnOf, Constant, Expression, Operator
 
 MAXIMUM_UNITS = 2**31
 """Bound on an expression in steps: 2^31 rows of it still fit a signed 64-bit sum."""
@@ -62,13 +62,7 @@ def interval(expression: Expression, contract: Contract) -> Interval:
     """
     found = _part(expression, contract)
     reach = max(abs(found.low), abs(found.high))
-    if found.whole:
-        if reach > MAXIMUM_UNITS:
-            raise error(
-                "UNBOUNDED_EXPRESSION",
-                f"An aggregated expression reaches {reach:.3g}, more than {MAXIMUM_UNITS}.",
-                hint="Aggregate a smaller expression.",
-            )
+    if found.whole and reach <= MAXIMUM_UNITS:
         return Interval(found.low, found.high, 1.0, whole=True)
     step = float(found.step)
     if not step > 0:
@@ -87,8 +81,14 @@ def _part(expression: Expression, contract: Contract) -> _Part:
             found = _Part(value, value, grid, isinstance(value, int))
         case ColumnOf(name):
             found = _column(name, contract)
+        case Arithmetic(Operator.MULTIPLY, left, right) if left == right:
+            found = _square(_part(left, contract))
         case Arithmetic(operator, left, right):
             found = _combined(operator, _part(left, contract), _part(right, contract))
+        case Case(_, then, otherwise):
+            found = _either(
+                _part(then, contract), None if otherwise is None else _part(otherwise, contract)
+            )
         case _:
             assert_never(expression)
     if not (abs(found.low) <= MAXIMUM_PART and abs(found.high) <= MAXIMUM_PART):
@@ -121,6 +121,24 @@ def _column(name: str, contract: Contract) -> _Part:
     whole = column.type is Type.INTEGER
     step = Fraction(1) if whole else Fraction(repr(column.step))
     return _Part(column.clip.low, column.clip.high, step, whole)
+
+
+def _square(side: _Part) -> _Part:
+    """A square is never negative, which the product of two unrelated intervals could be."""
+    ends = (side.low * side.low, side.high * side.high)
+    low = 0.0 if side.low <= 0 <= side.high else min(ends)
+    return _Part(low, max(ends), side.step * side.step, side.whole)
+
+
+def _either(then: _Part, otherwise: _Part | None) -> _Part:
+    if otherwise is None:
+        return then
+    return _Part(
+        min(then.low, otherwise.low),
+        max(then.high, otherwise.high),
+        _common(then.step, otherwise.step),
+        then.whole and otherwise.whole,
+    )
 
 
 def _combined(operator: Operator, left: _Part, right: _Part) -> _Part:

@@ -19,11 +19,14 @@ from policies.question import (
     All,
     AnyOf,
     Arithmetic,
+    Bucketed,
+    Case,
     ColumnOf,
     Comparison,
     Constant,
     Count,
     Expression,
+    GroupKey,
     IsNull,
     Measure,
     Membership,
@@ -34,11 +37,14 @@ from policies.question import (
     Question,
     Relation,
     Sum,
+    Truncated,
     Units,
-    columns_of,
+    Whole,
 )
 
 T = TypeVar("T")
+Mask = Callable[[str, Value], str | None]
+"""What stands for a literal that a column is compared with; None: itself."""
 
 _OPPOSITE = {
     Relation.EQUAL: Relation.NOT_EQUAL,
@@ -56,22 +62,27 @@ def canonical(question: Question, contract: Contract) -> Question:
     measures = _distinct(
         (canonical_measure(measure, contract) for measure in question.measures), _measure_text
     )
-    return Question(question.contract, measures, tuple(sorted(question.group_by)), where)
+    return Question(
+        question.contract, measures, tuple(sorted(question.group_by, key=key_text)), where
+    )
 
 
-def text(question: Question, mask: Callable[[str, Value], str | None] | None = None) -> str:
+def text(question: Question, mask: Mask | None = None) -> str:
     """The question in words that read like SQL; unambiguous, nothing runs it.
 
     `mask(column, literal)` can give what stands for a literal instead of itself.
     """
     words = "SELECT " + ", ".join(
-        [*question.group_by, *(_measure_text(measure) for measure in question.measures)]
+        [
+            *map(key_text, question.group_by),
+            *(_measure_text(measure, mask) for measure in question.measures),
+        ]
     )
     words += f" FROM {question.contract}"
     if question.where is not None:
         words += f" WHERE {_predicate_text(question.where, mask)}"
     if question.group_by:
-        words += " GROUP BY " + ", ".join(question.group_by)
+        words += " GROUP BY " + ", ".join(map(key_text, question.group_by))
     return words
 
 
@@ -111,7 +122,7 @@ def literal_text(value: Value) -> str:
             assert_never(value)
 
 
-def expression_text(expression: Expression) -> str:
+def expression_text(expression: Expression, mask: Mask | None = None) -> str:
     """An expression with every bracket it needs."""
     match expression:
         case ColumnOf(column):
@@ -119,29 +130,45 @@ def expression_text(expression: Expression) -> str:
         case Constant(value):
             return literal_text(value)
         case Arithmetic(operator, left, right):
-            return f"({expression_text(left)} {operator} {expression_text(right)})"
+            return f"({expression_text(left, mask)} {operator} {expression_text(right, mask)})"
+        case Case(when, then, otherwise):
+            words = f"CASE WHEN {_predicate_text(when, mask)} THEN {expression_text(then, mask)}"
+            if otherwise is not None:
+                words += f" ELSE {expression_text(otherwise, mask)}"
+            return words + " END"
         case _:
             assert_never(expression)
 
 
-def _measure_text(measure: Measure) -> str:
+def key_text(key: GroupKey) -> str:
+    """A grouping key."""
+    match key:
+        case Whole(column):
+            return column
+        case Truncated(column, span):
+            return f"date_trunc('{span}', {column})"
+        case Bucketed(column, low, high, count):
+            return f"width_bucket({column}, {low!r}, {high!r}, {count})"
+        case _:
+            assert_never(key)
+
+
+def _measure_text(measure: Measure, mask: Mask | None = None) -> str:
     match measure:
         case Count(None):
             return "count(*)"
         case Count(of):
             assert of is not None
-            return f"count({expression_text(of)})"
+            return f"count({expression_text(of, mask)})"
         case Sum(of):
-            return f"sum({expression_text(of)})"
+            return f"sum({expression_text(of, mask)})"
         case Units():
             return "count(DISTINCT unit)"
         case _:
             assert_never(measure)
 
 
-def _predicate_text(
-    predicate: Predicate, mask: Callable[[str, Value], str | None] | None = None
-) -> str:
+def _predicate_text(predicate: Predicate, mask: Mask | None = None) -> str:
     def spelt(column: str, value: Value) -> str:
         masked = None if mask is None else mask(column, value)
         return literal_text(value) if masked is None else masked
@@ -168,42 +195,77 @@ def _predicate_text(
 def canonical_measure(measure: Measure, contract: Contract) -> Measure:
     """A measure's one spelling.
 
-    An expression has a value where all its columns have one, so what is counted is columns, and no
-    arithmetic; what is never NULL is counted as rows.
+    An expression has a value where the columns that it takes have one, so what is counted is
+    columns, and no arithmetic; what is never NULL is counted as rows.
     """
     match measure:
         case Count(None) | Units():
             return measure
         case Count(of):
             assert of is not None
-            names = sorted({name for name in columns_of(of) if _nullable(name, contract)})
-            if not names:
-                return Count()
-            counted: Expression = ColumnOf(names[0])
-            for name in names[1:]:
-                counted = Arithmetic(Operator.ADD, counted, ColumnOf(name))
-            return Count(counted)
+            present = _presence(of, contract)
+            return Count() if present == _PRESENT else Count(present)
         case Sum(of):
-            return Sum(canonical_expression(of))
+            return Sum(canonical_expression(of, contract))
         case _:
             assert_never(measure)
 
 
-def _nullable(name: str, contract: Contract) -> bool:
-    column = contract.by_name.get(name)
-    return column is None or column.nullable
+_PRESENT = Constant(1)
 
 
-def canonical_expression(expression: Expression) -> Expression:
+def _presence(expression: Expression, contract: Contract) -> Expression:
+    """An expression that is NULL exactly where the given one is, without arithmetic."""
+    match expression:
+        case Constant():
+            return _PRESENT
+        case ColumnOf(column):
+            known = contract.by_name.get(column)
+            return expression if known is None or known.nullable else _PRESENT
+        case Arithmetic(_, left, right):
+            parts = (_presence(left, contract), _presence(right, contract))
+            wanted = _distinct(
+                (leaf for part in parts for leaf in _conjuncts(part)), expression_text
+            )
+            if not wanted:
+                return _PRESENT
+            found = wanted[0]
+            for part in wanted[1:]:
+                found = Arithmetic(Operator.ADD, found, part)
+            return found
+        case Case(when, then, otherwise):
+            branch = _presence(then, contract)
+            rest = None if otherwise is None else _presence(otherwise, contract)
+            if branch == rest == _PRESENT:
+                return _PRESENT
+            return Case(_predicate(when, contract, negate=False), branch, rest)
+        case _:
+            assert_never(expression)
+
+
+def _conjuncts(present: Expression) -> Iterable[Expression]:
+    if isinstance(present, Arithmetic):
+        return (*_conjuncts(present.left), *_conjuncts(present.right))
+    return () if present == _PRESENT else (present,)
+
+
+def canonical_expression(expression: Expression, contract: Contract) -> Expression:
     """An expression's one spelling: commuted operands in order, whole floats as integers."""
     match expression:
         case Arithmetic(operator, left, right):
-            left, right = canonical_expression(left), canonical_expression(right)
+            left = canonical_expression(left, contract)
+            right = canonical_expression(right, contract)
             if operator is not Operator.SUBTRACT and expression_text(right) < expression_text(left):
                 left, right = right, left
             return Arithmetic(operator, left, right)
         case Constant(float() as value) if value.is_integer() and abs(value) < 2**53:
             return Constant(int(value))
+        case Case(when, then, otherwise):
+            return Case(
+                _predicate(when, contract, negate=False),
+                canonical_expression(then, contract),
+                None if otherwise is None else canonical_expression(otherwise, contract),
+            )
         case ColumnOf() | Constant():
             return expression
         case _:

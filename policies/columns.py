@@ -1,7 +1,7 @@
 """The columns of a contract, read from the properties of its schema object.
 
 Source: Open Data Contract Standard 3.2, "Schema". Landbridge adds the custom properties
-`landbridgeClip`, `landbridgeStep` and `landbridgeGroupable`.
+`landbridgeClip`, `landbridgeStep`, `landbridgeGroupable` and `landbridgePeriod`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _LEVELS: Final = tuple(each.label for each in Level)
 _NUMERIC: Final = (Type.INTEGER, Type.NUMBER)
 # Keys of a property that would change what the column is; the others describe it to people.
 _NESTED: Final = ("properties", "items", "map")
-_CUSTOM: Final = ("landbridgeClip", "landbridgeStep", "landbridgeGroupable")
+_CUSTOM: Final = ("landbridgeClip", "landbridgeStep", "landbridgeGroupable", "landbridgePeriod")
 
 
 def read_columns(properties: Place) -> tuple[dict[str, Column], frozenset[str]]:
@@ -116,6 +116,7 @@ def _column(name: str, entry: Place) -> Column | None:
     step = _step(Type(kind), clip, options, custom.get("landbridgeStep", absent))
     groupable = custom.get("landbridgeGroupable", absent)
     domain = _domain(Type(kind), bounds, entry, groupable)
+    period = _period(Type(kind), custom.get("landbridgePeriod", absent))
     if label is None:
         return None
     level = Level.named(label)
@@ -131,7 +132,26 @@ def _column(name: str, entry: Place) -> Column | None:
         step=step,
         # A sealed column is never grouped by, so what it declares groups nothing.
         domain=() if level is Level.SEALED else domain,
+        period=period,
     )
+
+
+def _period(kind: Type, place: Place) -> tuple[date, date] | None:
+    if place.absent:
+        return None
+    if kind not in (Type.DATE, Type.TIMESTAMP):
+        place.wrong("belongs to date and timestamp columns only.")
+        return None
+    ends = [end.text() for end in place.entries()]
+    try:
+        first, last = (date.fromisoformat(end or "") for end in ends)
+    except ValueError:
+        place.wrong("must be a list of two days, [2013-01-01, 2013-12-31] in quotes.")
+        return None
+    if first > last:
+        place.wrong("must have a first day that is no later than its last.")
+        return None
+    return first, last
 
 
 def _bounds(kind: Type, options: Place) -> Bounds | None:

@@ -58,6 +58,8 @@ class Column:
     clamped to before it is aggregated, inside `bounds` (the same where the owner names none).
     `step` is the grid on which sums of the column are taken. `domain` is the declared values in
     the order that answers show; empty where there is none, and the column cannot be grouped by.
+    `period` is the first and the last day of a date or timestamp, by which it can be cut off to
+    months and the like; a day outside counts as the nearer end.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Column:
     clip: Bounds | None = None
     step: float = 1.0
     domain: tuple[Value, ...] = ()
+    period: tuple[date, date] | None = None
 
 
 @dataclass(frozen=True, slots=True)

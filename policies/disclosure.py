@@ -27,7 +27,8 @@ from policies.accounting import charge, question_rho
 from policies.bounds import Interval, interval
 from policies.canonical import canonical_measure
 from policies.contract import Contract, Method, Noise, Value
-from policies.question import Count, Measure, Question, Sum, Units
+from policies.keys import values_of
+from policies.question import Count, GroupKey, Measure, Question, Sum, Units
 
 MINIMUM_EPSILON = 0.01
 
@@ -60,9 +61,9 @@ class Mechanism:
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """A grouping column's cells: its declared values in order, then NULL where it can be."""
+    """A grouping key's cells: its values in order, then NULL where it can be."""
 
-    column: str
+    key: GroupKey
     values: tuple[Value, ...]
     null_last: bool
 
@@ -127,8 +128,8 @@ def plan_release(
             hint=f"Ask one department: FROM department.{contract.id}.",
         )
     axes = tuple(
-        Axis(name, contract.by_name[name].domain, contract.by_name[name].nullable)
-        for name in question.group_by
+        Axis(key, values_of(key, contract), contract.by_name[key.column].nullable)
+        for key in question.group_by
     )
     epsilon = chosen_epsilon(contract, micro_epsilon)
     if terms.method is Method.UNPROTECTED:

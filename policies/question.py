@@ -57,7 +57,16 @@ class Arithmetic:
     right: Expression
 
 
-Expression = ColumnOf | Constant | Arithmetic
+@dataclass(frozen=True, slots=True)
+class Case:
+    """`then` where the condition is true, else `otherwise` (None: NULL)."""
+
+    when: Predicate
+    then: Expression
+    otherwise: Expression | None = None
+
+
+Expression = ColumnOf | Constant | Arithmetic | Case
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,13 +147,51 @@ class Units:
 Measure = Count | Sum | Units
 
 
+class Span(StrEnum):
+    """The units that a date or timestamp can be cut off to; a week begins on Monday."""
+
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+    QUARTER = "quarter"
+    YEAR = "year"
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A grouping column as it is; its domain is declared."""
+
+    column: str
+
+
+@dataclass(frozen=True, slots=True)
+class Truncated:
+    """A date or timestamp, cut off to a unit; the contract declares from when to when."""
+
+    column: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Bucketed:
+    """A number's bucket: 0 under `low`, 1 to `count` divide [low, high), `count` + 1 the rest."""
+
+    column: str
+    low: float
+    high: float
+    count: int
+
+
+GroupKey = Whole | Truncated | Bucketed
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """What is asked of one contract; see `policies.canonical` for the one spelling it has."""
 
     contract: str
     measures: tuple[Measure, ...]
-    group_by: tuple[str, ...] = ()
+    group_by: tuple[GroupKey, ...] = ()
     where: Predicate | None = None
 
 
@@ -158,6 +205,10 @@ def columns_of(expression: Expression) -> Iterator[str]:
         case Arithmetic(_, left, right):
             yield from columns_of(left)
             yield from columns_of(right)
+        case Case(_, then, otherwise):
+            yield from columns_of(then)
+            if otherwise is not None:
+                yield from columns_of(otherwise)
         case _:
             assert_never(expression)
 
@@ -174,6 +225,23 @@ def conditions(predicate: Predicate) -> Iterator[Comparison | Membership | IsNul
             yield predicate
         case _:
             assert_never(predicate)
+
+
+def cases_of(expression: Expression) -> Iterator[Predicate]:
+    """The conditions inside an expression, left to right."""
+    match expression:
+        case ColumnOf() | Constant():
+            return
+        case Arithmetic(_, left, right):
+            yield from cases_of(left)
+            yield from cases_of(right)
+        case Case(when, then, otherwise):
+            yield when
+            yield from cases_of(then)
+            if otherwise is not None:
+                yield from cases_of(otherwise)
+        case _:
+            assert_never(expression)
 
 
 def measured(measure: Measure) -> Iterator[str]:

@@ -7,7 +7,7 @@ no gateway.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from math import prod
@@ -15,10 +15,12 @@ from math import prod
 from landbridge.errors import LandbridgeError, error
 from landbridge.levels import Level
 from policies.bounds import interval
-from policies.canonical import canonical, text
+from policies.canonical import canonical, key_text, text
 from policies.contract import Column, Contract, Type, Value
+from policies.keys import values_of
 from policies.question import (
     Arithmetic,
+    Case,
     Comparison,
     Count,
     Expression,
@@ -31,6 +33,7 @@ from policies.question import (
     Relation,
     Sum,
     Units,
+    cases_of,
     conditions,
     measured,
 )
@@ -117,9 +120,8 @@ def review(question: Question, contract: Contract, clearance: Level) -> Usage:
                 )
             case Count() | Units():
                 pass
-    if question.where is not None:
-        for condition in conditions(question.where):
-            _condition(condition, contract.by_name[condition.column])
+    for condition in _conditions(question):
+        _condition(condition, contract.by_name[condition.column])
     # By spelling: 1, 1.0 and TRUE are equal in Python.
     if text(canonical(question, contract)) != text(question):
         raise error("INVALID_ARGUMENT", "The typed question is not in its canonical form.")
@@ -127,14 +129,23 @@ def review(question: Question, contract: Contract, clearance: Level) -> Usage:
 
 
 def _uses(question: Question) -> Iterator[Use]:
-    for name in question.group_by:
-        yield Use(name, "group")
+    for key in question.group_by:
+        yield Use(key.column, "group")
     for measure in question.measures:
         for name in measured(measure):
             yield Use(name, "select")
+    for condition in _conditions(question):
+        yield Use(condition.column, "filter")
+
+
+def _conditions(question: Question) -> Iterator[Comparison | Membership | IsNull | Prefix]:
+    """Every condition of the question, those inside aggregates included."""
     if question.where is not None:
-        for condition in conditions(question.where):
-            yield Use(condition.column, "filter")
+        yield from conditions(question.where)
+    for measure in question.measures:
+        if isinstance(measure, Count | Sum) and measure.of is not None:
+            for when in cases_of(measure.of):
+                yield from conditions(when)
 
 
 def _size(question: Question) -> None:
@@ -148,36 +159,37 @@ def _size(question: Question) -> None:
     if len(question.group_by) > MAXIMUM_KEYS:
         refuse("grouping columns", MAXIMUM_KEYS)
     if len(set(question.group_by)) < len(question.group_by):
-        raise error("INVALID_QUESTION", "A column is grouped by once.")
+        raise error("INVALID_QUESTION", "A key is grouped by once.")
     for measure in question.measures:
         of = measure.of if isinstance(measure, Count | Sum) else None
         if of is not None and _depth(of) > MAXIMUM_DEPTH:
             refuse("levels of nested arithmetic", MAXIMUM_DEPTH)
-    if question.where is not None:
-        _size_of_conditions(question.where, refuse)
+    predicates = [] if question.where is None else [question.where]
+    for measure in question.measures:
+        if isinstance(measure, Count | Sum) and measure.of is not None:
+            predicates += cases_of(measure.of)
+    if any(_nesting(predicate) > MAXIMUM_DEPTH for predicate in predicates):
+        refuse("levels of nested conditions", MAXIMUM_DEPTH)
+    leaves = [leaf for predicate in predicates for leaf in conditions(predicate)]
+    if len(leaves) > MAXIMUM_CONDITIONS:
+        refuse("conditions", MAXIMUM_CONDITIONS)
+    lists = [len(leaf.literals) for leaf in leaves if isinstance(leaf, Membership)]
+    if not all(0 < length <= MAXIMUM_LITERALS for length in lists):
+        refuse("values in one IN list, and one at least", MAXIMUM_LITERALS)
+    if sum(lists) > MAXIMUM_ALL_LITERALS:
+        refuse("values in all IN lists together", MAXIMUM_ALL_LITERALS)
     if len(text(question).encode()) > MAXIMUM_WORDS:
         refuse("bytes in words", MAXIMUM_WORDS)
 
 
-def _size_of_conditions(where: Predicate, refuse: Callable[[str, int], None]) -> None:
-    if _nesting(where) > MAXIMUM_DEPTH:
-        refuse("levels of nested conditions", MAXIMUM_DEPTH)
-    leaves = list(conditions(where))
-    if len(leaves) > MAXIMUM_CONDITIONS:
-        refuse("conditions", MAXIMUM_CONDITIONS)
-    for leaf in leaves:
-        if isinstance(leaf, Membership) and not 0 < len(leaf.literals) <= MAXIMUM_LITERALS:
-            refuse("values in one IN list, and one at least", MAXIMUM_LITERALS)
-    if sum(len(leaf.literals) for leaf in leaves if isinstance(leaf, Membership)) > (
-        MAXIMUM_ALL_LITERALS
-    ):
-        refuse("values in all IN lists together", MAXIMUM_ALL_LITERALS)
-
-
 def _depth(expression: Expression) -> int:
-    if isinstance(expression, Arithmetic):
-        return 1 + max(_depth(expression.left), _depth(expression.right))
-    return 1
+    match expression:
+        case Arithmetic(_, left, right):
+            return 1 + max(_depth(left), _depth(right))
+        case Case(_, then, otherwise):
+            return 1 + max(_depth(then), 0 if otherwise is None else _depth(otherwise))
+        case _:
+            return 1
 
 
 def _nesting(predicate: Predicate) -> int:
@@ -188,34 +200,19 @@ def _nesting(predicate: Predicate) -> int:
 
 
 def _cells(question: Question, contract: Contract) -> int:
-    sizes = []
-    for name in question.group_by:
-        column = contract.by_name[name]
-        if not column.domain:
-            raise error(
-                "UNDECLARED_DOMAIN",
-                f"Column {name} has no declared domain, so it cannot be grouped by.",
-                hint=f"These columns can: {', '.join(_groupable(contract)) or 'none'}.",
-            )
-        sizes.append(len(column.domain) + column.nullable)
-    cells = prod(sizes)
+    cells = prod(
+        len(values_of(key, contract)) + contract.by_name[key.column].nullable
+        for key in question.group_by
+    )
     limit = contract.disclosure.maximum_cells
     if cells > limit:
+        keys = ", ".join(map(key_text, question.group_by))
         raise error(
             "TOO_MANY_CELLS",
-            f"Grouping by {', '.join(question.group_by)} makes {cells} cells; contract "
-            f"{contract.id} allows {limit}.",
-            hint="Group by fewer columns.",
+            f"Grouping by {keys} makes {cells} cells; contract {contract.id} allows {limit}.",
+            hint="Group by less, or more coarsely.",
         )
     return cells
-
-
-def _groupable(contract: Contract) -> list[str]:
-    return [
-        column.name
-        for column in contract.columns
-        if column.domain and column.level is Level.OPEN and column.name != contract.unit
-    ]
 
 
 def _condition(condition: Comparison | Membership | IsNull | Prefix, column: Column) -> None:

@@ -6,6 +6,7 @@ import csv
 import json
 import random
 from collections.abc import Sequence
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,22 @@ ISSUER = "https://issuer.test.example"
 AUDIENCE = "https://gateway.test.example"
 DISTRICTS = ("D1", "D2", "D3", "D7")
 DIAGNOSES = ("flu", "cold", "X1")
-COLUMNS = ("person_id", "name", "district", "age", "sex", "income", "diagnosis", "height", "member")
+COLUMNS = (
+    "person_id",
+    "name",
+    "district",
+    "age",
+    "sex",
+    "income",
+    "diagnosis",
+    "height",
+    "member",
+    "moved",
+)
 
 Row = tuple[Any, ...]
 
-TARGET: Row = (4711, "Zoltan Q", "D7", 93, "F", 812345, "X1", 1.61, True)
+TARGET: Row = (4711, "Zoltan Q", "D7", 93, "F", 812345, "X1", 1.61, True, date(2025, 2, 28))
 """The only one with this district, age and sex."""
 
 ACCESS = """
@@ -38,7 +50,7 @@ forbid (principal, action, resource) unless { context.level <= principal.clearan
 
 
 def document(**changes: Any) -> bytes:
-    """The contract's text; `changes` replace custom properties (landbridge...) by name."""
+    """The contract's text; `changes` replace custom properties by name, None drops one."""
     terms: dict[str, Any] = {
         "landbridgeProtectedUnit": "person_id",
         "landbridgeMethod": "dp",
@@ -61,7 +73,9 @@ def document(**changes: Any) -> bytes:
         "id": "people",
         "name": "People",
         "description": {"purpose": "Who lives here."},
-        "customProperties": [{"property": key, "value": value} for key, value in terms.items()],
+        "customProperties": [
+            {"property": key, "value": value} for key, value in terms.items() if value is not None
+        ],
         "schema": [
             {
                 "name": "people",
@@ -92,6 +106,7 @@ def document(**changes: Any) -> bytes:
                         step=0.01,
                     ),
                     column("member", "boolean"),
+                    column("moved", "date", period=["2024-03-15", "2025-05-20"]),
                 ],
             }
         ],
@@ -102,6 +117,18 @@ def document(**changes: Any) -> bytes:
 def contract(**changes: Any) -> Contract:
     """The contract as it is read."""
     return odcs.read(document(**changes), "people")
+
+
+UNPROTECTED: dict[str, Any] = {
+    "landbridgeProtectedUnit": "none",
+    "landbridgeMethod": "unprotected",
+    "landbridgeRowsPerUnit": None,
+    "landbridgeUnitsSpan": None,
+    "landbridgeNoise": None,
+    "landbridgeBudget": None,
+    "landbridgeEpsilon": None,
+}
+"""Terms of a table that describes nobody: exact numbers, for tests of arithmetic."""
 
 
 def crowd(count: int, seed: int = 7) -> list[Row]:
@@ -118,6 +145,7 @@ def crowd(count: int, seed: int = 7) -> list[Row]:
             source.choice([None, "flu", "cold"]),
             source.choice([None, round(source.uniform(1.4, 2.0), 2)]),
             source.choice([None, True, False]),
+            source.choice([None, date(2024, 3, 15) + timedelta(days=source.randint(0, 431))]),
         )
         for number in range(count)
     ]

@@ -13,6 +13,7 @@ from policies.question import (
     All,
     AnyOf,
     Arithmetic,
+    Case,
     ColumnOf,
     Comparison,
     Constant,
@@ -27,7 +28,7 @@ from policies.question import (
 )
 from policies.review import MAXIMUM_DEPTH, visible
 
-_RELATIONS: dict[type[exp.Expr], tuple[Relation, Relation]] = {
+RELATIONS: dict[type[exp.Expr], tuple[Relation, Relation]] = {
     # The second is the one to use when the literal stands on the left.
     exp.EQ: (Relation.EQUAL, Relation.EQUAL),
     exp.NEQ: (Relation.NOT_EQUAL, Relation.NOT_EQUAL),
@@ -44,7 +45,7 @@ _OPERATORS: dict[type[exp.Expr], Operator] = {
 CONDITIONS = (
     "comparisons of a column with a literal, IN, BETWEEN, IS NULL, LIKE 'prefix%', AND, OR, NOT"
 )
-ARITHMETIC = "Aggregate +, - and * over numeric columns and numbers."
+ARITHMETIC = "Aggregate +, -, * and CASE WHEN over numeric columns and numbers."
 
 
 class RowReader:
@@ -103,12 +104,30 @@ class RowReader:
                     self._source.refuse(node, f"Column {column.name} is {column.type}.", ARITHMETIC)
                 return ColumnOf(column.name)
             case exp.Literal() | exp.Neg():
-                value = number_of(self._source, node)
-                return Constant(value)
+                return Constant(number_of(self._source, node))
+            case exp.Case():
+                return self._case(node, depth)
             case _:
                 self._source.refuse(
                     node, "This is no arithmetic of the question algebra.", ARITHMETIC
                 )
+
+    def _case(self, node: exp.Case, depth: int) -> Expression:
+        hint = "Write CASE WHEN condition THEN number ELSE number END."
+        self._source.closed(node, "ifs", "default", hint=hint)
+        default = node.args.get("default")
+        found: Expression | None = (
+            None
+            if default is None or isinstance(default, exp.Null)
+            else self.expression(default, depth + 1)
+        )
+        for branch in reversed(node.args["ifs"]):
+            self._source.closed(branch, "this", "true", hint=hint)
+            then = self.expression(branch.args["true"], depth + 1)
+            found = Case(self.predicate(branch.this), then, found)
+        if found is None:
+            self._source.refuse(node, "CASE has no WHEN.", hint)
+        return found
 
     def predicate(self, node: exp.Expr) -> Predicate:
         """A condition."""
@@ -157,7 +176,7 @@ class RowReader:
 
     def _comparison(self, node: exp.Binary) -> Comparison:
         self._source.closed(node, "this", "expression", hint=f"Accepted are {CONDITIONS}.")
-        straight, mirrored = _RELATIONS[type(node)]
+        straight, mirrored = RELATIONS[type(node)]
         left, right = node.this, node.expression
         if isinstance(left, exp.Column) is isinstance(right, exp.Column):
             self._source.refuse(

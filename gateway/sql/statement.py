@@ -6,22 +6,34 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
-from gateway.presentation import Key, Mean, Number, Ordering, Output, Presentation, Reading
+from gateway.presentation import (
+    Both,
+    Either,
+    Having,
+    Holds,
+    Key,
+    Neither,
+    Ordering,
+    Output,
+    Presentation,
+    Reading,
+)
+from gateway.scalar import measures_of
+from gateway.sql.key import KEYS, KeyReader, is_key
 from gateway.sql.row import RowReader
+from gateway.sql.scalar import AGGREGATES, ScalarReader
 from gateway.sql.source import Source
 from landbridge.errors import LandbridgeError
 from landbridge.levels import Level
-from policies.canonical import canonical, canonical_measure
+from policies.canonical import canonical
 from policies.contract import Contract
-from policies.question import ColumnOf, Count, Measure, Question, Sum, Units
+from policies.question import GroupKey, Measure, Question, Whole
 
 MAXIMUM_LIMIT = 1_000_000
 
 Resolve = Callable[[str, str | None], Contract]
 """The contract of a table for this caller, by table name and department (None: any); raises
 NOT_AVAILABLE."""
-
-AGGREGATES = "count(*), count(column), count(DISTINCT unit), sum(...) and avg(...)"
 
 
 class StatementReader:
@@ -39,23 +51,25 @@ class StatementReader:
                 statement, "Only SELECT is accepted.", "Write one SELECT of aggregates."
             )
         self._source.closed(
-            statement, "expressions", "from_", "where", "group", "order", "limit",
-            hint="A question is SELECT ... FROM table [WHERE] [GROUP BY] [ORDER BY] [LIMIT].",
+            statement, "expressions", "from_", "where", "group", "having", "order",
+            "limit",
+            hint="Accepted are SELECT, FROM, WHERE, GROUP BY, HAVING, ORDER BY and LIMIT.",
         )  # fmt: skip
         self._contract, department, alias = self._from(statement)
-        self._row = RowReader(self._source, self._contract, alias, self._clearance)
-        group_by = self._group_by(statement.args.get("group"))
+        row = self._row = RowReader(self._source, self._contract, alias, self._clearance)
+        self._keys = KeyReader(self._source, row)
+        self._scalars = ScalarReader(self._source, self._contract, row)
+        group_by = self._group_by(statement.args.get("group"), statement.expressions)
         outputs = tuple(
             self._output(node, group_by, place)
             for place, node in enumerate(statement.expressions, start=1)
         )
-        measures = [measure for output in outputs for measure in _measures_of(output)]
-        if not measures:
-            self._source.refuse(
-                statement,
-                "The question selects no aggregate; rows never leave a department.",
-                f"Accepted are {AGGREGATES}.",
-            )
+        measures = [
+            measure
+            for output in outputs
+            if not isinstance(output.source, Key)
+            for measure in measures_of(output.source)
+        ]
         names = [output.name for output in outputs]
         if len(set(names)) < len(names):
             self._source.refuse(
@@ -63,9 +77,19 @@ class StatementReader:
             )
         where = statement.args.get("where")
         predicate = None if where is None else self._row.predicate(where.this)
+        clause = statement.args.get("having")
+        having = None if clause is None else self._scalars.having(clause.this)
+        measures += _having_measures(having)
+        if not measures:
+            self._source.refuse(
+                statement,
+                "The question selects no aggregate; rows never leave a department.",
+                f"Accepted are {AGGREGATES}.",
+            )
         question = Question(self._contract.id, tuple(measures), group_by, predicate)
         presentation = Presentation(
             outputs,
+            having,
             self._order(statement.args.get("order"), statement.expressions, outputs),
             self._limit(statement.args.get("limit")),
         )
@@ -100,18 +124,29 @@ class StatementReader:
         except LandbridgeError as refusal:
             raise self._source.placed(refusal, table) from None
 
-    def _group_by(self, group: exp.Expr | None) -> tuple[str, ...]:
+    def _group_by(self, group: exp.Expr | None, nodes: list[exp.Expr]) -> tuple[GroupKey, ...]:
+        """The keys; a name or number that stands for a column of SELECT is that column."""
         if group is None:
             return ()
-        self._source.closed(group, "expressions", hint="GROUP BY takes names of columns.")
-        names = []
+        self._source.closed(group, "expressions", hint=f"GROUP BY takes {KEYS}.")
+        aliases = {
+            self._source.identifier(node.args["alias"]): node.this
+            for node in nodes
+            if isinstance(node, exp.Alias) and is_key(node.this)
+        }
+        keys = []
         for node in group.expressions:
-            if not isinstance(node, exp.Column):
-                self._source.refuse(node, "GROUP BY takes names of columns.", "Name the column.")
-            names.append(self._row.column(node).name)
-        if len(set(names)) < len(names):
-            self._source.refuse(group, "A column is grouped by twice.", "Name it once.")
-        return tuple(names)
+            meant = node
+            if isinstance(node, exp.Column) and not node.args.get("table"):
+                meant = aliases.get(self._source.identifier(node.this), node)
+            place = _place_of(node)
+            if place is not None and place <= len(nodes):
+                meant = nodes[place - 1]
+                meant = meant.this if isinstance(meant, exp.Alias) else meant
+            keys.append(self._keys.key(meant))
+        if len(set(keys)) < len(keys):
+            self._source.refuse(group, "A key is grouped by twice.", "Name it once.")
+        return tuple(keys)
 
     def _order(
         self, order: exp.Expr | None, nodes: list[exp.Expr], outputs: tuple[Output, ...]
@@ -142,16 +177,10 @@ class StatementReader:
             for place, output in enumerate(outputs):
                 if output.name == name:
                     return place
-        if (
-            isinstance(node, exp.Literal)
-            and not node.is_string
-            and node.this.isdigit()
-            and len(node.this) < 4
-        ):
-            place = int(node.this)
-            if 1 <= place <= len(outputs):
-                return place - 1
-        elif node.sql() in spelt:
+        number = _place_of(node)
+        if number is not None and number <= len(outputs):
+            return number - 1
+        if node.sql() in spelt:
             return spelt.index(node.sql())
         self._source.refuse(
             node,
@@ -177,72 +206,41 @@ class StatementReader:
             node, f"LIMIT takes a whole number up to {MAXIMUM_LIMIT}.", "Write LIMIT 10."
         )
 
-    def _output(self, node: exp.Expr, group_by: tuple[str, ...], place: int) -> Output:
+    def _output(self, node: exp.Expr, group_by: tuple[GroupKey, ...], place: int) -> Output:
         alias = ""
         if isinstance(node, exp.Alias):
             self._source.closed(node, "this", "alias", hint="An alias is one name.")
             alias, node = self._source.identifier(node.args["alias"]), node.this
-        if isinstance(node, exp.Column):
-            name = self._row.column(node).name
-            if name not in group_by:
-                self._source.refuse(
-                    node,
-                    f"Column {name} is selected but neither aggregated nor grouped by; rows never "
-                    "leave a department.",
-                    f"Accepted are grouping columns and {AGGREGATES}.",
-                )
-            return Output(alias or name, Key(name))
-        match node:
-            case exp.Count():
-                counted = canonical_measure(self._count(node), self._contract)
-                return Output(alias or f"count_{place}", Number(counted))
-            case exp.Sum():
-                self._source.closed(node, "this", hint=f"Accepted are {AGGREGATES}.")
-                total = canonical_measure(Sum(self._row.expression(node.this)), self._contract)
-                return Output(alias or f"sum_{place}", Number(total))
-            case exp.Avg():
-                self._source.closed(node, "this", hint=f"Accepted are {AGGREGATES}.")
-                of = self._row.expression(node.this)
-                total = canonical_measure(Sum(of), self._contract)
-                counted = canonical_measure(Count(of), self._contract)
-                return Output(alias or f"avg_{place}", Mean(total, counted))
-            case _:
-                self._source.refuse(
-                    node,
-                    "This is no aggregate of the question algebra.",
-                    f"Accepted are grouping columns and {AGGREGATES}.",
-                )
-
-    def _count(self, node: exp.Count) -> Measure:
-        self._source.closed(node, "this", "big_int", hint=f"Accepted are {AGGREGATES}.")
-        inner = node.this
-        if inner is None:
-            self._source.refuse(node, "count() counts nothing.", "Write count(*).")
-        if isinstance(inner, exp.Star):
-            self._source.closed(inner, hint="count(*) takes the bare star.")
-            return Count()
-        if isinstance(inner, exp.Distinct):
-            self._source.closed(inner, "expressions", hint="count(DISTINCT unit) takes one column.")
-            counted = inner.expressions
-            unit = self._contract.unit
-            bare = len(counted) == 1 and isinstance(counted[0], exp.Column)
-            if not bare or unit is None or self._row.name(counted[0]) != unit:
-                self._source.refuse(
-                    inner,
-                    "count(DISTINCT ...) counts protected units only.",
-                    f"Write count(DISTINCT {unit})." if unit else "This table protects nobody.",
-                )
-            return Units()
-        if isinstance(inner, exp.Column):
-            return Count(ColumnOf(self._row.column(inner).name))
-        return Count(self._row.expression(inner))
+        if is_key(node):
+            key = self._keys.key(node)
+            if key in group_by:
+                plain = key.column if isinstance(key, Whole) else f"key_{place}"
+                return Output(alias or plain, Key(key))
+        scalar = self._scalars.scalar(node)
+        return Output(alias or f"{_WORDS.get(type(node), 'value')}_{place}", scalar)
 
 
-def _measures_of(output: Output) -> tuple[Measure, ...]:
-    match output.source:
-        case Number(measure):
-            return (measure,)
-        case Mean(total, count):
-            return (total, count)
-        case Key():
+_WORDS: dict[type[exp.Expr], str] = {
+    exp.Count: "count", exp.Sum: "sum", exp.Avg: "avg", exp.Stddev: "stddev",
+    exp.StddevSamp: "stddev", exp.Variance: "variance", exp.Corr: "corr",
+    exp.RegrSlope: "slope", exp.RegrIntercept: "intercept",
+}  # fmt: skip
+
+
+def _place_of(node: exp.Expr) -> int | None:
+    """The number that a bare literal says, from 1; None for everything else."""
+    if isinstance(node, exp.Literal) and not node.is_string and len(node.this) < 4:
+        return int(node.this) or None if node.this.isdigit() else None
+    return None
+
+
+def _having_measures(having: Having | None) -> tuple[Measure, ...]:
+    match having:
+        case None:
             return ()
+        case Holds(left):
+            return measures_of(left)
+        case Both(left, right) | Either(left, right):
+            return (*_having_measures(left), *_having_measures(right))
+        case Neither(of):
+            return _having_measures(of)

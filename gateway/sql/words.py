@@ -21,8 +21,14 @@ MAXIMUM_BRACKETS = 16
 MAXIMUM_JUNCTIONS = 128
 MAXIMUM_OPERATORS = 256
 MAXIMUM_PREFIXES = 16
+MAXIMUM_CASES = 16
 
-FUNCTIONS = frozenset({"count", "sum", "avg"})
+FUNCTIONS = frozenset(
+    {
+        "count", "sum", "avg", "stddev", "stddev_samp", "variance", "var_samp", "corr",
+        "regr_slope", "regr_intercept", "date_trunc", "width_bucket",
+    }
+)  # fmt: skip
 
 _NAMES = frozenset({TokenType.VAR, TokenType.IDENTIFIER, TokenType.FIRST})
 _MOMENTS = frozenset(
@@ -31,7 +37,8 @@ _MOMENTS = frozenset(
 _VALUES = frozenset(
     {TokenType.NUMBER, TokenType.STRING, TokenType.TRUE, TokenType.FALSE, TokenType.NULL}
 )
-_OPERATORS = frozenset({TokenType.PLUS, TokenType.DASH, TokenType.STAR})
+_OPERATORS = frozenset({TokenType.PLUS, TokenType.DASH, TokenType.STAR, TokenType.SLASH})
+_CASES = frozenset({TokenType.CASE, TokenType.WHEN, TokenType.THEN, TokenType.ELSE, TokenType.END})
 _COMPARISONS = frozenset(
     {
         TokenType.EQ, TokenType.NEQ, TokenType.LT, TokenType.LTE, TokenType.GT, TokenType.GTE,
@@ -42,7 +49,8 @@ _JUNCTIONS = frozenset({TokenType.AND, TokenType.OR})
 _CLAUSES = frozenset(
     {
         TokenType.SELECT, TokenType.FROM, TokenType.WHERE, TokenType.GROUP_BY, TokenType.ORDER_BY,
-        TokenType.LIMIT, TokenType.DISTINCT, TokenType.ALIAS, TokenType.ASC, TokenType.DESC,
+        TokenType.HAVING, TokenType.LIMIT, TokenType.DISTINCT, TokenType.ALIAS, TokenType.ASC,
+        TokenType.DESC,
     }
 )  # fmt: skip
 _MARKS = frozenset(
@@ -50,11 +58,11 @@ _MARKS = frozenset(
 )
 _ACCEPTED = (
     _NAMES | _MOMENTS | _VALUES | _OPERATORS | _COMPARISONS | _JUNCTIONS | _CLAUSES | _MARKS
-    | {TokenType.NOT}
+    | _CASES | {TokenType.NOT}
 )  # fmt: skip
 _ENDS = _NAMES | _MOMENTS | _VALUES | {TokenType.R_PAREN}
 _HINT = (
-    "A question is SELECT of count, sum and avg, FROM one table, with WHERE, GROUP BY, ORDER BY "
+    "A question is SELECT of aggregates, FROM one table, with WHERE, GROUP BY, HAVING, ORDER BY "
     "and LIMIT."
 )
 
@@ -84,7 +92,7 @@ class _Words:
     def __init__(self, text: str, names: Container[str]) -> None:
         self._text = text
         self._names = names
-        self._depth = self._junctions = self._operators = self._prefixes = 0
+        self._depth = self._junctions = self._operators = self._prefixes = self._cases = 0
 
     def check(self, words: list[Token]) -> None:
         """Raises at the first word that is not accepted, or stands where it may not."""
@@ -127,6 +135,7 @@ class _Words:
         self._depth += (kind is TokenType.L_PAREN) - (kind is TokenType.R_PAREN)
         self._junctions += kind in _JUNCTIONS
         self._operators += kind in _OPERATORS
+        self._cases += kind is TokenType.WHEN
         prefix = kind is TokenType.NOT or (
             kind is TokenType.DASH and (before is None or before.token_type not in _ENDS)
         )
@@ -135,6 +144,7 @@ class _Words:
             (self._depth, MAXIMUM_BRACKETS, "brackets inside one another"),
             (self._junctions, MAXIMUM_JUNCTIONS, "AND and OR"),
             (self._operators, MAXIMUM_OPERATORS, "operators"),
+            (self._cases, MAXIMUM_CASES, "WHEN"),
             (self._prefixes, MAXIMUM_PREFIXES, "NOT or minus signs in a row"),
         ):
             if many > most:

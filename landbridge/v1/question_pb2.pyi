@@ -65,24 +65,112 @@ Global___Question: _TypeAlias = Question  # noqa: Y015
 
 @_typing.final
 class GroupKey(_message.Message):
-    """A grouping key: a column with a declared domain."""
+    """A grouping key: something of a column that has finitely many, declared values."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     COLUMN_FIELD_NUMBER: _builtins.int
+    TRUNCATION_FIELD_NUMBER: _builtins.int
+    BUCKET_FIELD_NUMBER: _builtins.int
     column: _builtins.str
+    """A column with a declared domain."""
+    @_builtins.property
+    def truncation(self) -> Global___Truncation:
+        """A date or timestamp, cut off to a unit; the contract declares from when to when."""
+
+    @_builtins.property
+    def bucket(self) -> Global___Bucket:
+        """A number's bucket."""
+
     def __init__(
         self,
         *,
         column: _builtins.str = ...,
+        truncation: Global___Truncation | None = ...,
+        bucket: Global___Bucket | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bucket", b"bucket", "column", b"column", "kind", b"kind", "truncation", b"truncation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bucket", b"bucket", "column", b"column", "kind", b"kind", "truncation", b"truncation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["column", "truncation", "bucket"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+
+Global___GroupKey: _TypeAlias = GroupKey  # noqa: Y015
+
+@_typing.final
+class Truncation(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Unit:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _UnitEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Truncation._Unit.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        UNIT_UNSPECIFIED: Truncation._Unit.ValueType  # 0
+        UNIT_DAY: Truncation._Unit.ValueType  # 1
+        UNIT_WEEK: Truncation._Unit.ValueType  # 2
+        UNIT_MONTH: Truncation._Unit.ValueType  # 3
+        UNIT_QUARTER: Truncation._Unit.ValueType  # 4
+        UNIT_YEAR: Truncation._Unit.ValueType  # 5
+
+    class Unit(_Unit, metaclass=_UnitEnumTypeWrapper): ...
+    UNIT_UNSPECIFIED: Truncation.Unit.ValueType  # 0
+    UNIT_DAY: Truncation.Unit.ValueType  # 1
+    UNIT_WEEK: Truncation.Unit.ValueType  # 2
+    UNIT_MONTH: Truncation.Unit.ValueType  # 3
+    UNIT_QUARTER: Truncation.Unit.ValueType  # 4
+    UNIT_YEAR: Truncation.Unit.ValueType  # 5
+
+    COLUMN_FIELD_NUMBER: _builtins.int
+    UNIT_FIELD_NUMBER: _builtins.int
+    column: _builtins.str
+    unit: Global___Truncation.Unit.ValueType
+    def __init__(
+        self,
+        *,
+        column: _builtins.str = ...,
+        unit: Global___Truncation.Unit.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["column", b"column"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["column", b"column", "unit", b"unit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___GroupKey: _TypeAlias = GroupKey  # noqa: Y015
+Global___Truncation: _TypeAlias = Truncation  # noqa: Y015
+
+@_typing.final
+class Bucket(_message.Message):
+    """Bucket 0 lies under `low`, 1 to `count` divide [low, high) evenly, `count` + 1 is the rest."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLUMN_FIELD_NUMBER: _builtins.int
+    LOW_FIELD_NUMBER: _builtins.int
+    HIGH_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    column: _builtins.str
+    low: _builtins.float
+    high: _builtins.float
+    count: _builtins.int
+    def __init__(
+        self,
+        *,
+        column: _builtins.str = ...,
+        low: _builtins.float = ...,
+        high: _builtins.float = ...,
+        count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["column", b"column", "count", b"count", "high", b"high", "low", b"low"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Bucket: _TypeAlias = Bucket  # noqa: Y015
 
 @_typing.final
 class Measure(_message.Message):
@@ -188,27 +276,63 @@ class Expression(_message.Message):
     COLUMN_FIELD_NUMBER: _builtins.int
     LITERAL_FIELD_NUMBER: _builtins.int
     ARITHMETIC_FIELD_NUMBER: _builtins.int
+    CASE_FIELD_NUMBER: _builtins.int
     column: _builtins.str
     @_builtins.property
     def literal(self) -> Global___Literal: ...
     @_builtins.property
     def arithmetic(self) -> Global___Arithmetic: ...
+    @_builtins.property
+    def case(self) -> Global___Case: ...
     def __init__(
         self,
         *,
         column: _builtins.str = ...,
         literal: Global___Literal | None = ...,
         arithmetic: Global___Arithmetic | None = ...,
+        case: Global___Case | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["arithmetic", b"arithmetic", "column", b"column", "kind", b"kind", "literal", b"literal"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["arithmetic", b"arithmetic", "case", b"case", "column", b"column", "kind", b"kind", "literal", b"literal"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arithmetic", b"arithmetic", "column", b"column", "kind", b"kind", "literal", b"literal"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arithmetic", b"arithmetic", "case", b"case", "column", b"column", "kind", b"kind", "literal", b"literal"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["column", "literal", "arithmetic"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["column", "literal", "arithmetic", "case"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
 Global___Expression: _TypeAlias = Expression  # noqa: Y015
+
+@_typing.final
+class Case(_message.Message):
+    """One of two expressions, by a condition on the same row; NULL where the condition is not true and
+    `otherwise` is absent.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WHEN_FIELD_NUMBER: _builtins.int
+    THEN_FIELD_NUMBER: _builtins.int
+    OTHERWISE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def when(self) -> Global___Predicate: ...
+    @_builtins.property
+    def then(self) -> Global___Expression: ...
+    @_builtins.property
+    def otherwise(self) -> Global___Expression: ...
+    def __init__(
+        self,
+        *,
+        when: Global___Predicate | None = ...,
+        then: Global___Expression | None = ...,
+        otherwise: Global___Expression | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["otherwise", b"otherwise", "then", b"then", "when", b"when"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["otherwise", b"otherwise", "then", b"then", "when", b"when"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Case: _TypeAlias = Case  # noqa: Y015
 
 @_typing.final
 class Arithmetic(_message.Message):

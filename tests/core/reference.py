@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
 from typing import Any
 
 from policies.bounds import interval
@@ -16,11 +17,14 @@ from policies.question import (
     All,
     AnyOf,
     Arithmetic,
+    Bucketed,
+    Case,
     ColumnOf,
     Comparison,
     Constant,
     Count,
     Expression,
+    GroupKey,
     IsNull,
     Measure,
     Membership,
@@ -30,8 +34,11 @@ from policies.question import (
     Prefix,
     Question,
     Relation,
+    Span,
     Sum,
+    Truncated,
     Units,
+    Whole,
 )
 from tests.people import COLUMNS, Row
 
@@ -85,9 +92,36 @@ def value(expression: Expression, row: Mapping[str, Any], contract: Contract) ->
             if found is None or clip is None:
                 return found
             return min(max(found, clip.low), clip.high)
+        case Case(when, then, otherwise):
+            if truth(when, row) is True:
+                return value(then, row, contract)
+            return None if otherwise is None else value(otherwise, row, contract)
         case Arithmetic(sign, left, right):
             first, second = value(left, row, contract), value(right, row, contract)
             return None if first is None or second is None else _OPERATORS[sign](first, second)
+
+
+def key_value(key: GroupKey, row: Mapping[str, Any]) -> Any:
+    """The group that a row belongs to."""
+    found = row[key.column]
+    if found is None:
+        return None
+    match key:
+        case Whole():
+            return found
+        case Truncated(_, span):
+            return {
+                Span.DAY: found,
+                Span.WEEK: found - timedelta(days=found.weekday()),
+                Span.MONTH: date(found.year, found.month, 1),
+                Span.QUARTER: date(found.year, [1, 4, 7, 10][(found.month - 1) // 3], 1),
+                Span.YEAR: date(found.year, 1, 1),
+            }[span]
+        case Bucketed(_, low, high, count):
+            if found < low:
+                return 0
+            edges = [low + (high - low) * n / count for n in range(1, count)]
+            return count + 1 if found >= high else 1 + sum(found >= edge for edge in edges)
 
 
 def answer(
@@ -98,7 +132,7 @@ def answer(
     for row in rows:
         named = dict(zip(COLUMNS, row, strict=True))
         if question.where is None or truth(question.where, named) is True:
-            key = tuple(named[name] for name in question.group_by)
+            key = tuple(key_value(part, named) for part in question.group_by)
             cells.setdefault(key, []).append(named)
     return {
         key: [_measured(measure, part, contract) for measure in question.measures]

@@ -8,11 +8,14 @@ from policies.question import (
     All,
     AnyOf,
     Arithmetic,
+    Bucketed,
+    Case,
     ColumnOf,
     Comparison,
     Constant,
     Count,
     Expression,
+    GroupKey,
     IsNull,
     Measure,
     Membership,
@@ -22,8 +25,11 @@ from policies.question import (
     Prefix,
     Question,
     Relation,
+    Span,
     Sum,
+    Truncated,
     Units,
+    Whole,
 )
 from tests.people import DIAGNOSES, DISTRICTS
 
@@ -80,8 +86,22 @@ _constants: st.SearchStrategy[Expression] = st.builds(
 )
 expressions: st.SearchStrategy[Expression] = st.recursive(
     st.one_of(st.builds(ColumnOf, st.sampled_from(NUMBERS)), _constants),
-    lambda inner: st.builds(Arithmetic, st.sampled_from(Operator), inner, inner),
+    lambda inner: st.one_of(
+        st.builds(Arithmetic, st.sampled_from(Operator), inner, inner),
+        st.builds(Case, predicates, inner, st.one_of(st.none(), inner)),
+    ),
     max_leaves=4,
+)
+keys: st.SearchStrategy[GroupKey] = st.one_of(
+    st.builds(Whole, st.sampled_from(["district", "sex", "diagnosis", "member"])),
+    st.builds(Truncated, st.just("moved"), st.sampled_from(Span)),
+    st.builds(
+        Bucketed,
+        st.sampled_from(NUMBERS),
+        st.integers(-20, 40).map(float),
+        st.integers(41, 90).map(float),
+        st.integers(1, 12),
+    ),
 )
 measures: st.SearchStrategy[Measure] = st.one_of(
     st.builds(Count),
@@ -94,8 +114,6 @@ questions: st.SearchStrategy[Question] = st.builds(
     Question,
     st.just("people"),
     st.lists(measures, min_size=1, max_size=3).map(tuple),
-    st.lists(
-        st.sampled_from(["district", "sex", "diagnosis", "member"]), max_size=2, unique=True
-    ).map(tuple),
+    st.lists(keys, max_size=2, unique=True).map(tuple),
     st.one_of(st.none(), predicates),
 )

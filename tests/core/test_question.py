@@ -16,7 +16,7 @@ from tests.core import reference, strategies
 from tests.people import COLUMNS, TARGET, contract, crowd
 
 CONTRACT = contract()
-ROWS = [*crowd(60), TARGET, (1, None, "D1", 0, "M", 10_000_000, None, None, None)]
+ROWS = [*crowd(60), TARGET, (1, None, "D1", 0, "M", 10_000_000, None, None, None, None)]
 NAMED = [dict(zip(COLUMNS, row, strict=True)) for row in ROWS]
 
 
@@ -93,12 +93,12 @@ def test_a_reviewed_question_uses_only_what_the_caller_may_see(question: Questio
 @pytest.mark.parametrize("column", COLUMNS)
 def test_levels_hold_in_every_clause(column: str, clause: str, clearance: Level) -> None:
     """Column by column, clause by clause: at or under the clearance, and never the unit."""
-    from policies.question import ColumnOf, Count, IsNull
+    from policies.question import ColumnOf, Count, IsNull, Whole
 
     question = Question(
         "people",
         (Count(ColumnOf(column)) if clause == "select" else Count(),),
-        (column,) if clause == "group" else (),
+        (Whole(column),) if clause == "group" else (),
         IsNull(column) if clause == "filter" else None,
     )
     known = CONTRACT.by_name[column]

@@ -22,7 +22,7 @@ from tests.core import reference, strategies
 from tests.people import TARGET, contract, crowd, write
 
 CONTRACT = contract()
-ROWS = [*crowd(200), TARGET, (1, None, "D1", 0, "M", 10_000_000, None, None, None)]
+ROWS = [*crowd(200), TARGET, (1, None, "D1", 0, "M", 10_000_000, None, None, None, None)]
 
 
 @pytest.fixture(scope="module")

@@ -21,12 +21,12 @@ from policies.accounting import epsilon_of, rho_of
 from policies.contract import Contract, Noise
 from policies.disclosure import Mechanism, ReleasePlan, plan_release
 from policies.noise import draw
-from policies.question import Count, Question, Sum, Units
+from policies.question import Count, Question, Sum, Units, Whole
 from tests.people import contract
 from tests.simulator import exact
 
 CONTRACT = contract()
-BY_DISTRICT = Question("people", (Count(),), ("district",))
+BY_DISTRICT = Question("people", (Count(),), (Whole("district"),))
 
 
 def _plan(question: Question = BY_DISTRICT, terms: Contract = CONTRACT) -> ReleasePlan:
@@ -116,7 +116,7 @@ def test_the_stated_half_width_holds_nineteen_times_in_twenty(
     """
     terms = contract(landbridgeNoise=noise.value, landbridgeUnitsSpan=2)
     names = [f"d{number}" for number in range(departments)]
-    question = Question("people", (Count(),), ("district",))
+    question = Question("people", (Count(),), (Whole("district"),))
     plan = plan_release(question, terms, 1_000_000, departments)
     inside = 0
     for _ in range(500):
@@ -153,7 +153,7 @@ def test_the_charge_covers_what_one_person_can_lose_in_all(
         landbridgeNoise=noise.value, landbridgeRowsPerUnit=rows, landbridgeUnitsSpan=span
     )
     measures = (Count(), Sum(_age())) if members > 1 else (Count(), Sum(_age()), Units())
-    question = Question("people", measures, ("district",))
+    question = Question("people", measures, (Whole("district"),))
     plan = plan_release(question, terms, round(epsilon * 1_000_000), members)
     # Also when each department is asked alone: a person is in `span` of them whoever is asked.
     if noise is Noise.LAPLACE:
@@ -173,7 +173,7 @@ def _age() -> Any:
 def test_one_person_changes_no_cell_vector_by_more_than_the_sensitivity() -> None:
     """The bound that all noise rests on, on the worst tables: all rows in one cell, at the ends."""
     terms = contract(landbridgeRowsPerUnit=3)
-    question = Question("people", (Count(), Sum(_age()), Units()), ("district",))
+    question = Question("people", (Count(), Sum(_age()), Units()), (Whole("district"),))
     plan = plan_release(question, terms, 1_000_000, 1)
     centre = plan.mechanisms[1].centre_units
     for district in range(4):

@@ -9,7 +9,12 @@ from typing import Any
 
 def column(name: str, kind: str, level: str = "open", **more: Any) -> dict[str, Any]:
     """One property; `clip`, `step` and `groupable` become custom properties."""
-    own = {"clip": "landbridgeClip", "step": "landbridgeStep", "groupable": "landbridgeGroupable"}
+    own = {
+        "clip": "landbridgeClip",
+        "step": "landbridgeStep",
+        "groupable": "landbridgeGroupable",
+        "period": "landbridgePeriod",
+    }
     custom = [{"property": own[key], "value": more.pop(key)} for key in own if key in more]
     if custom:
         more["customProperties"] = custom

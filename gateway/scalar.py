@@ -1,0 +1,188 @@
+"""Arithmetic on released numbers, after release: ratios, spreads, correlations.
+
+Every number in here carries noise that is independent of the others', so the error of a result
+follows by its derivatives (the delta method, W. G. Cochran, Sampling Techniques, 1977, 6.4): with
+half-widths w_i of the measures, the result's is the square root of the sum of (df/dm_i w_i)^2.
+First order only: where a divisor is lost in its own noise there is no result.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import assert_never
+
+from gateway.combine import Combined
+from policies.question import Measure
+
+
+class Sign(StrEnum):
+    """Arithmetic between released numbers."""
+
+    ADD = "+"
+    SUBTRACT = "-"
+    MULTIPLY = "*"
+    DIVIDE = "/"
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """One measure as it was released."""
+
+    measure: Measure
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """A literal."""
+
+    value: int | float
+
+
+@dataclass(frozen=True, slots=True)
+class Combination:
+    """Two numbers and a sign; NULL where either is, or where the divisor is lost in noise."""
+
+    sign: Sign
+    left: Scalar
+    right: Scalar
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """The square root; NULL of what noise made negative."""
+
+    of: Scalar
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """A number that is known to lie in an interval, and is put back into it."""
+
+    of: Scalar
+    low: float
+    high: float
+
+
+Scalar = Number | Fixed | Combination | Root | Within
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A value (None: it cannot be told), and its derivative by each measure."""
+
+    value: int | float | None
+    slopes: Mapping[Measure, float]
+
+    def half_width(self, widths: Mapping[Measure, float]) -> float | None:
+        """95 % half-width, from those of the measures."""
+        if self.value is None:
+            return None
+        return math.hypot(*(slope * widths[measure] for measure, slope in self.slopes.items()))
+
+
+NOTHING = Estimate(None, {})
+
+
+def measures_of(scalar: Scalar) -> tuple[Measure, ...]:
+    """The measures that a number needs, left to right, each once."""
+    match scalar:
+        case Number(measure):
+            return (measure,)
+        case Fixed():
+            return ()
+        case Combination(_, left, right):
+            return tuple(dict.fromkeys((*measures_of(left), *measures_of(right))))
+        case Root(of) | Within(of):
+            return measures_of(of)
+        case _:
+            assert_never(scalar)
+
+
+def is_whole(scalar: Scalar, steps: Mapping[Measure, float]) -> bool:
+    """Whether the number is a whole one whatever was released; `steps` are the measures' grids."""
+    match scalar:
+        case Number(measure):
+            return steps[measure] == 1.0
+        case Fixed(value):
+            return isinstance(value, int)
+        case Combination(sign, left, right):
+            both = is_whole(left, steps) and is_whole(right, steps)
+            return both and sign is not Sign.DIVIDE
+        case Root() | Within():
+            return False
+        case _:
+            assert_never(scalar)
+
+
+def estimate(
+    scalar: Scalar,
+    released: Mapping[Measure, Combined],
+    widths: Mapping[Measure, float],
+    cell: int,
+) -> Estimate:
+    """The number in one cell; `widths` are the measures' 95 % half-widths."""
+    match scalar:
+        case Number(measure):
+            return _released(measure, released, cell)
+        case Fixed(value):
+            return Estimate(value, {})
+        case Combination(sign, left, right):
+            first = estimate(left, released, widths, cell)
+            second = estimate(right, released, widths, cell)
+            if first.value is None or second.value is None:
+                return NOTHING
+            if sign is Sign.DIVIDE and abs(second.value) <= (second.half_width(widths) or 0.0):
+                return NOTHING
+            return _combined(sign, first, second)
+        case Root(of):
+            inner = estimate(of, released, widths, cell)
+            if inner.value is None or inner.value < 0:
+                return NOTHING
+            root = math.sqrt(inner.value)
+            slope = 1 / (2 * root) if root else 0.0
+            return Estimate(root, {m: slope * s for m, s in inner.slopes.items()})
+        case Within(of, low, high):
+            inner = estimate(of, released, widths, cell)
+            if inner.value is None:
+                return NOTHING
+            return Estimate(min(max(inner.value, low), high), inner.slopes)
+        case _:
+            assert_never(scalar)
+
+
+def _released(measure: Measure, released: Mapping[Measure, Combined], cell: int) -> Estimate:
+    part = released[measure]
+    step, centre = part.mechanism.step, part.mechanism.centre_units
+    units, slopes = part.units[cell], {measure: 1.0}
+    counted = part.mechanism.counted
+    if counted is not None:
+        # The sum was taken from the centre of the range; the counted rows put it back.
+        units += centre * released[counted].units[cell]
+        slopes[counted] = centre * step
+    return Estimate(units if step == 1.0 else units * step, slopes)
+
+
+def _combined(sign: Sign, first: Estimate, second: Estimate) -> Estimate:
+    a, b = first.value, second.value
+    assert a is not None
+    assert b is not None
+    match sign:
+        case Sign.ADD:
+            value, by_a, by_b = a + b, 1.0, 1.0
+        case Sign.SUBTRACT:
+            value, by_a, by_b = a - b, 1.0, -1.0
+        case Sign.MULTIPLY:
+            value, by_a, by_b = a * b, float(b), float(a)
+        case Sign.DIVIDE:
+            value, by_a, by_b = a / b, 1 / b, -a / (b * b)
+        case _:
+            assert_never(sign)
+    slopes = {measure: by_a * slope for measure, slope in first.slopes.items()}
+    for measure, slope in second.slopes.items():
+        slopes[measure] = slopes.get(measure, 0.0) + by_b * slope
+    if not math.isfinite(value):
+        return NOTHING
+    return Estimate(value, slopes)
