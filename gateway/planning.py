@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from dataclasses import dataclass
 from functools import partial
 
 from gateway.catalogue import Catalogue, HandlerOffer, Served
-from gateway.presentation import Presentation
+from gateway.presentation import Presentation, Reading
 from gateway.sql import read
 from landbridge.edge.record import Draft
 from landbridge.identity.caller import Caller
+from landbridge.levels import Level
 from policies.access import AccessPolicy, Request
 from policies.canonical import masked, text
 from policies.contract import Contract
@@ -17,6 +20,9 @@ from policies.disclosure import ReleasePlan, plan_release
 from policies.purpose import require_allowed, require_stated
 from policies.question import Question
 from policies.review import Usage, review
+
+MEMORY = 1_000
+"""Texts remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,9 @@ class Planning:
 
     def __init__(self, access: AccessPolicy) -> None:
         self._access = access
+        self._lock = threading.Lock()
+        self._readings: OrderedDict[tuple[str, Level], tuple[Catalogue, Reading, Served]]
+        self._readings = OrderedDict()
 
     def question(
         self, sql: str, purpose: str, micro_epsilon: int, caller: Caller, known: Catalogue,
@@ -53,19 +62,10 @@ class Planning:
     ) -> Plan:  # fmt: skip
         """The plan; raises InvalidQuestion or Refused, and notes what it finds in the draft."""
         _state(purpose, caller, draft)
-        found: list[Served] = []
-
-        def resolve(table: str, department: str | None) -> Contract:
-            found.append(known.table(table, department))
-            return found[-1].contract
-
         # What the caller wrote may hold anything, so only its keyed digest is logged until it has
         # become a typed question.
         draft.note(question_hash=draft.recorder.digest("text", sql))
-        reading = read(  # (2)
-            sql, resolve, caller.clearance, known.names[caller.clearance]
-        )
-        served = found[0]
+        reading, served = self._read(sql, caller.clearance, known)  # (2)
         contract = served.contract
         draft.note(resource=contract.id, members=list(served.departments))
         require_allowed(purpose, contract.purposes)
@@ -99,6 +99,26 @@ class Planning:
             release,
             text(reading.question),
         )
+
+    def _read(self, sql: str, clearance: Level, known: Catalogue) -> tuple[Reading, Served]:
+        """What the text asks, remembered for as long as the catalogue is the same object."""
+        with self._lock:
+            remembered = self._readings.get((sql, clearance))
+            if remembered is not None and remembered[0] is known:
+                self._readings.move_to_end((sql, clearance))
+                return remembered[1:]
+        found: list[Served] = []
+
+        def resolve(table: str, department: str | None) -> Contract:
+            found.append(known.table(table, department))
+            return found[-1].contract
+
+        reading = read(sql, resolve, clearance, known.names[clearance])
+        with self._lock:
+            self._readings[sql, clearance] = (known, reading, found[0])
+            while len(self._readings) > MEMORY:
+                self._readings.popitem(last=False)
+        return reading, found[0]
 
     def handler(
         self, name: str, purpose: str, caller: Caller, known: Catalogue, draft: Draft

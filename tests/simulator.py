@@ -396,6 +396,10 @@ class FederationSimulator:
         context = _Context((("authorization", bearer),), seconds)
         return cast(grpc.ServicerContext, context)
 
+    def node_context(self) -> grpc.ServicerContext:
+        """What a node's servicer is told of a call by the gateway."""
+        return cast(grpc.ServicerContext, _Context())
+
     def _verifier(self) -> TokenVerifier:
         return TokenVerifier(ISSUER, AUDIENCE, KeySet.load(self._keys), self.clock)
 

@@ -23,7 +23,7 @@ from landbridge.evidence.receipt import verify_receipt
 from landbridge.levels import Level
 from landbridge.v1 import gateway_pb2, node_pb2, question_pb2
 from policies.noise import draw
-from tests.people import PURPOSE, TARGET, crowd
+from tests.people import PURPOSE, TARGET, crowd, document
 from tests.simulator import FederationSimulator
 
 Simulate = Callable[..., FederationSimulator]
@@ -470,3 +470,37 @@ def test_a_column_may_have_a_name_that_sql_knows_otherwise() -> None:
         assert "sum(temp)" in text(reading.question)
     with pytest.raises(InvalidQuestion, match="not accepted"):
         read("SELECT avg(temp) FROM people", lambda *_: renamed, Level.OPEN, frozenset())
+
+
+def test_a_text_is_read_once_and_again_when_a_contract_changes(
+    simulate: Simulate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A remembered reading is worth nothing once the catalogue is another one."""
+    import sqlglot
+
+    federation = simulate({"north": crowd(5)})
+    parses: list[str] = []
+    parse = sqlglot.parse
+
+    def counting(text: str, **more: Any) -> Any:
+        parses.append(text)
+        return parse(text, **more)
+
+    monkeypatch.setattr("sqlglot.parse", counting)
+    for _ in range(3):
+        federation.query("SELECT count(*) FROM people")
+    assert len(parses) == 1
+    federation.departments.refresh()
+    federation.query("SELECT count(*) FROM people")
+    assert len(parses) == 1  # the same descriptions are the same catalogue
+    node = federation.nodes["north"]
+    description = node.servicer.Describe(node_pb2.DescribeRequest(), federation.node_context())
+    description.contracts[0].document = document(landbridgeMaximumCells=99)
+    federation.departments.refresh()
+    with pytest.raises(LandbridgeError):
+        federation.query("SELECT nothing FROM people")
+    federation.query("SELECT count(*) FROM people")
+    assert len(parses) == 3
+    cleared = federation.token(clearance="open")
+    federation.query("SELECT count(*) FROM people", token=cleared)
+    assert len(parses) == 4
