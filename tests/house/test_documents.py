@@ -71,3 +71,19 @@ def test_the_lock_file_names_hashes_and_no_address() -> None:
     assert "--index" not in lock
     for requirement in re.split(r"\n(?=\S)", lock.strip()):
         assert "--hash=sha256:" in requirement, requirement.split("\n")[0]
+
+
+def test_every_question_in_the_documents_is_one() -> None:
+    """What the page says can be asked is read and passes the review of the example's contract."""
+    from gateway.sql import read
+    from landbridge.levels import Level
+    from policies import odcs
+    from policies.review import review
+
+    path = ROOT / "examples/nyc_flights/ewr/contracts/flights.odcs.yaml"
+    contract = odcs.read(path.read_bytes(), path.name)
+    blocks = re.findall(r"```sql\n(.*?)```", (ROOT / "docs/questions.md").read_text(), re.S)
+    assert len(blocks) >= 6
+    for block in blocks:
+        reading = read(block, lambda *_: contract, Level.INTERNAL)
+        review(reading.question, contract, Level.INTERNAL)
