@@ -44,18 +44,21 @@ def rows(
                     row.append(_number(numbers, measure, cell))
                 case Mean(total, count):
                     row.append(_mean(numbers[total], numbers[count], cell))
-                    untold += row[-1].value is None
+                    known = not {cell} & (numbers[total].withheld | numbers[count].withheld)
+                    untold += known and row[-1].value is None
         found.append(tuple(row))
     for ordering in reversed(presentation.order):
         _sort(found, ordering)
     return found[: presentation.limit], untold
 
 
-def half_width(part: Combined) -> float:
-    """95 % half-width of one cell, in the measure's own unit, on its grid.
+def half_width(part: Combined) -> float | None:
+    """95 % half-width of one cell, in the measure's own unit, on its grid; None: not known.
 
     The smallest whole number of steps that holds at least 95 % of the discrete noise.
     """
+    if part.factor is None:
+        return None
     if not part.deviation:
         return 0.0
     return max(1, math.ceil(part.factor * part.deviation - 0.5)) * part.mechanism.step
@@ -63,13 +66,15 @@ def half_width(part: Combined) -> float:
 
 def _number(numbers: dict[Measure, Combined], measure: Measure, cell: int) -> Cell:
     part = numbers[measure]
+    if cell in part.withheld:
+        return Cell(None)
     step, centre = part.mechanism.step, part.mechanism.centre_units
     units, width = part.units[cell], half_width(part)
     if part.mechanism.counted is not None:
         # The sum was taken from the centre of the range; the counted rows put it back.
         count = numbers[part.mechanism.counted]
         units += centre * count.units[cell]
-        width = math.hypot(width, centre * step * half_width(count))
+        width = math.hypot(width or 0.0, centre * step * (half_width(count) or 0.0))
     return Cell(units if step == 1.0 else units * step, width)
 
 
@@ -78,14 +83,18 @@ def _mean(total: Combined, count: Combined, cell: int) -> Cell:
 
     Too few rows for the noise give NULL: the ratio would be noise.
     """
-    rows_counted, width = count.units[cell], half_width(count)
+    if cell in total.withheld or cell in count.withheld:
+        return Cell(None)
+    rows_counted, width = count.units[cell], half_width(count) or 0.0
     if rows_counted <= max(width, 0):
         return Cell(None)
     step = total.mechanism.step
     centre = total.mechanism.centre_units * step
     above = total.units[cell] * step / rows_counted
-    error = math.hypot(half_width(total), above * width) / rows_counted
-    return Cell(centre + above, error)
+    of_total = half_width(total)
+    if of_total is None:
+        return Cell(centre + above)
+    return Cell(centre + above, math.hypot(of_total, above * width) / rows_counted)
 
 
 def _sort(found: list[Row], ordering: Ordering) -> None:

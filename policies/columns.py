@@ -1,7 +1,7 @@
 """The columns of a contract, read from the properties of its schema object.
 
 Source: Open Data Contract Standard 3.2, "Schema". Landbridge adds the custom properties
-`landbridgeClip`, `landbridgeStep` and `landbridgeGroupable`.
+`landbridgeClip`, `landbridgeStep`, `landbridgeGroupable` and `landbridgeIdentifying`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,12 @@ _LEVELS: Final = tuple(each.label for each in Level)
 _NUMERIC: Final = (Type.INTEGER, Type.NUMBER)
 # Keys of a property that would change what the column is; the others describe it to people.
 _NESTED: Final = ("properties", "items", "map")
-_CUSTOM: Final = ("landbridgeClip", "landbridgeStep", "landbridgeGroupable")
+_CUSTOM: Final = (
+    "landbridgeClip",
+    "landbridgeStep",
+    "landbridgeGroupable",
+    "landbridgeIdentifying",
+)
 
 
 def read_columns(properties: Place) -> tuple[dict[str, Column], frozenset[str]]:
@@ -116,6 +121,7 @@ def _column(name: str, entry: Place) -> Column | None:
     step = _step(Type(kind), clip, options, custom.get("landbridgeStep", absent))
     groupable = custom.get("landbridgeGroupable", absent)
     domain = _domain(Type(kind), bounds, entry, groupable)
+    identifying = custom.get("landbridgeIdentifying", absent).boolean()
     if label is None:
         return None
     level = Level.named(label)
@@ -131,6 +137,7 @@ def _column(name: str, entry: Place) -> Column | None:
         step=step,
         # A sealed column is never grouped by, so what it declares groups nothing.
         domain=() if level is Level.SEALED else domain,
+        identifying=identifying is not False,
     )
 
 
