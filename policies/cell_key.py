@@ -6,8 +6,8 @@ always get the same noise and asking again gains nothing.
 
 The table has one distribution per true count i: the one of largest entropy among those with mean
 0, variance at most V, perturbations from -D to D, results that are never negative and never in
-1..js, and probabilities that rise up to the unperturbed result. Zero stays zero, and from D + js on
-all counts share one symmetric distribution.
+1..js, and probabilities that rise up to the unperturbed result. Zero stays zero, and all counts
+that can fall by D without landing in 1..js share one symmetric distribution, whose variance is V.
 
 Sources: B. Fraser, J. Wooton, A proposed method for confidentialising tabular output to protect
 against differencing (2005); J. Marley, V. Leaver, A method for confidentialising user-defined
@@ -33,6 +33,7 @@ MULTIPLIERS = (1.0, 0.5, 0.25)
 """How much of the perturbation of a sum the largest, second and third unit total carry."""
 CONFIDENCE = 0.95
 _ROUNDS = 200
+_CLOSE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,9 @@ class PerturbationTable:
 @lru_cache(maxsize=64)
 def perturbation_table(parameters: CellKey) -> PerturbationTable:
     """The table of those parameters, which `policies.terms` has found to be feasible."""
-    counts = range(1, parameters.maximum + parameters.small + 1)
+    # The first count that can fall by D without landing in 1..js.
+    last = parameters.maximum + (parameters.small + 1 if parameters.small else 0)
+    counts = range(1, last + 1)
     return PerturbationTable(parameters, ({0: 1.0}, *(_row(count, parameters) for count in counts)))
 
 
@@ -132,43 +135,50 @@ def _entropy_maximum(blocks: Sequence[Sequence[int]], variance: float) -> list[f
     """Probability of each member of each block: mean 0, variance at most the one given."""
     sizes = [len(block) for block in blocks]
     firsts = [sum(block) / len(block) for block in blocks]
-    seconds = [sum(move * move for move in block) / len(block) for block in blocks]
+    # Around 1..js, squares are nearly a straight line through the two results next to it. Measured
+    # from that line the problem is well conditioned; the mean being 0, it is the same problem.
+    moves = [move for block in blocks for move in block]
+    below, above = max(m for m in moves if m <= 0), min(m for m in moves if m >= 0)
+    seconds = [sum((m - below) * (m - above) for m in block) / len(block) for block in blocks]
+    variance += below * above
 
-    def weights(a: float, b: float) -> list[float]:
+    def weights(a: float, b: float) -> tuple[list[float], float]:
+        """Probabilities, and the value of the dual, which is convex and smallest at the answer."""
         powers = [a * first + b * second for first, second in zip(firsts, seconds, strict=True)]
         top = max(powers)
         raw = [math.exp(power - top) for power in powers]
         total = sum(size * weight for size, weight in zip(sizes, raw, strict=True))
-        return [weight / total for weight in raw]
-
-    def moments(p: Sequence[float]) -> tuple[float, float, float, float, float]:
-        mass = [size * each for size, each in zip(sizes, p, strict=True)]
-        m1 = sum(m * x for m, x in zip(mass, firsts, strict=True))
-        m2 = sum(m * y for m, y in zip(mass, seconds, strict=True))
-        c11 = sum(m * (x - m1) ** 2 for m, x in zip(mass, firsts, strict=True))
-        c22 = sum(m * (y - m2) ** 2 for m, y in zip(mass, seconds, strict=True))
-        c12 = sum(m * (x - m1) * (y - m2) for m, x, y in zip(mass, firsts, seconds, strict=True))
-        return m1, m2, c11, c12, c22
+        return [weight / total for weight in raw], top + math.log(total) - b * variance
 
     a = b = 0.0
+    found, dual = weights(a, b)
     bounded = False
-    for _ in range(2 * _ROUNDS):
-        m1, m2, c11, c12, c22 = moments(weights(a, b))
-        if abs(m1) < 1e-13 and (not bounded or abs(m2 - variance) < 1e-12):
-            if bounded or m2 <= variance + 1e-12:
+    for _ in range(_ROUNDS):
+        mass = [size * each for size, each in zip(sizes, found, strict=True)]
+        mean = sum(m * x for m, x in zip(mass, firsts, strict=True))
+        square = sum(m * y for m, y in zip(mass, seconds, strict=True))
+        if abs(mean) < _CLOSE and (not bounded or abs(square - variance) < _CLOSE):
+            if bounded or square <= variance + _CLOSE:
                 break
             bounded = True
-            continue
+        c11 = sum(m * (x - mean) ** 2 for m, x in zip(mass, firsts, strict=True))
+        step = mean / c11, 0.0
         if bounded:
-            # Newton's step on the dual, which is convex; cut where it would jump.
-            determinant = c11 * c22 - c12 * c12
-            da = (c22 * m1 - c12 * (m2 - variance)) / determinant
-            db = (c11 * (m2 - variance) - c12 * m1) / determinant
-        else:
-            da, db = m1 / c11, 0.0
-        cut = min(1.0, 1.0 / max(abs(da), abs(db), 1e-300))
-        a, b = a - da * cut, b - db * cut
-    return weights(a, b)
+            c22 = sum(m * (y - square) ** 2 for m, y in zip(mass, seconds, strict=True))
+            c12 = sum(
+                m * (x - mean) * (y - square) for m, x, y in zip(mass, firsts, seconds, strict=True)
+            )
+            rest = square - variance
+            determinant = max(c11 * c22 - c12 * c12, 1e-300)
+            step = (c22 * mean - c12 * rest) / determinant, (c11 * rest - c12 * mean) / determinant
+        # Newton's step, halved until the dual falls, as far as a double tells.
+        for _ in range(_ROUNDS):
+            ahead, lower = weights(a - step[0], b - step[1])
+            if lower <= dual + 1e-13:
+                break
+            step = step[0] / 2, step[1] / 2
+        a, b, found, dual = a - step[0], b - step[1], ahead, lower
+    return found
 
 
 def _convolved(one: Mapping[int, float], other: Mapping[int, float]) -> dict[int, float]:
