@@ -28,9 +28,9 @@ def north(tmp_path_factory: pytest.TempPathFactory) -> FederationSimulator:
     return federation(tmp_path_factory.mktemp("north"), ROWS, cell_key())
 
 
-def number(north: FederationSimulator, sql: str, **more: str) -> object:
+def number(north: FederationSimulator, sql: str, token: str | None = None) -> object:
     """The one number of a question."""
-    ((found,),) = north.query(sql, **more).rows()
+    ((found,),) = north.query(sql, token=token).rows()
     return found
 
 
@@ -52,7 +52,8 @@ def test_neutral_conditions_draw_no_second_perturbation(
 
 def test_a_cell_is_the_same_in_every_table(north: FederationSimulator) -> None:
     """As a filter, as a group of one table and of another."""
-    by_sex = dict(north.query("SELECT sex, count(*) FROM people GROUP BY sex").rows())
+    rows = north.query("SELECT sex, count(*) FROM people GROUP BY sex").rows()
+    by_sex = {row[0]: row[1] for row in rows}
     assert by_sex["F"] == number(north, COUNT)
     crossed = north.query("SELECT sex, district, count(*) FROM people GROUP BY sex, district")
     for sex, district, found in crossed.rows():
