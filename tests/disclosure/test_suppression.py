@@ -102,6 +102,24 @@ def test_no_sensitive_cell_is_determined_by_all_that_is_shown(
         assert not attacker.computes(cell), (shape, table, cell)
 
 
+@settings(max_examples=150, deadline=None)
+@given(shapes, st.integers(0, 4), st.randoms(use_true_random=False))
+def test_whatever_is_sensitive_is_not_determined(
+    shape: list[int], needed: int, source: random.Random
+) -> None:
+    """Sums are dominated in a margin and not in its cells, or the other way round: any set."""
+    table = {leaf: source.randint(0, 9) for leaf in even(shape, 0)}
+    whole = cube(table, shape)
+    # A column of one value has no margin of its own; the grand total has nothing to hide behind.
+    cells = [cell for cell in whole if any(c != TOTAL for c in cell)]
+    sensitive = source.sample(cells, min(len(cells), source.randint(1, 4)))
+    fullest = [source.randrange(length) for length in shape]
+    hidden = withheld(shape, whole, dict.fromkeys(sensitive, needed), fullest)
+    attacker = Attacker(shape, [cell for cell in whole if cell not in hidden])
+    for cell in sensitive:
+        assert not attacker.computes(cell), (shape, table, sensitive, cell)
+
+
 def test_withholding_the_sensitive_cells_alone_is_not_enough() -> None:
     """The attacker of these tests is one that does succeed where nothing else is withheld."""
     table = even((3, 3), 20) | {(0, 0): 2}
