@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.answered import Answered, Explained
-from gateway.combine import combine
+from gateway.combine import combine, suppressed
 from gateway.convert import question_to
 from gateway.departments import Asked, Departments
 from gateway.planning import Plan, Planning
@@ -89,6 +89,7 @@ class Asking:
             asked.require_none_refused()
             absent = _absent(plan, asked, partial=partial)
             combined = combine(plan.release, replies)  # (11)
+            draft.note(suppressed=suppressed(combined))
             table, untold = rows(plan.release, plan.presentation, combined)
             if absent:
                 draft.note(note="missing: " + ", ".join(absent))

@@ -8,14 +8,16 @@ with the department's name.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 from landbridge.errors import error
 from landbridge.literals import from_literal
 from landbridge.v1 import node_pb2, release_pb2
 from policies.contract import Noise
 from policies.disclosure import Mechanism, ReleasePlan
+from policies.question import Sum
 
 GAUSSIAN = 1.959964
 """Half-width of a normal 95 % interval in standard deviations."""
@@ -28,13 +30,15 @@ class Combined:
     """One measure over all cells, in grid steps, summed over departments.
 
     `deviation` is the standard deviation of one cell's noise in grid steps; `factor` turns it into
-    a 95 % half-width.
+    a 95 % half-width, None where none is known. `withheld` are the places of cells that some
+    department does not tell.
     """
 
     mechanism: Mechanism
     units: tuple[int, ...]
     deviation: float
-    factor: float
+    factor: float | None
+    withheld: frozenset[int] = frozenset()
 
 
 MOST_ROWS = 10**11
@@ -54,14 +58,29 @@ def combine(
                 map(sum, zip(*(r.release.measures[p].units for r in replies.values()), strict=True))
             ),
             *expected_noise(mechanism, len(replies)),
+            frozenset().union(*(r.release.measures[p].withheld for r in replies.values())),
         )
         for p, mechanism in enumerate(plan.mechanisms)
     )
 
 
-def expected_noise(mechanism: Mechanism, departments: int) -> tuple[float, float]:
+def suppressed(combined: Iterable[Combined]) -> int:
+    """How many cells have a number that is withheld."""
+    return len({place for part in combined for place in part.withheld})
+
+
+def expected_noise(mechanism: Mechanism, departments: int) -> tuple[float, float | None]:
     """Standard deviation in grid steps over so many departments, and its 95 % factor."""
-    deviation = mechanism.standard_deviation / mechanism.step * math.sqrt(departments)
+    alone = mechanism.standard_deviation / mechanism.step
+    deviation = alone * math.sqrt(departments)
+    if mechanism.table is not None:
+        if not isinstance(mechanism.measure, Sum):
+            return deviation, mechanism.table.half_width(departments) / deviation
+        if not mechanism.reach:
+            return deviation, None
+        return deviation, mechanism.table.half_width_of_sum() * mechanism.reach / alone
+    if mechanism.base > 1:
+        return deviation, departments * (mechanism.base // 2) / deviation
     return deviation, LAPLACE if mechanism.noise is Noise.LAPLACE else GAUSSIAN
 
 
@@ -74,7 +93,7 @@ def _check(plan: ReleasePlan, department: str, reply: node_pb2.AnswerResponse) -
     good = (
         domains == [(axis.values, axis.null_last) for axis in plan.axes]
         and len(release.measures) == len(plan.mechanisms)
-        and all(map(_fits, release.measures, plan.mechanisms, [plan.cells] * len(release.measures)))
+        and all(map(_fits, release.measures, plan.mechanisms, [plan] * len(release.measures)))
         and all(map(_is_budget, (reply.recipient_budget, reply.overall_budget)))
     )
     if not good:
@@ -85,7 +104,7 @@ def _check(plan: ReleasePlan, department: str, reply: node_pb2.AnswerResponse) -
         )
 
 
-def _fits(measure: release_pb2.ReleasedMeasure, mechanism: Mechanism, cells: int) -> bool:
+def _fits(measure: release_pb2.ReleasedMeasure, mechanism: Mechanism, plan: ReleasePlan) -> bool:
     """The grid, the centre and the accuracy that the plan demands, and possible numbers."""
     reach = 1
     if mechanism.span is not None:
@@ -94,12 +113,24 @@ def _fits(measure: release_pb2.ReleasedMeasure, mechanism: Mechanism, cells: int
         reach = max(1, *map(abs, ends))
     most = min(MOST_ROWS * reach, 2**62)
     return (
-        len(measure.units) == cells
+        len(measure.units) == plan.cells
         and measure.step == mechanism.step
         and measure.centre == mechanism.centre_units * mechanism.step
         and math.isclose(measure.standard_deviation, mechanism.standard_deviation, rel_tol=1e-9)
-        and measure.noise == (mechanism.noise if mechanism.scale else "none")
+        and measure.noise == mechanism.kind
+        and _may_withhold(measure, plan)
         and all(abs(units) < most for units in measure.units)
+    )
+
+
+def _may_withhold(measure: release_pb2.ReleasedMeasure, plan: ReleasePlan) -> bool:
+    """Only where the method does so, each cell once, and then as 0."""
+    places = list(measure.withheld)
+    return not places or (
+        plan.terms.tabular
+        and all(before < after for before, after in pairwise(places))
+        and places[-1] < plan.cells
+        and not any(measure.units[place] for place in places)
     )
 
 

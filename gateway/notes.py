@@ -17,11 +17,76 @@ class Note:
     text: str
 
 
+def tabular_notes(plan: Plan) -> list[Note]:
+    """What `cell_key` and `exact` mean for this question."""
+    terms, unit = plan.contract.disclosure, plan.contract.unit or ""
+    found = []
+    if terms.cell_key is not None:
+        found.append(
+            Note(
+                "noise",
+                "Every number is perturbed by its cell key: the same records give the same number "
+                "whoever asks; half-widths hold with 95 % probability.",
+            )
+        )
+        found.append(
+            Note("additivity", "Numbers are perturbed one by one, so tables need not add up.")
+        )
+        if any(
+            mechanism.table and not mechanism.standard_deviation
+            for mechanism in plan.release.mechanisms
+        ):
+            found.append(
+                Note(
+                    "noise",
+                    "Sums are perturbed by a share of their largest contributions, so their "
+                    "half-widths would tell about data and are left out.",
+                )
+            )
+    elif terms.rounding > 1:
+        found.append(
+            Note(
+                "rounding",
+                f"Numbers are rounded to multiples of {terms.rounding}, so tables need not add up.",
+            )
+        )
+    else:
+        found.append(Note("exact", "Numbers that are told are exact."))
+    if terms.minimum_units:
+        found.append(
+            Note(
+                "withheld",
+                f"Cells with fewer than {terms.minimum_units} {unit} are NULL"
+                + (
+                    ", and so are cells that would give them away."
+                    if terms.method is Method.EXACT
+                    else "."
+                ),
+            )
+        )
+    if terms.dominance or terms.p_percent:
+        found.append(Note("withheld", f"Sums in which few {unit} hold too much are NULL."))
+    if plan.contract.by_name[unit].nullable:
+        found.append(Note("left_out", f"Rows without a {unit} are in no answer."))
+    found += [Note("clipping", text) for text in _clamped(plan)]
+    if len(plan.departments) > 1:
+        found.append(
+            Note(
+                "plan",
+                f"Put to {len(plan.departments)} departments and added up; a cell that one of them "
+                "withholds is NULL.",
+            )
+        )
+    return found
+
+
 def plan_notes(plan: Plan) -> list[Note]:
     """What the terms of the contract mean for this question."""
     terms = plan.contract.disclosure
     if terms.method is Method.UNPROTECTED:
         return [Note("exact", f"Contract {plan.contract.id} protects nobody: numbers are exact.")]
+    if terms.tabular:
+        return tabular_notes(plan)
     unit = plan.contract.unit or ""
     found = [
         Note(
@@ -52,7 +117,7 @@ def plan_notes(plan: Plan) -> list[Note]:
 
 
 def answer_notes(
-    plan: Plan, missing: tuple[str, ...], untold: int, *, remembered: bool
+    plan: Plan, missing: tuple[str, ...], untold: int, *, withheld: int = 0, remembered: bool
 ) -> list[Note]:
     """The plan's notes and what happened."""
     found = plan_notes(plan)
@@ -65,6 +130,8 @@ def answer_notes(
                 f"{untold} numbers are lost in the noise, mostly for want of rows, and are NULL.",
             )
         )
+    if withheld:
+        found.append(Note("suppressed", f"{withheld} cells have a number that is withheld."))
     if remembered:
         found.append(Note("remembered", "Answered before: the same numbers, free of charge."))
     return found

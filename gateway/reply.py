@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import assert_never
 
 from gateway.answered import Answered, Explained
-from gateway.combine import Combined, expected_noise
+from gateway.combine import Combined, expected_noise, suppressed
 from gateway.notes import Note, answer_notes, plan_notes
 from gateway.planning import Plan
 from gateway.presentation import Key, Output
@@ -44,7 +44,15 @@ def query_response(answered: Answered) -> gateway_pb2.QueryResponse:
             )
             for row in answered.rows
         ],
-        notes=_notes(answer_notes(plan, answered.missing, answered.untold, remembered=remembered)),
+        notes=_notes(
+            answer_notes(
+                plan,
+                answered.missing,
+                answered.untold,
+                withheld=suppressed(answered.combined),
+                remembered=remembered,
+            )
+        ),
         missing=answered.missing,
         departments=list(replies),
         cost=gateway_pb2.Cost(
@@ -149,14 +157,16 @@ def _accuracy(plan: Plan, output: Output) -> gateway_pb2.ExpectedAccuracy:
         mechanism = next(m for m in plan.release.mechanisms if m.measure == output.source.measure)
         if mechanism.counted is None:
             noise = expected_noise(mechanism, len(plan.departments))
-            found.half_width = half_width(Combined(mechanism, (), *noise))
+            width = half_width(Combined(mechanism, (), *noise))
+            if width is not None:
+                found.half_width = width
     return found
 
 
 def _budgets(
     plan: Plan, replies: Mapping[str, node_pb2.AnswerResponse]
 ) -> list[gateway_pb2.DepartmentBudget]:
-    if plan.contract.disclosure.method is Method.UNPROTECTED:
+    if plan.contract.disclosure.method is not Method.DP:
         return []
     return [
         _budget(name, reply.recipient_budget, reply.overall_budget, reply.charged_micro_rho)

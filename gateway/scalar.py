@@ -76,11 +76,14 @@ class Estimate:
     value: int | float | None
     slopes: Mapping[Measure, float]
 
-    def half_width(self, widths: Mapping[Measure, float]) -> float | None:
-        """95 % half-width, from those of the measures."""
+    def half_width(self, widths: Mapping[Measure, float | None]) -> float | None:
+        """95 % half-width, from those of the measures; None where one of them is not known."""
         if self.value is None:
             return None
-        return math.hypot(*(slope * widths[measure] for measure, slope in self.slopes.items()))
+        parts = [(slope, widths[measure]) for measure, slope in self.slopes.items() if slope]
+        if any(width is None for _, width in parts):
+            return None
+        return math.hypot(*(slope * (width or 0.0) for slope, width in parts))
 
 
 NOTHING = Estimate(None, {})
@@ -120,7 +123,7 @@ def is_whole(scalar: Scalar, steps: Mapping[Measure, float]) -> bool:
 def estimate(
     scalar: Scalar,
     released: Mapping[Measure, Combined],
-    widths: Mapping[Measure, float],
+    widths: Mapping[Measure, float | None],
     cell: int,
 ) -> Estimate:
     """The number in one cell; `widths` are the measures' 95 % half-widths."""
@@ -155,11 +158,15 @@ def estimate(
 
 def _released(measure: Measure, released: Mapping[Measure, Combined], cell: int) -> Estimate:
     part = released[measure]
+    if cell in part.withheld:
+        return NOTHING
     step, centre = part.mechanism.step, part.mechanism.centre_units
     units, slopes = part.units[cell], {measure: 1.0}
     counted = part.mechanism.counted
     if counted is not None:
         # The sum was taken from the centre of the range; the counted rows put it back.
+        if cell in released[counted].withheld:
+            return NOTHING
         units += centre * released[counted].units[cell]
         slopes[counted] = centre * step
     return Estimate(units if step == 1.0 else units * step, slopes)

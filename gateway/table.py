@@ -11,7 +11,7 @@ from typing import assert_never
 
 from gateway.combine import Combined
 from gateway.presentation import Both, Either, Having, Holds, Key, Neither, Ordering, Presentation
-from gateway.scalar import Scalar, estimate
+from gateway.scalar import Scalar, estimate, measures_of
 from policies.contract import Value
 from policies.disclosure import ReleasePlan
 from policies.question import Measure, Relation
@@ -55,18 +55,20 @@ def rows(
                 row.append(Cell(combination[places[output.source.key]]))
             else:
                 row.append(numbers.cell(output.source, cell))
-                untold += row[-1].value is None
+                untold += row[-1].value is None and not numbers.withholds(output.source, cell)
         found.append(tuple(row))
     for ordering in reversed(presentation.order):
         _sort(found, ordering)
     return found[: presentation.limit], untold
 
 
-def half_width(part: Combined) -> float:
-    """95 % half-width of one cell, in the measure's own unit, on its grid.
+def half_width(part: Combined) -> float | None:
+    """95 % half-width of one cell, in the measure's own unit, on its grid; None: not known.
 
     The smallest whole number of steps that holds at least 95 % of the discrete noise.
     """
+    if part.factor is None:
+        return None
     if not part.deviation:
         return 0.0
     return max(1, math.ceil(part.factor * part.deviation - 0.5)) * part.mechanism.step
@@ -82,6 +84,10 @@ class _Numbers:
     def cell(self, scalar: Scalar, cell: int) -> Cell:
         found = estimate(scalar, self._released, self._widths, cell)
         return Cell(found.value, found.half_width(self._widths))
+
+    def withholds(self, scalar: Scalar, cell: int) -> bool:
+        """Whether the department kept a number back that the result would need."""
+        return any(cell in self._released[measure].withheld for measure in measures_of(scalar))
 
     def holds(self, having: Having, cell: int) -> bool:
         """TRUE, in SQL's three-valued logic."""

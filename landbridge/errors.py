@@ -155,6 +155,9 @@ CATALOGUE: Final[dict[str, Reason]] = {
     "QUESTION_ID_REUSED": Reason(
         "PERMISSION_DENIED", Refused, "This question id was used for another question."
     ),
+    "DIFFERENCING": Reason(
+        "PERMISSION_DENIED", Refused, "The difference to an earlier answer could be about one unit."
+    ),
     # whether anybody can answer
     "DEPARTMENT_MISSING": Reason("UNAVAILABLE", Unavailable, "A department did not answer."),
     "GATEWAY_UNREACHABLE": Reason("UNAVAILABLE", Unavailable, "The gateway cannot be reached."),

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 
 from landbridge.edge.record import Draft, Logged, Recorder
@@ -15,12 +16,14 @@ from nodes.compile import compile_question
 from nodes.convert import release_to
 from nodes.engines.engine import Engine
 from nodes.guard import Asking, Guard, Permission
+from nodes.history import History
 from nodes.ledger import Account, Ledger, Remembered, Reservation
 from nodes.release import release
 from nodes.store import Loaded
 from nodes.tables import Tables
-from policies.canonical import text
+from policies.canonical import masking, text
 from policies.contract import Contract, Method
+from policies.differencing import Asked, asked
 from policies.disclosure import ReleasePlan, plan_release
 from policies.noise import Draw
 from policies.question import Question
@@ -70,12 +73,14 @@ class Answering:
         tables: Tables,
         recorder: Recorder,
         draw: Draw,
+        history: History,
     ) -> None:
         self._guard = guard
         self._ledger = ledger
         self._tables = tables
         self._recorder = recorder
         self._draw = draw
+        self._history = history
         self._turns = _Turns()
 
     def answer(
@@ -103,6 +108,7 @@ class Answering:
                 else:
                     memory = _memory_key(plan, permission, loaded.version)
                     with self._turns.turn(memory):  # the same question twice at once is one draw
+                        self._history.admit(contract, self._asked(question, contract))
                         reserved = self._ledger.reserve(  # (7)
                             asking.question_id, memory, contract, recipient, plan.cost_micro_rho
                         )
@@ -124,9 +130,13 @@ class Answering:
         with self._recorder.request("explain", trace_id=trace_id) as draft:
             permission = self._guard.question(asking, question, members, draft)
             plan = plan_release(question, permission.contract, micro_epsilon, len(members))
+            self._history.compare(permission.contract, self._asked(question, permission.contract))
             accounts = self._ledger.accounts(permission.contract, permission.caller.organisation)
             draft.answered(b"")
             return Estimated(plan, *accounts)
+
+    def _asked(self, question: Question, contract: Contract) -> Asked:
+        return asked(question, masking(contract, partial(self._recorder.digest, "literal")))
 
     def _loaded(self, contract: Contract, tables: Mapping[str, Loaded]) -> Loaded:
         loaded = tables.get(contract.id)
@@ -161,7 +171,7 @@ class Answering:
             raise error("DEADLINE")
         statement = compile_question(run.plan, run.contract)  # (8)
         cells = run.engine.run(
-            statement.sql, statement.parameters, timeout=timeout, maximum_rows=run.plan.cells
+            statement.sql, statement.parameters, timeout=timeout, maximum_rows=statement.rows
         )
         return release_to(release(run.plan, cells, self._draw), run.loaded.version)  # (9)
 
@@ -176,6 +186,7 @@ class Answering:
         draft.note(
             charged_micro_rho=charged,
             remembered=found.remembered,
+            suppressed=found.suppressed,
             budget={
                 "recipient_spent": recipient.spent,
                 "recipient_limit": recipient.limit,

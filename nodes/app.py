@@ -21,6 +21,7 @@ from nodes import policy as policies_of
 from nodes.answering import Answering
 from nodes.engines.duckdb import DuckDBEngine, Limits
 from nodes.guard import Guard
+from nodes.history import History
 from nodes.ledger import Ledger
 from nodes.policy import Policy
 from nodes.replying import Replying
@@ -40,6 +41,7 @@ class Node:
     log_folder: Path
     _tables: Tables
     _ledger: Ledger
+    _history: History
     _log: Log
     _recorder: Recorder
 
@@ -55,6 +57,7 @@ class Node:
         self._recorder.event("stop")
         self._log.close()
         self._ledger.close()
+        self._history.close()
 
 
 def start(settings: Settings, report: Report) -> Node:
@@ -76,6 +79,7 @@ def start(settings: Settings, report: Report) -> Node:
     log = Log.open(settings.state / "log", settings.state / "journal", signer)
     recorder = Recorder(log, _subjects(settings), policy.digest, time.time)
     ledger = Ledger(settings.state / "ledger.sqlite", time.time)
+    history = History(settings.state / "history.sqlite")
     limits = Limits(settings.memory_mb << 20, settings.threads, settings.cpu_seconds)
     tables = Tables(
         Store(settings.state / "data"),
@@ -93,7 +97,7 @@ def start(settings: Settings, report: Report) -> Node:
         settings.gateway,
         settings.federation,
         _description(settings, policy, signer.vkey),
-        Answering(guard, ledger, tables, recorder, draw),
+        Answering(guard, ledger, tables, recorder, draw, history),
         Replying(guard, ledger, tables, recorder),
         recorder,
         Telemetry(f"landbridge.node.{settings.department}"),
@@ -106,7 +110,9 @@ def start(settings: Settings, report: Report) -> Node:
         report=report,
         threads=settings.calls,
     )
-    return Node(running, signer.vkey, settings.state / "log", tables, ledger, log, recorder)
+    return Node(
+        running, signer.vkey, settings.state / "log", tables, ledger, history, log, recorder
+    )
 
 
 def _signer(settings: Settings) -> Signer:

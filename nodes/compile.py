@@ -6,7 +6,8 @@ numbers, there is no division by a column.
 
 What the engine's table holds beside the contract's columns (see `nodes.load`): `__unit`, the
 protected unit as a dense integer; `__rank`, a row's random place among its unit's rows;
-`__c_<column>`, the index of the value in the column's declared domain.
+`__c_<column>`, the index of the value in the column's declared domain; by `cell_key` also `__key`
+and `__unit_key`, the record keys of the row and of its unit.
 """
 
 from __future__ import annotations
@@ -14,11 +15,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import assert_never
+from itertools import combinations
+from math import prod
+from typing import Final, assert_never
 
 from policies.bounds import Interval
-from policies.contract import Column, Contract, Type, Value
+from policies.cell_key import KEYS
+from policies.contract import Column, Contract, Method, Type, Value
 from policies.disclosure import Axis, Mechanism, ReleasePlan
+from policies.protection import largest_needed
 from policies.question import (
     All,
     AnyOf,
@@ -44,14 +49,21 @@ from policies.question import (
 )
 
 Parameter = int | float | str | bool
+UNIT: Final = '"__unit"'
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One SELECT: a row per non-empty cell, keys as domain indices, then measures in grid steps."""
+    """One SELECT: a row per non-empty cell, keys as domain indices, then measures in grid steps.
+
+    By `cell_key` and `exact` the keys are followed by GROUPING() of all keys (`exact` with keys
+    only, which has the margins too), the units in the cell, and per measure the fields of
+    `policies.protection.Part`, its largest unit totals last. `rows` is the most there can be.
+    """
 
     sql: str
     parameters: tuple[Parameter, ...]
+    rows: int
 
 
 def compile_question(plan: ReleasePlan, contract: Contract) -> Statement:
@@ -68,6 +80,8 @@ class _Writer:
 
     def statement(self, plan: ReleasePlan) -> Statement:
         """The whole SELECT."""
+        if plan.terms.tabular:
+            return self.tabular(plan)
         keys = [self.key(axis) for axis in plan.axes]
         measures = [self.measure(mechanism) for mechanism in plan.mechanisms]
         sql = f"SELECT {', '.join(keys + measures)} FROM {_name(self.contract.id)}"
@@ -81,7 +95,70 @@ class _Writer:
         if keys:
             # By place: a key with parameters cannot be written twice.
             sql += f" GROUP BY {', '.join(str(place + 1) for place in range(len(keys)))}"
-        return Statement(sql, tuple(self.parameters))
+        return Statement(sql, tuple(self.parameters), plan.cells)
+
+    def tabular(self, plan: ReleasePlan) -> Statement:
+        """First per unit, then per cell: rules look at how units share a cell."""
+        keys = [self.key(axis) for axis in plan.axes]  # plain columns, without parameters
+        margins = plan.terms.method is Method.EXACT and bool(keys)
+        most = largest_needed(plan.terms)
+        places = range(len(plan.mechanisms))
+        inner = [*keys, 'count(*) AS "rows"']
+        outer = [*keys, "count(*)"]
+        if margins:
+            inner.insert(len(keys), f'GROUPING({", ".join(keys)}) AS "level"')
+            outer.insert(len(keys), '"level"')
+        for place, mechanism in zip(places, plan.mechanisms, strict=True):
+            inner += self.part(place, mechanism, keyed=plan.terms.method is Method.CELL_KEY)
+            value = "count(*)" if isinstance(mechanism.measure, Units) else f'sum("value_{place}")'
+            outer += [
+                f'count(CASE WHEN "counted_{place}" > 0 THEN 1 END)',
+                f"coalesce({value}, 0)",
+                f'coalesce(sum("key_{place}") % {KEYS}, 0)',
+                f'count(CASE WHEN "counted_{place}" < "rows" THEN 1 END)',
+                f'coalesce(sum(abs("value_{place}")), 0)',
+                *(
+                    f'coalesce(max(abs("value_{place}"), {most})[{rank}], 0)'
+                    for rank in range(1, most + 1)
+                ),
+            ]
+        sql = f"SELECT {', '.join(outer)} FROM (SELECT {', '.join(inner)}"
+        sql += f" FROM {_name(self.contract.id)}"
+        if plan.question.where is not None:
+            sql += f" WHERE {self.predicate(plan.question.where)}"
+        if margins:
+            sets = (part for size in range(len(keys) + 1) for part in combinations(keys, size))
+            grouped = ", ".join(f"({', '.join([*part, UNIT])})" for part in sets)
+            sql += f" GROUP BY GROUPING SETS ({grouped}))"
+        else:
+            sql += f" GROUP BY {', '.join([*keys, UNIT])})"
+        if keys:
+            sql += " GROUP BY " + ", ".join([*keys, *(['"level"'] if margins else [])])
+        most_rows = prod(len(axis) + 1 for axis in plan.axes) if margins else plan.cells
+        return Statement(sql, tuple(self.parameters), most_rows)
+
+    def part(self, place: int, mechanism: Mechanism, *, keyed: bool) -> list[str]:
+        """What one unit adds to a measure in one cell: rows that count, value and keys."""
+        match mechanism.measure:
+            case Count(None) | Units():
+                present = ""
+            case Count(of) | Sum(of):
+                assert of is not None
+                present = self.present(of)  # a plain column: the plan refused everything else
+        counted = f"count(CASE WHEN {present} THEN 1 END)" if present else "count(*)"
+        key = f'sum(CASE WHEN {present} THEN "__key" END)' if present else 'sum("__key")'
+        if isinstance(mechanism.measure, Units):
+            value, key = "1", 'min("__unit_key")'
+        elif isinstance(mechanism.measure, Sum):
+            value = self.measure(mechanism)
+        else:
+            value = counted
+        return [
+            f'{counted} AS "counted_{place}"',
+            # 2^32 rows of 2^31 steps fit; the cast makes the largest cheap to find.
+            f'CAST({value} AS BIGINT) AS "value_{place}"',
+            f'{key if keyed else "0"} AS "key_{place}"',
+        ]
 
     def key(self, axis: Axis) -> str:
         """The index of the row's value among the axis's, NULL for NULL, for any data."""

@@ -96,11 +96,13 @@ def release_to(released: Released, data_version: str) -> release_pb2.Release:
                 step=measure.mechanism.step,
                 standard_deviation=measure.mechanism.standard_deviation,
                 centre=measure.mechanism.centre_units * measure.mechanism.step,
-                noise=measure.mechanism.noise if measure.mechanism.scale else "none",
+                noise=measure.mechanism.kind,
+                withheld=measure.withheld,
             )
             for measure in released.measures
         ],
         data_version=data_version,
+        suppressed=released.suppressed,
     )
 
 

@@ -19,7 +19,7 @@ from landbridge.identity.tokens import TokenVerifier
 from landbridge.levels import Level
 from policies.access import AccessPolicy, Request
 from policies.canonical import masked, text
-from policies.contract import Contract
+from policies.contract import Contract, Method
 from policies.handler import Handler
 from policies.purpose import require_allowed, require_stated
 from policies.question import Question
@@ -76,6 +76,7 @@ class Guard:
         draft.note(resource=contract.id)
         _require_members(self.department, members)
         require_allowed(asking.purpose, contract.purposes)
+        require_named(caller.organisation, contract)
         usage = review(question, contract, caller.clearance)
         draft.note(
             members=sorted(members),
@@ -122,6 +123,18 @@ class Guard:
                 purpose=purpose,
                 level=level,
             )
+        )
+
+
+def require_named(organisation: str, contract: Contract) -> None:
+    """Exact numbers are for the organisations that the owner names; raises ACCESS_DENIED."""
+    terms = contract.disclosure
+    if terms.method is Method.EXACT and organisation not in terms.exact_for:
+        raise error(
+            "ACCESS_DENIED",
+            f"Contract {contract.id} gives exact numbers to named organisations only.",
+            rule="contract.exact_for",
+            hint="Its owner can name yours.",
         )
 
 

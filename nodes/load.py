@@ -14,7 +14,7 @@ from pathlib import Path
 
 from nodes.engines.table import FORMAT, Built, Rule, Violation, build
 from nodes.store import Loaded, Store, StoreDamaged
-from policies.contract import Contract
+from policies.contract import Contract, Method
 
 __all__ = ["LoadRefused", "Report", "Rule", "Violation", "load"]
 
@@ -60,7 +60,9 @@ def load(
     UTINYINT, or USMALLINT for more than 256 values). For a protected contract there are
     `__unit` (UINTEGER, dense from 0, numbered in random order) and `__rank` (UINTEGER, from 1, a
     random order of the rows within their unit): `__rank <= n` keeps at most n rows of each unit,
-    whatever they hold. Rows whose unit is NULL, where the contract allows that, are set aside.
+    whatever they hold. Rows whose unit is NULL, where the contract allows that, are set aside. By
+    `cell_key` there are `__key` and `__unit_key` (UINTEGER): record keys that depend on the row or
+    unit and on the department's secret alone, so that a reload of the same rows gives the same.
 
     Raises LoadRefused; StoreBusy if another load runs; OSError if the store cannot be written.
     """
@@ -76,7 +78,9 @@ def load(
         draft = folder / f"{version}.part"
         spill = folder / "spill"
         spill.mkdir(mode=0o700)
-        built = build(contract, source, draft, spill=spill, missing=missing)
+        keyed = contract.disclosure.method is Method.CELL_KEY
+        secret = store.record_secret() if keyed else b""
+        built = build(contract, source, draft, spill=spill, missing=missing, secret=secret)
         if not built.violations and (before is None or _stamp(source) != before):
             built = Built(built.rows, built.ignored, (Violation("", Rule.CHANGING, 0),))
         if built.violations:

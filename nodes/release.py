@@ -11,8 +11,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from landbridge.errors import error
-from policies.disclosure import Mechanism, ReleasePlan
+from policies.contract import Method
+from policies.disclosure import Axis, Mechanism, ReleasePlan
 from policies.noise import Draw
+from policies.protection import Part, TrueCell, largest_needed, protect
+from policies.suppression import TOTAL, Coordinates
 
 _SEAL: Final = object()
 
@@ -22,18 +25,23 @@ Cells = Iterable[Sequence[object]]
 
 @dataclass(frozen=True, slots=True)
 class ReleasedMeasure:
-    """One measure over all cells, in whole grid steps, noise included."""
+    """One measure over all cells, in whole grid steps, noise included.
+
+    `withheld` are the places of cells that are not told; they stand as 0 in `units`.
+    """
 
     mechanism: Mechanism
     units: tuple[int, ...]
+    withheld: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """What may leave the department."""
+    """What may leave the department; `suppressed` cells have a number that is withheld."""
 
     plan: ReleasePlan
     measures: tuple[ReleasedMeasure, ...]
+    suppressed: int
     _seal: object = field(repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -44,8 +52,11 @@ class Released:
 def release(plan: ReleasePlan, cells: Cells, draw: Draw) -> Released:
     """Every cell of the declared domains with its noise, empty cells too.
 
-    Raises RUN_FAILED when the engine's cells do not fit the plan.
+    By `cell_key` and `exact`, what `policies.protection` makes of them instead. Raises RUN_FAILED
+    when the engine's cells do not fit the plan.
     """
+    if plan.terms.tabular:
+        return _protected(plan, cells)
     indices = plan.indices()
     width = len(plan.axes)
     exact = [[0] * plan.cells for _ in plan.mechanisms]
@@ -62,7 +73,59 @@ def release(plan: ReleasePlan, cells: Cells, draw: Draw) -> Released:
         ReleasedMeasure(mechanism, tuple(draw(values, mechanism)))
         for mechanism, values in zip(plan.mechanisms, exact, strict=True)
     )
-    return Released(plan, measures, _SEAL)
+    return Released(plan, measures, 0, _SEAL)
+
+
+def _protected(plan: ReleasePlan, cells: Cells) -> Released:
+    shown = protect(plan, _true_cells(plan, cells))
+    measures = tuple(
+        ReleasedMeasure(
+            mechanism,
+            tuple(number or 0 for number in numbers),
+            tuple(place for place, number in enumerate(numbers) if number is None),
+        )
+        for mechanism, numbers in zip(plan.mechanisms, shown, strict=True)
+    )
+    suppressed = len({place for measure in measures for place in measure.withheld})
+    return Released(plan, measures, suppressed, _SEAL)
+
+
+def _true_cells(plan: ReleasePlan, cells: Cells) -> dict[Coordinates, TrueCell]:
+    """The engine's rows as `nodes.compile.Statement` describes them; raises RUN_FAILED."""
+    axes, most = plan.axes, largest_needed(plan.terms)
+    margins = plan.terms.method is Method.EXACT and bool(axes)
+    width = 5 + most
+    found: dict[Coordinates, TrueCell] = {}
+    for row in cells:
+        numbers = [number for number in row[len(axes) :] if type(number) is int]
+        level = numbers.pop(0) if margins and numbers else 0
+        if len(row) != len(axes) + margins + 1 + width * len(plan.mechanisms) or (
+            len(numbers) != 1 + width * len(plan.mechanisms)
+        ):
+            raise error("RUN_FAILED")
+        cell = tuple(
+            TOTAL if level >> (len(axes) - 1 - place) & 1 else _index(axis, key)
+            for place, (axis, key) in enumerate(zip(axes, row, strict=False))
+        )
+        if cell in found:
+            raise error("RUN_FAILED")
+        parts = (numbers[first : first + width] for first in range(1, len(numbers), width))
+        found[cell] = TrueCell(
+            numbers[0],
+            tuple(
+                Part(part[0], part[1], part[2], part[3], part[4], tuple(part[5:])) for part in parts
+            ),
+        )
+    return found
+
+
+def _index(axis: Axis, key: object) -> int:
+    """The key's place on its axis, NULL after the values; raises RUN_FAILED."""
+    if key is None and axis.null_last:
+        return len(axis.values)
+    if type(key) is int and 0 <= key < len(axis.values):
+        return key
+    raise error("RUN_FAILED")
 
 
 def _key(values: Sequence[object]) -> tuple[int | None, ...]:

@@ -2,6 +2,7 @@
 
     <folder>/<contract>/<version>.duckdb   written once, never changed
     <folder>/<contract>/current.json       which version is served; replaced by rename
+    <folder>/record.key                    the secret behind record keys; back it up with the rest
     <folder>/<contract>/lock               held by the load that is running
 
 Whatever moment a load dies at, `current.json` names a whole file: the earlier one or the new one.
@@ -13,12 +14,16 @@ import fcntl
 import json
 import os
 import re
+import secrets
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from landbridge.evidence.finding import EvidenceError
+from landbridge.evidence.keyfile import read_key, write_key
 
 _CONTRACT_ID: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _VERSION: Final = re.compile(r"[0-9a-f]{32}")
@@ -85,6 +90,18 @@ class Store:
                 if _CONTRACT_ID.fullmatch(folder.name) and (loaded := self.current(folder.name)):
                     tables[folder.name] = loaded.path
         return tables
+
+    def record_secret(self) -> bytes:
+        """What record keys are made with, 32 random bytes, made when first needed.
+
+        Another secret would be other perturbations of the same cells: two draws to average.
+        Raises EvidenceError where others could read the file.
+        """
+        path = self._folder / "record.key"
+        if not path.exists():
+            with suppress(EvidenceError):  # another load was first
+                write_key(path, secrets.token_bytes(32))
+        return read_key(path)
 
     @contextmanager
     def loading(self, contract_id: str) -> Iterator[Path]:

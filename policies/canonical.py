@@ -80,7 +80,7 @@ def text(question: Question, mask: Mask | None = None) -> str:
     )
     words += f" FROM {question.contract}"
     if question.where is not None:
-        words += f" WHERE {_predicate_text(question.where, mask)}"
+        words += f" WHERE {predicate_text(question.where, mask)}"
     if question.group_by:
         words += " GROUP BY " + ", ".join(map(key_text, question.group_by))
     return words
@@ -92,6 +92,11 @@ def masked(question: Question, contract: Contract, digest: Callable[[str], str])
     What could name somebody becomes a keyed digest: text that is no declared value, and everything
     that a restricted column is compared with.
     """
+    return text(question, masking(contract, digest))
+
+
+def masking(contract: Contract, digest: Callable[[str], str]) -> Callable[[str, Value], str | None]:
+    """What `masked` puts in the place of a literal; None leaves it as it is."""
 
     def mask(column: str, value: Value) -> str | None:
         known = contract.by_name[column]
@@ -100,7 +105,7 @@ def masked(question: Question, contract: Contract, digest: Callable[[str], str])
             return f"<{digest(literal_text(value))[:16]}>"
         return None
 
-    return text(question, mask)
+    return mask
 
 
 def literal_text(value: Value) -> str:
@@ -132,7 +137,7 @@ def expression_text(expression: Expression, mask: Mask | None = None) -> str:
         case Arithmetic(operator, left, right):
             return f"({expression_text(left, mask)} {operator} {expression_text(right, mask)})"
         case Case(when, then, otherwise):
-            words = f"CASE WHEN {_predicate_text(when, mask)} THEN {expression_text(then, mask)}"
+            words = f"CASE WHEN {predicate_text(when, mask)} THEN {expression_text(then, mask)}"
             if otherwise is not None:
                 words += f" ELSE {expression_text(otherwise, mask)}"
             return words + " END"
@@ -168,7 +173,9 @@ def _measure_text(measure: Measure, mask: Mask | None = None) -> str:
             assert_never(measure)
 
 
-def _predicate_text(predicate: Predicate, mask: Mask | None = None) -> str:
+def predicate_text(predicate: Predicate, mask: Mask | None = None) -> str:
+    """A condition with every bracket it needs; `mask` as in `text`."""
+
     def spelt(column: str, value: Value) -> str:
         masked = None if mask is None else mask(column, value)
         return literal_text(value) if masked is None else masked
@@ -183,11 +190,11 @@ def _predicate_text(predicate: Predicate, mask: Mask | None = None) -> str:
         case Prefix(column, start):
             return f"{column} LIKE {spelt(column, start)} || '%'"
         case All(of):
-            return "(" + " AND ".join(_predicate_text(part, mask) for part in of) + ")"
+            return "(" + " AND ".join(predicate_text(part, mask) for part in of) + ")"
         case AnyOf(of):
-            return "(" + " OR ".join(_predicate_text(part, mask) for part in of) + ")"
+            return "(" + " OR ".join(predicate_text(part, mask) for part in of) + ")"
         case Not(inner):
-            return f"NOT {_predicate_text(inner, mask)}"
+            return f"NOT {predicate_text(inner, mask)}"
         case _:
             assert_never(predicate)
 
@@ -295,7 +302,7 @@ def _junction(parts: Iterable[Predicate], *, conjunction: bool) -> Predicate:
     kind = All if conjunction else AnyOf
     flat = _distinct(
         (inner for part in parts for inner in (part.of if isinstance(part, kind) else (part,))),
-        _predicate_text,
+        predicate_text,
     )
     return flat[0] if len(flat) == 1 else kind(flat)
 

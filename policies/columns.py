@@ -1,7 +1,8 @@
 """The columns of a contract, read from the properties of its schema object.
 
 Source: Open Data Contract Standard 3.2, "Schema". Landbridge adds the custom properties
-`landbridgeClip`, `landbridgeStep`, `landbridgeGroupable` and `landbridgePeriod`.
+`landbridgeClip`, `landbridgeStep`, `landbridgeGroupable`, `landbridgePeriod` and
+`landbridgeIdentifying`.
 """
 
 from __future__ import annotations
@@ -34,7 +35,13 @@ _LEVELS: Final = tuple(each.label for each in Level)
 _NUMERIC: Final = (Type.INTEGER, Type.NUMBER)
 # Keys of a property that would change what the column is; the others describe it to people.
 _NESTED: Final = ("properties", "items", "map")
-_CUSTOM: Final = ("landbridgeClip", "landbridgeStep", "landbridgeGroupable", "landbridgePeriod")
+_CUSTOM: Final = (
+    "landbridgeClip",
+    "landbridgeStep",
+    "landbridgeGroupable",
+    "landbridgePeriod",
+    "landbridgeIdentifying",
+)
 
 
 def read_columns(properties: Place) -> tuple[dict[str, Column], frozenset[str]]:
@@ -117,6 +124,7 @@ def _column(name: str, entry: Place) -> Column | None:
     groupable = custom.get("landbridgeGroupable", absent)
     domain = _domain(Type(kind), bounds, entry, groupable)
     period = _period(Type(kind), custom.get("landbridgePeriod", absent))
+    identifying = custom.get("landbridgeIdentifying", absent).boolean()
     if label is None:
         return None
     level = Level.named(label)
@@ -133,6 +141,7 @@ def _column(name: str, entry: Place) -> Column | None:
         # A sealed column is never grouped by, so what it declares groups nothing.
         domain=() if level is Level.SEALED else domain,
         period=period,
+        identifying=identifying is not False,
     )
 
 

@@ -31,6 +31,10 @@ class Method(StrEnum):
     """The ways of release that an owner can choose."""
 
     DP = "dp"
+    CELL_KEY = "cell_key"
+    """The cell key method of official statistics: repeatable noise, minimum counts, dominance."""
+    EXACT = "exact"
+    """Exact numbers for named organisations, cells withheld and rounded; statutory reporting."""
     UNPROTECTED = "unprotected"
     """The table describes nobody, and its owner says so: exact numbers, free of charge."""
 
@@ -60,6 +64,8 @@ class Column:
     the order that answers show; empty where there is none, and the column cannot be grouped by.
     `period` is the first and the last day of a date or timestamp, by which it can be cut off to
     months and the like; a day outside counts as the nearer end.
+    `identifying`: a condition on it could single out one unit; so for all columns unless the owner
+    says otherwise.
     """
 
     name: str
@@ -73,6 +79,7 @@ class Column:
     step: float = 1.0
     domain: tuple[Value, ...] = ()
     period: tuple[date, date] | None = None
+    identifying: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +91,35 @@ class Allowance:
 
 
 @dataclass(frozen=True, slots=True)
+class CellKey:
+    """Parameters of a perturbation table, under their published names D, V and js.
+
+    `maximum` (D): no perturbation of a count is larger; `variance` (V) of it; `small` (js): no
+    result is from 1 to here. `magnitude`: standard deviation of what the largest unit total of a
+    cell adds to the noise of a sum, as a share of that total.
+    """
+
+    maximum: int
+    variance: float
+    small: int
+    magnitude: float = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Dominance:
+    """A sum is withheld where its `n` largest units hold more than `k` percent of it."""
+
+    n: int
+    k: float
+
+
+@dataclass(frozen=True, slots=True)
 class Disclosure:
     """How the owner lets answers out; for `unprotected` only `maximum_cells` means anything.
+
+    `rows_per_unit` is 0 where all rows count (`cell_key` and `exact`, which charge no budget).
+    `minimum_units`, `dominance`, `p_percent` (0: no such rule) and `cell_key` belong to these two,
+    `rounding` (the base, 1 for none) and `exact_for` (organisations) to `exact` alone.
 
     `rows_per_unit`: how many rows of one protected unit count; `units_span`: in how many
     departments one unit can appear; `recipient` and `overall` are the budgets per recipient
@@ -102,6 +136,17 @@ class Disclosure:
     default_epsilon: float = 1.0
     maximum_epsilon: float = 1.0
     maximum_cells: int = 10_000
+    minimum_units: int = 0
+    dominance: Dominance | None = None
+    p_percent: float = 0.0
+    rounding: int = 1
+    cell_key: CellKey | None = None
+    exact_for: frozenset[str] = frozenset()
+
+    @property
+    def tabular(self) -> bool:
+        """Whether cells are protected as official statistics do, without a budget."""
+        return self.method in (Method.CELL_KEY, Method.EXACT)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """How a question will be released: which noise, on which grid, at what cost. No data needed.
 
+Methods `cell_key` and `exact` charge nothing and change cells as `policies.protection` says.
+
 Method `dp`. Neighbouring tables differ in all rows of one protected unit (add or remove). A unit
 counts with at most `rows_per_unit` rows (kept by the stored rank) in each of at most
 `units_span` departments, so for one department and one measure, over the vector of all cells:
@@ -26,9 +28,10 @@ from landbridge.errors import error
 from policies.accounting import charge, question_rho
 from policies.bounds import Interval, interval
 from policies.canonical import canonical_measure
-from policies.contract import Contract, Method, Noise, Value
+from policies.cell_key import PerturbationTable, perturbation_table
+from policies.contract import Contract, Disclosure, Method, Noise, Value
 from policies.keys import values_of
-from policies.question import Count, GroupKey, Measure, Question, Sum, Units
+from policies.question import ColumnOf, Count, GroupKey, Measure, Question, Sum, Units, Whole
 
 MINIMUM_EPSILON = 0.01
 
@@ -41,6 +44,10 @@ class Mechanism:
     for none; `sensitivity` is in steps, in the norm that belongs to `noise`; a sum is taken of
     `expression - centre` for the rows that have a value, `centre` counted in steps; `counted` is
     the measure that counts those rows, where there is a centre to put back.
+
+    Without a budget: `table` is where a cell key picks the perturbation, which for a sum is a share
+    of at most `reach` steps (the largest total of one unit; 0 where the contract bounds none);
+    `base` is what exact numbers are rounded to, in steps.
     """
 
     measure: Measure
@@ -51,10 +58,31 @@ class Mechanism:
     centre_units: int
     span: Interval | None = None
     counted: Measure | None = None
+    table: PerturbationTable | None = None
+    reach: int = 0
+    base: int = 1
+
+    @property
+    def kind(self) -> str:
+        """Of the noise, as it is named on the wire."""
+        if self.table is not None:
+            return "cell_key"
+        if self.base > 1:
+            return "rounding"
+        return self.noise.value if self.scale else "none"
 
     @property
     def standard_deviation(self) -> float:
-        """Of the noise in one cell, in the measure's own unit."""
+        """Of the noise in one cell, in the measure's own unit; the largest that a sum can have.
+
+        0 also for what is not known beforehand: a sum by cell key without a bound per unit.
+        """
+        if self.table is not None:
+            if isinstance(self.measure, Sum):
+                return self.table.deviation_of_sum * self.reach * self.step
+            return self.table.deviation
+        if self.base > 1:
+            return self.base * self.step / math.sqrt(12)
         factor = math.sqrt(2) if self.noise is Noise.LAPLACE else 1.0
         return factor * self.scale * self.step
 
@@ -81,6 +109,7 @@ class ReleasePlan:
     cost_micro_rho: int
     epsilon: float
     delta: float
+    terms: Disclosure
 
     @property
     def cells(self) -> int:
@@ -98,7 +127,7 @@ class ReleasePlan:
 def chosen_epsilon(contract: Contract, micro_epsilon: int) -> float:
     """The epsilon of a question, 0 meaning the contract's own; raises EPSILON_OUT_OF_RANGE."""
     terms = contract.disclosure
-    if terms.method is Method.UNPROTECTED:
+    if terms.method is not Method.DP:
         return 0.0
     epsilon = micro_epsilon / 1_000_000 if micro_epsilon else terms.default_epsilon
     if not MINIMUM_EPSILON <= epsilon <= terms.maximum_epsilon:
@@ -136,7 +165,18 @@ def plan_release(
         mechanisms = tuple(
             _mechanism(question, measure, contract, None, 0) for measure in question.measures
         )
-        return ReleasePlan(question, axes, mechanisms, 0, 0.0, 0.0)
+        return ReleasePlan(question, axes, mechanisms, 0, 0.0, 0.0, terms)
+    if terms.tabular:
+        if not all(isinstance(key, Whole) for key in question.group_by):
+            # Cut points of a caller's choosing would make tables that differ by a few units.
+            raise error(
+                "INVALID_QUESTION",
+                f"Contract {contract.id} groups by declared columns only, by its method "
+                f"{terms.method}.",
+                hint="Group by a column with a declared domain.",
+            )
+        mechanisms = tuple(_tabular(measure, contract) for measure in question.measures)
+        return ReleasePlan(question, axes, mechanisms, 0, 0.0, 0.0, terms)
     delta = terms.recipient.delta
     rho = question_rho(epsilon, delta, terms.noise)
     # One unit can be in several departments, whichever are asked now: each gives out its share, so
@@ -147,7 +187,38 @@ def plan_release(
     mechanisms = tuple(
         _mechanism(question, measure, contract, share, cells) for measure in question.measures
     )
-    return ReleasePlan(question, axes, mechanisms, charge(rho), epsilon, delta)
+    return ReleasePlan(question, axes, mechanisms, charge(rho), epsilon, delta, terms)
+
+
+def _tabular(measure: Measure, contract: Contract) -> Mechanism:
+    """A measure by `cell_key` or `exact`; raises INVALID_QUESTION for a sum of arithmetic."""
+    terms = contract.disclosure
+    table = None if terms.cell_key is None else perturbation_table(terms.cell_key)
+    span, step, reach = None, 1.0, 0
+    of = measure.of if isinstance(measure, Count | Sum) else None
+    if of is not None and not isinstance(of, ColumnOf):
+        # A condition inside an aggregate is a filter that no rule about filters sees.
+        raise error(
+            "INVALID_QUESTION",
+            f"Contract {contract.id} aggregates plain columns only, by its method {terms.method}.",
+            hint="Write count(column), sum(column) or avg(column), and conditions behind WHERE.",
+        )
+    if isinstance(measure, Sum):
+        if not isinstance(measure.of, ColumnOf):
+            # sum(income + 1) - sum(income) is a count that nobody would have protected.
+            raise error(
+                "INVALID_QUESTION",
+                f"Contract {contract.id} sums and averages plain columns only, by its method "
+                f"{terms.method}.",
+                hint="Write sum(column) or avg(column).",
+            )
+        span = interval(measure.of, contract)
+        step = span.step
+        reach = terms.rows_per_unit * max(abs(span.low_units), abs(span.high_units))
+    base = max(1, round(terms.rounding / step)) if terms.rounding > 1 else 1
+    return Mechanism(
+        measure, terms.noise, 0.0, 0.0, step, 0, span, table=table, reach=reach, base=base
+    )
 
 
 def _mechanism(

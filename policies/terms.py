@@ -14,6 +14,13 @@ from landbridge.levels import Level
 from policies.columns import read_custom
 from policies.contract import Allowance, Column, Disclosure, Method, Noise, Type
 from policies.place import Place, listed
+from policies.thresholds import (
+    EXACT_CELLS,
+    FOR_CELL_KEY,
+    FOR_EXACT,
+    THRESHOLDS,
+    read_thresholds,
+)
 
 NONE: Final = "none"
 """The protected unit of a table that describes nobody."""
@@ -33,7 +40,14 @@ _UNIT, _METHOD, _PURPOSES = "landbridgeProtectedUnit", "landbridgeMethod", "land
 _ROWS, _SPAN, _NOISE = "landbridgeRowsPerUnit", "landbridgeUnitsSpan", "landbridgeNoise"
 _BUDGET, _EPSILON, _CELLS = "landbridgeBudget", "landbridgeEpsilon", "landbridgeMaximumCells"
 _PROTECTING: Final = (_ROWS, _SPAN, _NOISE, _BUDGET, _EPSILON)
-_CUSTOM: Final = (_UNIT, _METHOD, _PURPOSES, _CELLS, *_PROTECTING)
+_CUSTOM: Final = (_UNIT, _METHOD, _PURPOSES, _CELLS, *_PROTECTING, *THRESHOLDS)
+_MEANT: Final = {
+    Method.DP: _PROTECTING,
+    Method.CELL_KEY: (_SPAN, *FOR_CELL_KEY),
+    Method.EXACT: (_SPAN, *FOR_EXACT),
+    Method.UNPROTECTED: (),
+}
+"""Which terms mean something under which method."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +78,26 @@ def read_terms(
     unit = _unit(term(_UNIT), columns, names)
     purposes = _purposes(term(_PURPOSES))
     cells = term(_CELLS).integer(1, MAXIMUM_CELLS)
+    meant = _MEANT[Method(method)] if method is not None else (*_PROTECTING, *THRESHOLDS)
+    for name in (*_PROTECTING, *THRESHOLDS):
+        if name not in meant and not term(name).absent:
+            term(name).wrong(f"must be left out; it means nothing where method is {method}.")
     if method == Method.UNPROTECTED:
         if unit is not None and unit != NONE:
             term(_METHOD).wrong(f"must be {Method.DP.value} where a unit is protected.")
-        for name in _PROTECTING:
-            if not term(name).absent:
-                term(name).wrong("must be left out; it means nothing where method is unprotected.")
         disclosure = Disclosure(method=Method.UNPROTECTED)
     else:
         if unit == NONE and method is not None:
             term(_UNIT).wrong("must name a column; only the method unprotected protects nobody.")
-        # Without a method it is not known what is missing, but what is there can be judged.
-        disclosure = _protection(term, columns.get(unit or ""), strict=method is not None)
+        column = columns.get(unit or "")
+        if method in (Method.CELL_KEY, Method.EXACT):
+            span = term(_SPAN).integer(1, MAXIMUM_SPAN) or 1
+            disclosure = read_thresholds(term, Method(method), column, span)
+            if method == Method.EXACT and cells is not None and cells > EXACT_CELLS:
+                term(_CELLS).wrong(f"must be at most {EXACT_CELLS} where method is exact.")
+        else:
+            # Without a method it is not known what is missing, but what is there can be judged.
+            disclosure = _protection(term, column, strict=method is not None)
     if len(document.problems.found) > before or unit is None:
         return None
     return Terms(

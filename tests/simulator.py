@@ -38,6 +38,7 @@ from landbridge.wire import read_answer, read_plan, read_reply, write_literal
 from nodes.answering import Answering
 from nodes.engines.engine import Cell, Parameter
 from nodes.guard import Guard
+from nodes.history import History
 from nodes.ledger import Ledger
 from nodes.load import load
 from nodes.replying import Replying
@@ -175,6 +176,7 @@ class SimulatedNode:
     name: str
     servicer: NodeServicer
     ledger: Ledger
+    history: History
     log: KeptLog
     tables: Tables
     engines: list[DirectEngine]
@@ -286,6 +288,7 @@ class FederationSimulator:
         log = KeptLog(Log.open(place / "log", place / "state", signer))
         recorder = Recorder(cast(Log, log), SubjectKey.create(), "1" * 64, self.clock)
         ledger = Ledger(place / "ledger.sqlite", self.clock)
+        history = History(place / "history.sqlite")
         tables = Tables(store, (contract.id,), open_engine)
         handlers = {handler.name: handler for handler in self._handlers}
         guard = Guard(
@@ -317,12 +320,14 @@ class FederationSimulator:
             "gateway",
             "test.example",
             description,
-            Answering(guard, ledger, tables, recorder, self._draw),
+            Answering(guard, ledger, tables, recorder, self._draw, history),
             Replying(guard, ledger, tables, recorder),
             recorder,
             Telemetry(f"test.{name}"),
         )
-        return SimulatedNode(name, servicer, ledger, log, tables, engines, recorder, signer.vkey)
+        return SimulatedNode(
+            name, servicer, ledger, history, log, tables, engines, recorder, signer.vkey
+        )
 
     def token(self, subject: str = "alice", **changes: Any) -> str:
         """A caller's token."""
@@ -388,6 +393,7 @@ class FederationSimulator:
         for node in self.nodes.values():
             node.log.close()
             node.ledger.close()
+            node.history.close()
             node.tables.close()
 
     def context(self, token: str | None = None, seconds: float = 30.0) -> grpc.ServicerContext:

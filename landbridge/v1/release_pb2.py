@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from landbridge.v1 import question_pb2 as landbridge_dot_v1_dot_question__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1blandbridge/v1/release.proto\x12\rlandbridge.v1\x1a\x1clandbridge/v1/question.proto\"\x8d\x01\n\x07Release\x12&\n\x07\x64omains\x18\x01 \x03(\x0b\x32\x15.landbridge.v1.Domain\x12\x30\n\x08measures\x18\x02 \x03(\x0b\x32\x1e.landbridge.v1.ReleasedMeasure\x12\x14\n\x0c\x64\x61ta_version\x18\x03 \x01(\t\x12\x12\n\nremembered\x18\x04 \x01(\x08\"C\n\x06\x44omain\x12&\n\x06values\x18\x01 \x03(\x0b\x32\x16.landbridge.v1.Literal\x12\x11\n\tnull_last\x18\x02 \x01(\x08\"i\n\x0fReleasedMeasure\x12\r\n\x05units\x18\x01 \x03(\x12\x12\x0c\n\x04step\x18\x02 \x01(\x01\x12\x1a\n\x12standard_deviation\x18\x03 \x01(\x01\x12\x0e\n\x06\x63\x65ntre\x18\x04 \x01(\x01\x12\r\n\x05noise\x18\x05 \x01(\t\"Y\n\x06\x42udget\x12\x17\n\x0fspent_micro_rho\x18\x01 \x01(\x04\x12\x17\n\x0flimit_micro_rho\x18\x02 \x01(\x04\x12\r\n\x05\x64\x65lta\x18\x03 \x01(\x01\x12\x0e\n\x06renews\x18\x04 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1blandbridge/v1/release.proto\x12\rlandbridge.v1\x1a\x1clandbridge/v1/question.proto\"\xa1\x01\n\x07Release\x12&\n\x07\x64omains\x18\x01 \x03(\x0b\x32\x15.landbridge.v1.Domain\x12\x30\n\x08measures\x18\x02 \x03(\x0b\x32\x1e.landbridge.v1.ReleasedMeasure\x12\x14\n\x0c\x64\x61ta_version\x18\x03 \x01(\t\x12\x12\n\nremembered\x18\x04 \x01(\x08\x12\x12\n\nsuppressed\x18\x05 \x01(\r\"C\n\x06\x44omain\x12&\n\x06values\x18\x01 \x03(\x0b\x32\x16.landbridge.v1.Literal\x12\x11\n\tnull_last\x18\x02 \x01(\x08\"{\n\x0fReleasedMeasure\x12\r\n\x05units\x18\x01 \x03(\x12\x12\x0c\n\x04step\x18\x02 \x01(\x01\x12\x1a\n\x12standard_deviation\x18\x03 \x01(\x01\x12\x0e\n\x06\x63\x65ntre\x18\x04 \x01(\x01\x12\r\n\x05noise\x18\x05 \x01(\t\x12\x10\n\x08withheld\x18\x06 \x03(\r\"Y\n\x06\x42udget\x12\x17\n\x0fspent_micro_rho\x18\x01 \x01(\x04\x12\x17\n\x0flimit_micro_rho\x18\x02 \x01(\x04\x12\r\n\x05\x64\x65lta\x18\x03 \x01(\x01\x12\x0e\n\x06renews\x18\x04 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,11 +33,11 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'landbridge.v1.release_pb2',
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_RELEASE']._serialized_start=77
-  _globals['_RELEASE']._serialized_end=218
-  _globals['_DOMAIN']._serialized_start=220
-  _globals['_DOMAIN']._serialized_end=287
-  _globals['_RELEASEDMEASURE']._serialized_start=289
-  _globals['_RELEASEDMEASURE']._serialized_end=394
-  _globals['_BUDGET']._serialized_start=396
-  _globals['_BUDGET']._serialized_end=485
+  _globals['_RELEASE']._serialized_end=238
+  _globals['_DOMAIN']._serialized_start=240
+  _globals['_DOMAIN']._serialized_end=307
+  _globals['_RELEASEDMEASURE']._serialized_start=309
+  _globals['_RELEASEDMEASURE']._serialized_end=432
+  _globals['_BUDGET']._serialized_start=434
+  _globals['_BUDGET']._serialized_end=523
 # @@protoc_insertion_point(module_scope)

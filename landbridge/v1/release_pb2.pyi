@@ -29,10 +29,13 @@ class Release(_message.Message):
     MEASURES_FIELD_NUMBER: _builtins.int
     DATA_VERSION_FIELD_NUMBER: _builtins.int
     REMEMBERED_FIELD_NUMBER: _builtins.int
+    SUPPRESSED_FIELD_NUMBER: _builtins.int
     data_version: _builtins.str
     """Which load of the data this was computed from."""
     remembered: _builtins.bool
     """True when the same release had been given before, and was given again free of charge."""
+    suppressed: _builtins.int
+    """How many cells have a number that is withheld."""
     @_builtins.property
     def domains(self) -> _containers.RepeatedCompositeFieldContainer[Global___Domain]:
         """One entry per grouping key, in the question's order."""
@@ -48,10 +51,11 @@ class Release(_message.Message):
         measures: _abc.Iterable[Global___ReleasedMeasure] | None = ...,
         data_version: _builtins.str = ...,
         remembered: _builtins.bool = ...,
+        suppressed: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["data_version", b"data_version", "domains", b"domains", "measures", b"measures", "remembered", b"remembered"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data_version", b"data_version", "domains", b"domains", "measures", b"measures", "remembered", b"remembered", "suppressed", b"suppressed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -96,6 +100,7 @@ class ReleasedMeasure(_message.Message):
     STANDARD_DEVIATION_FIELD_NUMBER: _builtins.int
     CENTRE_FIELD_NUMBER: _builtins.int
     NOISE_FIELD_NUMBER: _builtins.int
+    WITHHELD_FIELD_NUMBER: _builtins.int
     step: _builtins.float
     standard_deviation: _builtins.float
     """Standard deviation of the noise in one cell, in the measure's own unit (not in steps)."""
@@ -104,9 +109,13 @@ class ReleasedMeasure(_message.Message):
     summed is `expression - centre`, and the sum itself is `step * units[i] + centre * count[i]`.
     """
     noise: _builtins.str
-    """"gaussian", "laplace" or "none": which factor turns the deviation into a half-width."""
+    """"gaussian", "laplace", "cell_key", "rounding" or "none": how the deviation becomes a half-width."""
     @_builtins.property
     def units(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    @_builtins.property
+    def withheld(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Places in `units`, ascending, of cells that are not told by rules for tables; 0 stands there."""
+
     def __init__(
         self,
         *,
@@ -115,10 +124,11 @@ class ReleasedMeasure(_message.Message):
         standard_deviation: _builtins.float = ...,
         centre: _builtins.float = ...,
         noise: _builtins.str = ...,
+        withheld: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["centre", b"centre", "noise", b"noise", "standard_deviation", b"standard_deviation", "step", b"step", "units", b"units"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["centre", b"centre", "noise", b"noise", "standard_deviation", b"standard_deviation", "step", b"step", "units", b"units", "withheld", b"withheld"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

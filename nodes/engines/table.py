@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import csv
+import hmac
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -78,10 +79,17 @@ class _NoHeader(Exception):
 
 
 def build(
-    contract: Contract, source: Path, draft: Path, *, spill: Path, missing: Sequence[str]
+    contract: Contract,
+    source: Path,
+    draft: Path,
+    *,
+    spill: Path,
+    missing: Sequence[str],
+    secret: bytes = b"",
 ) -> Built:
     """Checks every row of `source`; if all keep the contract, writes the table into `draft`.
 
+    With a `secret`, rows get record keys, which depend on the secret and the row alone.
     `spill` is an empty folder for what does not fit in memory. The engine's errors quote rows, so
     they come out as violations of the file, without their words.
     """
@@ -95,7 +103,7 @@ def build(
         rows, found = _check(connection, contract, absent)
         if found:
             return Built(rows, ignored, found)
-        return _write(connection, contract, rows, ignored)
+        return _write(connection, contract, rows, ignored, secret)
     except _NoHeader:
         pass
     except Error as failure:
@@ -222,7 +230,11 @@ def _domain(connection: Connection, column: Column) -> str:
 
 
 def _write(
-    connection: Connection, contract: Contract, rows: int, ignored: tuple[str, ...]
+    connection: Connection,
+    contract: Contract,
+    rows: int,
+    ignored: tuple[str, ...],
+    secret: bytes,
 ) -> Built:
     columns = [f"staged.{quoted(column.name)}" for column in contract.columns]
     joins = []
@@ -247,6 +259,10 @@ def _write(
             "CAST(row_number() OVER (PARTITION BY units.number ORDER BY staged.__order) "
             "AS UINTEGER) AS __rank"
         )
+        if secret:
+            columns += [f"CAST({key} AS UINTEGER) AS {name}" for name, key in _keys(contract)]
+            outer, inner = (hmac.digest(secret, use, "sha256").hex() for use in (b"out", b"in"))
+            connection.execute("CREATE TEMP TABLE secret AS SELECT ? AS o, ? AS i", [outer, inner])
         counted = f"SELECT count(*), count(DISTINCT __unit), max(__rank) FROM {TABLE}"
     else:
         counted = f"SELECT count(*), 0, 0 FROM {TABLE}"
@@ -264,3 +280,29 @@ def _write(
         set_aside=rows - int(stored),
         largest_unit=int(largest or 0),
     )
+
+
+def _keys(contract: Contract) -> list[tuple[str, str]]:
+    """The record keys of a row and of its unit, as SQL: whole numbers below 2^32.
+
+    A keyed hash of the values (nested SHA-256 under two keys, as NMAC), each with its length before
+    it so that no two rows are spelt alike. Rows that are equal in every column are told apart by
+    their number, so that the keys are those of the rows however often and in what order they come.
+    """
+    assert contract.unit is not None
+    names = [f"staged.{quoted(column.name)}" for column in contract.columns]
+    number = f"row_number() OVER (PARTITION BY {', '.join(names)})"
+    row = f"concat({', '.join(map(_spelt, names))}, '#', {number})"
+    unit = _spelt(f"staged.{quoted(contract.unit)}")
+    return [("__key", _hashed(row)), ("__unit_key", _hashed(unit))]
+
+
+def _spelt(name: str) -> str:
+    value = f"CAST({name} AS VARCHAR)"
+    return f"CASE WHEN {name} IS NULL THEN '-' ELSE concat(strlen({value}), ':', {value}) END"
+
+
+def _hashed(message: str) -> str:
+    outer, inner = "(SELECT o FROM secret)", "(SELECT i FROM secret)"
+    hashed = f"sha256(concat({outer}, sha256(concat({inner}, {message}))))"
+    return f"concat('0x', substr({hashed}, 1, 8))"

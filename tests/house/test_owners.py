@@ -19,7 +19,7 @@ OWNERS = {
     "pyarrow": ("landbridge/arrow.py",),
     "pandas": ("landbridge/arrow.py",),
     "opentelemetry": ("landbridge/edge/telemetry.py",),
-    "sqlite3": ("nodes/ledger.py",),
+    "sqlite3": ("nodes/ledger.py", "nodes/history.py"),
     "rfc8785": ("landbridge/evidence/entry.py",),
     "typer": ("landbridge/cli/",),
 }

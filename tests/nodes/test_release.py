@@ -36,7 +36,7 @@ def _plan(question: Question = BY_DISTRICT, terms: Contract = CONTRACT) -> Relea
 def test_nothing_but_the_release_step_makes_a_released() -> None:
     """The wrong thing cannot be spelt: exact cells have no way into an answer."""
     with pytest.raises(TypeError, match=r"only nodes\.release"):
-        Released(_plan(), (), object())
+        Released(_plan(), (), 0, object())
     with pytest.raises(TypeError, match="only what the release step made"):
         release_to("the whole table", "v")  # type: ignore[arg-type]
 
@@ -128,6 +128,7 @@ def test_the_stated_half_width_holds_nineteen_times_in_twenty(
         }
         (part,) = combine(plan, parts)
         width = half_width(part)
+        assert width is not None
         inside += sum(abs(units - 50 * departments) <= width for units in part.units)
     assert inside >= 0.93 * 2_000
 

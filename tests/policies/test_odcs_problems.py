@@ -93,7 +93,11 @@ ONE: list[tuple[Change, Any, str]] = [
     (Change("age", OPTIONS, "multipleOf"), 0.5, f"{AGE}.{OPTIONS}.multipleOf: must be a whole"),
     # the terms
     (Change("landbridgeMethod"), None, "customProperties.landbridgeMethod: is missing"),
-    (Change("landbridgeMethod"), "DP", "customProperties.landbridgeMethod: must be dp or unprot"),
+    (
+        Change("landbridgeMethod"),
+        "DP",
+        "customProperties.landbridgeMethod: must be dp, cell_key, exact or unprot",
+    ),
     (Change("landbridgeMethud"), "dp", "customProperties.landbridgeMethud: is not a custom"),
     (Change("landbridgeProtectedUnit"), None, "customProperties.landbridgeProtectedUnit: is miss"),
     (Change("landbridgeProtectedUnit"), "none", "customProperties.landbridgeProtectedUnit: must n"),
