@@ -124,14 +124,14 @@ def crowd(each: int, say: Say) -> Iterator[Crowd]:
         connection = open_for_loading(":memory:", spill=str(spill))
         try:
             # Mixed by a hash, so that no row says anything of the next, and always the same.
-            made = connection.sql(
-                "SELECT CAST(i % ? AS BIGINT) AS person, "
+            connection.execute(
+                "CREATE TABLE made AS SELECT CAST(i % ? AS BIGINT) AS person, "
                 "'district ' || lpad(CAST(hash(i, 1) % 20 AS VARCHAR), 2, '0') AS district, "
                 "CAST(hash(i, 2) % 121 AS BIGINT) AS age, "
                 "CAST(hash(i, 3) % 200001 AS BIGINT) AS income FROM range(?) AS t(i)",
-                params=[rows // each, rows],
+                [rows // each, rows],
             )
-            made.write_parquet(str(source))
+            connection.execute(f"COPY made TO {text(str(source))} (FORMAT parquet)")
         finally:
             connection.close()
         yield Crowd(folder, source, rows, each)
