@@ -71,6 +71,11 @@ class Column:
     step: float = 1.0
     domain: tuple[Value, ...] = ()
 
+    @property
+    def clipped(self) -> bool:
+        """Whether a value that keeps to the bounds can lie outside the clip interval."""
+        return self.clip is not None and self.clip != self.bounds
+
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
