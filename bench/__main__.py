@@ -28,6 +28,7 @@ ROWS: Final = (
     "question_unique",
     "question_repeated_warm",
     "question_repeated_cold",
+    "peer_diffprivlib",
     "release_1000_cells",
     "sdk_import",
     "log_on",

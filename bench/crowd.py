@@ -31,6 +31,7 @@ from policies.question import ColumnOf, Count, Question, Sum
 
 ROWS: Final = 10_000_000
 """Unless LANDBRIDGE_BENCH_ROWS says otherwise."""
+FEWEST: Final = 1_000
 ENOUGH: Final = 5_000_000
 """Rows from which on a ratio is compared with what was promised."""
 THREADS: Final = 2
@@ -109,12 +110,18 @@ class Crowd:
             connection.close()
 
 
+def chosen_rows(text: str) -> int:
+    """The number of rows that somebody asked for; RowFailed for what is none."""
+    if not text.isdecimal() or int(text) < FEWEST:
+        raise RowFailed(f"LANDBRIDGE_BENCH_ROWS must be a number, {FEWEST} or more.")
+    return int(text)
+
+
 @contextmanager
-def crowd(each: int, say: Say) -> Iterator[Crowd]:
+def crowd(each: int, say: Say, rows: int | None = None) -> Iterator[Crowd]:
     """A crowd with `each` rows a person; everything of it is gone after the block."""
-    rows = int(os.environ.get("LANDBRIDGE_BENCH_ROWS", ROWS))
-    if rows < 1_000:
-        raise RowFailed("LANDBRIDGE_BENCH_ROWS must be at least 1000.")
+    if rows is None:
+        rows = chosen_rows(os.environ.get("LANDBRIDGE_BENCH_ROWS", str(ROWS)))
     with tempfile.TemporaryDirectory(prefix="landbridge-bench-") as place:
         folder = Path(place)
         say(f"making up {rows:,} rows, {each} a person")
