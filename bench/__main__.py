@@ -25,6 +25,10 @@ from landbridge.federation.folder import FederationInvalid
 from landbridge.federation.process import ProcessFailed
 
 ROWS: Final = (
+    "question_unique",
+    "question_repeated_warm",
+    "question_repeated_cold",
+    "peer_diffprivlib",
     "release_1000_cells",
     "sdk_import",
     "log_on",

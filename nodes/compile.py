@@ -1,18 +1,18 @@
 """From a typed question to the SQL that this node runs: step (8) of a question's life.
 
 Identifiers come from the contract, literals become bound parameters, and no expression of the
-result can raise on data: columns are clamped before arithmetic, casts happen only to clamped
-numbers, there is no division by a column.
+result can raise on data: loading held every number against its bounds and clamped it to a narrower
+clip interval, casts happen only to such numbers, there is no division by a column.
 
 What the engine's table holds beside the contract's columns (see `nodes.load`): `__unit`, the
 protected unit as a dense integer; `__rank`, a row's random place among its unit's rows;
-`__c_<column>`, the index of the value in the column's declared domain; by `cell_key` also `__key`
-and `__unit_key`, the record keys of the row and of its unit.
+`__c_<column>`, the index of the value in the column's declared domain; `__k_<column>`, the value
+clamped, where the clip interval is narrower than the bounds; by `cell_key` also `__key` and
+`__unit_key`, the record keys of the row and of its unit.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import combinations
@@ -35,6 +35,7 @@ from policies.question import (
     Constant,
     Count,
     Expression,
+    GroupKey,
     IsNull,
     Membership,
     Not,
@@ -50,6 +51,9 @@ from policies.question import (
 
 Parameter = int | float | str | bool
 UNIT: Final = '"__unit"'
+
+MAXIMUM_SPELT = 64
+"""Values of a domain that a statement names one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,15 @@ class _Writer:
         if plan.terms.tabular:
             return self.tabular(plan)
         keys = [self.key(axis) for axis in plan.axes]
+        # By place: a key with parameters cannot be written twice.
+        grouped = ", ".join(str(place + 1) for place in range(len(keys)))
+        alone = self.spelt(plan.axes[0].key) if len(keys) == 1 else None
+        if alone is not None:
+            # DuckDB groups by one text column through its stored dictionary, which is faster than
+            # by an integer; with two keys the integers are faster.
+            grouped = _name(alone.name)
+            places = ", ".join(self.bound(str(value)) for value in plan.axes[0].values)
+            keys = [f"list_position([{places}], {grouped}) - 1"]
         measures = [self.measure(mechanism) for mechanism in plan.mechanisms]
         sql = f"SELECT {', '.join(keys + measures)} FROM {_name(self.contract.id)}"
         conditions = []
@@ -93,8 +106,7 @@ class _Writer:
         if conditions:
             sql += f" WHERE {' AND '.join(conditions)}"
         if keys:
-            # By place: a key with parameters cannot be written twice.
-            sql += f" GROUP BY {', '.join(str(place + 1) for place in range(len(keys)))}"
+            sql += f" GROUP BY {grouped}"
         return Statement(sql, tuple(self.parameters), plan.cells)
 
     def tabular(self, plan: ReleasePlan) -> Statement:
@@ -199,6 +211,12 @@ class _Writer:
             index = f"date_diff('{span}', {origin}, {day})"
         return f"CASE WHEN {_name(column.name)} IS NULL THEN NULL ELSE {index} END"
 
+    def spelt(self, key: GroupKey) -> Column | None:
+        """The column, where a group is looked up in the domain once it is made, not row by row."""
+        column = self.contract.by_name[key.column]
+        plain = isinstance(key, Whole) and column.type is Type.TEXT
+        return column if plain and len(column.domain) <= MAXIMUM_SPELT else None
+
     def bound(self, value: Parameter) -> str:
         """A place for a parameter."""
         self.parameters.append(value)
@@ -207,11 +225,8 @@ class _Writer:
     def measure(self, mechanism: Mechanism) -> str:
         """One aggregate, a whole number of grid steps and never NULL."""
         match mechanism.measure:
-            case Count(None):
-                return "count(*)"
             case Count(of):
-                assert of is not None
-                return f"count(CASE WHEN {self.present(of)} THEN 1 END)"
+                return self.count(of)
             case Units():
                 return 'count(DISTINCT "__unit")'
             case Sum(of):
@@ -220,14 +235,26 @@ class _Writer:
             case _:
                 assert_never(mechanism.measure)
 
+    def count(self, of: Expression | None) -> str:
+        """Rows, or those in which the expression has a value."""
+        match of:
+            case None:
+                return "count(*)"
+            case ColumnOf(column):
+                return f"count({_name(column)})"
+            case _:
+                return f"count(CASE WHEN {self.present(of)} THEN 1 END)"
+
     def sum(self, of: Expression, span: Interval, mechanism: Mechanism) -> str:
         """A sum of whole grid steps above the centre."""
         steps = self.expression(of, whole=span.whole)
         if not span.whole:
             steps = f"CAST(round({steps} / {self.bound(span.step)}) AS BIGINT)"
-        if mechanism.centre_units:
-            steps = f"{steps} - {self.bound(mechanism.centre_units)}"
-        return f"coalesce(sum({steps}), 0)"
+        total = f"coalesce(sum({steps}), 0)"
+        if mechanism.centre_units and isinstance(mechanism.counted, Count):
+            # Once for the cell: in whole numbers it is the same as once for each row.
+            total += f" - {self.bound(mechanism.centre_units)} * {self.count(mechanism.counted.of)}"
+        return total
 
     def expression(self, expression: Expression, *, whole: bool) -> str:
         """Arithmetic over clamped columns, in 64-bit integers or in doubles."""
@@ -266,21 +293,13 @@ class _Writer:
             case _:
                 assert_never(expression)
 
-    def clamped(self, column: Column, *, whole: bool) -> str:
-        """The column inside its clip interval; NULL stays NULL, NaN (greatest in SQL) is `high`."""
-        name = _name(column.name)
+    @staticmethod
+    def clamped(column: Column, *, whole: bool) -> str:
+        """The column inside its clip interval, as a BIGINT or a DOUBLE; NULL stays NULL."""
         assert column.clip is not None  # an expression without bounds was refused
-        low: float = column.clip.low
-        high: float = column.clip.high
-        if column.type is Type.INTEGER:
-            low, high = math.ceil(low), math.floor(high)
-        low_place, low_value = self.bound(low), self.bound(low)
-        high_place, high_value = self.bound(high), self.bound(high)
-        inside = (
-            f"CASE WHEN {name} < {low_place} THEN {low_value} "
-            f"WHEN {name} > {high_place} THEN {high_value} ELSE {name} END"
-        )
-        return f"CAST({inside} AS {'BIGINT' if whole else 'DOUBLE'})"
+        name = _name(f"__k_{column.name}" if column.clipped else column.name)
+        # Integers are stored as BIGINT, numbers as DOUBLE; whole expressions hold integers only.
+        return name if whole or column.type is Type.NUMBER else f"CAST({name} AS DOUBLE)"
 
     def predicate(self, predicate: Predicate) -> str:
         """A condition in three-valued logic."""

@@ -12,8 +12,8 @@ import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
-from nodes.engines.table import FORMAT, Built, Rule, Violation, build
-from nodes.store import Loaded, Store, StoreDamaged
+from nodes.engines.table import Built, Rule, Violation, build
+from nodes.store import FORMAT, Loaded, Store, StoreDamaged
 from policies.contract import Contract, Method
 
 __all__ = ["LoadRefused", "Report", "Rule", "Violation", "load"]
@@ -57,12 +57,14 @@ def load(
 
     The stored table holds the contract's columns in their own types. For each column with a domain
     there is `__c_<name>`, the 0-based index of the value in `Column.domain` (NULL for NULL;
-    UTINYINT, or USMALLINT for more than 256 values). For a protected contract there are
-    `__unit` (UINTEGER, dense from 0, numbered in random order) and `__rank` (UINTEGER, from 1, a
-    random order of the rows within their unit): `__rank <= n` keeps at most n rows of each unit,
-    whatever they hold. Rows whose unit is NULL, where the contract allows that, are set aside. By
-    `cell_key` there are `__key` and `__unit_key` (UINTEGER): record keys that depend on the row or
-    unit and on the department's secret alone, so that a reload of the same rows gives the same.
+    UTINYINT, or USMALLINT for more than 256 values); for each with a clip interval narrower than
+    its bounds `__k_<name>`, the value clamped to it. For a protected contract there are `__unit`
+    (UINTEGER, dense from 0, numbered in random order) and `__rank` (UINTEGER, from 1, a random
+    order of the rows within their unit): `__rank <= n` keeps at most n rows of each unit, whatever
+    they hold, and the table is sorted by it. Rows whose unit is NULL, where the contract allows
+    that, are set aside. By `cell_key` there are `__key` and `__unit_key` (UINTEGER): record keys
+    that depend on the row or unit and on the department's secret alone, so that a reload of the
+    same rows gives the same.
 
     Raises LoadRefused; StoreBusy if another load runs; OSError if the store cannot be written.
     """
@@ -127,7 +129,8 @@ def _content(contract: Contract, source: Path, missing: Sequence[str]) -> str:
     Empty if the file cannot be read. Descriptions, levels and terms may change without new data.
     """
     shape = [
-        (c.name, c.type.value, c.nullable, c.unique, c.bounds, c.domain) for c in contract.columns
+        (c.name, c.type.value, c.nullable, c.unique, c.bounds, c.clip, c.domain)
+        for c in contract.columns
     ]
     method = contract.disclosure.method.value
     kind = source.suffix

@@ -25,6 +25,10 @@ from typing import Final
 from landbridge.evidence.finding import EvidenceError
 from landbridge.evidence.keyfile import read_key, write_key
 
+FORMAT: Final = 2
+"""Of the stored table (see `nodes.load.load`). A change makes every source count as changed, and a
+table of another format must be loaded again before it is served."""
+
 _CONTRACT_ID: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _VERSION: Final = re.compile(r"[0-9a-f]{32}")
 
@@ -171,6 +175,7 @@ class Store:
 
 def _text(loaded: Loaded) -> str:
     fields = {
+        "format": FORMAT,
         "version": loaded.version,
         "contract_digest": loaded.contract_digest,
         "rows": loaded.rows,
@@ -185,12 +190,13 @@ def _text(loaded: Loaded) -> str:
 def _parsed(text: str, folder: Path) -> Loaded | None:
     try:
         fields = json.loads(text)
+        known = fields["format"] == FORMAT
         version = fields["version"]
         counts = [fields[name] for name in ("rows", "units", "set_aside", "largest_unit")]
         digests = [fields[name] for name in ("contract_digest", "content")]
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
-    if not isinstance(version, str) or not _VERSION.fullmatch(version):
+    if not known or not isinstance(version, str) or not _VERSION.fullmatch(version):
         return None
     if not all(type(count) is int and count >= 0 for count in counts):
         return None

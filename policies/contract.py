@@ -81,6 +81,11 @@ class Column:
     period: tuple[date, date] | None = None
     identifying: bool = True
 
+    @property
+    def clipped(self) -> bool:
+        """Whether a value that keeps to the bounds can lie outside the clip interval."""
+        return self.clip is not None and self.clip != self.bounds
+
 
 @dataclass(frozen=True, slots=True)
 class Allowance:

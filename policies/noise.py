@@ -1,12 +1,14 @@
 """Discrete noise, drawn by OpenDP; the only file that imports it.
 
-Each draw first asks OpenDP what the mechanism costs and refuses to go on when that is more than
-was accounted for, so that a wrong scale is a fault and not a leak.
+Before a mechanism draws for the first time OpenDP is asked what it costs, and nothing is drawn when
+that is more than was accounted for, so that a wrong scale is a fault and not a leak.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any, Final
 
 import opendp.prelude as opendp
 
@@ -15,6 +17,11 @@ from policies.disclosure import Mechanism
 
 Draw = Callable[[Sequence[int], Mechanism], list[int]]
 """Exact cells in, noisy cells out, both in grid steps."""
+
+
+REMEMBERED: Final = 512
+"""Measurements kept ready. One holds a few hundred bytes; making it costs as much time as drawing
+fifteen numbers."""
 
 
 class NoiseError(RuntimeError):
@@ -28,19 +35,31 @@ def draw(cells: Sequence[int], mechanism: Mechanism) -> list[int]:
     """
     if mechanism.scale == 0:
         return list(cells)
-    if mechanism.noise is Noise.LAPLACE:
+    measurement = _measurement(mechanism.noise, mechanism.scale, mechanism.sensitivity)
+    return [int(value) for value in measurement(list(cells))]
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _measurement(noise: Noise, scale: float, sensitivity: float) -> Any:
+    """OpenDP's measurement of that scale, whose cost at that sensitivity was found to be accounted.
+
+    It has no state: each call of it draws anew from the operating system. So one that is remembered
+    stays right for as long as its arguments are the same, and they are all that it depends on.
+    Raises NoiseError, which is not remembered.
+    """
+    if noise is Noise.LAPLACE:
         metric = opendp.l1_distance(T="i64")
-        distance: float | int = int(mechanism.sensitivity)
-        allowed = mechanism.sensitivity / mechanism.scale
+        distance: float | int = int(sensitivity)
+        allowed = sensitivity / scale
         then = opendp.m.then_laplace
     else:
         metric = opendp.l2_distance(T="f64")
-        distance = mechanism.sensitivity
-        allowed = (mechanism.sensitivity / mechanism.scale) ** 2 / 2
+        distance = sensitivity
+        allowed = (sensitivity / scale) ** 2 / 2
         then = opendp.m.then_gaussian
     opendp.enable_features("contrib")
     space = opendp.vector_domain(opendp.atom_domain(T="i64")), metric
-    measurement = space >> then(scale=mechanism.scale)
+    measurement = space >> then(scale=scale)
     if measurement.map(distance) > allowed * (1 + 1e-9):
         raise NoiseError("OpenDP accounts a higher cost than the plan")
-    return [int(value) for value in measurement(list(cells))]
+    return measurement

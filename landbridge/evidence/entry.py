@@ -47,7 +47,7 @@ def encode(fields: Mapping[str, JSON]) -> bytes:
     if fields.get("v", VERSION) != VERSION:
         raise EvidenceError(_WHERE, f"only version {VERSION} is known here")
     try:
-        content = rfc8785.dumps(_plain({**fields, "v": VERSION}))
+        content = _canonical(_plain({**fields, "v": VERSION}))
     except (ValueError, RecursionError, TypeError):
         # The library's message quotes the value; ours names the field.
         raise EvidenceError(
@@ -67,7 +67,7 @@ def decode(content: bytes) -> dict[str, JSON]:
             parse_constant=_refuse,
             object_pairs_hook=_unique,
         )
-        canonical = rfc8785.dumps(value) == content
+        canonical = _canonical(value) == content
     except (ValueError, RecursionError):
         canonical = False
     if not canonical or not isinstance(value, dict):
@@ -77,8 +77,50 @@ def decode(content: bytes) -> dict[str, JSON]:
     return cast("dict[str, JSON]", value)
 
 
+_DIRECT: Final = json.JSONEncoder(
+    ensure_ascii=False,
+    check_circular=False,
+    allow_nan=False,
+    sort_keys=True,
+    separators=(",", ":"),
+)
+
+
+def _canonical(value: Any) -> bytes:
+    """The bytes of RFC 8785, for what `_plain` gives; raises what rfc8785 raises.
+
+    The standard library's encoder, ten times as fast, writes the same bytes where nothing stands
+    that the two spell differently: it escapes the same characters in the same way, and it sorts
+    members by code point, which for ASCII is the order of UTF-16 units (RFC 8785, 3.2.3).
+    """
+    if _direct(value):
+        try:
+            return _DIRECT.encode(value).encode()
+        except UnicodeEncodeError:
+            pass  # half a surrogate pair: rfc8785 refuses it below
+    return rfc8785.dumps(value)
+
+
+def _direct(value: object) -> bool:
+    """Holds no float, no integer beyond 2^53, no key outside ASCII and no type but JSON's own."""
+    if value is None or type(value) is str or type(value) is bool:
+        return True
+    if type(value) is int:
+        return -_SAFE <= value <= _SAFE
+    if type(value) is dict:
+        for key, part in value.items():
+            if type(key) is not str or not key.isascii() or not _direct(part):
+                return False
+        return True
+    if type(value) is list:
+        return all(map(_direct, value))
+    return False
+
+
 def _plain(value: Any) -> Any:
     """The value in the types that rfc8785 takes."""
+    if isinstance(value, (str, int)):
+        return value
     if isinstance(value, Mapping):
         return {key: _plain(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
@@ -159,7 +201,7 @@ class Entry:
     def to_bytes(self) -> bytes:
         """The canonical bytes to append."""
         _check(self)
-        kept = {part.name: getattr(self, part.name) for part in fields(self)}
+        kept = {name: getattr(self, name) for name in _NAMES}
         return encode({name: value for name, value in kept.items() if value})
 
     @classmethod
@@ -184,6 +226,8 @@ class Entry:
         return entry
 
 
+_NAMES: Final = tuple(part.name for part in fields(Entry))
+
 _TYPES: Final[Mapping[str, type | tuple[type, ...]]] = {
     "v": int,
     "members": (list, tuple),
@@ -198,11 +242,11 @@ _TYPES: Final[Mapping[str, type | tuple[type, ...]]] = {
 
 def _check(entry: Entry) -> None:
     """Raise unless every field has the type and form that docs/log-entry.md gives."""
-    for part in fields(entry):
-        value = getattr(entry, part.name)
-        expected = _TYPES.get(part.name, str)
+    for name in _NAMES:
+        value = getattr(entry, name)
+        expected = _TYPES.get(name, str)
         if not isinstance(value, expected) or (expected is int and isinstance(value, bool)):
-            raise EvidenceError(f"{_WHERE}, field {part.name}", "it has the wrong type")
+            raise EvidenceError(f"{_WHERE}, field {name}", "it has the wrong type")
     for name in ("members", "policies"):
         if not all(isinstance(value, str) for value in getattr(entry, name)):
             raise EvidenceError(f"{_WHERE}, field {name}", "it must be a list of texts")

@@ -60,8 +60,8 @@ def inclusion_proof(index: int, size: int, node: NodeSource) -> list[bytes]:
     while last >> level:
         sibling = (index >> level) ^ 1
         if sibling <= last >> level:
-            end = min((sibling + 1) << level, size)
-            proof.append(span_hash(sibling << level, end, node))
+            whole = (sibling + 1) << level <= size
+            proof.append(node(level, sibling) if whole else span_hash(sibling << level, size, node))
         level += 1
     return proof
 

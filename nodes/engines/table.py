@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import hmac
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,10 +17,7 @@ from typing import Final
 
 from nodes.engines.casts import STORED, lossless
 from nodes.engines.database import TABLE, Connection, Error, open_for_loading, quoted, text
-from policies.contract import Column, Contract, Method
-
-FORMAT: Final = 1
-"""Of the stored table: a change of it makes every source count as changed."""
+from policies.contract import Column, Contract, Method, Type
 
 _LINE: Final = re.compile(r"\bLine: (\d{1,18})\b")
 
@@ -229,6 +227,18 @@ def _domain(connection: Connection, column: Column) -> str:
     return name
 
 
+def _clamped(column: Column) -> str:
+    """The column inside its clip interval; NULL stays NULL. What is stored is never NaN."""
+    assert column.clip is not None
+    name = f"staged.{quoted(column.name)}"
+    low: float = column.clip.low
+    high: float = column.clip.high
+    if column.type is Type.INTEGER:
+        low, high = math.ceil(low), math.floor(high)
+    inside = f"CASE WHEN {name} < {low!r} THEN {low!r} WHEN {name} > {high!r} THEN {high!r}"
+    return f"CAST({inside} ELSE {name} END AS {STORED[column.type]})"
+
+
 def _write(
     connection: Connection,
     contract: Contract,
@@ -244,6 +254,12 @@ def _write(
             code = "UTINYINT" if len(column.domain) <= 256 else "USMALLINT"
             columns.append(f"CAST({domain}.code AS {code}) AS {quoted(f'__c_{column.name}')}")
             joins.append(f"LEFT JOIN {domain} ON staged.{quoted(column.name)} = {domain}.value")
+    columns += [
+        f"{_clamped(column)} AS {quoted(f'__k_{column.name}')}"
+        for column in contract.columns
+        if column.clipped
+    ]
+    order = ""
     if contract.unit is not None and contract.disclosure.method is not Method.UNPROTECTED:
         unit = quoted(contract.unit)
         # In random order, so that the number says nothing of the unit.
@@ -255,10 +271,15 @@ def _write(
         )
         joins.append(f"JOIN units ON staged.{unit} = units.unit")
         columns.append("units.number AS __unit")
-        columns.append(
-            "CAST(row_number() OVER (PARTITION BY units.number ORDER BY staged.__order) "
-            "AS UINTEGER) AS __rank"
-        )
+        if contract.by_name[contract.unit].unique:
+            columns.append("CAST(1 AS UINTEGER) AS __rank")
+        else:
+            columns.append(
+                "CAST(row_number() OVER (PARTITION BY units.number ORDER BY staged.__order) "
+                "AS UINTEGER) AS __rank"
+            )
+            # So that DuckDB skips the row groups whose smallest rank is over a question's bound.
+            order = "ORDER BY __rank"
         if secret:
             columns += [f"CAST({key} AS UINTEGER) AS {name}" for name, key in _keys(contract)]
             outer, inner = (hmac.digest(secret, use, "sha256").hex() for use in (b"out", b"in"))
@@ -267,7 +288,7 @@ def _write(
     else:
         counted = f"SELECT count(*), 0, 0 FROM {TABLE}"
     connection.execute(
-        f"CREATE TABLE {TABLE} AS SELECT {', '.join(columns)} FROM staged {' '.join(joins)}"
+        f"CREATE TABLE {TABLE} AS SELECT {', '.join(columns)} FROM staged {' '.join(joins)} {order}"
     )
     stored, units, largest = connection.execute(counted).fetchone() or (0, 0, 0)
     connection.execute("CHECKPOINT")

@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+import rfc8785
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from landbridge.evidence import EvidenceError, SubjectKey
@@ -75,6 +76,52 @@ def test_canonical_bytes_are_a_fixed_point(content: Mapping[str, JSON]) -> None:
     """Two spellings of one entry would have two leaf hashes."""
     encoded = encode({**content, "v": 1})
     assert encode(decode(encoded)) == encoded
+
+
+class Word(str):
+    """Text of a type of its own, as an enumeration's members are."""
+
+    __slots__ = ()
+
+
+EDGES = st.sampled_from(
+    ["\x00\x1f\x7f\x80\u2028\u2029/<>&'\"\\\b\f\n\r\t", "\uffff\U00010000", 2**53 - 1, 1 - 2**53]
+)
+KEYS = st.one_of(
+    st.text(st.characters(max_codepoint=127), max_size=4),
+    st.sampled_from(["a", "A", "a\x00", "\uffff", "\U00010000", "\ud7ff", "e\u0301", "\u00e9"]),
+)
+LIKE_JSON = st.recursive(
+    st.one_of(SCALARS, EDGES, st.builds(Word, st.text("aé\n", max_size=3))),
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(KEYS, inner, max_size=4)),
+    max_leaves=3,
+)
+
+
+@settings(max_examples=300)
+@given(st.dictionaries(KEYS, LIKE_JSON, max_size=2))
+@example({"a": 1.0})
+@example({"a": [-0.0, 1e21, 1e-7]})
+@example({"\uffff": 1, "\U00010000": 2})
+@example({"a": {"b": Word("\n")}})
+def test_bytes_are_those_of_the_reference_whoever_writes_them(content: Mapping[str, JSON]) -> None:
+    """The quick encoder may only be used where it and RFC 8785 agree on every byte."""
+    assert encode({**content, "v": 1}) == rfc8785.dumps({**content, "v": 1})
+
+
+def test_real_entries_take_the_quick_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise nothing would be gained; and a number with a fraction goes to the reference."""
+    asked: list[object] = []
+
+    def dumps(value: object) -> bytes:
+        asked.append(value)
+        return b"{}"
+
+    monkeypatch.setattr("landbridge.evidence.entry.rfc8785.dumps", dumps)
+    replace(FULL, budget={"jfk": {"spent": 1, "limit": 2}}).to_bytes()
+    assert asked == []
+    FULL.to_bytes()
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize(

@@ -368,6 +368,70 @@ def test_ranks_and_unit_numbers_do_not_follow_the_file(tmp_path: Path, store: St
     assert [row[1] for row in sorted(stored(loaded, "__unit, receipt"))] != list(range(200))
 
 
+def test_the_table_is_sorted_by_rank(tmp_path: Path, store: Store) -> None:
+    """A question that counts few rows a person then reads few; order says nothing else."""
+    rows = [{**ROW, "person": f"p{n % 7}"} for n in range(200)]
+    loaded = load(VISITS, write(tmp_path / "v.csv", rows), store).loaded
+    ranks = [row[0] for row in stored(loaded, "__rank")]
+    assert ranks == sorted(ranks, key=lambda rank: int(str(rank)))
+    assert len(set(ranks)) > 20
+
+
+def test_units_that_are_unique_have_rank_one(tmp_path: Path, store: Store) -> None:
+    """There is nothing to choose from, and the choosing was most of the load."""
+    alone = dataclasses.replace(
+        of(column("receipt", Type.INTEGER, unique=True, nullable=True), unit="receipt"),
+        disclosure=Disclosure(Method.DP, rows_per_unit=1),
+    )
+    rows = [{**ROW, "receipt": n if n % 10 else None} for n in range(50)]
+    loaded = load(alone, write(tmp_path / "v.csv", rows), store).loaded
+    assert loaded is not None
+    assert (loaded.rows, loaded.units, loaded.set_aside, loaded.largest_unit) == (45, 45, 5, 1)
+    assert {row[0] for row in stored(loaded, "__rank")} == {1}
+
+
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    values=st.lists(
+        st.tuples(st.integers(-(2**40), 2**40), st.floats(-1e6, 1e6) | st.none()), max_size=30
+    ),
+    ends=st.tuples(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6)).map(sorted),
+)
+def test_clipped_values_are_stored_beside_what_they_were(
+    tmp_path: Path, store: Store, values: list[tuple[int, float | None]], ends: list[float]
+) -> None:
+    """Noise is scaled to the clip interval: a value outside it would tell of its owner."""
+    clip, wide = Bounds(*ends), Bounds(-(2.0**40), 2.0**40)
+    clipped = of(
+        column("age", Type.INTEGER, bounds=wide, clip=Bounds(-7, 9)),
+        column("cost", Type.NUMBER, nullable=True, bounds=wide, clip=clip),
+        column("receipt", Type.INTEGER, nullable=True, bounds=wide, clip=wide),
+    )
+    rows = [{**ROW, "age": age, "cost": cost} for age, cost in values]
+    loaded = load(clipped, write(tmp_path / "v.csv", rows), store).loaded
+    assert "__k_receipt" not in {row[0] for row in described(loaded)}
+    assert {row[0]: row[1] for row in described(loaded)}["__k_cost"] == "DOUBLE"
+    assert {row[0]: row[1] for row in described(loaded)}["__k_age"] == "BIGINT"
+    for age, kept, cost, held in stored(loaded, "age, __k_age, cost, __k_cost"):
+        assert kept == min(max(age, -7), 9)  # type: ignore[call-overload]
+        whole = cost is None
+        assert held is None if whole else held == min(max(cost, clip.low), clip.high)  # type: ignore[call-overload]
+
+
+def test_another_clip_interval_is_another_table(tmp_path: Path, store: Store) -> None:
+    """What was clamped to the earlier one must not be summed under the later one's noise."""
+    source = write(tmp_path / "v.csv", [{**ROW, "age": 100}])
+    found = []
+    for high in (90, 80):
+        terms = of(column("age", Type.INTEGER, bounds=Bounds(0, 120), clip=Bounds(0, high)))
+        report = load(terms, source, store)
+        assert not report.unchanged
+        found.append(stored(report.loaded, "__k_age"))
+    assert found == [[(90,)], [(80,)]]
+
+
 def test_an_unprotected_table_has_no_units(tmp_path: Path, store: Store) -> None:
     """It describes nobody, so there is nothing to bound."""
     contract = of(column("age", Type.INTEGER, domain=tuple(range(300))))

@@ -168,6 +168,8 @@ def test_two_loads_of_one_contract_do_not_mix(tmp_path: Path) -> None:
         {"rows": True},
         {"rows": "1"},
         {"content": None},
+        {"format": 1},
+        {"format": None},
     ],
 )
 def test_a_damaged_name_is_reported_not_followed(tmp_path: Path, change: dict[str, object]) -> None:
