@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 
-.PHONY: setup demo test check bench lock stubs
+.PHONY: setup demo test check torture bench lock stubs
 .DEFAULT_GOAL := setup
 
 setup: $(STAMP)
@@ -31,6 +31,10 @@ check:
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 	$(BIN)/pytest
+
+# The privacy audit at full length; ARGS="--effort 0.05" for a look. See docs/audit.md.
+torture: setup
+	$(BIN)/python -m tests.torture $(ARGS)
 
 bench: setup
 	@$(BIN)/python -m bench $(if $(ONLY),--only $(ONLY))

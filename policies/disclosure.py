@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from landbridge.errors import error
-from policies.accounting import charge, question_rho
+from policies.accounting import MICRO, charge, limit, question_rho
 from policies.bounds import Interval, interval
 from policies.canonical import canonical_measure
 from policies.cell_key import PerturbationTable, perturbation_table
@@ -179,6 +179,12 @@ def plan_release(
         return ReleasePlan(question, axes, mechanisms, 0, 0.0, 0.0, terms)
     delta = terms.recipient.delta
     rho = question_rho(epsilon, delta, terms.noise)
+    cost = charge(rho)
+    if terms.noise is Noise.GAUSSIAN:
+        # No epsilon is larger than the recipient's budget, so all that this takes off is rounding:
+        # the limit was rounded down, and a question of the budget's own epsilon must still fit.
+        cost = min(cost, max(1, limit(terms.recipient)))
+        rho = min(rho, cost / MICRO)
     # One unit can be in several departments, whichever are asked now: each gives out its share, so
     # that what all ledgers allow together is what one of them says.
     parts = len(question.measures) * terms.units_span
@@ -187,7 +193,7 @@ def plan_release(
     mechanisms = tuple(
         _mechanism(question, measure, contract, share, cells) for measure in question.measures
     )
-    return ReleasePlan(question, axes, mechanisms, charge(rho), epsilon, delta, terms)
+    return ReleasePlan(question, axes, mechanisms, cost, epsilon, delta, terms)
 
 
 def _tabular(measure: Measure, contract: Contract) -> Mechanism:
@@ -197,21 +203,14 @@ def _tabular(measure: Measure, contract: Contract) -> Mechanism:
     span, step, reach = None, 1.0, 0
     of = measure.of if isinstance(measure, Count | Sum) else None
     if of is not None and not isinstance(of, ColumnOf):
-        # A condition inside an aggregate is a filter that no rule about filters sees.
+        # A condition inside an aggregate is a filter that no rule about filters sees, and
+        # sum(income + 1) - sum(income) is a count that nobody would have protected.
         raise error(
             "INVALID_QUESTION",
             f"Contract {contract.id} aggregates plain columns only, by its method {terms.method}.",
             hint="Write count(column), sum(column) or avg(column), and conditions behind WHERE.",
         )
     if isinstance(measure, Sum):
-        if not isinstance(measure.of, ColumnOf):
-            # sum(income + 1) - sum(income) is a count that nobody would have protected.
-            raise error(
-                "INVALID_QUESTION",
-                f"Contract {contract.id} sums and averages plain columns only, by its method "
-                f"{terms.method}.",
-                hint="Write sum(column) or avg(column).",
-            )
         span = interval(measure.of, contract)
         step = span.step
         reach = terms.rows_per_unit * max(abs(span.low_units), abs(span.high_units))

@@ -17,7 +17,7 @@ from landbridge.errors import LandbridgeError
 from landbridge.v1 import node_pb2
 from nodes.convert import release_to
 from nodes.release import Released, release
-from policies.accounting import epsilon_of, rho_of
+from policies.accounting import epsilon_of, limit, rho_of
 from policies.contract import Contract, Noise
 from policies.disclosure import Mechanism, ReleasePlan, plan_release
 from policies.noise import draw
@@ -163,6 +163,20 @@ def test_the_charge_covers_what_one_person_can_lose_in_all(
     else:
         lost = sum((m.sensitivity / m.scale) ** 2 / 2 for m in plan.mechanisms) * span
         assert lost * 1_000_000 <= plan.cost_micro_rho * (1 + 1e-9)
+
+
+@given(st.floats(0.02, 50), st.floats(1e-12, 1e-3))
+def test_a_budget_pays_for_one_question_of_its_own_epsilon(epsilon: float, delta: float) -> None:
+    """The rounding of charge and limit must not leave it one millionth short, nor unpaid."""
+    budget = {"epsilon": epsilon, "delta": delta}
+    terms = contract(
+        landbridgeBudget={"recipient": budget, "overall": budget, "period": "never"},
+        landbridgeEpsilon={"default": epsilon, "maximum": epsilon},
+    )
+    plan = plan_release(BY_DISTRICT, terms, 0, 1)
+    assert plan.cost_micro_rho <= max(1, limit(terms.disclosure.recipient))
+    lost = sum((m.sensitivity / m.scale) ** 2 / 2 for m in plan.mechanisms)
+    assert lost * 1_000_000 <= plan.cost_micro_rho * (1 + 1e-9)
 
 
 def _age() -> Any:

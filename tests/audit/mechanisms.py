@@ -1,0 +1,244 @@
+"""The release step alone, many times: every kind of measure, alone and together, in two worlds.
+
+A scenario's exact cells come from its rows through the loader, the reader and the compiler; then
+`nodes.release.release` runs as often as asked, under the node's own plan.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gateway.sql import read
+from landbridge.levels import Level
+from nodes.compile import compile_question
+from nodes.load import load
+from nodes.release import release
+from nodes.store import Store
+from policies.accounting import question_rho
+from policies.contract import Contract, Noise
+from policies.disclosure import ReleasePlan, plan_release
+from policies.noise import Draw, draw
+from tests.audit.distinguisher import Claim, Finding, Knowledge, Numbers, audit
+from tests.audit.worlds import DELTA, OTHERS, World, absent, planted, target, terms
+from tests.people import Row, contract, write
+from tests.simulator import DirectEngine, exact
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A question in two worlds.
+
+    `changed` is in how many units the worlds differ by removing and adding: 1 where a person is
+    absent in one, 2 where a person has another value. `departments` all hold the same rows.
+    """
+
+    name: str
+    sql: str
+    worlds: tuple[World, World] = (absent, planted(target()))
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    changed: int = 1
+    departments: int = 1
+    epsilon: float = 12.0
+
+    def under(self, noise: Noise) -> Scenario:
+        """The same with that noise; the epsilon suits what it can be told apart by."""
+        changes = {**self.changes, "landbridgeNoise": noise.value}
+        epsilon = 1.0 if noise is Noise.LAPLACE else self.epsilon
+        return replace(self, changes=changes, epsilon=epsilon)
+
+    def contract(self) -> Contract:
+        """Its terms."""
+        return contract(**terms(self.epsilon, **self.changes))
+
+
+MANY = planted(*[target()] * 5)
+SPREAD = planted(*(target(district=district) for district in ("D1", "D2", "D3", "D7")))
+
+SCENARIOS = (
+    Scenario("count", "SELECT count(*) FROM people"),
+    Scenario(
+        "count, more rows than are counted",
+        "SELECT count(*) FROM people",
+        worlds=(absent, MANY),
+        changes={"landbridgeRowsPerUnit": 3},
+    ),
+    Scenario("count of values", "SELECT count(diagnosis) FROM people"),
+    Scenario("distinct units", "SELECT count(DISTINCT person_id) FROM people"),
+    Scenario(
+        "distinct units in several cells",
+        "SELECT district, count(DISTINCT person_id) FROM people GROUP BY district",
+        worlds=(absent, SPREAD),
+        changes={"landbridgeRowsPerUnit": 4},
+    ),
+    Scenario("sum, clamped", "SELECT sum(income) FROM people"),
+    Scenario("sum on a grid", "SELECT sum(height * 3 - age) FROM people"),
+    Scenario(
+        "average: two measures and a centre",
+        "SELECT avg(income) FROM people",
+        worlds=(absent, MANY),
+        changes={"landbridgeRowsPerUnit": 3},
+    ),
+    Scenario(
+        "several measures at once",
+        "SELECT count(*), sum(age), avg(income), count(DISTINCT person_id), sum(height) "
+        "FROM people",
+    ),
+    Scenario(
+        "grouped cells",
+        "SELECT district, sex, diagnosis, count(*) FROM people GROUP BY district, sex, diagnosis",
+    ),
+    Scenario(
+        "grouped averages",
+        "SELECT district, avg(age), count(*) FROM people GROUP BY district",
+        worlds=(absent, MANY),
+        changes={"landbridgeRowsPerUnit": 3},
+    ),
+    Scenario(
+        "moments of one column",
+        "SELECT stddev(income), variance(income) FROM people",
+    ),
+    Scenario(
+        "moments of two columns",
+        "SELECT corr(age, height), regr_slope(age, height) FROM people",
+    ),
+    Scenario(
+        "CASE behind arithmetic between aggregates",
+        "SELECT sum(CASE WHEN diagnosis='X1' THEN income END) * 100 / count(*) AS x FROM people",
+    ),
+    Scenario(
+        "width buckets",
+        "SELECT width_bucket(age, 0, 120, 12) AS b, sum(income) FROM people GROUP BY b",
+    ),
+    Scenario(
+        "another value",
+        "SELECT diagnosis, count(*) FROM people GROUP BY diagnosis",
+        worlds=(planted(target(diagnosis="flu")), planted(target())),
+        changed=2,
+    ),
+    Scenario(
+        "another value behind a filter",
+        "SELECT count(*) FROM people WHERE district='D7' AND age=93 AND diagnosis='X1'",
+        worlds=(planted(target(diagnosis="flu")), planted(target())),
+        changed=2,
+    ),
+    Scenario(
+        "two departments, one person in both",
+        "SELECT count(*), sum(income) FROM people",
+        changes={"landbridgeUnitsSpan": 2},
+        departments=2,
+    ),
+    Scenario(
+        "two of three departments",
+        "SELECT sum(age), count(age) FROM people",
+        changes={"landbridgeUnitsSpan": 3},
+        departments=2,
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Plan, exact cells per world, what the attacker knows, and what is claimed."""
+
+    scenario: Scenario
+    plan: ReleasePlan
+    cells: tuple[Sequence[tuple[Any, ...]], Sequence[tuple[Any, ...]]]
+    known: Knowledge
+    claim: Claim
+
+    def sample(self, world: int, runs: int, noise: Draw = draw) -> Numbers:
+        """Released numbers of all departments, runs x numbers."""
+        return np.array(
+            [
+                [
+                    unit
+                    for _ in range(self.scenario.departments)
+                    for measure in release(self.plan, self.cells[world], noise).measures
+                    for unit in measure.units
+                ]
+                for _ in range(runs)
+            ],
+            dtype=np.float64,
+        )
+
+    def audited(self, runs: int, noise: Draw = draw) -> Finding:
+        """So many releases in each world."""
+        samples = (self.sample(0, runs, noise), self.sample(1, runs, noise))
+        return audit(samples, self.known, self.claim)
+
+
+class Worlds:
+    """Tables as the loader stores them, each loaded once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._engines: dict[tuple[Row, ...], DirectEngine] = {}
+
+    def engine(self, rows: Sequence[Row]) -> DirectEngine:
+        """An engine over these rows."""
+        key = tuple(rows)
+        if key not in self._engines:
+            place = self._folder / f"world{len(self._engines)}"
+            place.mkdir()
+            store = Store(place / "data")
+            load(contract(), write(rows, place / "people.csv"), store)
+            self._engines[key] = DirectEngine(store.tables())
+        return self._engines[key]
+
+    def close(self) -> None:
+        """Lets go of everything."""
+        for engine in self._engines.values():
+            engine.close()
+
+
+def prepare(
+    scenario: Scenario, worlds: Worlds, *, plan_by: Contract | None = None,
+    compile_by: Contract | None = None,
+) -> Prepared:  # fmt: skip
+    """A scenario with its exact cells.
+
+    `plan_by` and `compile_by` stand for a node that has forgotten something: it plans, or compiles,
+    by these terms instead of the contract's.
+    """
+    owners = scenario.contract()
+    question = read(scenario.sql, lambda *_: owners, Level.RESTRICTED).question
+    plan = plan_release(question, plan_by or owners, 0, 1)
+    statement = compile_question(plan, compile_by or owners)
+    cells = [
+        worlds.engine(world(OTHERS)).run(
+            statement.sql, statement.parameters, timeout=9, maximum_rows=plan.cells
+        )
+        for world in scenario.worlds
+    ]
+    before = [
+        np.array([u for m in release(plan, part, exact).measures for u in m.units], dtype=float)
+        for part in cells
+    ]
+    scales = np.repeat([mechanism.scale for mechanism in plan.mechanisms], plan.cells)
+    all_of = scenario.departments
+    known = Knowledge(
+        (np.tile(before[0], all_of), np.tile(before[1], all_of)),
+        np.tile(scales, all_of),
+        owners.disclosure.noise,
+    )
+    return Prepared(scenario, plan, (cells[0], cells[1]), known, claimed(owners, scenario.changed))
+
+
+def claimed(owners: Contract, changed: int = 1) -> Claim:
+    """What one question under these terms may cost the units in which the worlds differ.
+
+    Group privacy multiplies epsilon and mu by the number of units; the delta grows to
+    (1 + e^epsilon) delta for two (Dwork, Roth 2014, theorem 2.2 and lemma 2.3 of Vadhan 2017).
+    """
+    terms = owners.disclosure
+    epsilon = terms.default_epsilon
+    rho = question_rho(epsilon, DELTA, terms.noise)
+    loss = epsilon if terms.noise is Noise.LAPLACE else math.sqrt(2 * rho)
+    delta = DELTA if changed == 1 else DELTA * (1 + math.exp(epsilon))
+    return Claim(terms.noise, changed * loss, changed * epsilon, delta)

@@ -1,0 +1,150 @@
+"""`python -m tests.torture [--effort 0.01] [--seed N] [--only words]`: the audit's long form.
+
+One table on standard output: what was tried, how much of it was stopped, and by what. Exit status 1
+if anything got through, or if a positive control did not (then the harness is blind). With an
+effort of 1 it makes thousands of runs for every mechanism and 100,000 random texts; the time is
+in docs/audit.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from policies.contract import Noise
+from policies.noise import Draw, draw
+from tests.audit import attackers, crossing, spoilt
+from tests.audit.attackers import differencing, games, singling_out
+from tests.audit.distinguisher import Finding
+from tests.audit.grammar import Grammar
+from tests.audit.mechanisms import SCENARIOS, Scenario, Worlds, prepare
+from tests.audit.outcome import HEAD, Outcome
+from tests.audit.worlds_apart import World, difference
+from tests.simulator import exact
+
+Job = tuple[str, Callable[[Path], Outcome]]
+
+
+def jobs(effort: float, seed: int) -> Iterator[Job]:
+    """Everything that is tried, in the order of the table."""
+
+    def some(full: int, least: int) -> int:
+        return max(least, round(full * effort))
+
+    for noise in Noise:
+        for scenario in SCENARIOS:
+            name = f"release, {noise}: {scenario.name}"
+            yield name, partial(_release, name, scenario.under(noise), some(20_000, 300))
+    for programme in crossing.PROGRAMMES:
+        name = f"whole path: {programme.name}"
+        yield name, partial(_path, name, programme, some(2_000, 25))
+    yield "random texts in three worlds", partial(_texts, some(100_000, 500), seed)
+    for attack, full, least in (
+        (attackers.averaging, 5_000, 60), (attackers.bisection, 200, 4),
+        (attackers.reconstruction, 800, 60), (attackers.race, 20, 1), (attackers.memory, 1_000, 20),
+        (attackers.bits, 5_000, 40), (attackers.ordering, 20, 3),
+    ):  # fmt: skip
+        yield attack.__name__, partial(attack, effort=some(full, least))
+    for play in (differencing, singling_out):
+        name = play.__name__.replace("_", " ")
+        yield name, partial(games, name, effort=some(1_000, 12), play=play)
+    yield from _controls()
+
+
+def _controls() -> Iterator[Job]:
+    """What must be convicted; `through` is turned round."""
+    for name, scenario, noise, wrong, runs in spoilt.CONTROLS:
+        job = partial(_release, name, scenario.under(noise), runs, noise=wrong)
+        yield f"control: {name}", partial(_turned, job)
+    unheard = partial(attackers.bisection, effort=8, noise=exact)
+    yield "control: bisection", partial(_turned, unheard)
+    known = partial(attackers.reconstruction, effort=60, noise=exact)
+    yield "control: reconstruction", partial(_turned, known)
+
+
+def _turned(job: Callable[[Path], Outcome], folder: Path) -> Outcome:
+    found = job(folder)
+    return replace(found, name=f"control: {found.name}", by="must get through",
+                   stopped=found.tried if not found.through else 0,
+                   through=not found.through)  # fmt: skip
+
+
+def _release(name: str, scenario: Scenario, runs: int, folder: Path, noise: Draw = draw) -> Outcome:
+    folder.mkdir()
+    worlds = Worlds(folder)
+    found = prepare(scenario, worlds).audited(runs, noise)
+    worlds.close()
+    return _found(name, found)
+
+
+def _path(name: str, programme: crossing.Programme, runs: int, folder: Path) -> Outcome:
+    found = crossing.audited(programme, runs, folder)
+    outcome = _found(name, found.finding)
+    if len(found.seen) > 1:
+        return Outcome(name, outcome.tried, 0, "-", "the worlds look different", through=True)
+    if found.unpaid > 1e-9:
+        return Outcome(name, outcome.tried, 0, "-", f"rho {found.unpaid:.3g} unpaid", through=True)
+    return outcome
+
+
+def _found(name: str, found: Finding) -> Outcome:
+    return Outcome(name, found.runs, 0 if found.broken else found.runs, "noise", str(found),
+                   found.broken)  # fmt: skip
+
+
+def _texts(texts: int, seed: int, folder: Path) -> Outcome:
+    worlds = [World(name, folder / name) for name in ("rare", "common", "absent")]
+    grammar = Grammar(seed)
+    ends: Counter[str] = Counter()
+    bad = ""
+    for number in range(texts):
+        text = grammar.text()
+        found = [world.ask(text) for world in worlds]
+        wrong = difference(found)
+        if wrong:
+            bad = bad or f"seed {seed} text {number}: {wrong}"
+            sys.stderr.write(f"seed {seed}, text {number}: {wrong}: {text!r}\n")
+        ends["wrong" if wrong else found[0][0].split()[0]] += 1
+    for world in worlds:
+        world.close()
+    return Outcome("random texts in three worlds", texts, texts - ends["wrong"],
+                   "closed algebra",
+                   bad or f"{ends['refused']} refused, {ends['answered']} alike (seed {seed})",
+                   bool(bad))  # fmt: skip
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Prints the table; gives the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__)
+    parser.add_argument(
+        "--effort", type=float, default=1.0, help="share of the full number of runs"
+    )
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(2**31), help="of the texts")
+    parser.add_argument("--only", default="", help="rows whose name holds this")
+    chosen = parser.parse_args(arguments)
+    sys.stdout.write(HEAD + "\n")
+    through = 0
+    for number, (name, job) in enumerate(jobs(chosen.effort, chosen.seed)):
+        if chosen.only not in name:
+            continue
+        before = time.monotonic()
+        with tempfile.TemporaryDirectory() as place:
+            outcome = job(Path(place) / f"job{number}")
+        through += outcome.through
+        sys.stdout.write(f"{outcome.line()}\n")
+        sys.stdout.flush()
+        sys.stderr.write(f"{time.monotonic() - before:.1f} s\n")
+    sys.stdout.write(f"{through} got through\n" if through else "nothing got through\n")
+    return 1 if through else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
