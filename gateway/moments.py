@@ -8,6 +8,7 @@ interval, which changes neither them nor correlations and keeps the sums, and so
 from __future__ import annotations
 
 from gateway.scalar import Combination, Fixed, Number, Root, Scalar, Sign, Within
+from landbridge.errors import error
 from policies.bounds import interval
 from policies.canonical import canonical_measure
 from policies.contract import Contract
@@ -21,6 +22,7 @@ from policies.question import (
     Not,
     Operator,
     Sum,
+    cases_of,
     columns_of,
 )
 
@@ -51,7 +53,8 @@ class Moments:
         spread_x = _minus(_product(n, sxx), _product(sx, sx))
         spread_y = _minus(_product(n, syy), _product(sy, sy))
         common = _minus(_product(n, sxy), _product(sx, sy))
-        return Within(_over(common, Root(_product(spread_x, spread_y))), -1.0, 1.0)
+        # One after the other, so that each spread must stand out of its own noise.
+        return Within(_over(_over(common, Root(spread_x)), Root(spread_y)), -1.0, 1.0)
 
     def slope(self, y: Expression, x: Expression) -> Scalar:
         """Of y on x by least squares, SQL's `regr_slope(y, x)`."""
@@ -71,6 +74,13 @@ class Moments:
         self, y: Expression, x: Expression, *, both_spreads: bool = True
     ) -> tuple[Scalar, Scalar, Scalar, Scalar, Scalar, Scalar]:
         """n, Sx, Sy, Sxx, Syy, Sxy around the middles, over rows in which both have a value."""
+        if any(True for side in (x, y) for _ in cases_of(side)):
+            # Which rows both sides have a value in would take the conditions of both.
+            raise error(
+                "INVALID_QUESTION",
+                "corr and the regr functions take columns and arithmetic, without CASE.",
+                hint="Put the condition behind WHERE.",
+            )
         x_alone, y_alone = self._centred(x), self._centred(y)
         x, y = self._where_present(x_alone, y), self._where_present(y_alone, x)
         product = _times(x_alone, y_alone)  # NULL where either is, by itself

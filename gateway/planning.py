@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from functools import partial
 
 from gateway.catalogue import Catalogue, HandlerOffer, Served
-from gateway.presentation import Presentation, Reading
+from gateway.presentation import Key, Presentation, Reading, conditions_size
+from gateway.scalar import size
 from gateway.sql import read
 from landbridge.edge.record import Draft
+from landbridge.errors import error
 from landbridge.identity.caller import Caller
 from landbridge.levels import Level
 from policies.access import AccessPolicy, Request
@@ -21,6 +23,9 @@ from policies.purpose import require_allowed, require_stated
 from policies.question import Question
 from policies.review import Usage, review
 
+MAXIMUM_OUTPUTS = 64
+MAXIMUM_STEPS = 250_000
+"""Of arithmetic for one answer, over all its cells; about a second."""
 MEMORY = 1_000
 """Texts remembered."""
 
@@ -70,6 +75,7 @@ class Planning:
         draft.note(resource=contract.id, members=list(served.departments))
         require_allowed(purpose, contract.purposes)
         usage = review(reading.question, contract, caller.clearance)
+        _require_presentable(reading, usage.cells)
         words = masked(reading.question, contract, partial(draft.recorder.digest, "literal"))
         draft.note(
             question=words, question_hash=draft.recorder.digest("question", text(reading.question))
@@ -149,3 +155,16 @@ def _state(purpose: str, caller: Caller, draft: Draft) -> None:
     """Only a purpose that the issuer put into the token is a word that may stand in the log."""
     require_stated(purpose, caller.purposes)
     draft.note(purpose=purpose)
+
+
+def _require_presentable(reading: Reading, cells: int) -> None:
+    """Arithmetic on released numbers runs in this process, so it is bounded before anybody asks."""
+    shown = reading.presentation
+    scalars = [output.source for output in shown.outputs if not isinstance(output.source, Key)]
+    steps = sum(map(size, scalars)) + conditions_size(shown.having)
+    if len(shown.outputs) > MAXIMUM_OUTPUTS or cells * steps > MAXIMUM_STEPS:
+        raise error(
+            "TOO_MANY_CELLS",
+            f"{len(shown.outputs)} output columns over {cells} cells take too much arithmetic.",
+            hint=f"Ask for fewer of them; {MAXIMUM_OUTPUTS} columns at the most.",
+        )

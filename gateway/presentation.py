@@ -6,8 +6,9 @@ All of it happens after release, on released numbers only.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import assert_never
 
-from gateway.scalar import Scalar
+from gateway.scalar import Scalar, size
 from policies.question import GroupKey, Question, Relation
 
 
@@ -59,6 +60,21 @@ class Neither:
 
 
 Having = Holds | Both | Either | Neither
+
+
+def conditions_size(having: Having | None) -> int:
+    """How many steps deciding it takes in one cell."""
+    match having:
+        case None:
+            return 0
+        case Holds(left):
+            return 1 + size(left)
+        case Both(left, right) | Either(left, right):
+            return conditions_size(left) + conditions_size(right)
+        case Neither(of):
+            return conditions_size(of)
+        case _:
+            assert_never(having)
 
 
 @dataclass(frozen=True, slots=True)

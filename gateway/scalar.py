@@ -104,6 +104,19 @@ def measures_of(scalar: Scalar) -> tuple[Measure, ...]:
             assert_never(scalar)
 
 
+def size(scalar: Scalar) -> int:
+    """How many steps computing it takes in one cell."""
+    match scalar:
+        case Number() | Fixed():
+            return 1
+        case Combination(_, left, right):
+            return 1 + size(left) + size(right)
+        case Root(of) | Within(of):
+            return 1 + size(of)
+        case _:
+            assert_never(scalar)
+
+
 def is_whole(scalar: Scalar, steps: Mapping[Measure, float]) -> bool:
     """Whether the number is a whole one whatever was released; `steps` are the measures' grids."""
     match scalar:
@@ -139,14 +152,19 @@ def estimate(
                 return NOTHING
             if sign is Sign.DIVIDE and abs(second.value) <= (second.half_width(widths) or 0.0):
                 return NOTHING
-            return _combined(sign, first, second)
+            try:
+                return _combined(sign, first, second)
+            except ArithmeticError:  # too large or too small for a number
+                return NOTHING
         case Root(of):
             inner = estimate(of, released, widths, cell)
             if inner.value is None or inner.value < 0:
                 return NOTHING
+            if not inner.value:
+                # Without noise it is 0; with noise the root's error has no first order here.
+                return Estimate(0.0, {}) if not inner.half_width(widths) else NOTHING
             root = math.sqrt(inner.value)
-            slope = 1 / (2 * root) if root else 0.0
-            return Estimate(root, {m: slope * s for m, s in inner.slopes.items()})
+            return Estimate(root, {m: s / (2 * root) for m, s in inner.slopes.items()})
         case Within(of, low, high):
             inner = estimate(of, released, widths, cell)
             if inner.value is None:
@@ -184,12 +202,14 @@ def _combined(sign: Sign, first: Estimate, second: Estimate) -> Estimate:
         case Sign.MULTIPLY:
             value, by_a, by_b = a * b, float(b), float(a)
         case Sign.DIVIDE:
-            value, by_a, by_b = a / b, 1 / b, -a / (b * b)
+            value, by_a, by_b = a / b, 1 / b, -(a / b) / b
         case _:
             assert_never(sign)
     slopes = {measure: by_a * slope for measure, slope in first.slopes.items()}
     for measure, slope in second.slopes.items():
         slopes[measure] = slopes.get(measure, 0.0) + by_b * slope
-    if not math.isfinite(value):
+    if not (math.isfinite(value) and all(map(math.isfinite, slopes.values()))):
+        return NOTHING
+    if isinstance(value, int) and abs(value) >= 2**63:
         return NOTHING
     return Estimate(value, slopes)

@@ -185,8 +185,10 @@ class _Writer:
                 return (
                     f"CASE WHEN {name} IS NULL THEN NULL WHEN {name} < {self.bound(low)} THEN 0 "
                     f"WHEN {name} >= {self.bound(high)} THEN {self.bound(count + 1)} "
-                    f"ELSE least({self.bound(count)}, 1 + CAST(floor((CAST({name} AS DOUBLE) - "
-                    f"{self.bound(low)}) / {self.bound((high - low) / count)}) AS INTEGER)) END"
+                    # The quotient is at most `count`; it is clamped all the same before the cast.
+                    f"ELSE CAST(least({self.bound(float(count))}, greatest(1.0, 1.0 + floor("
+                    f"(CAST({name} AS DOUBLE) - {self.bound(low)}) / "
+                    f"{self.bound((high - low) / count)}))) AS INTEGER) END"
                 )
             case _:
                 assert_never(axis.key)

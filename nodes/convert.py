@@ -207,9 +207,9 @@ def _expression(message: question_pb2.Expression) -> Expression:
 def _predicate(message: question_pb2.Predicate) -> Predicate:
     match message.WhichOneof("kind"):
         case "all":
-            return All(tuple(_predicate(part) for part in message.all.of))
+            return All(_parts(message.all))
         case "any":
-            return AnyOf(tuple(_predicate(part) for part in message.any.of))
+            return AnyOf(_parts(message.any))
         case "not":
             # `not` is a keyword here, so the field has no attribute of that name.
             return Not(_predicate(getattr(message, "not")))
@@ -228,6 +228,12 @@ def _predicate(message: question_pb2.Predicate) -> Predicate:
             return Prefix(message.prefix.column, message.prefix.text)
         case _:
             raise _outside("an empty condition")
+
+
+def _parts(message: question_pb2.Junction) -> tuple[Predicate, ...]:
+    if len(message.of) < 2:
+        raise _outside("a junction of fewer than two conditions")
+    return tuple(_predicate(part) for part in message.of)
 
 
 def _literal(message: question_pb2.Literal) -> Value:

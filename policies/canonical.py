@@ -40,6 +40,7 @@ from policies.question import (
     Truncated,
     Units,
     Whole,
+    columns_of,
 )
 
 T = TypeVar("T")
@@ -74,7 +75,7 @@ def text(question: Question, mask: Mask | None = None) -> str:
     """
     words = "SELECT " + ", ".join(
         [
-            *map(key_text, question.group_by),
+            *(key_text(key, mask) for key in question.group_by),
             *(_measure_text(measure, mask) for measure in question.measures),
         ]
     )
@@ -82,7 +83,7 @@ def text(question: Question, mask: Mask | None = None) -> str:
     if question.where is not None:
         words += f" WHERE {predicate_text(question.where, mask)}"
     if question.group_by:
-        words += " GROUP BY " + ", ".join(map(key_text, question.group_by))
+        words += " GROUP BY " + ", ".join(key_text(key, mask) for key in question.group_by)
     return words
 
 
@@ -108,6 +109,11 @@ def masking(contract: Contract, digest: Callable[[str], str]) -> Callable[[str, 
     return mask
 
 
+def _spelt(column: str, value: Value, mask: Mask | None) -> str:
+    shown = None if mask is None else mask(column, value)
+    return literal_text(value) if shown is None else shown
+
+
 def literal_text(value: Value) -> str:
     """A literal, spelt so that values of two types never look alike."""
     match value:
@@ -127,25 +133,31 @@ def literal_text(value: Value) -> str:
             assert_never(value)
 
 
-def expression_text(expression: Expression, mask: Mask | None = None) -> str:
-    """An expression with every bracket it needs."""
+def expression_text(
+    expression: Expression, mask: Mask | None = None, beside: Iterable[str] = ()
+) -> str:
+    """An expression with every bracket it needs; `beside` are the columns of the whole."""
     match expression:
         case ColumnOf(column):
             return column
         case Constant(value):
-            return literal_text(value)
+            # A number beside a column is masked as if the column were compared with it.
+            spelt = {_spelt(column, value, mask) for column in beside} - {literal_text(value)}
+            return spelt.pop() if spelt else literal_text(value)
         case Arithmetic(operator, left, right):
-            return f"({expression_text(left, mask)} {operator} {expression_text(right, mask)})"
+            first = expression_text(left, mask, beside)
+            return f"({first} {operator} {expression_text(right, mask, beside)})"
         case Case(when, then, otherwise):
-            words = f"CASE WHEN {predicate_text(when, mask)} THEN {expression_text(then, mask)}"
+            words = f"CASE WHEN {predicate_text(when, mask)} "
+            words += f"THEN {expression_text(then, mask, beside)}"
             if otherwise is not None:
-                words += f" ELSE {expression_text(otherwise, mask)}"
+                words += f" ELSE {expression_text(otherwise, mask, beside)}"
             return words + " END"
         case _:
             assert_never(expression)
 
 
-def key_text(key: GroupKey) -> str:
+def key_text(key: GroupKey, mask: Mask | None = None) -> str:
     """A grouping key."""
     match key:
         case Whole(column):
@@ -153,7 +165,8 @@ def key_text(key: GroupKey) -> str:
         case Truncated(column, span):
             return f"date_trunc('{span}', {column})"
         case Bucketed(column, low, high, count):
-            return f"width_bucket({column}, {low!r}, {high!r}, {count})"
+            ends = (_spelt(column, low, mask), _spelt(column, high, mask))
+            return f"width_bucket({column}, {', '.join(ends)}, {count})"
         case _:
             assert_never(key)
 
@@ -164,9 +177,9 @@ def _measure_text(measure: Measure, mask: Mask | None = None) -> str:
             return "count(*)"
         case Count(of):
             assert of is not None
-            return f"count({expression_text(of, mask)})"
+            return f"count({expression_text(of, mask, set(columns_of(of)))})"
         case Sum(of):
-            return f"sum({expression_text(of, mask)})"
+            return f"sum({expression_text(of, mask, set(columns_of(of)))})"
         case Units():
             return "count(DISTINCT unit)"
         case _:
@@ -177,8 +190,7 @@ def predicate_text(predicate: Predicate, mask: Mask | None = None) -> str:
     """A condition with every bracket it needs; `mask` as in `text`."""
 
     def spelt(column: str, value: Value) -> str:
-        masked = None if mask is None else mask(column, value)
-        return literal_text(value) if masked is None else masked
+        return _spelt(column, value, mask)
 
     match predicate:
         case Comparison(column, relation, literal):
@@ -197,6 +209,13 @@ def predicate_text(predicate: Predicate, mask: Mask | None = None) -> str:
             return f"NOT {predicate_text(inner, mask)}"
         case _:
             assert_never(predicate)
+
+
+def _key(key: GroupKey) -> GroupKey:
+    """There is one zero."""
+    if isinstance(key, Bucketed):
+        return Bucketed(key.column, key.low + 0.0, key.high + 0.0, key.count)
+    return key
 
 
 def canonical_measure(measure: Measure, contract: Contract) -> Measure:

@@ -11,6 +11,8 @@ from policies.question import Bucketed, GroupKey, Span, Truncated, Whole
 
 MAXIMUM_BUCKETS = 1_000
 MAXIMUM_SPANS = 10_000
+NARROWEST = 2.0**-40
+"""Of a bucket's width beside its ends: division by less could fail on data."""
 
 
 def values_of(key: GroupKey, contract: Contract) -> tuple[Value, ...]:
@@ -30,7 +32,8 @@ def values_of(key: GroupKey, contract: Contract) -> tuple[Value, ...]:
             if column.type not in (Type.INTEGER, Type.NUMBER):
                 raise error("INVALID_QUESTION", f"width_bucket takes a number; {column.name} is "
                             f"{column.type}.")  # fmt: skip
-            if not (-(2.0**52) < low < high < 2.0**52 and 1 <= count <= MAXIMUM_BUCKETS):
+            ends = -(2.0**52) < low < high < 2.0**52 and 1 <= count <= MAXIMUM_BUCKETS
+            if not ends or (high - low) / count < NARROWEST * max(1.0, abs(low), abs(high)):
                 raise error(
                     "INVALID_QUESTION",
                     "width_bucket takes a lower end, a larger upper end and from 1 to "
@@ -56,8 +59,8 @@ def starts(column: Column, span: Span) -> list[date]:
         )
     first, last = column.period
     found = [truncated(first, span)]
-    while (following := _next(found[-1], span)) <= last:
-        found.append(following)
+    while found[-1] != truncated(last, span):
+        found.append(_next(found[-1], span))
         if len(found) > MAXIMUM_SPANS:
             raise error("TOO_MANY_CELLS", f"Column {column.name} has too many a {span}.")
     return found

@@ -138,7 +138,9 @@ class StatementReader:
         for node in group.expressions:
             meant = node
             if isinstance(node, exp.Column) and not node.args.get("table"):
-                meant = aliases.get(self._source.identifier(node.this), node)
+                name = self._source.identifier(node.this)
+                # As in SQL, a column comes before an alias of its name.
+                meant = node if name in self._contract.by_name else aliases.get(name, node)
             place = _place_of(node)
             if place is not None and place <= len(nodes):
                 meant = nodes[place - 1]
@@ -180,7 +182,7 @@ class StatementReader:
         number = _place_of(node)
         if number is not None and number <= len(outputs):
             return number - 1
-        if node.sql() in spelt:
+        if not isinstance(node, exp.Literal) and node.sql() in spelt:
             return spelt.index(node.sql())
         self._source.refuse(
             node,

@@ -176,3 +176,96 @@ def test_what_is_outside_says_what_it_is(simulate: Simulate, sql: str, says: str
     federation = simulate({"north": crowd(3)})
     with pytest.raises((InvalidQuestion, Refused), match=says):
         federation.query(sql)
+
+
+@pytest.mark.parametrize(
+    ("low", "high"),
+    [
+        ("0", "5e-324"),
+        ("0", "0.0000000000001"),
+        ("-1", "-0.9999999999999"),
+        ("41000", "41000.00001"),
+    ],
+)
+def test_no_bucket_is_so_narrow_that_its_width_vanishes(
+    simulate: Simulate, low: str, high: str
+) -> None:
+    """Division by what rounds to nothing would fail for some rows and not for others."""
+    federation = simulate({"north": ROWS})
+    bucket = f"width_bucket(income, {low}, {high}, 1000)"
+    with pytest.raises(InvalidQuestion):
+        federation.query(f"SELECT {bucket} AS b, count(*) FROM people GROUP BY b")
+    assert federation.nodes["north"].runs == 0
+
+
+@pytest.mark.parametrize(
+    "scalar",
+    [
+        "count(*) * 4000000000000000000",
+        "count(*) / 1e-200 / 1e-200",
+        "count(*) / (1e-100 * 1e-100 * 1e-100 * 1e-100)",
+        " * ".join(["(count(*) * 1000000000000000000)"] * 18),
+    ],
+)
+def test_arithmetic_that_leaves_the_numbers_is_null(simulate: Simulate, scalar: str) -> None:
+    """Not an error after everything was charged."""
+    federation = simulate({"north": ROWS}, contract=UNPROTECTED)
+    (row,) = federation.query(f"SELECT {scalar} AS x FROM people").rows()
+    assert row[0] is None or isinstance(row[0], float)
+
+
+def test_arithmetic_is_bounded_before_anybody_is_asked(simulate: Simulate) -> None:
+    """Outputs times cells take time in the gateway; a long list is refused from the text."""
+    federation = simulate({"north": ROWS})
+    many = ", ".join(f"corr(age, height) AS c{number}" for number in range(60))
+    with pytest.raises(InvalidQuestion) as refused:
+        federation.query(f"SELECT {many} FROM people GROUP BY age, district")
+    assert refused.value.reason == "TOO_MANY_CELLS"
+    assert federation.nodes["north"].runs == 0
+
+
+def test_correlation_takes_no_condition_of_its_own(simulate: Simulate) -> None:
+    """Which rows both sides have would take both sides' conditions; WHERE says it plainly."""
+    federation = simulate({"north": ROWS})
+    for function in ("corr", "regr_slope", "regr_intercept"):
+        with pytest.raises(InvalidQuestion, match="without CASE"):
+            federation.query(
+                f"SELECT {function}(income, CASE WHEN age > 50 THEN age END) FROM people"
+            )
+
+
+def test_a_column_comes_before_an_alias_of_its_name(simulate: Simulate) -> None:
+    """As in SQL: GROUP BY means the column where there is one."""
+    federation = simulate({"north": ROWS}, contract=UNPROTECTED)
+    answer = federation.query(
+        "SELECT sex AS s, count(*) AS district FROM people GROUP BY s, district ORDER BY 1"
+    )
+    assert len(answer.rows()) == 2 * 4
+
+
+def test_numbers_beside_a_restricted_column_stand_as_digests_in_the_log() -> None:
+    """A bucket's ends and a constant can say as much as a comparison."""
+    from dataclasses import replace
+
+    from gateway.sql import read
+    from landbridge.levels import Level
+    from policies.canonical import masked
+    from tests.people import contract
+
+    known = contract()
+    restricted = replace(
+        known,
+        columns=tuple(
+            replace(column, level=Level.RESTRICTED) if column.name == "income" else column
+            for column in known.columns
+        ),
+    )
+    reading = read(
+        "SELECT width_bucket(income, 812345, 812346, 1) AS b, sum(income - 812345), sum(age - 7) "
+        "FROM people WHERE income = 812345 GROUP BY b",
+        lambda *_: restricted,
+        Level.RESTRICTED,
+    )
+    words = masked(reading.question, restricted, lambda text: text[:0] + "d" * 64)
+    assert "81234" not in words
+    assert "age - 7" in words
