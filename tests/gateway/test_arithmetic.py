@@ -143,8 +143,8 @@ def test_the_error_of_a_ratio_is_honest(simulate: Simulate) -> None:
 
 
 def test_a_ratio_that_noise_swallows_is_null_and_says_so(simulate: Simulate) -> None:
-    """Dividing by what may be zero would show noise as a number."""
-    federation = simulate({"north": crowd(3)}, draw=draw)
+    """Dividing by what may be zero would show noise as a number; 3 people are under its width."""
+    federation = simulate({"north": crowd(3)})
     answer = federation.query("SELECT avg(age) AS a, sum(age) / count(*) AS b FROM people")
     assert answer.rows() == [(None, None)]
     assert [note.kind for note in answer.notes].count("untold") == 1
