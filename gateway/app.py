@@ -20,10 +20,9 @@ from gateway.sql import silence
 from landbridge.edge.interceptor import Report
 from landbridge.edge.record import Recorder
 from landbridge.edge.server import Running, Tls, serve
+from landbridge.edge.state import log_signer, subject_key
 from landbridge.edge.telemetry import Telemetry
-from landbridge.evidence.entry import SubjectKey
 from landbridge.evidence.log import Log
-from landbridge.evidence.signer import Signer
 from landbridge.identity.keys import KeySet
 from landbridge.identity.tokens import TokenVerifier
 from landbridge.v1 import gateway_pb2_grpc
@@ -81,9 +80,9 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
         handlers={f"{member.department}.{name}" for member in members for name in member.handlers},
     )
     settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    signer = _signer(settings)
+    signer = log_signer(settings.state, f"{settings.federation}/{settings.name}")
     log = Log.open(settings.state / "log", settings.state / "journal", signer)
-    recorder = Recorder(log, _subjects(settings), access.digest, time.time)
+    recorder = Recorder(log, subject_key(settings.state), access.digest, time.time)
     verifier = TokenVerifier(settings.issuer, settings.audience, KeySet.load(settings.jwks))
     asking = Asking(Planning(access), departments, verifier, recorder, signer.vkey)
     telemetry = Telemetry("landbridge.gateway")
@@ -125,17 +124,3 @@ def _keep_fresh(departments: Departments, stopping: threading.Event, report: Rep
             departments.refresh()
         except Exception as defect:  # noqa: BLE001 - the next round must come whatever happened
             report(defect)
-
-
-def _signer(settings: Settings) -> Signer:
-    path = settings.state / "log.key"
-    if not path.exists():
-        Signer.create(f"{settings.federation}/{settings.name}").save(path)
-    return Signer.load(path)
-
-
-def _subjects(settings: Settings) -> SubjectKey:
-    path = settings.state / "subjects.key"
-    if not path.exists():
-        SubjectKey.create().save(path)
-    return SubjectKey.load(path)

@@ -10,10 +10,9 @@ from pathlib import Path
 from landbridge.edge.interceptor import Report
 from landbridge.edge.record import Recorder
 from landbridge.edge.server import Running, Tls, serve
+from landbridge.edge.state import log_signer, subject_key
 from landbridge.edge.telemetry import Telemetry
-from landbridge.evidence.entry import SubjectKey
 from landbridge.evidence.log import Log
-from landbridge.evidence.signer import Signer
 from landbridge.identity.keys import KeySet
 from landbridge.identity.tokens import TokenVerifier
 from landbridge.v1 import node_pb2, node_pb2_grpc
@@ -75,9 +74,9 @@ def start(settings: Settings, report: Report) -> Node:
         settings.tls_authority.read_bytes(),
     )
     settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    signer = _signer(settings)
+    signer = log_signer(settings.state, f"{settings.federation}/{settings.department}")
     log = Log.open(settings.state / "log", settings.state / "journal", signer)
-    recorder = Recorder(log, _subjects(settings), policy.digest, time.time)
+    recorder = Recorder(log, subject_key(settings.state), policy.digest, time.time)
     ledger = Ledger(settings.state / "ledger.sqlite", time.time)
     history = History(settings.state / "history.sqlite")
     limits = Limits(settings.memory_mb << 20, settings.threads, settings.cpu_seconds)
@@ -113,20 +112,6 @@ def start(settings: Settings, report: Report) -> Node:
     return Node(
         running, signer.vkey, settings.state / "log", tables, ledger, history, log, recorder
     )
-
-
-def _signer(settings: Settings) -> Signer:
-    path = settings.state / "log.key"
-    if not path.exists():
-        Signer.create(f"{settings.federation}/{settings.department}").save(path)
-    return Signer.load(path)
-
-
-def _subjects(settings: Settings) -> SubjectKey:
-    path = settings.state / "subjects.key"
-    if not path.exists():
-        SubjectKey.create().save(path)
-    return SubjectKey.load(path)
 
 
 def _description(settings: Settings, policy: Policy, log_key: str) -> node_pb2.DescribeResponse:
