@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 
 import grpc
 
@@ -37,7 +36,6 @@ class Gateway:
 
     running: Running
     log_key: str
-    log_folder: Path
     _departments: Departments
     _log: Log
     _recorder: Recorder
@@ -108,7 +106,6 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
     return Gateway(
         running,
         signer.vkey,
-        settings.state / "log",
         departments,
         log,
         recorder,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Final
 
 from landbridge.answers import (
@@ -26,12 +26,10 @@ from landbridge.answers import (
 )
 from landbridge.directory import Directory, Member, OfferedColumn, OfferedContract, OfferedHandler
 from landbridge.errors import LandbridgeError, error
+from landbridge.literals import from_literal, to_literal
 from landbridge.receipt import Receipt
 from landbridge.v1 import evidence_pb2, gateway_pb2, question_pb2
 
-_EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
 _LARGEST: Final = 2**63 - 1
 
 _TYPES: Final = {
@@ -119,62 +117,41 @@ def error_receipt(refusal: LandbridgeError) -> Receipt | None:
 
 def write_literal(value: Value, where: str) -> question_pb2.Literal:
     """The value as a literal; raises INVALID_ARGUMENT, naming `where`, for what has no literal."""
-    literal = question_pb2.Literal()
     match value:
-        case bool():
-            literal.boolean = value
-        case int():
-            if not -_LARGEST - 1 <= value <= _LARGEST:
-                raise error("INVALID_ARGUMENT", f"{where} must be a whole number of 64 bits.")
-            literal.integer = value
-        case float():
-            if not math.isfinite(value):
-                raise error("INVALID_ARGUMENT", f"{where} must be a finite number.")
-            literal.real = value
-        case str():
+        case int() if not -_LARGEST - 1 <= value <= _LARGEST:
+            raise error("INVALID_ARGUMENT", f"{where} must be a whole number of 64 bits.")
+        case float() if not math.isfinite(value):
+            raise error("INVALID_ARGUMENT", f"{where} must be a finite number.")
+        case datetime() if value.utcoffset() is None:
+            raise error(
+                "INVALID_ARGUMENT",
+                f"{where} must be a datetime with a time zone, for example datetime.UTC.",
+            )
+        case int() | float() | str() | date():
             try:
-                literal.text = value
+                return to_literal(value)
             except ValueError:
                 raise error("INVALID_ARGUMENT", f"{where} must be valid Unicode text.") from None
-        case datetime():
-            if value.utcoffset() is None:
-                raise error(
-                    "INVALID_ARGUMENT",
-                    f"{where} must be a datetime with a time zone, for example datetime.UTC.",
-                )
-            literal.timestamp = (value - _EPOCH) // _MICROSECOND
-        case date():
-            literal.date = value.toordinal() - _EPOCH_DAY
         case _:
             raise error(
                 "INVALID_ARGUMENT",
                 f"{where} must be text, a whole or real number, a boolean, a date or a datetime, "
                 f"not {type(value).__name__}.",
             )
-    return literal
 
 
 def read_literal(literal: question_pb2.Literal) -> tuple[ColumnType, Value]:
     """The literal's type and value; raises ANSWER_REJECTED for an empty or impossible one."""
     kind = literal.WhichOneof("kind")
+    if kind is None:
+        raise _rejected("holds a value of a kind that this version does not know")
     try:
-        match kind:
-            case "integer":
-                return ColumnType.INTEGER, literal.integer
-            case "real":
-                return ColumnType.REAL, literal.real
-            case "text":
-                return ColumnType.TEXT, literal.text
-            case "boolean":
-                return ColumnType.BOOLEAN, literal.boolean
-            case "date":
-                return ColumnType.DATE, date.fromordinal(literal.date + _EPOCH_DAY)
-            case "timestamp":
-                return ColumnType.TIMESTAMP, _EPOCH + literal.timestamp * _MICROSECOND
-            case None:
-                raise _rejected("holds a value of a kind that this version does not know")
-    except (OverflowError, ValueError):
+        value = from_literal(literal)
+    except LandbridgeError:
         raise _rejected("holds a date outside the years 1 to 9999") from None
+    # On the wire and in the servers times are UTC without saying so; callers get it said.
+    aware = value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
+    return ColumnType(kind), aware
 
 
 def _column(column: gateway_pb2.ResultColumn) -> Column:

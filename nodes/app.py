@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from landbridge.edge.interceptor import Report
 from landbridge.edge.record import Recorder
@@ -37,7 +36,6 @@ class Node:
 
     running: Running
     log_key: str
-    log_folder: Path
     _tables: Tables
     _ledger: Ledger
     _history: History
@@ -109,9 +107,7 @@ def start(settings: Settings, report: Report) -> Node:
         report=report,
         threads=settings.calls,
     )
-    return Node(
-        running, signer.vkey, settings.state / "log", tables, ledger, history, log, recorder
-    )
+    return Node(running, signer.vkey, tables, ledger, history, log, recorder)
 
 
 def _description(settings: Settings, policy: Policy, log_key: str) -> node_pb2.DescribeResponse:

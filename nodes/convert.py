@@ -16,7 +16,6 @@ from landbridge.literals import from_literal, to_literal
 from landbridge.v1 import question_pb2, release_pb2
 from nodes.ledger import Account
 from nodes.release import Released
-from policies.contract import Value
 from policies.disclosure import ReleasePlan
 from policies.question import (
     All,
@@ -217,10 +216,10 @@ def _predicate(message: question_pb2.Predicate) -> Predicate:
             relation = _RELATIONS.get(message.comparison.operator)
             if relation is None:
                 raise _outside("an unknown comparison")
-            literal = _literal(message.comparison.literal)
+            literal = from_literal(message.comparison.literal)
             return Comparison(message.comparison.column, relation, literal)
         case "membership":
-            literals = tuple(_literal(literal) for literal in message.membership.literals)
+            literals = tuple(from_literal(literal) for literal in message.membership.literals)
             return Membership(message.membership.column, literals)
         case "is_null":
             return IsNull(message.is_null)
@@ -234,7 +233,3 @@ def _parts(message: question_pb2.Junction) -> tuple[Predicate, ...]:
     if len(message.of) < 2:
         raise _outside("a junction of fewer than two conditions")
     return tuple(_predicate(part) for part in message.of)
-
-
-def _literal(message: question_pb2.Literal) -> Value:
-    return from_literal(message)
