@@ -10,6 +10,7 @@ from gateway.answered import Answered, Explained
 from gateway.combine import combine, suppressed
 from gateway.convert import question_to
 from gateway.departments import Asked, Departments
+from gateway.nearest import nearest
 from gateway.planning import Plan, Planning
 from gateway.reply import explain_response, query_response
 from gateway.table import rows
@@ -101,9 +102,13 @@ class Asking:
     def explain(
         self, request: Request, sql: str, micro_epsilon: int
     ) -> gateway_pb2.ExplainResponse:
-        """The plan, its cost and its accuracy; no data is touched, nothing is charged."""
+        """The plan, its cost and its accuracy; no data is touched, nothing is charged.
+
+        What planning refuses is refused with the nearest question that would pass.
+        """
         with self._recorder.request("explain", trace_id=request.trace.id) as draft:
-            token, plan = self._planned(request, sql, micro_epsilon, draft)
+            token, caller = self._identified(request, draft)  # (1)
+            plan = self._planned_or_nearest(request, sql, micro_epsilon, caller, draft)
             asked = self._departments.ask(
                 self._agreeing(plan),
                 lambda stub: stub.Estimate,
@@ -167,6 +172,26 @@ class Asking:
         known = self._departments.catalogue()
         plan = self._planning.question(sql, request.purpose, micro_epsilon, caller, known, draft)
         return token, plan
+
+    def _planned_or_nearest(
+        self, request: Request, sql: str, micro_epsilon: int, caller: Caller, draft: Draft
+    ) -> Plan:
+        known = self._departments.catalogue()
+
+        def plan(text: str, micro: int) -> Plan:
+            # Nobody asked this text, so what planning notes of it goes nowhere.
+            unwritten = Draft("explain", self._recorder)
+            return self._planning.question(
+                text, request.purpose, micro, caller, known, unwritten, remember=False
+            )
+
+        try:
+            return self._planning.question(
+                sql, request.purpose, micro_epsilon, caller, known, draft
+            )
+        except LandbridgeError as refusal:
+            refusal.passing = nearest(sql, micro_epsilon, refusal, plan)
+            raise
 
     def _identified(self, request: Request, draft: Draft) -> tuple[str, Caller]:
         token = bearer_token(request.metadata)

@@ -63,14 +63,17 @@ class Planning:
 
     def question(
         self, sql: str, purpose: str, micro_epsilon: int, caller: Caller, known: Catalogue,
-        draft: Draft,
+        draft: Draft, *, remember: bool = True,
     ) -> Plan:  # fmt: skip
-        """The plan; raises InvalidQuestion or Refused, and notes what it finds in the draft."""
+        """The plan; raises InvalidQuestion or Refused, and notes what it finds in the draft.
+
+        Texts that nobody asked are not worth remembering.
+        """
         _state(purpose, caller, draft)
         # What the caller wrote may hold anything, so only its keyed digest is logged until it has
         # become a typed question.
         draft.note(question_hash=draft.recorder.digest("text", sql))
-        reading, served = self._read(sql, caller.clearance, known)  # (2)
+        reading, served = self._read(sql, caller.clearance, known, remember=remember)  # (2)
         contract = served.contract
         draft.note(resource=contract.id, members=list(served.departments))
         require_allowed(purpose, contract.purposes)
@@ -106,7 +109,9 @@ class Planning:
             text(reading.question),
         )
 
-    def _read(self, sql: str, clearance: Level, known: Catalogue) -> tuple[Reading, Served]:
+    def _read(
+        self, sql: str, clearance: Level, known: Catalogue, *, remember: bool
+    ) -> tuple[Reading, Served]:
         """What the text asks, remembered for as long as the catalogue is the same object."""
         with self._lock:
             remembered = self._readings.get((sql, clearance))
@@ -120,6 +125,8 @@ class Planning:
             return found[-1].contract
 
         reading = read(sql, resolve, clearance, known.names[clearance])
+        if not remember:
+            return reading, found[0]
         with self._lock:
             self._readings[sql, clearance] = (known, reading, found[0])
             while len(self._readings) > MEMORY:

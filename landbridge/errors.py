@@ -30,13 +30,25 @@ class Position:
         return f"line {self.line}, column {self.column}"
 
 
+@dataclass(frozen=True, slots=True)
+class Passing:
+    """The nearest question that would pass: its text, and the epsilon to ask it with.
+
+    `epsilon` is None where the refused one's, or the contract's own, is right already.
+    """
+
+    sql: str
+    epsilon: float | None = None
+
+
 @dataclass(eq=False)
 class LandbridgeError(Exception):
     """What every exception of Landbridge is.
 
     `reason` is a stable upper-case word of `CATALOGUE`; `message` is one sentence for a person and
     never holds a value from the data; `rule` names the policy or built-in rule that decided;
-    `hint` says what would pass; `receipt` is the serialized `landbridge.v1.Receipt` of the log
+    `hint` says what would pass, and `passing`, which `explain` finds, is the nearest question that
+    would; `receipt` is the serialized `landbridge.v1.Receipt` of the log
     entry that the refusal left, empty where there is none.
     """
 
@@ -47,6 +59,7 @@ class LandbridgeError(Exception):
     position: Position | None = None
     missing: tuple[str, ...] = ()
     receipt: bytes = field(default=b"", repr=False)
+    passing: Passing | None = None
 
     def __post_init__(self) -> None:
         if self.reason not in CATALOGUE:

@@ -23,8 +23,9 @@ from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
 from grpc_status import rpc_status
 
-from landbridge.errors import CATALOGUE, LandbridgeError, Position, error
+from landbridge.errors import CATALOGUE, LandbridgeError, Passing, Position, error
 from landbridge.v1.evidence_pb2 import Receipt
+from landbridge.v1.problem_pb2 import Passing as WirePassing
 from landbridge.v1.problem_pb2 import Position as WirePosition
 from landbridge.v1.problem_pb2 import Problem
 
@@ -70,6 +71,13 @@ def to_status(error: LandbridgeError) -> grpc.Status:
         problem.position.CopyFrom(
             WirePosition(line=error.position.line, column=error.position.column)
         )
+    if error.passing is not None:
+        problem.passing.CopyFrom(
+            WirePassing(
+                sql=_whole(error.passing.sql),
+                micro_epsilon=round((error.passing.epsilon or 0.0) * 1_000_000),
+            )
+        )
     if error.receipt:
         problem.receipt.CopyFrom(Receipt.FromString(error.receipt))
     if problem.ByteSize() > MAXIMUM_BYTES:
@@ -93,11 +101,14 @@ def from_rpc_error(failure: grpc.RpcError) -> LandbridgeError:
         return error("FAULT", f"The service answered with gRPC status {name} and gave no reason.")
     reason, message = problem.reason, problem.message
     row = CATALOGUE.get(reason)
+    passing = None
+    if problem.HasField("passing"):
+        passing = Passing(problem.passing.sql, problem.passing.micro_epsilon / 1_000_000 or None)
     if row is None or row.status != name:
         word = f" (reason {reason})" if _WORD.fullmatch(reason) else ""
         reason = NEAREST.get(name, "FAULT")
         message = (message or CATALOGUE[reason].sentence) + word
-    return error(
+    found = error(
         reason,
         message,
         rule=problem.rule,
@@ -110,6 +121,8 @@ def from_rpc_error(failure: grpc.RpcError) -> LandbridgeError:
         missing=problem.missing,
         receipt=problem.receipt.SerializeToString() if problem.HasField("receipt") else b"",
     )
+    found.passing = passing
+    return found
 
 
 def _status_name(failure: grpc.RpcError) -> str:
@@ -136,7 +149,12 @@ def _problem(failure: grpc.RpcError) -> Problem | None:
     return None
 
 
+def _whole(text: str) -> str:
+    """What protobuf can carry: no lone surrogates."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 def _text(text: str) -> str:
     """What protobuf can carry: no lone surrogates, and not without end."""
-    whole = text.encode("utf-8", "replace").decode("utf-8")
+    whole = _whole(text)
     return whole if len(whole) <= _LONGEST_TEXT else whole[: _LONGEST_TEXT - 1] + "…"

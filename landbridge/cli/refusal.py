@@ -42,6 +42,10 @@ def picture(refusal: LandbridgeError, sql: str = "") -> list[str]:
     if refusal.position is not None:
         lines.append(f"at {refusal.position}")
         lines.extend(_place(refusal.position, sql))
+    if refusal.passing is not None:
+        lines.append(f"would pass: {plain(refusal.passing.sql)}")
+        if refusal.passing.epsilon is not None:
+            lines.append(f"  with --epsilon {refusal.passing.epsilon:g}")
     return lines
 
 

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from landbridge.v1 import evidence_pb2 as landbridge_dot_v1_dot_evidence__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1blandbridge/v1/problem.proto\x12\rlandbridge.v1\x1a\x1clandbridge/v1/evidence.proto\"\xab\x01\n\x07Problem\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0c\n\x04rule\x18\x03 \x01(\t\x12\x0c\n\x04hint\x18\x04 \x01(\t\x12)\n\x08position\x18\x05 \x01(\x0b\x32\x17.landbridge.v1.Position\x12\x0f\n\x07missing\x18\x06 \x03(\t\x12\'\n\x07receipt\x18\x07 \x01(\x0b\x32\x16.landbridge.v1.Receipt\"(\n\x08Position\x12\x0c\n\x04line\x18\x01 \x01(\r\x12\x0e\n\x06\x63olumn\x18\x02 \x01(\rb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1blandbridge/v1/problem.proto\x12\rlandbridge.v1\x1a\x1clandbridge/v1/evidence.proto\"\xd4\x01\n\x07Problem\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0c\n\x04rule\x18\x03 \x01(\t\x12\x0c\n\x04hint\x18\x04 \x01(\t\x12)\n\x08position\x18\x05 \x01(\x0b\x32\x17.landbridge.v1.Position\x12\x0f\n\x07missing\x18\x06 \x03(\t\x12\'\n\x07receipt\x18\x07 \x01(\x0b\x32\x16.landbridge.v1.Receipt\x12\'\n\x07passing\x18\x08 \x01(\x0b\x32\x16.landbridge.v1.Passing\"-\n\x07Passing\x12\x0b\n\x03sql\x18\x01 \x01(\t\x12\x15\n\rmicro_epsilon\x18\x02 \x01(\x04\"(\n\x08Position\x12\x0c\n\x04line\x18\x01 \x01(\r\x12\x0e\n\x06\x63olumn\x18\x02 \x01(\rb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,7 +33,9 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'landbridge.v1.problem_pb2',
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_PROBLEM']._serialized_start=77
-  _globals['_PROBLEM']._serialized_end=248
-  _globals['_POSITION']._serialized_start=250
-  _globals['_POSITION']._serialized_end=290
+  _globals['_PROBLEM']._serialized_end=289
+  _globals['_PASSING']._serialized_start=291
+  _globals['_PASSING']._serialized_end=336
+  _globals['_POSITION']._serialized_start=338
+  _globals['_POSITION']._serialized_end=378
 # @@protoc_insertion_point(module_scope)

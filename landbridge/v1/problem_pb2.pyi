@@ -32,6 +32,7 @@ class Problem(_message.Message):
     POSITION_FIELD_NUMBER: _builtins.int
     MISSING_FIELD_NUMBER: _builtins.int
     RECEIPT_FIELD_NUMBER: _builtins.int
+    PASSING_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
     """The stable upper-case word of landbridge.errors."""
     message: _builtins.str
@@ -49,6 +50,10 @@ class Problem(_message.Message):
     def receipt(self) -> _evidence_pb2.Receipt:
         """The log entry of this refusal."""
 
+    @_builtins.property
+    def passing(self) -> Global___Passing:
+        """The nearest question that would pass, where `explain` found one."""
+
     def __init__(
         self,
         *,
@@ -59,14 +64,38 @@ class Problem(_message.Message):
         position: Global___Position | None = ...,
         missing: _abc.Iterable[_builtins.str] | None = ...,
         receipt: _evidence_pb2.Receipt | None = ...,
+        passing: Global___Passing | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["position", b"position", "receipt", b"receipt"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["passing", b"passing", "position", b"position", "receipt", b"receipt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["hint", b"hint", "message", b"message", "missing", b"missing", "position", b"position", "reason", b"reason", "receipt", b"receipt", "rule", b"rule"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hint", b"hint", "message", b"message", "missing", b"missing", "passing", b"passing", "position", b"position", "reason", b"reason", "receipt", b"receipt", "rule", b"rule"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Problem: _TypeAlias = Problem  # noqa: Y015
+
+@_typing.final
+class Passing(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SQL_FIELD_NUMBER: _builtins.int
+    MICRO_EPSILON_FIELD_NUMBER: _builtins.int
+    sql: _builtins.str
+    micro_epsilon: _builtins.int
+    """In millionths; 0 where the refused question's, or the contract's own, is right already."""
+    def __init__(
+        self,
+        *,
+        sql: _builtins.str = ...,
+        micro_epsilon: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["micro_epsilon", b"micro_epsilon", "sql", b"sql"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Passing: _TypeAlias = Passing  # noqa: Y015
 
 @_typing.final
 class Position(_message.Message):

@@ -8,7 +8,7 @@ import pytest
 from google.protobuf.message import Message
 
 from landbridge.cli import query
-from landbridge.errors import CATALOGUE, LandbridgeError, Position, error
+from landbridge.errors import CATALOGUE, LandbridgeError, Passing, Position, error
 from tests.cli.answers import PURPOSE, SQL, answer
 from tests.cli.commands import Run
 from tests.cli.conftest import Served
@@ -70,10 +70,25 @@ def test_a_refusal_prints_reason_sentence_rule_hint_and_place_and_nothing_else(
     ]
 
 
+def test_a_refused_explanation_shows_the_nearest_question_that_would_pass(
+    served: Served, run: Run
+) -> None:
+    """Ready to be copied, with the epsilon where that is what has to change."""
+    refusal = error("EPSILON_OUT_OF_RANGE", "Too much.")
+    refusal.passing = Passing("SELECT count(*) FROM flights", 4.0)
+    with served(raising(refusal)):
+        ended = run("explain", *ASKED[1:])
+    assert ended.err.splitlines()[-2:] == [
+        "would pass: SELECT count(*) FROM flights",
+        "  with --epsilon 4",
+    ]
+
+
 def test_a_refusal_cannot_command_the_terminal(served: Served, run: Run) -> None:
     """Its words are the gateway's."""
     hostile = "\x1b[2J\x9b31m"
     refusal = error("ACCESS_DENIED", hostile, rule=hostile, hint=hostile)
+    refusal.passing = Passing(hostile)
     with served(raising(refusal)):
         assert not set(run(*ASKED).err) & set("\x1b\x9b")
 

@@ -15,7 +15,7 @@ from grpc_status import rpc_status
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from landbridge.errors import CATALOGUE, Fault, LandbridgeError, Position, error
+from landbridge.errors import CATALOGUE, Fault, LandbridgeError, Passing, Position, error
 from landbridge.status import MAXIMUM_BYTES, NEAREST, from_rpc_error, to_status
 from landbridge.transport import Endpoint
 from landbridge.v1.evidence_pb2 import Receipt
@@ -98,6 +98,7 @@ def test_every_reason_comes_back_equal_in_all_fields(
         missing=() if reason == "FAULT" else ("faa", "noaa"),
         receipt=b"" if reason == "FAULT" else RECEIPT,
     )
+    sent.passing = None if reason == "FAULT" else Passing("SELECT 'ü'", 0.25)
     back = returned(served, sent)
     assert type(back) is type(sent)
     assert astuple(back) == astuple(sent)
@@ -120,6 +121,7 @@ def test_every_status_of_the_catalogue_is_one_of_grpc_and_has_a_nearest_reason(r
     hint=st.text(max_size=200),
     position=st.none() | st.builds(Position, st.integers(0, 2**32 - 1), st.integers(0, 9)),
     missing=st.lists(st.text(max_size=20), max_size=5),
+    passing=st.none() | st.builds(Passing, st.text(max_size=200)),
 )
 def test_any_text_survives_the_wire(
     served: tuple[Gateway, GatewayStub],
@@ -128,9 +130,11 @@ def test_any_text_survives_the_wire(
     hint: str,
     position: Position | None,
     missing: list[str],
+    passing: Passing | None,
 ) -> None:
     """Control characters, blanks at the ends and other alphabets are escaped by nobody but gRPC."""
     sent = error("ACCESS_DENIED", message, rule=rule, hint=hint, position=position, missing=missing)
+    sent.passing = passing
     assert astuple(returned(served, sent)) == astuple(sent)
 
 
