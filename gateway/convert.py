@@ -63,6 +63,7 @@ def question_to(question: Question) -> question_pb2.Question:
         group_by=[_key(key) for key in question.group_by],
         where=None if question.where is None else _predicate(question.where),
         measures=[_measure(measure) for measure in question.measures],
+        joined=question.joined,
     )
 
 

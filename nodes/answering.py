@@ -59,7 +59,7 @@ class _Run:
     engine: Engine
     contract: Contract
     plan: ReleasePlan
-    loaded: Loaded
+    data_version: str
     time_left: Callable[[], float]
 
 
@@ -100,13 +100,13 @@ class Answering:
             plan = plan_release(question, contract, micro_epsilon, len(members))
             recipient = permission.caller.organisation
             with self._tables.open() as (engine, tables):
-                loaded = self._loaded(contract, tables)
-                draft.note(data_version=loaded.version)
-                run = _Run(engine, contract, plan, loaded, time_left)
+                version = self._data_version(contract, tables)
+                draft.note(data_version=version)
+                run = _Run(engine, contract, plan, version, time_left)
                 if contract.disclosure.method is Method.UNPROTECTED:
                     found, charged = self._compute(run), 0
                 else:
-                    memory = _memory_key(plan, permission, loaded.version)
+                    memory = _memory_key(plan, permission, version)
                     with self._turns.turn(memory):  # the same question twice at once is one draw
                         self._history.admit(contract, self._asked(question, contract))
                         reserved = self._ledger.reserve(  # (7)
@@ -138,16 +138,20 @@ class Answering:
     def _asked(self, question: Question, contract: Contract) -> Asked:
         return asked(question, masking(contract, partial(self._recorder.digest, "literal")))
 
-    def _loaded(self, contract: Contract, tables: Mapping[str, Loaded]) -> Loaded:
-        loaded = tables.get(contract.id)
-        if loaded is None or loaded.contract_digest != contract.digest:
-            # An operator's matter; the caller learns only that this department is not ready.
-            raise error(
-                "DEPARTMENT_MISSING",
-                f"Department {self._guard.department} has not loaded {contract.id} yet.",
-                missing=(self._guard.department,),
-            )
-        return loaded
+    def _data_version(self, contract: Contract, tables: Mapping[str, Loaded]) -> str:
+        """Which load of each table the answer is computed from, in the order of the parts."""
+        versions = []
+        for part in contract.each:
+            loaded = tables.get(part.id)
+            if loaded is None or loaded.contract_digest != part.digest:
+                # An operator's matter; the caller learns only that this department is not ready.
+                raise error(
+                    "DEPARTMENT_MISSING",
+                    f"Department {self._guard.department} has not loaded {part.id} yet.",
+                    missing=(self._guard.department,),
+                )
+            versions.append(loaded.version)
+        return " ".join(versions)
 
     def _charged(
         self, reserved: Reservation | Remembered, run: _Run, draft: Draft
@@ -173,7 +177,7 @@ class Answering:
         cells = run.engine.run(
             statement.sql, statement.parameters, timeout=timeout, maximum_rows=statement.rows
         )
-        return release_to(release(run.plan, cells, self._draw), run.loaded.version)  # (9)
+        return release_to(release(run.plan, cells, self._draw), run.data_version)  # (9)
 
     @staticmethod
     def _log(

@@ -9,6 +9,9 @@ protected unit as a dense integer; `__rank`, a row's random place among its unit
 `__c_<column>`, the index of the value in the column's declared domain; `__k_<column>`, the value
 clamped, where the clip interval is narrower than the bounds; by `cell_key` also `__key` and
 `__unit_key`, the record keys of the row and of its unit.
+
+Tables are joined on the unit's own column: `__unit` numbers the units of one table and means nothing
+in another. Each part keeps its own bound on `__rank`.
 """
 
 from __future__ import annotations
@@ -97,10 +100,8 @@ class _Writer:
             places = ", ".join(self.bound(str(value)) for value in plan.axes[0].values)
             keys = [f"list_position([{places}], {grouped}) - 1"]
         measures = [self.measure(mechanism) for mechanism in plan.mechanisms]
-        sql = f"SELECT {', '.join(keys + measures)} FROM {_name(self.contract.id)}"
-        conditions = []
-        if self.contract.unit is not None:
-            conditions.append(f'"__rank" <= {self.bound(self.contract.disclosure.rows_per_unit)}')
+        sql = f"SELECT {', '.join(keys + measures)} FROM {self.source()}"
+        conditions = self.ranks()
         if plan.question.where is not None:
             conditions.append(self.predicate(plan.question.where))
         if conditions:
@@ -108,6 +109,24 @@ class _Writer:
         if keys:
             sql += f" GROUP BY {grouped}"
         return Statement(sql, tuple(self.parameters), plan.cells)
+
+    def source(self) -> str:
+        """The table, or the tables joined on the unit."""
+        first, *others = (_name(part.id) for part in self.contract.each)
+        unit = "" if self.contract.unit is None else _name(self.contract.unit)
+        return first + "".join(f" JOIN {other} USING ({unit})" for other in others)
+
+    def ranks(self) -> list[str]:
+        """For each table the condition that keeps a unit's part bounded."""
+        return [
+            f"{self.own(part, '__rank')} <= {self.bound(part.disclosure.rows_per_unit)}"
+            for part in self.contract.each
+            if part.unit is not None
+        ]
+
+    def own(self, part: Contract, name: str) -> str:
+        """A column that loading added to that part's table."""
+        return f"{_name(part.id)}.{_name(name)}" if self.contract.parts else _name(name)
 
     def tabular(self, plan: ReleasePlan) -> Statement:
         """First per unit, then per cell: rules look at how units share a cell."""
@@ -135,7 +154,7 @@ class _Writer:
                 ),
             ]
         sql = f"SELECT {', '.join(outer)} FROM (SELECT {', '.join(inner)}"
-        sql += f" FROM {_name(self.contract.id)}"
+        sql += f" FROM {self.source()}"
         if plan.question.where is not None:
             sql += f" WHERE {self.predicate(plan.question.where)}"
         if margins:
@@ -176,7 +195,7 @@ class _Writer:
         """The index of the row's value among the axis's, NULL for NULL, for any data."""
         match axis.key:
             case Whole(column):
-                return _name(f"__c_{column}")
+                return _name(column, "__c_")
             case Truncated(column, span):
                 return self.span_index(self.contract.by_name[column], span, axis)
             case Bucketed(column, low, high, count):
@@ -230,7 +249,8 @@ class _Writer:
             case Count(of):
                 return self.count(of)
             case Units():
-                return 'count(DISTINCT "__unit")'
+                # A joined row has its unit in every part.
+                return f"count(DISTINCT {self.own(self.contract.each[0], '__unit')})"
             case Sum(of):
                 assert mechanism.span is not None
                 return self.sum(of, mechanism.span, mechanism)
@@ -299,7 +319,7 @@ class _Writer:
     def clamped(column: Column, *, whole: bool) -> str:
         """The column inside its clip interval, as a BIGINT or a DOUBLE; NULL stays NULL."""
         assert column.clip is not None  # an expression without bounds was refused
-        name = _name(f"__k_{column.name}" if column.clipped else column.name)
+        name = _name(column.name, "__k_" if column.clipped else "")
         # Integers are stored as BIGINT, numbers as DOUBLE; whole expressions hold integers only.
         return name if whole or column.type is Type.NUMBER else f"CAST({name} AS DOUBLE)"
 
@@ -327,7 +347,7 @@ class _Writer:
         """Text with a declared domain is compared by its index, which is faster."""
         if column.type is Type.TEXT and column.domain:
             return (
-                f"({_name(f'__c_{column.name}')} {relation} {self.bound(_code(column, literal))})"
+                f"({_name(column.name, '__c_')} {relation} {self.bound(_code(column, literal))})"
             )
         return f"({_name(column.name)} {relation} {self.literal(column, literal)})"
 
@@ -335,7 +355,7 @@ class _Writer:
         """IN, with the same short cut."""
         if column.type is Type.TEXT and column.domain:
             places = ", ".join(self.bound(_code(column, literal)) for literal in literals)
-            return f"({_name(f'__c_{column.name}')} IN ({places}))"
+            return f"({_name(column.name, '__c_')} IN ({places}))"
         places = ", ".join(self.literal(column, literal) for literal in literals)
         return f"({_name(column.name)} IN ({places}))"
 
@@ -362,6 +382,10 @@ def _code(column: Column, literal: Value) -> int:
         return -1
 
 
-def _name(identifier: str) -> str:
-    """A quoted identifier; contracts admit only [a-z][a-z0-9_]*, so there is nothing to escape."""
-    return f'"{identifier}"'
+def _name(identifier: str, prefix: str = "") -> str:
+    """A quoted identifier; contracts admit only [a-z][a-z0-9_]*, so there is nothing to escape.
+
+    "table.column" of a joined contract becomes two; `prefix` stands before the column.
+    """
+    table, dot, column = identifier.rpartition(".")
+    return f'"{table}"."{prefix}{column}"' if dot else f'"{prefix}{column}"'

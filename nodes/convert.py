@@ -75,6 +75,7 @@ def question_from(message: question_pb2.Question) -> Question:
         measures=tuple(_measure(measure) for measure in message.measures),
         group_by=tuple(_key(key) for key in message.group_by),
         where=_predicate(message.where) if message.HasField("where") else None,
+        joined=tuple(message.joined),
     )
 
 

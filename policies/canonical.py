@@ -63,9 +63,10 @@ def canonical(question: Question, contract: Contract) -> Question:
     measures = _distinct(
         (canonical_measure(measure, contract) for measure in question.measures), _measure_text
     )
-    return Question(
-        question.contract, measures, tuple(sorted(question.group_by, key=key_text)), where
-    )
+    # An inner join on one column is the same in every order.
+    first, *others = sorted(question.contracts)
+    keys = tuple(sorted(question.group_by, key=key_text))
+    return Question(first, measures, keys, where, tuple(others))
 
 
 def text(question: Question, mask: Mask | None = None) -> str:
@@ -80,6 +81,7 @@ def text(question: Question, mask: Mask | None = None) -> str:
         ]
     )
     words += f" FROM {question.contract}"
+    words += "".join(f" JOIN {other} USING (unit)" for other in question.joined)
     if question.where is not None:
         words += f" WHERE {predicate_text(question.where, mask)}"
     if question.group_by:

@@ -159,7 +159,8 @@ class Contract:
     """One table that a department serves, and the terms.
 
     `unit` names the column of the protected unit (a person, an aircraft); None where the table
-    describes nobody. `digest` is the SHA-256 of the document in hex.
+    describes nobody. `digest` is the SHA-256 of the document in hex. `parts` are the contracts that
+    this one joins on their common unit (`policies.joined`), empty for an owner's own document.
     """
 
     id: str
@@ -171,6 +172,12 @@ class Contract:
     purposes: frozenset[str]
     disclosure: Disclosure
     digest: str
+    parts: tuple[Contract, ...] = ()
+
+    @property
+    def each(self) -> tuple[Contract, ...]:
+        """The owner's own contracts that an answer is about: the parts, or this one."""
+        return self.parts or (self,)
 
     @cached_property
     def by_name(self) -> dict[str, Column]:

@@ -154,7 +154,9 @@ def plan_release(
             "INVALID_QUESTION",
             f"One {contract.unit} can be in several departments, so counts of distinct ones do "
             "not add up.",
-            hint=f"Ask one department: FROM department.{contract.id}.",
+            hint="Ask one department: FROM "
+            + " JOIN ".join(f"department.{part.id}" for part in contract.each)
+            + ".",
         )
     axes = tuple(
         Axis(key, values_of(key, contract), contract.by_name[key.column].nullable)

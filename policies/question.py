@@ -187,12 +187,22 @@ GroupKey = Whole | Truncated | Bucketed
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked of one contract; see `policies.canonical` for the one spelling it has."""
+    """What is asked of one contract; see `policies.canonical` for the one spelling it has.
+
+    `joined` are further contracts of the same department, joined to the first on the protected unit;
+    then columns are named "contract.column".
+    """
 
     contract: str
     measures: tuple[Measure, ...]
     group_by: tuple[GroupKey, ...] = ()
     where: Predicate | None = None
+    joined: tuple[str, ...] = ()
+
+    @property
+    def contracts(self) -> tuple[str, ...]:
+        """Every contract that is asked, the first one first."""
+        return (self.contract, *self.joined)
 
 
 def columns_of(expression: Expression) -> Iterator[str]:

@@ -93,7 +93,8 @@ def visible(contract: Contract, name: str, clearance: Level) -> Column:
             hint=f"count(DISTINCT {name}) counts units.",
         )
     if column is None or column.level is Level.SEALED or column.level > clearance:
-        raise not_available("column", f"{contract.id}.{name}")
+        # Columns of a joined contract carry the name of their own one.
+        raise not_available("column", name if contract.parts else f"{contract.id}.{name}")
     return column
 
 

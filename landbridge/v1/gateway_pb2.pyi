@@ -330,6 +330,7 @@ class ExplainResponse(_message.Message):
     """"one department" or "fan-out"."""
     why: _builtins.str
     contract: _builtins.str
+    """Several, joined on their protected unit, as "people JOIN visits"."""
     cells: _builtins.int
     epsilon: _builtins.float
     delta: _builtins.float
@@ -381,7 +382,7 @@ class UsedColumn(_message.Message):
     name: _builtins.str
     level: _builtins.str
     clause: _builtins.str
-    """"select", "filter" or "group"."""
+    """"select", "filter", "group" or "join"."""
     def __init__(
         self,
         *,

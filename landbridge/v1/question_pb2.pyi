@@ -35,6 +35,7 @@ class Question(_message.Message):
     GROUP_BY_FIELD_NUMBER: _builtins.int
     WHERE_FIELD_NUMBER: _builtins.int
     MEASURES_FIELD_NUMBER: _builtins.int
+    JOINED_FIELD_NUMBER: _builtins.int
     contract: _builtins.str
     """The contract's id, for example "flights"."""
     @_builtins.property
@@ -47,6 +48,12 @@ class Question(_message.Message):
     def measures(self) -> _containers.RepeatedCompositeFieldContainer[Global___Measure]:
         """At least one, no two equal."""
 
+    @_builtins.property
+    def joined(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Further contracts of the same department, each once and in order after `contract`, joined to it
+        on the protected unit that all of them share. Then columns are named "contract.column".
+        """
+
     def __init__(
         self,
         *,
@@ -54,10 +61,11 @@ class Question(_message.Message):
         group_by: _abc.Iterable[Global___GroupKey] | None = ...,
         where: Global___Predicate | None = ...,
         measures: _abc.Iterable[Global___Measure] | None = ...,
+        joined: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["where", b"where"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contract", b"contract", "group_by", b"group_by", "measures", b"measures", "where", b"where"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contract", b"contract", "group_by", b"group_by", "joined", b"joined", "measures", b"measures", "where", b"where"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
