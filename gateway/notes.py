@@ -93,8 +93,11 @@ def plan_notes(plan: Plan) -> list[Note]:
             "noise",
             f"Every number carries {terms.noise} noise; half-widths hold with 95 % probability.",
         ),
-        Note("clipping", f"At most {terms.rows_per_unit} rows of one {unit} count."),
+        Note("clipping", _rows(plan.contract)),
     ]
+    if plan.contract.parts:
+        names = " and ".join(part.id for part in plan.contract.parts)
+        found.append(Note("join", f"Charged in full to the budgets of {names}."))
     if terms.units_span > 1:
         found.append(
             Note(
@@ -135,6 +138,12 @@ def answer_notes(
     if remembered:
         found.append(Note("remembered", "Answered before: the same numbers, free of charge."))
     return found
+
+
+def _rows(contract: Contract) -> str:
+    bounds = [str(part.disclosure.rows_per_unit) for part in contract.each]
+    rows = f"{' x '.join(bounds)} joined rows" if contract.parts else f"{bounds[0]} rows"
+    return f"At most {rows} of one {contract.unit} count."
 
 
 def _clamped(plan: Plan) -> list[str]:

@@ -19,6 +19,7 @@ from policies.access import AccessPolicy, Request
 from policies.canonical import masked, text
 from policies.contract import Contract
 from policies.disclosure import ReleasePlan, plan_release
+from policies.joined import joined, level_in
 from policies.purpose import require_allowed, require_stated
 from policies.question import Question
 from policies.review import Usage, review
@@ -83,19 +84,23 @@ class Planning:
         draft.note(
             question=words, question_hash=draft.recorder.digest("question", text(reading.question))
         )
-        ids = self._access.require(  # (3)
-            Request(
-                subject=caller.subject,
-                organisation=caller.organisation,
-                clearance=caller.clearance,
-                action="query",
-                resource_kind="contract",
-                resource=contract.id,
-                purpose=purpose,
-                level=usage.level,
+        ids = {
+            policy
+            for part in contract.each
+            for policy in self._access.require(  # (3)
+                Request(
+                    subject=caller.subject,
+                    organisation=caller.organisation,
+                    clearance=caller.clearance,
+                    action="query",
+                    resource_kind="contract",
+                    resource=part.id,
+                    purpose=purpose,
+                    level=level_in(part, contract, usage),
+                )
             )
-        )
-        draft.note(policies=list(ids))
+        }
+        draft.note(policies=sorted(ids))
         release = plan_release(
             reading.question, contract, micro_epsilon, len(served.departments)
         )  # (4)
@@ -121,17 +126,23 @@ class Planning:
         found: list[Served] = []
 
         def resolve(table: str, department: str | None) -> Contract:
-            found.append(known.table(table, department))
-            return found[-1].contract
+            served = known.table(table, department)
+            # Two named departments are refused by what is written, and better there.
+            if found and department is None:
+                _require_together(found[0], served)
+            found.append(served)
+            return served.contract
 
         reading = read(sql, resolve, clearance, known.names[clearance])
+        whole = joined([served.contract for served in found])
+        served = Served(whole, found[0].departments)
         if not remember:
-            return reading, found[0]
+            return reading, served
         with self._lock:
-            self._readings[sql, clearance] = (known, reading, found[0])
+            self._readings[sql, clearance] = (known, reading, served)
             while len(self._readings) > MEMORY:
                 self._readings.popitem(last=False)
-        return reading, found[0]
+        return reading, served
 
     def handler(
         self, name: str, purpose: str, caller: Caller, known: Catalogue, draft: Draft
@@ -156,6 +167,28 @@ class Planning:
         )
         draft.note(policies=list(ids))
         return department, offer
+
+
+def _require_together(one: Served, other: Served) -> None:
+    """Both tables are served by the same departments, each of which can join its own."""
+    if one.departments == other.departments:
+        return
+    names = (one.contract.id, other.contract.id)
+    both = [name for name in one.departments if name in other.departments]
+    if both:
+        tables = " JOIN ".join(f"{both[0]}.{name}" for name in names)
+        hint = f"Name one that has both: FROM {tables}."
+    else:
+        hint = (
+            f"{names[0]} is served by {', '.join(one.departments)}, "
+            f"{names[1]} by {', '.join(other.departments)}."
+        )
+    raise error(
+        "INVALID_QUESTION",
+        f"Not the same departments serve {names[0]} and {names[1]}, and tables linked across "
+        "departments are not answered yet.",
+        hint=hint,
+    )
 
 
 def _state(purpose: str, caller: Caller, draft: Draft) -> None:

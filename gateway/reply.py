@@ -12,6 +12,7 @@ from gateway.planning import Plan
 from gateway.presentation import Key, Output
 from gateway.scalar import Number, is_whole
 from gateway.table import Cell, half_width
+from landbridge.levels import Level
 from landbridge.literals import to_literal
 from landbridge.v1 import gateway_pb2, node_pb2, release_pb2
 from policies.accounting import shown
@@ -87,6 +88,12 @@ def explain_response(explained: Explained) -> gateway_pb2.ExplainResponse:
                 clause=use.clause,
             )
             for use in plan.usage.uses
+        ]
+        + [
+            gateway_pb2.UsedColumn(
+                name=f"{part.id}.{part.unit}", level=Level.SEALED.label, clause="join"
+            )
+            for part in plan.contract.parts
         ],
         cells=plan.release.cells,
         epsilon=plan.release.epsilon,

@@ -10,8 +10,8 @@ protected unit as a dense integer; `__rank`, a row's random place among its unit
 clamped, where the clip interval is narrower than the bounds; by `cell_key` also `__key` and
 `__unit_key`, the record keys of the row and of its unit.
 
-Tables are joined on the unit's own column: `__unit` numbers the units of one table and means nothing
-in another. Each part keeps its own bound on `__rank`.
+Tables are joined on the unit's own column: `__unit` numbers the units of one table and means
+nothing in another. Each part keeps its own bound on `__rank`.
 """
 
 from __future__ import annotations
@@ -346,9 +346,7 @@ class _Writer:
     def comparison(self, column: Column, relation: Relation, literal: Value) -> str:
         """Text with a declared domain is compared by its index, which is faster."""
         if column.type is Type.TEXT and column.domain:
-            return (
-                f"({_name(column.name, '__c_')} {relation} {self.bound(_code(column, literal))})"
-            )
+            return f"({_name(column.name, '__c_')} {relation} {self.bound(_code(column, literal))})"
         return f"({_name(column.name)} {relation} {self.literal(column, literal)})"
 
     def membership(self, column: Column, literals: tuple[Value, ...]) -> str:

@@ -132,7 +132,7 @@ class Ledger:
     def reserve(
         self, question_id: str, key: bytes, contract: Contract, recipient: str, micro_rho: int
     ) -> Reservation | Remembered:
-        """Charges both budgets of every contract durably, or finds that the answer was given before.
+        """Charges both budgets of every part durably, or finds that the answer was given before.
 
         Raises BUDGET_EXHAUSTED, which names the contract, and QUESTION_ID_REUSED when the id was
         another question's; then nothing is charged.

@@ -18,6 +18,9 @@ from policies.protection import Part, TrueCell, largest_needed, protect
 from policies.suppression import TOTAL, Coordinates
 
 _SEAL: Final = object()
+LARGEST: Final = 2**61
+"""Exact numbers saturate here, as 64 bits would with noise on top; no two tables come further apart
+by it. Joined rows can be more than any table has."""
 
 Cells = Iterable[Sequence[object]]
 """Exact cells as the engine gives them: domain indices of the keys, then one number per measure."""
@@ -68,7 +71,7 @@ def release(plan: ReleasePlan, cells: Cells, draw: Draw) -> Released:
         for measure, number in zip(exact, numbers, strict=True):
             if type(number) is not int:
                 raise error("RUN_FAILED")
-            measure[place] = number
+            measure[place] = max(-LARGEST, min(LARGEST, number))
     measures = tuple(
         ReleasedMeasure(mechanism, tuple(draw(values, mechanism)))
         for mechanism, values in zip(plan.mechanisms, exact, strict=True)

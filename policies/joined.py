@@ -1,17 +1,17 @@
 """Several contracts of one department, joined on the unit that all of them protect.
 
-The joined contract is one like any other: review, bounds, keys and the release plan work on it as it
-is. Its columns are named "contract.column"; the unit keeps its bare name.
+The joined contract is one like any other: review, bounds, keys and the release plan work on it as
+it is. Its columns are named "contract.column"; the unit keeps its bare name.
 
 Only method `dp` is joined. A join is a filter (it leaves out units that another table does not
 have) which no rule about filters, minimum counts or cell keys sees; noise for a unit's part holds
 whatever a question leaves out. For a unit that counts with at most a rows in one table and b in
-another, the join has at most a x b rows: adding or removing its rows in one table or in all changes
-the joined table by at most these, so `rows_per_unit` is the product and nothing else has to change.
+another, the join has at most a x b rows: adding or removing its rows in one table or in all
+changes the joined table by at most these, so `rows_per_unit` is the product.
 
-Sources: N. Johnson, J. Near, D. Song, Towards Practical Differential Privacy for SQL Queries (2018),
-for how joins multiply what one unit can change; R. Wilson et al., Differentially Private SQL with
-Bounded User Contribution (2020), for joins on the unit's own key.
+Sources: N. Johnson, J. Near, D. Song, Towards Practical Differential Privacy for SQL Queries
+(2018), for how joins multiply what one unit can change; R. Wilson et al., Differentially Private
+SQL with Bounded User Contribution (2020), for joins on the unit's own key.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def joined(parts: Sequence[Contract]) -> Contract:
     """The contract of a join; that of one table is its own.
 
     The order of the parts does not matter. Raises INVALID_QUESTION, from the contracts alone, where
-    they cannot be joined: too many, one twice, another method than `dp`, another unit or other noise.
+    they cannot be joined: too many, one twice, another method than `dp`, other units or noise.
     """
     ordered = tuple(sorted(parts, key=lambda part: part.id))
     first = ordered[0]

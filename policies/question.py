@@ -189,8 +189,8 @@ GroupKey = Whole | Truncated | Bucketed
 class Question:
     """What is asked of one contract; see `policies.canonical` for the one spelling it has.
 
-    `joined` are further contracts of the same department, joined to the first on the protected unit;
-    then columns are named "contract.column".
+    `joined` are further contracts of the same department, joined to the first on the protected
+    unit; then columns are named "contract.column".
     """
 
     contract: str

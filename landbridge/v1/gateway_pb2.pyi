@@ -205,7 +205,7 @@ class Note(_message.Message):
     KIND_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
-    """A stable lower-case word: "clipping", "left_out", "missing", "remembered", "plan"."""
+    """A stable lower-case word: "clipping", "left_out", "missing", "remembered", "plan", "join"."""
     text: _builtins.str
     def __init__(
         self,
