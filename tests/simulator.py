@@ -209,7 +209,10 @@ class SimulatedNode:
 
 
 class FederationSimulator:
-    """A gateway and its departments in memory, all with the same contract unless told otherwise."""
+    """A gateway and its departments in memory, all with the same contract unless told otherwise.
+
+    `more` are further contracts of a department, each with its rows.
+    """
 
     def __init__(
         self,
@@ -221,6 +224,7 @@ class FederationSimulator:
         access: str = ACCESS,
         gateway_access: str = ACCESS,
         handlers: Sequence[Handler] = (),
+        more: Mapping[str, Sequence[tuple[bytes, Path]]] | None = None,
     ) -> None:
         self.now = NOON
         self.folder = folder
@@ -233,12 +237,19 @@ class FederationSimulator:
         by_name = (
             dict.fromkeys(rows, documents) if isinstance(documents, bytes) else dict(documents)
         )
+        self._more = more or {}
         for name, path in rows.items():
             self.nodes[name] = self.node(name, by_name[name], path)
-        self._contracts = {name: odcs.read(text, name).id for name, text in by_name.items()}
+        self._contracts = {
+            name: tuple(
+                odcs.read(each, name).id
+                for each in (text, *(document for document, _ in self._more.get(name, ())))
+            )
+            for name, text in by_name.items()
+        }
         members = [
             Member(
-                name, name.upper(), "memory", name, (self._contracts[name],),
+                name, name.upper(), "memory", name, self._contracts[name],
                 tuple(handler.name for handler in self._handlers),
                 self.nodes[name].log_key,
             )
@@ -256,7 +267,7 @@ class FederationSimulator:
         policy = AccessPolicy.load(
             gateway_access,
             "gateway",
-            contracts=set(self._contracts.values()),
+            contracts={each for served in self._contracts.values() for each in served},
             handlers={f"{name}.{h.name}" for name in rows for h in self._handlers},
         )
         self.asking = Asking(
@@ -270,10 +281,14 @@ class FederationSimulator:
 
     def node(self, name: str, document: bytes, rows: Path) -> SimulatedNode:
         """A department with that contract and those rows; its state stays in its folder."""
-        contract = odcs.read(document, name)
         place = self.folder / name
         store = Store(place / "data")
-        load(contract, rows, store)
+        documents = [(document, rows), *self._more.get(name, ())]
+        contracts = {}
+        for text, source in documents:
+            contract = odcs.read(text, name)
+            contracts[contract.id] = contract
+            load(contract, source, store)
         engines: list[DirectEngine] = []
 
         def open_engine(tables: Mapping[str, Path]) -> DirectEngine:
@@ -289,16 +304,16 @@ class FederationSimulator:
         recorder = Recorder(cast(Log, log), SubjectKey.create(), "1" * 64, self.clock)
         ledger = Ledger(place / "ledger.sqlite", self.clock)
         history = History(place / "history.sqlite")
-        tables = Tables(store, (contract.id,), open_engine)
+        tables = Tables(store, tuple(contracts), open_engine)
         handlers = {handler.name: handler for handler in self._handlers}
         guard = Guard(
             name,
-            {contract.id: contract},
+            contracts,
             handlers,
             AccessPolicy.load(
                 self._access,
                 name,
-                contracts={contract.id},
+                contracts=contracts.keys(),
                 handlers={f"{name}.{handler}" for handler in handlers},
             ),
             self._verifier(),
@@ -306,7 +321,10 @@ class FederationSimulator:
         description = node_pb2.DescribeResponse(
             department=name,
             title=name,
-            contracts=[node_pb2.ContractDescription(id=contract.id, document=document)],
+            contracts=[
+                node_pb2.ContractDescription(id=each, document=text)
+                for each, (text, _) in zip(contracts, documents, strict=True)
+            ],
             handlers=[
                 node_pb2.HandlerDescription(
                     name=h.name, version=h.version, codes=h.codes, level=h.level.label,

@@ -128,9 +128,15 @@ def answer(
     question: Question, rows: Sequence[Row], contract: Contract
 ) -> dict[tuple[Any, ...], list[float]]:
     """Every measure of every non-empty cell, exact; sums on the grid of their expression."""
+    return answer_named(question, [dict(zip(COLUMNS, row, strict=True)) for row in rows], contract)
+
+
+def answer_named(
+    question: Question, rows: Sequence[Mapping[str, Any]], contract: Contract
+) -> dict[tuple[Any, ...], list[float]]:
+    """The same for rows whose values have names."""
     cells: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
-    for row in rows:
-        named = dict(zip(COLUMNS, row, strict=True))
+    for named in rows:
         if question.where is None or truth(question.where, named) is True:
             key = tuple(key_value(part, named) for part in question.group_by)
             cells.setdefault(key, []).append(named)

@@ -16,9 +16,11 @@ from nodes.load import load
 from nodes.store import Store
 from policies.canonical import canonical
 from policies.disclosure import plan_release
+from policies.joined import joined
 from policies.question import Question
 from policies.review import review
 from tests.core import reference, strategies
+from tests.joins.visits import contracts
 from tests.people import TARGET, contract, crowd, write
 
 CONTRACT = contract()
@@ -81,7 +83,9 @@ def test_golden_pairs(path: Path) -> None:
     """Question -> SQL, for a statistician's eye: what is asked, what runs, with which values."""
     from gateway.sql import read
 
+    tables = {"people": CONTRACT, "visits": contracts()[1]}
     asked, expected = path.read_text().split("\n---\n")
-    reading = read(asked, lambda *_: CONTRACT, Level.RESTRICTED)
-    statement = compile_question(plan_release(reading.question, CONTRACT, 0, 1), CONTRACT)
+    reading = read(asked, lambda table, _: tables[table], Level.RESTRICTED)
+    contract = joined([tables[table] for table in reading.question.contracts])
+    statement = compile_question(plan_release(reading.question, contract, 0, 1), contract)
     assert f"{statement.sql}\n{list(statement.parameters)}\n" == expected

@@ -1,0 +1,1 @@
+"""Tables of one department, joined on the unit that all of them protect."""
