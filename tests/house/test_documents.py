@@ -78,12 +78,16 @@ def test_every_question_in_the_documents_is_one() -> None:
     from gateway.sql import read
     from landbridge.levels import Level
     from policies import odcs
+    from policies.joined import joined
     from policies.review import review
+    from tests.joins.visits import contracts
 
     path = ROOT / "examples/nyc_flights/ewr/contracts/flights.odcs.yaml"
-    contract = odcs.read(path.read_bytes(), path.name)
+    flights = odcs.read(path.read_bytes(), path.name)
+    tables = {"flights": flights, **{contract.id: contract for contract in contracts()}}
     blocks = re.findall(r"```sql\n(.*?)```", (ROOT / "docs/questions.md").read_text(), re.S)
     assert len(blocks) >= 6
     for block in blocks:
-        reading = read(block, lambda *_: contract, Level.INTERNAL)
+        reading = read(block, lambda table, _: tables[table], Level.INTERNAL)
+        contract = joined([tables[table] for table in reading.question.contracts])
         review(reading.question, contract, Level.INTERNAL)
