@@ -12,9 +12,9 @@ from hashlib import sha256
 from landbridge.edge.record import Draft, Logged, Recorder
 from landbridge.errors import error
 from landbridge.v1 import release_pb2
-from nodes.compile import compile_question
+from nodes.compile import Statement, compile_histograms, compile_question
 from nodes.convert import release_to
-from nodes.engines.engine import Engine
+from nodes.engines.engine import Cell, Engine
 from nodes.guard import Asking, Guard, Permission
 from nodes.history import History
 from nodes.ledger import Account, Ledger, Remembered, Reservation
@@ -170,14 +170,20 @@ class Answering:
         return found, reserved.micro_rho
 
     def _compute(self, run: _Run) -> release_pb2.Release:
+        plain = [compile_question(run.plan, run.contract)] if run.plan.plain else []  # (8)
+        cells = [row for statement in plain for row in self._rows(run, statement)]
+        # One engine for all of them, so of one data version, and one deadline.
+        histograms = [self._rows(run, each) for each in compile_histograms(run.plan, run.contract)]
+        return release_to(release(run.plan, cells, self._draw, histograms), run.data_version)  # (9)
+
+    @staticmethod
+    def _rows(run: _Run, statement: Statement) -> list[tuple[Cell, ...]]:
         timeout = run.time_left() - MARGIN
         if timeout <= 0:
             raise error("DEADLINE")
-        statement = compile_question(run.plan, run.contract)  # (8)
-        cells = run.engine.run(
+        return run.engine.run(
             statement.sql, statement.parameters, timeout=timeout, maximum_rows=statement.rows
         )
-        return release_to(release(run.plan, cells, self._draw), run.data_version)  # (9)
 
     @staticmethod
     def _log(

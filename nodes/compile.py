@@ -27,6 +27,7 @@ from policies.cell_key import KEYS
 from policies.contract import Column, Contract, Method, Type, Value
 from policies.disclosure import Axis, Mechanism, ReleasePlan
 from policies.protection import largest_needed
+from policies.quantiles import Layout
 from policies.question import (
     All,
     AnyOf,
@@ -39,6 +40,7 @@ from policies.question import (
     Count,
     Expression,
     GroupKey,
+    Histogram,
     IsNull,
     Membership,
     Not,
@@ -74,8 +76,20 @@ class Statement:
 
 
 def compile_question(plan: ReleasePlan, contract: Contract) -> Statement:
-    """The statement whose rows are the exact, bounded cells of `plan`."""
+    """The statement whose rows are the exact, bounded cells of `plan.plain`, which is not empty."""
     return _Writer(contract).statement(plan)
+
+
+def compile_histograms(plan: ReleasePlan, contract: Contract) -> tuple[Statement, ...]:
+    """One statement per histogram of the plan, in its order.
+
+    Each has a row per cell and bin that is not empty: keys as domain indices, the bin, its rows.
+    """
+    return tuple(
+        _Writer(contract).histogram(plan, mechanism.measure.of, mechanism.layout)
+        for mechanism in plan.mechanisms
+        if isinstance(mechanism.measure, Histogram) and mechanism.layout is not None
+    )
 
 
 @dataclass(slots=True)
@@ -99,16 +113,41 @@ class _Writer:
             grouped = _name(alone.name)
             places = ", ".join(self.bound(str(value)) for value in plan.axes[0].values)
             keys = [f"list_position([{places}], {grouped}) - 1"]
-        measures = [self.measure(mechanism) for mechanism in plan.mechanisms]
+        measures = [self.measure(mechanism) for mechanism in plan.plain]
         sql = f"SELECT {', '.join(keys + measures)} FROM {self.source()}"
-        conditions = self.ranks()
-        if plan.question.where is not None:
-            conditions.append(self.predicate(plan.question.where))
-        if conditions:
-            sql += f" WHERE {' AND '.join(conditions)}"
+        sql += self.counting(plan)
         if keys:
             sql += f" GROUP BY {grouped}"
         return Statement(sql, tuple(self.parameters), plan.cells)
+
+    def counting(self, plan: ReleasePlan) -> str:
+        """Which rows count, as a WHERE clause."""
+        conditions = self.ranks()
+        if plan.question.where is not None:
+            conditions.append(self.predicate(plan.question.where))
+        return f" WHERE {' AND '.join(conditions)}" if conditions else ""
+
+    def histogram(self, plan: ReleasePlan, of: Expression, layout: Layout) -> Statement:
+        """Rows per cell and bin; the bin is between the first and the last one for any data."""
+        names = [f'"key_{place}"' for place in range(len(plan.axes))]
+        inner = [f"{self.key(axis)} AS {name}" for axis, name in zip(plan.axes, names, strict=True)]
+        inner.append(f'{self.expression(of, whole=layout.span.whole)} AS "value"')
+        source = f"SELECT {', '.join(inner)} FROM {self.source()}{self.counting(plan)}"
+        low, high = layout.span.low_units, layout.span.high_units
+        # The places of the bin stand before those of the source.
+        outer = _Writer(self.contract)
+        # NaN is greatest in SQL: clamped before the cast, which it would make fail.
+        steps = f"least({outer.bound(high)}, greatest({outer.bound(low)}, "
+        steps += (
+            '"value"))'
+            if layout.span.whole
+            else (f'round("value" / {outer.bound(layout.span.step)})))')
+        )
+        index = f"(CAST({steps} AS BIGINT) - {outer.bound(low)}) // {outer.bound(layout.width)}"
+        sql = f"SELECT {', '.join([*names, index])}, count(*) FROM ({source})"
+        sql += f' WHERE "value" IS NOT NULL GROUP BY {", ".join([*names, str(len(names) + 1)])}'
+        parameters = (*outer.parameters, *self.parameters)
+        return Statement(sql, parameters, plan.cells * layout.bins)
 
     def source(self) -> str:
         """The table, or the tables joined on the unit."""
@@ -171,7 +210,7 @@ class _Writer:
     def part(self, place: int, mechanism: Mechanism, *, keyed: bool) -> list[str]:
         """What one unit adds to a measure in one cell: rows that count, value and keys."""
         match mechanism.measure:
-            case Count(None) | Units():
+            case Count(None) | Units() | Histogram():  # the plan refused histograms
                 present = ""
             case Count(of) | Sum(of):
                 assert of is not None
@@ -254,6 +293,8 @@ class _Writer:
             case Sum(of):
                 assert mechanism.span is not None
                 return self.sum(of, mechanism.span, mechanism)
+            case Histogram():
+                raise AssertionError("a histogram has a statement of its own")
             case _:
                 assert_never(mechanism.measure)
 

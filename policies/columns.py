@@ -1,8 +1,8 @@
 """The columns of a contract, read from the properties of its schema object.
 
 Source: Open Data Contract Standard 3.2, "Schema". Landbridge adds the custom properties
-`landbridgeClip`, `landbridgeStep`, `landbridgeGroupable`, `landbridgePeriod` and
-`landbridgeIdentifying`.
+`landbridgeClip`, `landbridgeStep`, `landbridgeGroupable`, `landbridgePeriod`,
+`landbridgeIdentifying` and `landbridgeExtremes`.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ _CUSTOM: Final = (
     "landbridgeGroupable",
     "landbridgePeriod",
     "landbridgeIdentifying",
+    "landbridgeExtremes",
 )
 
 
@@ -124,6 +125,7 @@ def _column(name: str, entry: Place) -> Column | None:
     groupable = custom.get("landbridgeGroupable", absent)
     domain = _domain(Type(kind), bounds, entry, groupable)
     period = _period(Type(kind), custom.get("landbridgePeriod", absent))
+    extremes = _extremes(Type(kind), clip, custom.get("landbridgeExtremes", absent))
     identifying = custom.get("landbridgeIdentifying", absent).boolean()
     if label is None:
         return None
@@ -142,6 +144,7 @@ def _column(name: str, entry: Place) -> Column | None:
         domain=() if level is Level.SEALED else domain,
         period=period,
         identifying=identifying is not False,
+        extremes=extremes,
     )
 
 
@@ -161,6 +164,22 @@ def _period(kind: Type, place: Place) -> tuple[date, date] | None:
         place.wrong("must have a first day that is no later than its last.")
         return None
     return first, last
+
+
+def _extremes(kind: Type, clip: Bounds | None, place: Place) -> float | None:
+    if place.absent:
+        return None
+    if kind not in _NUMERIC:
+        place.wrong("belongs to integer and number columns only.")
+        return None
+    share = place.number()
+    if share is not None and not 0 < share < 0.5:
+        place.wrong("must be a share larger than 0 and smaller than 0.5.")
+        return None
+    if share is not None and clip is None:
+        place.wrong("needs logicalTypeOptions.minimum and .maximum.")
+        return None
+    return share
 
 
 def _bounds(kind: Type, options: Place) -> Bounds | None:

@@ -64,6 +64,8 @@ class Column:
     the order that answers show; empty where there is none, and the column cannot be grouped by.
     `period` is the first and the last day of a date or timestamp, by which it can be cut off to
     months and the like; a day outside counts as the nearer end.
+    `extremes` is the share of rows beyond min and max as they are told: 0.01 makes them the 1 % and
+    the 99 % quantile. None where the owner allows neither.
     `identifying`: a condition on it could single out one unit; so for all columns unless the owner
     says otherwise.
     """
@@ -80,6 +82,7 @@ class Column:
     domain: tuple[Value, ...] = ()
     period: tuple[date, date] | None = None
     identifying: bool = True
+    extremes: float | None = None
 
     @property
     def clipped(self) -> bool:

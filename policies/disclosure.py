@@ -8,7 +8,9 @@ counts with at most `rows_per_unit` rows (kept by the stored rank) in each of at
 
 - rows: one unit changes it by at most m in L1 and in L2 (all m rows in one cell is the worst);
 - a sum: by m times the largest absolute value of the clamped expression, in grid steps;
-- distinct units: by 1 in each of at most min(m, cells) cells: L1 = that, L2 = its square root.
+- distinct units: by 1 in each of at most min(m, cells) cells: L1 = that, L2 = its square root;
+- a histogram: by m in each level of its tree (`policies.quantiles`): L1 = m times the levels, L2 =
+  m times their square root.
 
 The question's rho (or epsilon, for Laplace noise) is split evenly over measures and over the
 departments in which one unit can appear, whether they are asked or not; the whole is charged at
@@ -23,6 +25,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import product
+from typing import assert_never
 
 from landbridge.errors import error
 from policies.accounting import MICRO, charge, limit, question_rho
@@ -31,7 +34,18 @@ from policies.canonical import canonical_measure
 from policies.cell_key import PerturbationTable, perturbation_table
 from policies.contract import Contract, Disclosure, Method, Noise, Value
 from policies.keys import values_of
-from policies.question import ColumnOf, Count, GroupKey, Measure, Question, Sum, Units, Whole
+from policies.quantiles import Layout, layout_of
+from policies.question import (
+    ColumnOf,
+    Count,
+    GroupKey,
+    Histogram,
+    Measure,
+    Question,
+    Sum,
+    Units,
+    Whole,
+)
 
 MINIMUM_EPSILON = 0.01
 
@@ -43,7 +57,8 @@ class Mechanism:
     `scale` is the noise's parameter in grid steps (sigma of the Gaussian, b of the Laplace), 0
     for none; `sensitivity` is in steps, in the norm that belongs to `noise`; a sum is taken of
     `expression - centre` for the rows that have a value, `centre` counted in steps; `counted` is
-    the measure that counts those rows, where there is a centre to put back.
+    the measure that counts those rows, where there is a centre to put back. A histogram has the
+    tree of `layout` in every cell, each number with noise of that scale.
 
     Without a budget: `table` is where a cell key picks the perturbation, which for a sum is a share
     of at most `reach` steps (the largest total of one unit; 0 where the contract bounds none);
@@ -61,6 +76,12 @@ class Mechanism:
     table: PerturbationTable | None = None
     reach: int = 0
     base: int = 1
+    layout: Layout | None = None
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers it has in one cell."""
+        return 1 if self.layout is None else self.layout.numbers
 
     @property
     def kind(self) -> str:
@@ -113,8 +134,13 @@ class ReleasePlan:
 
     @property
     def cells(self) -> int:
-        """How many numbers each measure has."""
+        """How many cells there are; a measure has one number in each, a histogram several."""
         return math.prod(len(axis) for axis in self.axes)
+
+    @property
+    def plain(self) -> tuple[Mechanism, ...]:
+        """Those with one number per cell, which is all but histograms."""
+        return tuple(mechanism for mechanism in self.mechanisms if mechanism.layout is None)
 
     def indices(self) -> dict[tuple[int | None, ...], int]:
         """Where the cell of each combination of domain indices stands; None is NULL."""
@@ -163,9 +189,10 @@ def plan_release(
         for key in question.group_by
     )
     epsilon = chosen_epsilon(contract, micro_epsilon)
+    cells = math.prod(len(axis) for axis in axes)
     if terms.method is Method.UNPROTECTED:
         mechanisms = tuple(
-            _mechanism(question, measure, contract, None, 0) for measure in question.measures
+            _mechanism(question, measure, contract, None, cells) for measure in question.measures
         )
         return ReleasePlan(question, axes, mechanisms, 0, 0.0, 0.0, terms)
     if terms.tabular:
@@ -191,7 +218,6 @@ def plan_release(
     # that what all ledgers allow together is what one of them says.
     parts = len(question.measures) * terms.units_span
     share = epsilon / parts if terms.noise is Noise.LAPLACE else rho / parts
-    cells = math.prod(len(axis) for axis in axes)
     mechanisms = tuple(
         _mechanism(question, measure, contract, share, cells) for measure in question.measures
     )
@@ -203,6 +229,15 @@ def _tabular(measure: Measure, contract: Contract) -> Mechanism:
     terms = contract.disclosure
     table = None if terms.cell_key is None else perturbation_table(terms.cell_key)
     span, step, reach = None, 1.0, 0
+    if isinstance(measure, Histogram):
+        # The bins of an exact histogram are small cells of the caller's choosing.
+        raise error(
+            "INVALID_QUESTION",
+            f"Contract {contract.id} answers no quantiles, minima or maxima, by its method "
+            f"{terms.method}.",
+            hint="Ask for avg(column), or count(*) by a column with a declared domain; quantiles "
+            "are for contracts with the method dp.",
+        )
     of = measure.of if isinstance(measure, Count | Sum) else None
     if of is not None and not isinstance(of, ColumnOf):
         # A condition inside an aggregate is a filter that no rule about filters sees, and
@@ -228,7 +263,7 @@ def _mechanism(
     """`share` is this measure's rho (Gaussian) or epsilon (Laplace); None for no noise."""
     terms = contract.disclosure
     rows = terms.rows_per_unit
-    step, centre, span, counted = 1.0, 0, None, None
+    step, centre, span, counted, layout = 1.0, 0, None, None, None
     match measure:
         case Count():
             sensitivity = float(rows)
@@ -246,10 +281,18 @@ def _mechanism(
                 centre = (span.low_units + span.high_units) // 2
             reach = max(abs(span.low_units - centre), abs(span.high_units - centre))
             sensitivity = float(rows * max(1, reach))
+        case Histogram():
+            layout = layout_of(measure, question, contract, cells)
+            height = len(layout.levels)
+            sensitivity = rows * (height if terms.noise is Noise.LAPLACE else math.sqrt(height))
+        case _:
+            assert_never(measure)
     if share is None:
-        return Mechanism(measure, terms.noise, 0.0, 0.0, step, centre, span, counted)
+        return Mechanism(measure, terms.noise, 0.0, 0.0, step, centre, span, counted, layout=layout)
     if terms.noise is Noise.LAPLACE:
         scale = sensitivity / share
     else:
         scale = sensitivity / math.sqrt(2 * share)
-    return Mechanism(measure, terms.noise, scale, sensitivity, step, centre, span, counted)
+    return Mechanism(
+        measure, terms.noise, scale, sensitivity, step, centre, span, counted, layout=layout
+    )

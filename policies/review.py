@@ -18,12 +18,14 @@ from policies.bounds import interval
 from policies.canonical import canonical, key_text, text
 from policies.contract import Column, Contract, Type, Value
 from policies.keys import values_of
+from policies.quantiles import layout_of
 from policies.question import (
     Arithmetic,
     Case,
     Comparison,
     Count,
     Expression,
+    Histogram,
     IsNull,
     Membership,
     Not,
@@ -113,6 +115,8 @@ def review(question: Question, contract: Contract, clearance: Level) -> Usage:
         match measure:
             case Sum(of):
                 interval(of, contract)
+            case Histogram():
+                layout_of(measure, question, contract, cells)
             case Units() if contract.unit is None:
                 raise error(
                     "INVALID_QUESTION",
@@ -144,7 +148,7 @@ def _conditions(question: Question) -> Iterator[Comparison | Membership | IsNull
     if question.where is not None:
         yield from conditions(question.where)
     for measure in question.measures:
-        if isinstance(measure, Count | Sum) and measure.of is not None:
+        if isinstance(measure, Count | Sum | Histogram) and measure.of is not None:
             for when in cases_of(measure.of):
                 yield from conditions(when)
 
@@ -162,12 +166,12 @@ def _size(question: Question) -> None:
     if len(set(question.group_by)) < len(question.group_by):
         raise error("INVALID_QUESTION", "A key is grouped by once.")
     for measure in question.measures:
-        of = measure.of if isinstance(measure, Count | Sum) else None
+        of = measure.of if isinstance(measure, Count | Sum | Histogram) else None
         if of is not None and _depth(of) > MAXIMUM_DEPTH:
             refuse("levels of nested arithmetic", MAXIMUM_DEPTH)
     predicates = [] if question.where is None else [question.where]
     for measure in question.measures:
-        if isinstance(measure, Count | Sum) and measure.of is not None:
+        if isinstance(measure, Count | Sum | Histogram) and measure.of is not None:
             predicates += cases_of(measure.of)
     if any(_nesting(predicate) > MAXIMUM_DEPTH for predicate in predicates):
         refuse("levels of nested conditions", MAXIMUM_DEPTH)

@@ -14,6 +14,7 @@ def column(name: str, kind: str, level: str = "open", **more: Any) -> dict[str, 
         "step": "landbridgeStep",
         "groupable": "landbridgeGroupable",
         "period": "landbridgePeriod",
+        "extremes": "landbridgeExtremes",
     }
     custom = [{"property": own[key], "value": more.pop(key)} for key in own if key in more]
     if custom:

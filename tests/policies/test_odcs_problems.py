@@ -57,6 +57,26 @@ ONE: list[tuple[Change, Any, str]] = [
     (Change("age", "classification"), "OPEN", f"{AGE}.classification: must be open, internal"),
     (Change("age", "classification"), 3, f"{AGE}.classification: should be a valid string"),
     (Change("age", "clasification"), "open", f"{AGE}.clasification: is not a key"),
+    (
+        Change("age", "customProperties"),
+        [{"property": "landbridgeExtremes", "value": 0.5}],
+        f"{AGE}.customProperties.landbridgeExtremes: must be a share larger than 0",
+    ),
+    (
+        Change("age", "customProperties"),
+        [{"property": "landbridgeExtremes", "value": 0}],
+        f"{AGE}.customProperties.landbridgeExtremes: must be a share larger than 0",
+    ),
+    (
+        Change("age", "customProperties"),
+        [{"property": "landbridgeExtremes", "value": "x"}],
+        f"{AGE}.customProperties.landbridgeExtremes: must be a number",
+    ),
+    (
+        Change("sex", "customProperties"),
+        [{"property": "landbridgeExtremes", "value": 0.01}],
+        f"{SEX}.customProperties.landbridgeExtremes: belongs to integer and number",
+    ),
     (Change("age", "logicalType"), None, f"{AGE}.logicalType: is missing"),
     (Change("age", "logicalType"), "object", f"{AGE}.logicalType: must be integer, number"),
     (Change("age", "required"), "yes", f"{AGE}.required: should be a valid boolean"),
