@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from gateway.planning import Plan
 from policies.contract import Contract, Method, Type
+from policies.disclosure import ReleasePlan
 from policies.question import Sum, measured
 
 
@@ -105,12 +106,47 @@ def plan_notes(plan: Plan) -> list[Note]:
         )
     if plan.contract.by_name[unit].nullable:
         found.append(Note("left_out", f"Rows without a {unit} are in no answer."))
+    found += selection_notes(plan.release, unit)
     found += [Note("clipping", text) for text in _clamped(plan)]
     if len(plan.departments) > 1:
         found.append(
             Note(
                 "plan",
                 f"Put to {len(plan.departments)} departments and added up: one noise draw each.",
+            )
+        )
+    return found
+
+
+def selection_notes(release: ReleasePlan, unit: str) -> list[Note]:
+    """What it means that a key's values are found in the data, before and after they are."""
+    rule = release.selection
+    if rule is None:
+        return []
+    (axis,) = (axis for axis in release.axes if axis.found)
+    name = axis.key.column
+    found = [
+        Note(
+            "selection",
+            f"Values of {name} are shown where a noisy number of {unit} that have them reaches "
+            f"{rule.threshold}; one {unit} counts for at most {rule.votes} values. Rows with other "
+            "values are in no cell.",
+        )
+    ]
+    if release.open:
+        found.append(
+            Note(
+                "selection",
+                f"How many cells there will be is not known beforehand: at most {rule.room} values "
+                f"of {name}.",
+            )
+        )
+    elif len(axis.values) == rule.room:
+        found.append(
+            Note(
+                "selection",
+                f"There is room for {rule.room} values of {name} only: those with the largest noisy "
+                "numbers are shown, and there may be more.",
             )
         )
     return found

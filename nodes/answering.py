@@ -12,13 +12,14 @@ from hashlib import sha256
 from landbridge.edge.record import Draft, Logged, Recorder
 from landbridge.errors import error
 from landbridge.v1 import release_pb2
-from nodes.compile import compile_question
+from nodes.compile import Statement, compile_question, compile_selection
 from nodes.convert import release_to
-from nodes.engines.engine import Engine
+from nodes.engines.engine import Cell, Engine
 from nodes.guard import Asking, Guard, Permission
 from nodes.history import History
 from nodes.ledger import Account, Ledger, Remembered, Reservation
 from nodes.release import release
+from nodes.selection import select
 from nodes.store import Loaded
 from nodes.tables import Tables
 from policies.canonical import masking, text
@@ -166,14 +167,16 @@ class Answering:
         return found, reserved.micro_rho
 
     def _compute(self, run: _Run) -> release_pb2.Release:
-        timeout = run.time_left() - MARGIN
-        if timeout <= 0:
-            raise error("DEADLINE")
-        statement = compile_question(run.plan, run.contract)  # (8)
-        cells = run.engine.run(
-            statement.sql, statement.parameters, timeout=timeout, maximum_rows=statement.rows
-        )
-        return release_to(release(run.plan, cells, self._draw), run.loaded.version)  # (9)
+        if run.plan.selection is None:
+            cells = _rows(run, compile_question(run.plan, run.contract))  # (8)
+            released = release(run.plan, cells, self._draw)  # (9)
+        else:
+            # Twice (8) and (9): what is selected is released, so the cells may depend on it.
+            counted = _rows(run, compile_selection(run.plan, run.contract))
+            selected = select(run.plan, counted, self._draw)
+            cells = _rows(run, compile_question(selected.plan, run.contract, selected.codes))
+            released = release(selected, cells, self._draw)
+        return release_to(released, run.loaded.version)
 
     @staticmethod
     def _log(
@@ -195,6 +198,15 @@ class Answering:
             },
         )
         return draft.answered(found.SerializeToString(deterministic=True))
+
+
+def _rows(run: _Run, statement: Statement) -> list[tuple[Cell, ...]]:
+    timeout = run.time_left() - MARGIN
+    if timeout <= 0:
+        raise error("DEADLINE")
+    return run.engine.run(
+        statement.sql, statement.parameters, timeout=timeout, maximum_rows=statement.rows
+    )
 
 
 def _memory_key(plan: ReleasePlan, permission: Permission, data_version: str) -> bytes:

@@ -6,13 +6,15 @@ clip interval, casts happen only to such numbers, there is no division by a colu
 
 What the engine's table holds beside the contract's columns (see `nodes.load`): `__unit`, the
 protected unit as a dense integer; `__rank`, a row's random place among its unit's rows;
-`__c_<column>`, the index of the value in the column's declared domain; `__k_<column>`, the value
+`__c_<column>`, the index of the value in the column's declared domain, or any number for each value
+of a column whose values are found by selection; `__k_<column>`, the value
 clamped, where the clip interval is narrower than the bounds; by `cell_key` also `__key` and
 `__unit_key`, the record keys of the row and of its unit.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import combinations
@@ -48,6 +50,7 @@ from policies.question import (
     Units,
     Whole,
 )
+from policies.selection import MAXIMUM_FOUND
 
 Parameter = int | float | str | bool
 UNIT: Final = '"__unit"'
@@ -70,9 +73,21 @@ class Statement:
     rows: int
 
 
-def compile_question(plan: ReleasePlan, contract: Contract) -> Statement:
-    """The statement whose rows are the exact, bounded cells of `plan`."""
-    return _Writer(contract).statement(plan)
+def compile_question(plan: ReleasePlan, contract: Contract, codes: Sequence[int] = ()) -> Statement:
+    """The statement whose rows are the exact, bounded cells of `plan`.
+
+    `codes` are those of the selected values of an axis whose values are found in the data; that key
+    comes back as a code.
+    """
+    return _Writer(contract).statement(plan, codes)
+
+
+def compile_selection(plan: ReleasePlan, contract: Contract) -> Statement:
+    """The statement whose rows are, per value of the plan's open axis, code, value and units.
+
+    A unit votes for at most `plan.selection.votes` values, those of its rows with the lowest ranks.
+    """
+    return _Writer(contract).selection(plan)
 
 
 @dataclass(slots=True)
@@ -82,7 +97,7 @@ class _Writer:
     contract: Contract
     parameters: list[Parameter] = field(default_factory=list)
 
-    def statement(self, plan: ReleasePlan) -> Statement:
+    def statement(self, plan: ReleasePlan, codes: Sequence[int]) -> Statement:
         """The whole SELECT."""
         if plan.terms.tabular:
             return self.tabular(plan)
@@ -98,16 +113,45 @@ class _Writer:
             keys = [f"list_position([{places}], {grouped}) - 1"]
         measures = [self.measure(mechanism) for mechanism in plan.mechanisms]
         sql = f"SELECT {', '.join(keys + measures)} FROM {_name(self.contract.id)}"
-        conditions = []
+        sql += self.where(plan, [self.selected(axis, codes) for axis in plan.axes if axis.found])
+        if keys:
+            sql += f" GROUP BY {grouped}"
+        return Statement(sql, tuple(self.parameters), plan.cells)
+
+    def where(self, plan: ReleasePlan, more: Sequence[str] = ()) -> str:
+        """The rows that count; `more` conditions stand first, and so do their parameters."""
+        conditions = list(more)
         if self.contract.unit is not None:
             conditions.append(f'"__rank" <= {self.bound(self.contract.disclosure.rows_per_unit)}')
         if plan.question.where is not None:
             conditions.append(self.predicate(plan.question.where))
-        if conditions:
-            sql += f" WHERE {' AND '.join(conditions)}"
-        if keys:
-            sql += f" GROUP BY {grouped}"
-        return Statement(sql, tuple(self.parameters), plan.cells)
+        return f" WHERE {' AND '.join(conditions)}" if conditions else ""
+
+    def selected(self, axis: Axis, codes: Sequence[int]) -> str:
+        """Rows whose value was selected, or is NULL where that is a cell."""
+        code = _name(f"__c_{axis.key.column}")
+        parts = [f"{code} IS NULL"] if axis.null_last else []
+        if codes:
+            parts.append(f"{code} IN ({', '.join(self.bound(each) for each in codes)})")
+        return f"({' OR '.join(parts) or 'FALSE'})"
+
+    def selection(self, plan: ReleasePlan) -> Statement:
+        """First per unit and value, where one unit can have more rows than votes."""
+        assert plan.selection is not None
+        (axis,) = (axis for axis in plan.axes if axis.found)
+        name, code = _name(axis.key.column), _name(f"__c_{axis.key.column}")
+        rows = f"FROM {_name(self.contract.id)}{self.where(plan, [f'{code} IS NOT NULL'])}"
+        if self.contract.disclosure.rows_per_unit <= plan.selection.votes:
+            sql = f"SELECT {code}, any_value({name}), count(DISTINCT {UNIT}) {rows} GROUP BY {code}"
+        else:
+            sql = (
+                'SELECT "code", any_value("value"), count(*) FROM ('
+                f'SELECT {code} AS "code", any_value({name}) AS "value" {rows} '
+                f"GROUP BY {UNIT}, {code} QUALIFY row_number() OVER "
+                f'(PARTITION BY {UNIT} ORDER BY min("__rank")) <= {self.bound(plan.selection.votes)}'
+                ') GROUP BY "code"'
+            )
+        return Statement(sql, tuple(self.parameters), MAXIMUM_FOUND)
 
     def tabular(self, plan: ReleasePlan) -> Statement:
         """First per unit, then per cell: rules look at how units share a cell."""
@@ -217,7 +261,7 @@ class _Writer:
         """The column, where a group is looked up in the domain once it is made, not row by row."""
         column = self.contract.by_name[key.column]
         plain = isinstance(key, Whole) and column.type is Type.TEXT
-        return column if plain and len(column.domain) <= MAXIMUM_SPELT else None
+        return column if plain and 0 < len(column.domain) <= MAXIMUM_SPELT else None
 
     def bound(self, value: Parameter) -> str:
         """A place for a parameter."""

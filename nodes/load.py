@@ -57,7 +57,8 @@ def load(
 
     The stored table holds the contract's columns in their own types. For each column with a domain
     there is `__c_<name>`, the 0-based index of the value in `Column.domain` (NULL for NULL;
-    UTINYINT, or USMALLINT for more than 256 values); for each with a clip interval narrower than
+    UTINYINT, or USMALLINT for more than 256 values), and for each whose values are found by selection
+    a number for each of them (USMALLINT, at most `MAXIMUM_FOUND` values, in random order); for each with a clip interval narrower than
     its bounds `__k_<name>`, the value clamped to it. For a protected contract there are `__unit`
     (UINTEGER, dense from 0, numbered in random order) and `__rank` (UINTEGER, from 1, a random
     order of the rows within their unit): `__rank <= n` keeps at most n rows of each unit, whatever
@@ -130,6 +131,7 @@ def _content(contract: Contract, source: Path, missing: Sequence[str]) -> str:
     """
     shape = [
         (c.name, c.type.value, c.nullable, c.unique, c.bounds, c.clip, c.domain)
+        + (("discovered",) if c.discovered else ())
         for c in contract.columns
     ]
     method = contract.disclosure.method.value

@@ -6,11 +6,12 @@ exact cells have no way out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from landbridge.errors import error
+from nodes.selection import Selected
 from policies.contract import Method
 from policies.disclosure import Axis, Mechanism, ReleasePlan
 from policies.noise import Draw
@@ -49,12 +50,18 @@ class Released:
             raise TypeError("only nodes.release.release makes a Released")
 
 
-def release(plan: ReleasePlan, cells: Cells, draw: Draw) -> Released:
-    """Every cell of the declared domains with its noise, empty cells too.
+def release(chosen: ReleasePlan | Selected, cells: Cells, draw: Draw) -> Released:
+    """Every cell of the plan's axes with its noise, empty cells too.
 
-    By `cell_key` and `exact`, what `policies.protection` makes of them instead. Raises RUN_FAILED
+    Where a key's values are found in the data, nothing but what was selected makes a release. By `cell_key` and `exact`, what `policies.protection` makes of them instead. Raises RUN_FAILED
     when the engine's cells do not fit the plan.
     """
+    if isinstance(chosen, Selected):
+        plan, cells = chosen.plan, _placed(chosen, cells)
+    elif chosen.selection is not None:
+        raise TypeError("a key's values have to be selected first")
+    else:
+        plan = chosen
     if plan.terms.tabular:
         return _protected(plan, cells)
     indices = plan.indices()
@@ -74,6 +81,18 @@ def release(plan: ReleasePlan, cells: Cells, draw: Draw) -> Released:
         for mechanism, values in zip(plan.mechanisms, exact, strict=True)
     )
     return Released(plan, measures, 0, _SEAL)
+
+
+def _placed(selected: Selected, cells: Cells) -> Iterator[Sequence[object]]:
+    """The rows with the place of a selected value instead of its code; raises RUN_FAILED."""
+    places: dict[object, int | None] = {
+        code: place for place, code in enumerate(selected.codes)
+    } | {None: None}
+    for row in cells:
+        code = row[selected.place]
+        if code not in places:
+            raise error("RUN_FAILED")
+        yield [*row[: selected.place], places[code], *row[selected.place + 1 :]]
 
 
 def _protected(plan: ReleasePlan, cells: Cells) -> Released:

@@ -64,6 +64,8 @@ class Column:
     the order that answers show; empty where there is none, and the column cannot be grouped by.
     `period` is the first and the last day of a date or timestamp, by which it can be cut off to
     months and the like; a day outside counts as the nearer end.
+    `discovered`: a text column without a declared domain whose values are found in the data, by the
+    selection of `policies.selection`.
     `identifying`: a condition on it could single out one unit; so for all columns unless the owner
     says otherwise.
     """
@@ -78,6 +80,7 @@ class Column:
     clip: Bounds | None = None
     step: float = 1.0
     domain: tuple[Value, ...] = ()
+    discovered: bool = False
     period: tuple[date, date] | None = None
     identifying: bool = True
 
@@ -89,10 +92,24 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """A privacy budget: (epsilon, delta) in all, renewed per period."""
+    """A privacy budget: (epsilon, delta) in all, renewed per period.
+
+    `selecting`: half of delta is kept for the selection of undeclared values.
+    """
 
     epsilon: float
     delta: float
+    selecting: bool = False
+
+    @property
+    def converting(self) -> float:
+        """The part of delta at which rho is shown as epsilon."""
+        return self.delta / 2 if self.selecting else self.delta
+
+    @property
+    def selections(self) -> float:
+        """The part of delta that all selections of a period may use up."""
+        return self.delta - self.converting
 
 
 @dataclass(frozen=True, slots=True)

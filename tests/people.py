@@ -49,8 +49,11 @@ forbid (principal, action, resource) unless { context.level <= principal.clearan
 """
 
 
-def document(**changes: Any) -> bytes:
-    """The contract's text; `changes` replace custom properties by name, None drops one."""
+def document(*, found: Sequence[str] = (), **changes: Any) -> bytes:
+    """The contract's text; `changes` replace custom properties by name, None drops one.
+
+    The values of text columns in `found` are not declared, but found in the data.
+    """
     terms: dict[str, Any] = {
         "landbridgeProtectedUnit": "person_id",
         "landbridgeMethod": "dp",
@@ -66,7 +69,7 @@ def document(**changes: Any) -> bytes:
         "landbridgePurposes": [PURPOSE],
         **changes,
     }
-    whole = {
+    whole: dict[str, Any] = {
         "version": "1.0.0",
         "kind": "DataContract",
         "apiVersion": "v3.2.0",
@@ -111,6 +114,10 @@ def document(**changes: Any) -> bytes:
             }
         ],
     }
+    for each in whole["schema"][0]["properties"]:
+        if each["name"] in found:
+            each.pop("enum", None)
+            each["customProperties"] = [{"property": "landbridgeGroupable", "value": True}]
     return json.dumps(whole).encode()
 
 

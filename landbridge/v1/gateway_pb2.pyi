@@ -331,6 +331,7 @@ class ExplainResponse(_message.Message):
     why: _builtins.str
     contract: _builtins.str
     cells: _builtins.int
+    """0: not known beforehand."""
     epsilon: _builtins.float
     delta: _builtins.float
     question: _builtins.str
@@ -616,7 +617,7 @@ class DirectoryColumn(_message.Message):
     level: _builtins.str
     description: _builtins.str
     grouping: _builtins.bool
-    """The column has a declared domain, so that it can be grouped by."""
+    """The column can be grouped by: it has a declared domain, or its values are found in the data."""
     def __init__(
         self,
         *,
