@@ -115,7 +115,7 @@ def read_terms(
             recipient=replace(disclosure.recipient, selecting=True),
             overall=replace(disclosure.overall, selecting=True),
         )
-    if method == Method.DP:
+    if method == Method.DP and len(document.problems.found) == before:
         _payable(term(_EPSILON).at("maximum"), disclosure)
     if len(document.problems.found) > before or unit is None:
         return None
@@ -231,7 +231,7 @@ def _payable(maximum: Place, disclosure: Disclosure) -> None:
     whole = limit(disclosure.recipient)
     epsilon = disclosure.maximum_epsilon
     cost = charge(question_rho(epsilon, disclosure.recipient.delta, disclosure.noise))
-    if disclosure.noise is Noise.LAPLACE and disclosure.recipient.epsilon and cost > whole:
+    if disclosure.noise is Noise.LAPLACE and cost > whole:
         most = math.floor(math.sqrt(2 * whole / MICRO) * 1_000) / 1_000
         maximum.wrong(
             "must be payable: with Laplace noise a question is charged epsilon^2 / 2 of rho, and the "

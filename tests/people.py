@@ -54,6 +54,8 @@ def document(*, found: Sequence[str] = (), **changes: Any) -> bytes:
 
     The values of text columns in `found` are not declared, but found in the data.
     """
+    # With Laplace noise a question is charged more of the same budget; here it always suffices.
+    pays = 4 if changes.get("landbridgeNoise") == "laplace" else 1
     terms: dict[str, Any] = {
         "landbridgeProtectedUnit": "person_id",
         "landbridgeMethod": "dp",
@@ -61,8 +63,8 @@ def document(*, found: Sequence[str] = (), **changes: Any) -> bytes:
         "landbridgeUnitsSpan": 1,
         "landbridgeNoise": "gaussian",
         "landbridgeBudget": {
-            "recipient": {"epsilon": 8, "delta": 1e-6},
-            "overall": {"epsilon": 12, "delta": 1e-6},
+            "recipient": {"epsilon": 8 * pays, "delta": 1e-6},
+            "overall": {"epsilon": 12 * pays, "delta": 1e-6},
             "period": "year",
         },
         "landbridgeEpsilon": {"default": 1.0, "maximum": 4.0},
