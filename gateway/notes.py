@@ -145,8 +145,8 @@ def selection_notes(release: ReleasePlan, unit: str) -> list[Note]:
         found.append(
             Note(
                 "selection",
-                f"There is room for {rule.room} values of {name} only: those with the largest noisy "
-                "numbers are shown, and there may be more.",
+                f"There is room for {rule.room} values of {name} only: those with the largest "
+                "noisy numbers are shown, and there may be more.",
             )
         )
     return found

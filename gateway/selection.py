@@ -15,8 +15,8 @@ def closed(plan: ReleasePlan, replies: Mapping[str, node_pb2.AnswerResponse]) ->
     """The plan with the values of the one department that was asked; itself where none is open.
 
     Accepts text that can be shown, sorted, each value once, no more than there is room for, on the
-    plan's own open axis; raises ANSWER_REJECTED for anything else. `gateway.combine` holds the rest of
-    the answer against the plan that this gives.
+    plan's own open axis; raises ANSWER_REJECTED for anything else. `gateway.combine` holds the rest
+    of the answer against the plan that this gives.
     """
     if not plan.open or plan.selection is None:
         return plan

@@ -148,8 +148,8 @@ class _Writer:
                 'SELECT "code", any_value("value"), count(*) FROM ('
                 f'SELECT {code} AS "code", any_value({name}) AS "value" {rows} '
                 f"GROUP BY {UNIT}, {code} QUALIFY row_number() OVER "
-                f'(PARTITION BY {UNIT} ORDER BY min("__rank")) <= {self.bound(plan.selection.votes)}'
-                ') GROUP BY "code"'
+                f'(PARTITION BY {UNIT} ORDER BY min("__rank")) <= '
+                f'{self.bound(plan.selection.votes)}) GROUP BY "code"'
             )
         return Statement(sql, tuple(self.parameters), MAXIMUM_FOUND)
 

@@ -53,8 +53,9 @@ class Released:
 def release(chosen: ReleasePlan | Selected, cells: Cells, draw: Draw) -> Released:
     """Every cell of the plan's axes with its noise, empty cells too.
 
-    Where a key's values are found in the data, nothing but what was selected makes a release. By `cell_key` and `exact`, what `policies.protection` makes of them instead. Raises RUN_FAILED
-    when the engine's cells do not fit the plan.
+    Where a key's values are found in the data, nothing but what was selected makes a release. By
+    `cell_key` and `exact`, what `policies.protection` makes of them instead. Raises RUN_FAILED when
+    the engine's cells do not fit the plan.
     """
     if isinstance(chosen, Selected):
         plan, cells = chosen.plan, _placed(chosen, cells)

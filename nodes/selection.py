@@ -1,7 +1,8 @@
-"""Which values of an undeclared key may be shown: the first half of step (9), before any cell is read.
+"""Which values of an undeclared key may be shown: the first half of step (9), before any cell is
+read.
 
-`Selected` can be constructed by `select` alone, and `nodes.release` takes the axis of such a key from
-nothing else, so a value that did not pass has no way out.
+`Selected` can be constructed by `select` alone, and `nodes.release` takes the axis of such a key
+from nothing else, so a value that did not pass has no way out.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ _SEAL: Final = object()
 class Selected:
     """A plan whose open axis holds the values that may be shown.
 
-    `codes` are the numbers by which the engine's table knows them, in the order of the axis; they say
-    which other values there are, and never leave the department.
+    `codes` are the numbers by which the engine's table knows them, in the order of the axis; they
+    say which other values there are, and never leave the department.
     """
 
     plan: ReleasePlan
@@ -43,8 +44,8 @@ class Selected:
 def select(plan: ReleasePlan, counted: Iterable[Sequence[object]], draw: Draw) -> Selected:
     """The values whose noisy number of units reaches the plan's threshold.
 
-    `counted` are the engine's rows as `nodes.compile.compile_selection` describes them: code, value,
-    units. The noisy numbers themselves go nowhere. Raises RUN_FAILED for anything else.
+    `counted` are the engine's rows as `nodes.compile.compile_selection` describes them: code,
+    value, units. The noisy numbers themselves go nowhere. Raises RUN_FAILED for anything else.
     """
     rule = plan.selection
     if rule is None:

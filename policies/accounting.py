@@ -5,9 +5,10 @@ Source: M. Bun, T. Steinke, Concentrated Differential Privacy (2016): rho-zCDP i
 epsilon-DP implies (epsilon^2 / 2)-zCDP (proposition 1.4).
 
 Where a contract lets values be found by selection (`policies.selection`), half of each allowance's
-delta is kept for that and the other half converts rho. A question may use the share of the kept half
-that it is charged of the budget. So whatever questions the ledger admits in a period, their deltas add
-up to no more than the kept half (approximate zCDP, ibid. section 8), without being counted.
+delta is kept for that and the other half converts rho. A question may use the share of the kept
+half that it is charged of the budget. So whatever questions the ledger admits in a period, their
+deltas add up to no more than the kept half (approximate zCDP, ibid. section 8), without being
+counted.
 
 The ledger counts whole micro-rho (1 = 10^-6 rho), so that no float ever accumulates; a charge is
 rounded up and a limit down.

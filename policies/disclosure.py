@@ -12,7 +12,8 @@ counts with at most `rows_per_unit` rows (kept by the stored rank) in each of at
 
 The question's rho (or epsilon, for Laplace noise) is split evenly over measures and over the
 departments in which one unit can appear, whether they are asked or not; the whole is charged at
-each that is asked. Where a key's values are found in the data, their selection is one measure more. So a unit loses over all departments at most what one ledger says.
+each that is asked. Where a key's values are found in the data, their selection is one measure more.
+So a unit loses over all departments at most what one ledger says.
 
 Sources: C. Canonne, G. Kamath, T. Steinke, The Discrete Gaussian for Differential Privacy (2020);
 A. Ghosh, T. Roughgarden, M. Sundararajan, Universally Utility-Maximizing Privacy Mechanisms (2009).
@@ -205,8 +206,8 @@ def plan_release(
     if found is not None and departments > 1:
         raise error(
             "INVALID_QUESTION",
-            f"The values of {found.key.column} are found in the data, and several departments would "
-            "find different ones.",
+            f"The values of {found.key.column} are found in the data, and several departments "
+            "would find different ones.",
             hint=f"Ask one department: FROM department.{contract.id}.",
         )
     epsilon = chosen_epsilon(contract, micro_epsilon)
@@ -251,7 +252,7 @@ def plan_release(
 
 
 def _selection(contract: Contract, axes: tuple[Axis, ...], share: float, cost: int) -> Selection:
-    """How the open axis's values are found, for its share of rho (Gaussian) or epsilon (Laplace)."""
+    """How the open axis's values are found, for its share of rho or, with Laplace, epsilon."""
     terms = contract.disclosure
     votes = min(terms.rows_per_unit, VALUES_PER_UNIT)
     laplace = terms.noise is Noise.LAPLACE

@@ -1,5 +1,6 @@
 """Grouping keys: which finitely many values each one has. Contracts decide; where an owner lets a
-column's values be found in the data, the noisy selection of `policies.selection` does."""
+column's values be found in the data, the noisy selection of `policies.selection` does.
+"""
 
 from __future__ import annotations
 

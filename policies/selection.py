@@ -1,11 +1,12 @@
 """Which undeclared values may be shown at all: stable partition selection.
 
-A value is shown where a noisy count of the distinct units that have it reaches a threshold. One unit
-votes for at most so many values, once for each. So between neighbouring tables the counts of values
-that both tables hold differ like any other count, and the noise covers that; and a value that only
-one table holds is held by a single unit, so that it is shown only if 1 + noise reaches the threshold.
-The threshold is so high that this happens to any of the unit's values with a probability of at most
-delta. Together: delta-approximate zCDP (or, with Laplace noise, (epsilon, delta)-DP).
+A value is shown where a noisy count of the distinct units that have it reaches a threshold. One
+unit votes for at most so many values, once for each. So between neighbouring tables the counts of
+values that both tables hold differ like any other count, and the noise covers that; and a value
+that only one table holds is held by a single unit, so that it is shown only if 1 + noise reaches
+the threshold. The threshold is so high that this happens to any of the unit's values with a
+probability of at most delta. Together: delta-approximate zCDP (or, with Laplace noise, (epsilon,
+delta)-DP).
 
 Sources: A. Korolova, K. Kenthapadi, N. Mishra, A. Ntoulas, Releasing Search Queries and Clicks
 Privately (2009); D. Desfontaines, J. Voss, B. Gipson, C. Mandayam, Differentially Private Partition
@@ -23,10 +24,10 @@ from typing import Final
 from policies.contract import Noise
 
 VALUES_PER_UNIT: Final = 16
-"""Most values that one unit votes for: those of its rows with the lowest ranks. More votes would make
-rare values of busy units count, and raise the noise and the threshold for all."""
+"""Most values that one unit votes for: those of its rows with the lowest ranks. More votes would
+make rare values of busy units count, and raise the noise and the threshold for all."""
 MAXIMUM_FOUND: Final = 10_000
-"""Most different values of a column, checked when data is loaded, so that no question fails later."""
+"""Most different values of a column, checked at load, so that no question fails later."""
 SMALLEST_DELTA: Final = 1e-100
 """Of a contract whose values are found: far enough from where floats end to compute tails."""
 
@@ -62,13 +63,13 @@ def threshold(noise: Noise, scale: float, votes: int, delta: float) -> int:
 def upper_tail(noise: Noise, scale: float, distance: int) -> float:
     """P[X >= distance], for a distance of at least 1; for the Gaussian a bound just above it.
 
-    Discrete Laplace (Ghosh, Roughgarden, Sundararajan 2009): P[X = k] is in proportion to a^|k|, where
-    a = exp(-1/scale), so the tail is a^k / (1 + a), exactly.
+    Discrete Laplace (Ghosh, Roughgarden, Sundararajan 2009): P[X = k] is in proportion to a^|k|,
+    where a = exp(-1/scale), so the tail is a^k / (1 + a), exactly.
 
-    Discrete Gaussian (Canonne, Kamath, Steinke 2020): P[X = k] is in proportion to
-    g(k) = exp(-k^2 / (2 scale^2)). The sum of g from k on is at most g(k) and the integral from k on,
-    since g falls there; the sum of g over all whole numbers is at least its term at 0, and at least
-    sqrt(2 pi) scale, by Poisson's summation formula (their fact 18).
+    Discrete Gaussian (Canonne, Kamath, Steinke 2020): P[X = k] is in proportion to g(k) = exp(-k^2
+    / (2 scale^2)). The sum of g from k on is at most g(k) and the integral from k on, since g falls
+    there; the sum of g over all whole numbers is at least its term at 0, and at least sqrt(2 pi)
+    scale, by Poisson's summation formula.
     """
     if noise is Noise.LAPLACE:
         return math.exp(-distance / scale) / (1 + math.exp(-1 / scale))

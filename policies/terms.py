@@ -227,15 +227,15 @@ def _epsilon(place: Place, recipient: Allowance | None) -> tuple[float | None, f
 
 
 def _payable(maximum: Place, disclosure: Disclosure) -> None:
-    """A Laplace question is charged what it costs in zCDP, which can be more than a whole budget."""
+    """A Laplace question is charged its zCDP, which can be more than a whole budget."""
     whole = limit(disclosure.recipient)
     epsilon = disclosure.maximum_epsilon
     cost = charge(question_rho(epsilon, disclosure.recipient.delta, disclosure.noise))
     if disclosure.noise is Noise.LAPLACE and cost > whole:
         most = math.floor(math.sqrt(2 * whole / MICRO) * 1_000) / 1_000
         maximum.wrong(
-            "must be payable: with Laplace noise a question is charged epsilon^2 / 2 of rho, and the "
-            f"recipient's whole budget pays for an epsilon of at most {most:g}."
+            "must be payable: with Laplace noise a question is charged epsilon^2 / 2 of rho, and "
+            f"the recipient's whole budget pays for an epsilon of at most {most:g}."
         )
 
 

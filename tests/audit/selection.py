@@ -2,7 +2,8 @@
 
 Where a value is held by one unit only, the neighbouring table cannot show it at all: then the
 probability that it shows is at most e^epsilon * 0 + delta, so showing more often than delta is a
-breach, whatever epsilon. Where both tables hold a value, showing it is a test of which table it was.
+breach, whatever epsilon. Where both tables hold a value, showing it is a test of which table it
+was.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ SCENES = (
     Scene(Noise.LAPLACE, 1, 3.0),
     Scene(Noise.LAPLACE, 4, 10.0),
 )
-"""Where a threshold lower by one would show a single unit at least three times as often as claimed."""
+"""Where a threshold lower by one would show a single unit at least three times too often."""
 
 
 def passed(plan: ReleasePlan, units: int, runs: int, noise: Draw = draw) -> list[bool]:

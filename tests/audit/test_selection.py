@@ -27,9 +27,7 @@ def test_a_value_of_one_unit_shows_no_more_often_than_delta(scene: Scene) -> Non
 
 def _lower(plan: ReleasePlan, by: int = 1) -> ReleasePlan:
     assert plan.selection is not None
-    return replace(
-        plan, selection=replace(plan.selection, threshold=plan.selection.threshold - by)
-    )
+    return replace(plan, selection=replace(plan.selection, threshold=plan.selection.threshold - by))
 
 
 @pytest.mark.parametrize("scene", SCENES, ids=str)

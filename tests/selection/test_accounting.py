@@ -43,11 +43,13 @@ def test_no_sequence_of_admitted_charges_uses_more_than_half_of_delta(
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(asked=st.lists(st.tuples(st.sampled_from("ab"), st.floats(0.01, 4)), min_size=1, max_size=40))
+@given(
+    asked=st.lists(st.tuples(st.sampled_from("ab"), st.floats(0.01, 4)), min_size=1, max_size=40)
+)
 def test_what_the_ledger_admits_keeps_to_the_whole_delta(
     asked: list[tuple[str, float]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """The same through plans and the ledger itself: (epsilon, delta) holds for what was admitted."""
+    """Through plans and the ledger itself: (epsilon, delta) holds for what was admitted."""
     contract = found()
     terms = contract.disclosure
     ledger = Ledger(tmp_path_factory.mktemp("ledger") / "ledger.sqlite", lambda: 0.0)
@@ -141,7 +143,7 @@ def test_a_laplace_epsilon_that_no_budget_pays_is_refused_by_the_reader() -> Non
             "period": "year",
         },
     }
-    with pytest.raises(ContractInvalid, match="pays for an epsilon of at most 1.322"):
+    with pytest.raises(ContractInvalid, match=r"pays for an epsilon of at most 1\.322"):
         found(**terms, landbridgeEpsilon={"default": 1.0, "maximum": 2.0})
     best = found(**terms, landbridgeEpsilon={"default": 1.0, "maximum": 1.322})
     assert planned(best)[0].cost_micro_rho <= limit(best.disclosure.recipient)

@@ -38,7 +38,7 @@ def opted(**changes: Any) -> dict[str, Any]:
 
 
 def test_common_values_are_found_and_rare_ones_are_not(simulate: Simulate) -> None:
-    """Noise switched off: a value shows exactly from the threshold on, sorted as text, NULL last."""
+    """Without noise: a value shows exactly from the threshold on; sorted as text, NULL last."""
     least = planned(found())[1].threshold
     rows = having(zebra=least, cold=200, b=least - 1, rare=1, nothing=5)
     federation = simulate({"north": rows}, **opted())
@@ -50,9 +50,9 @@ def test_common_values_are_found_and_rare_ones_are_not(simulate: Simulate) -> No
 
 
 def test_with_real_noise_large_groups_show_and_single_units_do_not(simulate: Simulate) -> None:
-    """Twenty departments of one large group and twenty single ones. The large one lies eight standard
-    deviations above the threshold; a single one passes once in 10^7 times: together a false alarm
-    happens less than once in 10,000 runs.
+    """Twenty departments of one large group and twenty single ones. The large one lies eight
+    standard deviations above the threshold; a single one passes once in 10^7 times: together a
+    false alarm happens less than once in 10,000 runs.
     """
     rule = planned(found())[1]
     many = rule.threshold + round(8 * rule.mechanism.scale)
@@ -114,6 +114,7 @@ def test_the_lowest_ranks_vote_whatever_the_filter(simulate: Simulate) -> None:
     asked: list[tuple[int, ...]] = []
 
     def spy(cells: Sequence[int], mechanism: Mechanism) -> list[int]:
+        del mechanism
         asked.append(tuple(cells))
         return list(cells)
 
@@ -264,9 +265,7 @@ def test_more_values_than_there_is_room_for_are_rejected(simulate: Simulate) -> 
         _set(reply.release.domains[0], "a", "b", "c")
         reply.release.measures[0].units.extend([1])
 
-    federation = simulate(
-        {"north": having(flu=300, cold=300)}, **opted(landbridgeMaximumCells=3)
-    )
+    federation = simulate({"north": having(flu=300, cold=300)}, **opted(landbridgeMaximumCells=3))
     assert len(federation.query(SQL).rows()) == 3
     federation.nodes["north"].change = grow
     with pytest.raises(Fault):
@@ -294,7 +293,7 @@ def test_only_a_selection_makes_a_release_with_found_values() -> None:
     for open_or_closed in (plan, plan.closed(("X1",))):
         with pytest.raises(TypeError, match="selected first"):
             release(open_or_closed, [], draw)
-    with pytest.raises(TypeError, match="only nodes.selection.select"):
+    with pytest.raises(TypeError, match=r"only nodes\.selection\.select"):
         Selected(plan.closed(("X1",)), (0,), object())
 
 

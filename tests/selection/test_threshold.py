@@ -90,9 +90,9 @@ def test_tails_are_never_understated(scale: float, distance: int) -> None:
 
 
 def test_the_threshold_is_opendp_s_plus_one_where_that_is_exact() -> None:
-    """OpenDP 0.16 releases counts equal to the threshold and leaves them out of its delta, which is so
-    too small (opendp#2922). The delta that it states for a threshold belongs to the next one. For the
-    Gaussian it states a bound that is further above the tail, which can make up for that.
+    """OpenDP 0.16 releases counts equal to the threshold and leaves them out of its delta, which is
+    so too small (opendp#2922). The delta that it states for a threshold belongs to the next one.
+    For the Gaussian it states a bound that is further above the tail, which can make up for that.
     """
     opendp.enable_features("contrib")
     domain = opendp.map_domain(opendp.atom_domain(T=str), opendp.atom_domain(T="i64"))
@@ -100,7 +100,9 @@ def test_the_threshold_is_opendp_s_plus_one_where_that_is_exact() -> None:
     for scale in (1.0, 3.5, 20.0):
         for delta in (1e-4, 1e-8):
             for noise in Noise:
-                metric = opendp.l01inf_distance if noise is Noise.LAPLACE else opendp.l02inf_distance
+                metric = (
+                    opendp.l01inf_distance if noise is Noise.LAPLACE else opendp.l02inf_distance
+                )
                 space = (domain, metric(opendp.absolute_distance(T="i64")))
                 then = (
                     opendp.m.then_laplace_threshold
