@@ -42,7 +42,9 @@ def test_no_sequence_of_admitted_charges_uses_more_than_half_of_delta(
     assert sum(used.values(), Fraction()) <= Fraction(overall.delta) / 2
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     asked=st.lists(st.tuples(st.sampled_from("ab"), st.floats(0.01, 4)), min_size=1, max_size=40)
 )
@@ -79,6 +81,7 @@ def test_what_the_ledger_admits_keeps_to_the_whole_delta(
 
 
 @pytest.mark.parametrize("noise", list(Noise))
+@settings(deadline=None)  # contracts are read on the way
 @given(
     rows=st.integers(1, 50), span=st.integers(1, 5), epsilon=st.floats(0.02, 4),
     measures=st.integers(1, 3),
