@@ -8,6 +8,7 @@ from gateway.planning import Plan
 from gateway.presentation import Key, compared_of
 from gateway.scalar import quantiles_of
 from policies.contract import Contract, Method, Type
+from policies.disclosure import ReleasePlan
 from policies.question import Histogram, Sum, measured
 
 
@@ -111,6 +112,7 @@ def plan_notes(plan: Plan) -> list[Note]:
         )
     if plan.contract.by_name[unit].nullable:
         found.append(Note("left_out", f"Rows without a {unit} are in no answer."))
+    found += selection_notes(plan.release, unit)
     found += [Note("clipping", text) for text in _clamped(plan)]
     found += _ordered(plan)
     if len(plan.departments) > 1:
@@ -118,6 +120,40 @@ def plan_notes(plan: Plan) -> list[Note]:
             Note(
                 "plan",
                 f"Put to {len(plan.departments)} departments and added up: one noise draw each.",
+            )
+        )
+    return found
+
+
+def selection_notes(release: ReleasePlan, unit: str) -> list[Note]:
+    """What it means that a key's values are found in the data, before and after they are."""
+    rule = release.selection
+    if rule is None:
+        return []
+    (axis,) = (axis for axis in release.axes if axis.found)
+    name = axis.key.column
+    found = [
+        Note(
+            "selection",
+            f"Values of {name} are shown where a noisy number of {unit} that have them reaches "
+            f"{rule.threshold}; one {unit} counts for at most {rule.votes} values. Rows with other "
+            "values are in no cell.",
+        )
+    ]
+    if release.open:
+        found.append(
+            Note(
+                "selection",
+                f"How many cells there will be is not known beforehand: at most {rule.room} values "
+                f"of {name}.",
+            )
+        )
+    elif len(axis.values) == rule.room:
+        found.append(
+            Note(
+                "selection",
+                f"There is room for {rule.room} values of {name} only: those with the largest "
+                "noisy numbers are shown, and there may be more.",
             )
         )
     return found

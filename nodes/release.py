@@ -6,11 +6,12 @@ exact cells have no way out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from landbridge.errors import error
+from nodes.selection import Selected
 from policies.contract import Method
 from policies.disclosure import Axis, Mechanism, ReleasePlan
 from policies.noise import Draw
@@ -59,14 +60,22 @@ class Released:
 
 
 def release(
-    plan: ReleasePlan, cells: Cells, draw: Draw, histograms: Iterable[Cells] = ()
+    chosen: ReleasePlan | Selected, cells: Cells, draw: Draw, histograms: Iterable[Cells] = ()
 ) -> Released:
-    """Every cell of the declared domains with its noise, empty cells and empty bins too.
+    """Every cell of the plan's axes with its noise, empty cells and empty bins too.
 
-    `histograms` are those of the plan in its order, `cells` has the other measures.
-    By `cell_key` and `exact`, what `policies.protection` makes of them instead. Raises RUN_FAILED
-    when the engine's cells do not fit the plan.
+    `histograms` are those of the plan in its order, `cells` has the other measures. Where a key's
+    values are found in the data, nothing but what was selected makes a release. By `cell_key` and
+    `exact`, what `policies.protection` makes of them instead. Raises RUN_FAILED when the engine's
+    cells do not fit the plan.
     """
+    if isinstance(chosen, Selected):
+        plan, cells = chosen.plan, _placed(chosen, cells)
+        histograms = [_placed(chosen, rows) for rows in histograms]
+    elif chosen.selection is not None:
+        raise TypeError("a key's values have to be selected first")
+    else:
+        plan = chosen
     if plan.terms.tabular:
         return _protected(plan, cells)
     indices = plan.indices()
@@ -117,6 +126,18 @@ def _count(
             raise error("RUN_FAILED")
         for node in layout.places(index):
             numbers[place * layout.numbers + node] += count
+
+
+def _placed(selected: Selected, cells: Cells) -> Iterator[Sequence[object]]:
+    """The rows with the place of a selected value instead of its code; raises RUN_FAILED."""
+    places: dict[object, int | None] = {
+        code: place for place, code in enumerate(selected.codes)
+    } | {None: None}
+    for row in cells:
+        code = row[selected.place]
+        if code not in places:
+            raise error("RUN_FAILED")
+        yield [*row[: selected.place], places[code], *row[selected.place + 1 :]]
 
 
 def _protected(plan: ReleasePlan, cells: Cells) -> Released:

@@ -21,7 +21,7 @@ MAXIMUM_DOMAIN: Final = 10_000
 MAXIMUM_RANGE: Final = 1_000
 """Most values of an integer column that `landbridgeGroupable` turns into a domain."""
 MAXIMUM_WORD: Final = 256
-"""Longest text in a domain."""
+"""Longest text in a domain, and longest value that is found in data."""
 EXACT: Final = 2**53
 """Integers up to here are the same number as a 64-bit float, in which bounds are kept."""
 
@@ -124,6 +124,7 @@ def _column(name: str, entry: Place) -> Column | None:
     step = _step(Type(kind), clip, options, custom.get("landbridgeStep", absent))
     groupable = custom.get("landbridgeGroupable", absent)
     domain = _domain(Type(kind), bounds, entry, groupable)
+    found = Type(kind) is Type.TEXT and entry.at("enum").absent and groupable.boolean() is True
     period = _period(Type(kind), custom.get("landbridgePeriod", absent))
     extremes = _extremes(Type(kind), clip, custom.get("landbridgeExtremes", absent))
     identifying = custom.get("landbridgeIdentifying", absent).boolean()
@@ -142,6 +143,7 @@ def _column(name: str, entry: Place) -> Column | None:
         step=step,
         # A sealed column is never grouped by, so what it declares groups nothing.
         domain=() if level is Level.SEALED else domain,
+        discovered=found and level is not Level.SEALED,
         period=period,
         identifying=identifying is not False,
         extremes=extremes,
@@ -278,8 +280,12 @@ def _domain(kind: Type, bounds: Bounds | None, entry: Place, groupable: Place) -
         return _enumerated(kind, bounds, enum)
     if not wanted:
         return ()
-    if kind is not Type.INTEGER:
-        groupable.wrong("belongs to integer columns; declare the values of others as an enum.")
+    if kind is Type.TEXT:
+        pass  # its values are found in the data, by selection
+    elif kind is not Type.INTEGER:
+        groupable.wrong(
+            "belongs to integer and string columns; declare the values of others as an enum."
+        )
     elif bounds is None:
         if _unbounded(entry.at("logicalTypeOptions")):
             groupable.wrong("needs logicalTypeOptions.minimum and .maximum.")
@@ -316,9 +322,14 @@ def _enumerated(kind: Type, bounds: Bounds | None, enum: Place) -> tuple[Value, 
     return tuple(values)
 
 
+def is_word(text: str) -> bool:
+    """Whether a text can stand as a value in an answer."""
+    return len(text) <= MAXIMUM_WORD and text.isprintable()
+
+
 def _word(place: Place) -> str | None:
     word = place.text()
-    if word is not None and not (len(word) <= MAXIMUM_WORD and word.isprintable()):
+    if word is not None and not is_word(word):
         place.wrong(f"must be one line of at most {MAXIMUM_WORD} printable characters.")
         return None
     return word

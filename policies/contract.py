@@ -66,6 +66,8 @@ class Column:
     months and the like; a day outside counts as the nearer end.
     `extremes` is the share of rows beyond min and max as they are told: 0.01 makes them the 1 % and
     the 99 % quantile. None where the owner allows neither.
+    `discovered`: a text column without a declared domain whose values are found in the data, by the
+    selection of `policies.selection`.
     `identifying`: a condition on it could single out one unit; so for all columns unless the owner
     says otherwise.
     """
@@ -80,6 +82,7 @@ class Column:
     clip: Bounds | None = None
     step: float = 1.0
     domain: tuple[Value, ...] = ()
+    discovered: bool = False
     period: tuple[date, date] | None = None
     identifying: bool = True
     extremes: float | None = None
@@ -92,10 +95,24 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """A privacy budget: (epsilon, delta) in all, renewed per period."""
+    """A privacy budget: (epsilon, delta) in all, renewed per period.
+
+    `selecting`: half of delta is kept for the selection of undeclared values.
+    """
 
     epsilon: float
     delta: float
+    selecting: bool = False
+
+    @property
+    def converting(self) -> float:
+        """The part of delta at which rho is shown as epsilon."""
+        return self.delta / 2 if self.selecting else self.delta
+
+    @property
+    def selections(self) -> float:
+        """The part of delta that all selections of a period may use up."""
+        return self.delta - self.converting
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ counts with at most `rows_per_unit` rows (kept by the stored rank) in each of at
 
 The question's rho (or epsilon, for Laplace noise) is split evenly over measures and over the
 departments in which one unit can appear, whether they are asked or not; the whole is charged at
-each that is asked. So a unit loses over all departments at most what one ledger says.
+each that is asked. Where a key's values are found in the data, their selection is one measure more.
+So a unit loses over all departments at most what one ledger says.
 
 Sources: C. Canonne, G. Kamath, T. Steinke, The Discrete Gaussian for Differential Privacy (2020);
 A. Ghosh, T. Roughgarden, M. Sundararajan, Universally Utility-Maximizing Privacy Mechanisms (2009).
@@ -23,17 +24,17 @@ A. Ghosh, T. Roughgarden, M. Sundararajan, Universally Utility-Maximizing Privac
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import assert_never
 
 from landbridge.errors import error
-from policies.accounting import MICRO, charge, limit, question_rho
+from policies.accounting import MICRO, charge, limit, question_rho, selection_delta
 from policies.bounds import Interval, interval
 from policies.canonical import canonical_measure
 from policies.cell_key import PerturbationTable, perturbation_table
 from policies.contract import Contract, Disclosure, Method, Noise, Value
-from policies.keys import values_of
+from policies.keys import is_open, values_of
 from policies.quantiles import Layout, layout_of
 from policies.question import (
     ColumnOf,
@@ -46,6 +47,7 @@ from policies.question import (
     Units,
     Whole,
 )
+from policies.selection import VALUES_PER_UNIT, room, threshold
 
 MINIMUM_EPSILON = 0.01
 
@@ -110,19 +112,42 @@ class Mechanism:
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """A grouping key's cells: its values in order, then NULL where it can be."""
+    """A grouping key's cells: its values in order, then NULL where it can be.
+
+    `found`: its values are found by selection; `values` is empty before.
+    """
 
     key: GroupKey
     values: tuple[Value, ...]
     null_last: bool
+    found: bool = False
 
     def __len__(self) -> int:
         return len(self.values) + self.null_last
 
 
 @dataclass(frozen=True, slots=True)
+class Selection:
+    """How the values of an open axis are found; see `policies.selection`.
+
+    `mechanism` is the noise on the counts of units that vote for a value, each for at most `votes`
+    values; a value is shown from `threshold` on. `delta` is the probability that bounds what a
+    single unit's values show; `room` is the most values that the answer holds.
+    """
+
+    mechanism: Mechanism
+    votes: int
+    threshold: int
+    delta: float
+    room: int
+
+
+@dataclass(frozen=True, slots=True)
 class ReleasePlan:
-    """Everything about a release that does not depend on data."""
+    """Everything about a release that does not depend on data.
+
+    `open`: one axis still waits for the values that `selection` will find.
+    """
 
     question: Question
     axes: tuple[Axis, ...]
@@ -131,16 +156,31 @@ class ReleasePlan:
     epsilon: float
     delta: float
     terms: Disclosure
+    selection: Selection | None = None
+    open: bool = False
 
     @property
     def cells(self) -> int:
-        """How many cells there are; a measure has one number in each, a histogram several."""
+        """How many cells there are, 0 while that is not known.
+
+        A measure has one number in each, a histogram several.
+        """
+        if self.open:
+            return 0
         return math.prod(len(axis) for axis in self.axes)
 
     @property
     def plain(self) -> tuple[Mechanism, ...]:
         """Those with one number per cell, which is all but histograms."""
         return tuple(mechanism for mechanism in self.mechanisms if mechanism.layout is None)
+
+    def closed(self, values: tuple[str, ...]) -> ReleasePlan:
+        """The plan once selection has found the values of its open axis."""
+        return replace(
+            self,
+            axes=tuple(replace(axis, values=values) if axis.found else axis for axis in self.axes),
+            open=False,
+        )
 
     def indices(self) -> dict[tuple[int | None, ...], int]:
         """Where the cell of each combination of domain indices stands; None is NULL."""
@@ -185,9 +225,22 @@ def plan_release(
             + ".",
         )
     axes = tuple(
-        Axis(key, values_of(key, contract), contract.by_name[key.column].nullable)
+        Axis(
+            key,
+            values_of(key, contract),
+            contract.by_name[key.column].nullable,
+            is_open(key, contract),
+        )
         for key in question.group_by
     )
+    found = next((axis for axis in axes if axis.found), None)
+    if found is not None and departments > 1:
+        raise error(
+            "INVALID_QUESTION",
+            f"The values of {found.key.column} are found in the data, and several departments "
+            "would find different ones.",
+            hint=f"Ask one department: FROM department.{contract.id}.",
+        )
     epsilon = chosen_epsilon(contract, micro_epsilon)
     cells = math.prod(len(axis) for axis in axes)
     if terms.method is Method.UNPROTECTED:
@@ -207,7 +260,7 @@ def plan_release(
         mechanisms = tuple(_tabular(measure, contract) for measure in question.measures)
         return ReleasePlan(question, axes, mechanisms, 0, 0.0, 0.0, terms)
     delta = terms.recipient.delta
-    rho = question_rho(epsilon, delta, terms.noise)
+    rho = question_rho(epsilon, terms.recipient.converting, terms.noise)
     cost = charge(rho)
     if terms.noise is Noise.GAUSSIAN:
         # No epsilon is larger than the recipient's budget, so all that this takes off is rounding:
@@ -216,12 +269,45 @@ def plan_release(
         rho = min(rho, cost / MICRO)
     # One unit can be in several departments, whichever are asked now: each gives out its share, so
     # that what all ledgers allow together is what one of them says.
-    parts = len(question.measures) * terms.units_span
+    parts = (len(question.measures) + (found is not None)) * terms.units_span
     share = epsilon / parts if terms.noise is Noise.LAPLACE else rho / parts
+    selection = None
+    if found is not None:
+        selection = _selection(contract, axes, share, cost)
+        cells = terms.maximum_cells  # however many there will be: the more, the safer
     mechanisms = tuple(
         _mechanism(question, measure, contract, share, cells) for measure in question.measures
     )
-    return ReleasePlan(question, axes, mechanisms, cost, epsilon, delta, terms)
+    return ReleasePlan(
+        question, axes, mechanisms, cost, epsilon, delta, terms, selection, open=found is not None
+    )
+
+
+def _selection(contract: Contract, axes: tuple[Axis, ...], share: float, cost: int) -> Selection:
+    """How the open axis's values are found, for its share of rho or, with Laplace, epsilon."""
+    terms = contract.disclosure
+    votes = min(terms.rows_per_unit, VALUES_PER_UNIT)
+    laplace = terms.noise is Noise.LAPLACE
+    sensitivity = float(votes) if laplace else math.sqrt(votes)
+    scale = _scale(sensitivity, share, terms.noise)
+    # A unit that is in several departments can show itself in each of them.
+    delta = selection_delta(cost, (terms.recipient, terms.overall)) / terms.units_span
+    return Selection(
+        Mechanism(Units(), terms.noise, scale, sensitivity, 1.0, 0),
+        votes,
+        threshold(terms.noise, scale, votes, delta),
+        delta,
+        room(
+            terms.maximum_cells,
+            math.prod(len(axis) for axis in axes if not axis.found),
+            nullable=any(axis.found and axis.null_last for axis in axes),
+        ),
+    )
+
+
+def _scale(sensitivity: float, share: float, noise: Noise) -> float:
+    """The noise's parameter, for a share of epsilon (Laplace) or rho (Gaussian)."""
+    return sensitivity / (share if noise is Noise.LAPLACE else math.sqrt(2 * share))
 
 
 def _tabular(measure: Measure, contract: Contract) -> Mechanism:
@@ -289,10 +375,7 @@ def _mechanism(
             assert_never(measure)
     if share is None:
         return Mechanism(measure, terms.noise, 0.0, 0.0, step, centre, span, counted, layout=layout)
-    if terms.noise is Noise.LAPLACE:
-        scale = sensitivity / share
-    else:
-        scale = sensitivity / math.sqrt(2 * share)
+    scale = _scale(sensitivity, share, terms.noise)
     return Mechanism(
         measure, terms.noise, scale, sensitivity, step, centre, span, counted, layout=layout
     )

@@ -17,7 +17,7 @@ from landbridge.levels import Level
 from policies.bounds import interval
 from policies.canonical import canonical, key_text, text
 from policies.contract import Column, Contract, Type, Value
-from policies.keys import values_of
+from policies.keys import is_open, values_of
 from policies.quantiles import layout_of
 from policies.question import (
     Arithmetic,
@@ -39,6 +39,7 @@ from policies.question import (
     conditions,
     measured,
 )
+from policies.selection import room
 
 MAXIMUM_MEASURES = 16
 MAXIMUM_KEYS = 4
@@ -62,7 +63,10 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a question touches: the columns, the highest level among them, and its cells."""
+    """What a question touches: the columns, the highest level among them, and its cells.
+
+    `cells` is the most that there can be, where a key's values are found in the data.
+    """
 
     uses: tuple[Use, ...]
     level: Level
@@ -205,11 +209,25 @@ def _nesting(predicate: Predicate) -> int:
 
 
 def _cells(question: Question, contract: Contract) -> int:
-    cells = prod(
+    limit = contract.disclosure.maximum_cells
+    found = [key for key in question.group_by if is_open(key, contract)]
+    if len(found) > 1:
+        raise error(
+            "INVALID_QUESTION",
+            f"The values of {' and '.join(map(key_text, found))} are found in the data, which one "
+            "question does for one key.",
+            hint="Group by one of them.",
+        )
+    rest = prod(
         len(values_of(key, contract)) + contract.by_name[key.column].nullable
         for key in question.group_by
+        if key not in found
     )
-    limit = contract.disclosure.maximum_cells
+    cells = rest
+    for key in found:
+        nullable = contract.by_name[key.column].nullable
+        # One value has to fit at least; then as many as there is room for.
+        cells = rest * (max(1, room(limit, rest, nullable=nullable)) + nullable)
     if cells > limit:
         keys = ", ".join(map(key_text, question.group_by))
         raise error(

@@ -73,7 +73,9 @@ Global___Question: _TypeAlias = Question  # noqa: Y015
 
 @_typing.final
 class GroupKey(_message.Message):
-    """A grouping key: something of a column that has finitely many, declared values."""
+    """A grouping key: something of a column that has finitely many values, declared or found by a noisy
+    selection.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -81,7 +83,7 @@ class GroupKey(_message.Message):
     TRUNCATION_FIELD_NUMBER: _builtins.int
     BUCKET_FIELD_NUMBER: _builtins.int
     column: _builtins.str
-    """A column with a declared domain."""
+    """A column with a declared domain, or one whose owner lets its values be found in the data."""
     @_builtins.property
     def truncation(self) -> Global___Truncation:
         """A date or timestamp, cut off to a unit; the contract declares from when to when."""

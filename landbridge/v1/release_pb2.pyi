@@ -63,7 +63,8 @@ Global___Release: _TypeAlias = Release  # noqa: Y015
 
 @_typing.final
 class Domain(_message.Message):
-    """The declared values of a grouping key, in the contract's order. Cells are laid out in row-major
+    """The declared values of a grouping key, in the contract's order; or those that a noisy selection found
+    in the data, sorted as text. Cells are laid out in row-major
     order of the keys: the last key varies fastest.
     """
 

@@ -44,7 +44,7 @@ def sound() -> dict[str, Any]:
                     "overall": {"epsilon": 12, "delta": 1e-5},
                     "period": "year",
                 },
-                "landbridgeEpsilon": {"default": 1.0, "maximum": 4.0},
+                "landbridgeEpsilon": {"default": 1.0, "maximum": 1.25},
                 "landbridgeMaximumCells": 500,
                 "landbridgePurposes": ["dpv:ResearchAndDevelopment", "city:FloodWatch"],
                 "otherTool": {"anything": [1]},

@@ -168,7 +168,7 @@ def test_one_mistake_is_one_problem_at_its_place(change: Change, value: Any, exp
 
 COLUMNS = [
     (column("x", "integer", groupable=True), "landbridgeGroupable: needs"),
-    (column("x", "string", groupable=True), "landbridgeGroupable: belongs to integer columns"),
+    (column("x", "date", groupable=True), "landbridgeGroupable: belongs to integer and string"),
     (column("x", "boolean", groupable=True), "landbridgeGroupable: must be left out"),
     (column("x", "integer", groupable="yes"), "landbridgeGroupable: must be true or false"),
     (
