@@ -31,9 +31,13 @@ from policies.canonical import canonical_measure
 from policies.cell_key import PerturbationTable, perturbation_table
 from policies.contract import Contract, Disclosure, Method, Noise, Value
 from policies.keys import values_of
+from policies.passing import passing
+from policies.place import listed
 from policies.question import ColumnOf, Count, GroupKey, Measure, Question, Sum, Units, Whole
 
 MINIMUM_EPSILON = 0.01
+SECONDS_PER_CELL = 0.001
+"""Of one exact table, on a busy machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +105,11 @@ class Axis:
 
 @dataclass(frozen=True, slots=True)
 class ReleasePlan:
-    """Everything about a release that does not depend on data."""
+    """Everything about a release that does not depend on data.
+
+    `table` is what `exact` looks at: the contract's one table, of which the answer is a margin;
+    `passing` are the places of each of its axes that the filter lets through by its own words.
+    """
 
     question: Question
     axes: tuple[Axis, ...]
@@ -110,11 +118,29 @@ class ReleasePlan:
     epsilon: float
     delta: float
     terms: Disclosure
+    table: tuple[Axis, ...] = ()
+    passing: tuple[tuple[int, ...], ...] = ()
 
     @property
     def cells(self) -> int:
         """How many numbers each measure has."""
         return math.prod(len(axis) for axis in self.axes)
+
+    @property
+    def seconds(self) -> float:
+        """What the release step may take, whatever is in the table; a function of its shape.
+
+        `exact` weighs every cell and margin of the contract's table, once for who is there and once
+        for each measure of a column: `release_exact_1000` of the bench measures it.
+        """
+        if self.terms.method is not Method.EXACT:
+            return 0.0
+        cells = math.prod(len(axis) + 1 for axis in self.table)
+        of_columns = sum(
+            isinstance(each.measure, Sum | Count) and each.measure.of is not None
+            for each in self.mechanisms
+        )
+        return SECONDS_PER_CELL * cells * (1 + of_columns)
 
     def indices(self) -> dict[tuple[int | None, ...], int]:
         """Where the cell of each combination of domain indices stands; None is NULL."""
@@ -176,7 +202,11 @@ def plan_release(
                 hint="Group by a column with a declared domain.",
             )
         mechanisms = tuple(_tabular(measure, contract) for measure in question.measures)
-        return ReleasePlan(question, axes, mechanisms, 0, 0.0, 0.0, terms)
+        table = _table(question, contract) if terms.method is Method.EXACT else ()
+        through = tuple(
+            passing(question.where, contract.by_name[axis.key.column]) for axis in table
+        )
+        return ReleasePlan(question, axes, mechanisms, 0, 0.0, 0.0, terms, table, through)
     delta = terms.recipient.delta
     rho = question_rho(epsilon, delta, terms.noise)
     cost = charge(rho)
@@ -194,6 +224,26 @@ def plan_release(
         _mechanism(question, measure, contract, share, cells) for measure in question.measures
     )
     return ReleasePlan(question, axes, mechanisms, cost, epsilon, delta, terms)
+
+
+def _table(question: Question, contract: Contract) -> tuple[Axis, ...]:
+    """The axes of the contract's one table; raises INVALID_QUESTION for a key outside it.
+
+    Tables by other columns would be other sums of the same rows: two of them can be harmless each
+    and give a person away together.
+    """
+    columns = contract.disclosure.exact_by
+    for key in question.group_by:
+        if key.column not in columns:
+            raise error(
+                "INVALID_QUESTION",
+                f"Contract {contract.id} has no exact numbers by {key.column}.",
+                hint=f"Group by {listed(columns)}." if columns else "Ask for totals.",
+            )
+    return tuple(
+        Axis(Whole(name), contract.by_name[name].domain, contract.by_name[name].nullable)
+        for name in columns
+    )
 
 
 def _tabular(measure: Measure, contract: Contract) -> Mechanism:
