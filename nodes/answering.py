@@ -157,7 +157,7 @@ class Answering:
             found = release_pb2.Release.FromString(reserved.release)
             found.remembered = True
             return found, 0
-        if run.time_left() <= MARGIN:
+        if run.time_left() <= MARGIN + run.plan.seconds:
             self._ledger.give_back(reserved)  # no data was read
             raise error("DEADLINE")
         draft.note(charged_micro_rho=reserved.micro_rho)
@@ -166,7 +166,7 @@ class Answering:
         return found, reserved.micro_rho
 
     def _compute(self, run: _Run) -> release_pb2.Release:
-        timeout = run.time_left() - MARGIN
+        timeout = run.time_left() - MARGIN - run.plan.seconds
         if timeout <= 0:
             raise error("DEADLINE")
         statement = compile_question(run.plan, run.contract)  # (8)
