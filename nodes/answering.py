@@ -162,7 +162,7 @@ class Answering:
             found = release_pb2.Release.FromString(reserved.release)
             found.remembered = True
             return found, 0
-        if run.time_left() <= MARGIN:
+        if run.time_left() <= MARGIN + run.plan.seconds:
             self._ledger.give_back(reserved)  # no data was read
             raise error("DEADLINE")
         draft.note(charged_micro_rho=reserved.micro_rho)
@@ -208,7 +208,7 @@ class Answering:
 
 
 def _rows(run: _Run, statement: Statement) -> list[tuple[Cell, ...]]:
-    timeout = run.time_left() - MARGIN
+    timeout = run.time_left() - MARGIN - run.plan.seconds
     if timeout <= 0:
         raise error("DEADLINE")
     return run.engine.run(

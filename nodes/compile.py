@@ -68,9 +68,10 @@ MAXIMUM_SPELT = 64
 class Statement:
     """One SELECT: a row per non-empty cell, keys as domain indices, then measures in grid steps.
 
-    By `cell_key` and `exact` the keys are followed by GROUPING() of all keys (`exact` with keys
-    only, which has the margins too), the units in the cell, and per measure the fields of
-    `policies.protection.Part`, its largest unit totals last. `rows` is the most there can be.
+    By `cell_key` and `exact` the keys (by `exact` those of `ReleasePlan.table`) are followed by
+    GROUPING() of all keys (`exact` with keys only, which has the margins too), the units in the
+    cell, and per measure the fields of `policies.protection.Part`, its largest unit totals last.
+    `rows` is the most there can be.
     """
 
     sql: str
@@ -219,8 +220,11 @@ class _Writer:
 
     def tabular(self, plan: ReleasePlan) -> Statement:
         """First per unit, then per cell: rules look at how units share a cell."""
-        keys = [self.key(axis) for axis in plan.axes]  # plain columns, without parameters
-        margins = plan.terms.method is Method.EXACT and bool(keys)
+        margins = plan.terms.method is Method.EXACT
+        # `exact` is asked for its whole table, whatever is shown of it.
+        axes = plan.table if margins else plan.axes
+        keys = [self.key(axis) for axis in axes]  # plain columns, without parameters
+        margins = margins and bool(keys)
         most = largest_needed(plan.terms)
         places = range(len(plan.mechanisms))
         inner = [*keys, 'count(*) AS "rows"']
@@ -237,6 +241,7 @@ class _Writer:
                 f'coalesce(sum("key_{place}") % {KEYS}, 0)',
                 f'count(CASE WHEN "counted_{place}" < "rows" THEN 1 END)',
                 f'coalesce(sum(abs("value_{place}")), 0)',
+                f'coalesce(sum("counted_{place}"), 0)',
                 *(
                     f'coalesce(max(abs("value_{place}"), {most})[{rank}], 0)'
                     for rank in range(1, most + 1)
@@ -254,7 +259,7 @@ class _Writer:
             sql += f" GROUP BY {', '.join([*keys, UNIT])})"
         if keys:
             sql += " GROUP BY " + ", ".join([*keys, *(['"level"'] if margins else [])])
-        most_rows = prod(len(axis) + 1 for axis in plan.axes) if margins else plan.cells
+        most_rows = prod(len(axis) + 1 for axis in axes) if margins else plan.cells
         return Statement(sql, tuple(self.parameters), most_rows)
 
     def part(self, place: int, mechanism: Mechanism, *, keyed: bool) -> list[str]:

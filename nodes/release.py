@@ -156,9 +156,10 @@ def _protected(plan: ReleasePlan, cells: Cells) -> Released:
 
 def _true_cells(plan: ReleasePlan, cells: Cells) -> dict[Coordinates, TrueCell]:
     """The engine's rows as `nodes.compile.Statement` describes them; raises RUN_FAILED."""
-    axes, most = plan.axes, largest_needed(plan.terms)
-    margins = plan.terms.method is Method.EXACT and bool(axes)
-    width = 5 + most
+    exact = plan.terms.method is Method.EXACT
+    axes, most = plan.table if exact else plan.axes, largest_needed(plan.terms)
+    margins = exact and bool(axes)
+    width = 6 + most
     found: dict[Coordinates, TrueCell] = {}
     for row in cells:
         numbers = [number for number in row[len(axes) :] if type(number) is int]
@@ -171,13 +172,18 @@ def _true_cells(plan: ReleasePlan, cells: Cells) -> dict[Coordinates, TrueCell]:
             TOTAL if level >> (len(axes) - 1 - place) & 1 else _index(axis, key)
             for place, (axis, key) in enumerate(zip(axes, row, strict=False))
         )
-        if cell in found:
+        outside = any(
+            place != TOTAL and place not in through
+            for place, through in zip(cell, plan.passing, strict=exact)
+        )
+        if cell in found or outside:
             raise error("RUN_FAILED")
         parts = (numbers[first : first + width] for first in range(1, len(numbers), width))
         found[cell] = TrueCell(
             numbers[0],
             tuple(
-                Part(part[0], part[1], part[2], part[3], part[4], tuple(part[5:])) for part in parts
+                Part(part[0], part[1], part[2], part[3], part[4], part[5], tuple(part[6:]))
+                for part in parts
             ),
         )
     return found

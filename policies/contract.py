@@ -144,7 +144,8 @@ class Disclosure:
 
     `rows_per_unit` is 0 where all rows count (`cell_key` and `exact`, which charge no budget).
     `minimum_units`, `dominance`, `p_percent` (0: no such rule) and `cell_key` belong to these two,
-    `rounding` (the base, 1 for none) and `exact_for` (organisations) to `exact` alone.
+    `rounding` (the base, 1 for none), `exact_for` (organisations) and `exact_by` (the columns of
+    the one table that all questions are margins of) to `exact` alone.
 
     `rows_per_unit`: how many rows of one protected unit count; `units_span`: in how many
     departments one unit can appear; `recipient` and `overall` are the budgets per recipient
@@ -167,6 +168,7 @@ class Disclosure:
     rounding: int = 1
     cell_key: CellKey | None = None
     exact_for: frozenset[str] = frozenset()
+    exact_by: tuple[str, ...] = ()
 
     @property
     def tabular(self) -> bool:

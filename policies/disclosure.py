@@ -35,6 +35,8 @@ from policies.canonical import canonical_measure
 from policies.cell_key import PerturbationTable, perturbation_table
 from policies.contract import Contract, Disclosure, Method, Noise, Value
 from policies.keys import is_open, values_of
+from policies.passing import passing
+from policies.place import listed
 from policies.quantiles import Layout, layout_of
 from policies.question import (
     ColumnOf,
@@ -50,6 +52,8 @@ from policies.question import (
 from policies.selection import VALUES_PER_UNIT, room, threshold
 
 MINIMUM_EPSILON = 0.01
+SECONDS_PER_CELL = 0.001
+"""Of one exact table, on a busy machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +151,8 @@ class ReleasePlan:
     """Everything about a release that does not depend on data.
 
     `open`: one axis still waits for the values that `selection` will find.
+    `table` is what `exact` looks at: the contract's one table, of which the answer is a margin;
+    `passing` are the places of each of its axes that the filter lets through by its own words.
     """
 
     question: Question
@@ -158,6 +164,8 @@ class ReleasePlan:
     terms: Disclosure
     selection: Selection | None = None
     open: bool = False
+    table: tuple[Axis, ...] = ()
+    passing: tuple[tuple[int, ...], ...] = ()
 
     @property
     def cells(self) -> int:
@@ -173,6 +181,22 @@ class ReleasePlan:
     def plain(self) -> tuple[Mechanism, ...]:
         """Those with one number per cell, which is all but histograms."""
         return tuple(mechanism for mechanism in self.mechanisms if mechanism.layout is None)
+
+    @property
+    def seconds(self) -> float:
+        """What the release step may take, whatever is in the table; a function of its shape.
+
+        `exact` weighs every cell and margin of the contract's table, once for who is there and once
+        for each measure of a column: `release_exact_1000` of the bench measures it.
+        """
+        if self.terms.method is not Method.EXACT:
+            return 0.0
+        cells = math.prod(len(axis) + 1 for axis in self.table)
+        of_columns = sum(
+            isinstance(each.measure, Sum | Count) and each.measure.of is not None
+            for each in self.mechanisms
+        )
+        return SECONDS_PER_CELL * cells * (1 + of_columns)
 
     def closed(self, values: tuple[str, ...]) -> ReleasePlan:
         """The plan once selection has found the values of its open axis."""
@@ -258,7 +282,13 @@ def plan_release(
                 hint="Group by a column with a declared domain.",
             )
         mechanisms = tuple(_tabular(measure, contract) for measure in question.measures)
-        return ReleasePlan(question, axes, mechanisms, 0, 0.0, 0.0, terms)
+        table = _table(question, contract) if terms.method is Method.EXACT else ()
+        through = tuple(
+            passing(question.where, contract.by_name[axis.key.column]) for axis in table
+        )
+        return ReleasePlan(
+            question, axes, mechanisms, 0, 0.0, 0.0, terms, table=table, passing=through
+        )
     delta = terms.recipient.delta
     rho = question_rho(epsilon, terms.recipient.converting, terms.noise)
     cost = charge(rho)
@@ -308,6 +338,26 @@ def _selection(contract: Contract, axes: tuple[Axis, ...], share: float, cost: i
 def _scale(sensitivity: float, share: float, noise: Noise) -> float:
     """The noise's parameter, for a share of epsilon (Laplace) or rho (Gaussian)."""
     return sensitivity / (share if noise is Noise.LAPLACE else math.sqrt(2 * share))
+
+
+def _table(question: Question, contract: Contract) -> tuple[Axis, ...]:
+    """The axes of the contract's one table; raises INVALID_QUESTION for a key outside it.
+
+    Tables by other columns would be other sums of the same rows: two of them can be harmless each
+    and give a person away together.
+    """
+    columns = contract.disclosure.exact_by
+    for key in question.group_by:
+        if key.column not in columns:
+            raise error(
+                "INVALID_QUESTION",
+                f"Contract {contract.id} has no exact numbers by {key.column}.",
+                hint=f"Group by {listed(columns)}." if columns else "Ask for totals.",
+            )
+    return tuple(
+        Axis(Whole(name), contract.by_name[name].domain, contract.by_name[name].nullable)
+        for name in columns
+    )
 
 
 def _tabular(measure: Measure, contract: Contract) -> Mechanism:

@@ -95,7 +95,7 @@ def read_terms(
         column = columns.get(unit or "")
         if method in (Method.CELL_KEY, Method.EXACT):
             span = term(_SPAN).integer(1, MAXIMUM_SPAN) or 1
-            disclosure = read_thresholds(term, Method(method), column, span)
+            disclosure = read_thresholds(term, Method(method), column, span, columns)
             if method == Method.EXACT and cells is not None and cells > EXACT_CELLS:
                 term(_CELLS).wrong(f"must be at most {EXACT_CELLS} where method is exact.")
         else:
