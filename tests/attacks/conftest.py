@@ -1,0 +1,49 @@
+"""The three worlds, started once for all attacks."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+import landbridge.testing
+from tests.attacks.worlds import PEOPLE, World, lay
+
+Worlds = tuple[World, World, World]
+
+
+@pytest.fixture(scope="session")
+def worlds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worlds]:
+    """D, D' and D'': six processes, with temporary files of their own to look into."""
+    folder = tmp_path_factory.mktemp("attacks")
+    (folder / "tmp").mkdir()
+    with ExitStack() as ends, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(folder / "tmp"))
+
+        def start(name: str) -> World:
+            running = landbridge.testing.federation(
+                lay(folder, name), state=folder / f"{name}-state"
+            )
+            return World(name, ends.enter_context(running))
+
+        with ThreadPoolExecutor(len(PEOPLE)) as pool:
+            rare, mild, gone = pool.map(start, PEOPLE)
+        for world in (rare, mild, gone):
+            ends.callback(world.close)
+        yield rare, mild, gone
+
+
+@pytest.fixture(scope="session")
+def rare(worlds: Worlds) -> World:
+    """World D alone."""
+    return worlds[0]
+
+
+@pytest.fixture(scope="session")
+def temporary() -> Path:
+    """Where temporary files lie by default."""
+    return Path(tempfile.gettempdir())
