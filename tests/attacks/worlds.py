@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ from google.rpc import status_pb2  # type: ignore[import-untyped]
 from landbridge.answers import Answer, Reply
 from landbridge.evidence.entry import Entry
 from landbridge.evidence.receipt import verify_receipt
+from landbridge.federation.process import ServerProcess, spawn
 from landbridge.federation.running import Federation
 from landbridge.transport import CHANNEL_OPTIONS
 from landbridge.v1 import evidence_pb2, gateway_pb2, gateway_pb2_grpc, problem_pb2
@@ -174,17 +176,39 @@ class World:
 
     name: str
     running: Federation
+    address: str = ""
+    vkey: str = ""
     _tokens: dict[tuple[object, ...], str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.address = self.address or self.running.address
+        self.vkey = self.vkey or (self.running.log() / "vkey").read_text().strip()
         self._channel = self.channel()
         self.stub = gateway_pb2_grpc.GatewayStub(self._channel)
-        self.vkey = (self.running.log() / "vkey").read_text().strip()
 
-    def channel(self, address: str = "") -> grpc.Channel:
-        """A connection of its own to the gateway, or to another server with its certificate."""
+    def channel(self) -> grpc.Channel:
+        """A connection to the gateway."""
         credentials = grpc.ssl_channel_credentials(self.running.ca.read_bytes())
-        return grpc.secure_channel(address or self.running.address, credentials, CHANNEL_OPTIONS)
+        return grpc.secure_channel(self.address, credentials, CHANNEL_OPTIONS)
+
+    def second_gateway(self, folder: Path) -> tuple[World, ServerProcess]:
+        """Another gateway process before the same node: an own log, the same certificate."""
+        first = self.running.state / "gateway"
+        settings = (first / "gateway.toml").read_text()
+        path = folder / "gateway.toml"
+        path.write_text(settings.replace(f'state = "{first}"', f'state = "{folder / "state"}"'))
+        process = spawn("second gateway", "gateway", path)
+        process.await_ready()
+        address = f"127.0.0.1:{process.port}"
+        return World(self.name, self.running, address, process.log_key), process
+
+    def await_node(self) -> None:
+        """Returns when the gateway reaches its node again."""
+        for _ in range(100):
+            if self.ask("SELECT count(*) FROM people", "waiting").code == "OK":
+                return
+            time.sleep(0.1)
+        raise AssertionError("the restarted node is not found again")
 
     def token(self, organisation: str = "university", **changes: Any) -> str:
         """A caller's token; each kind is issued once."""
