@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
 import landbridge.testing
-from tests.attacks.worlds import PEOPLE, World, lay
+from tests.attacks.worlds import PEOPLE, World, lay, temporary
 
 Worlds = tuple[World, World, World]
 
@@ -21,8 +19,7 @@ def worlds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worlds]:
     """D, D' and D'': six processes, with temporary files of their own to look into."""
     folder = tmp_path_factory.mktemp("attacks")
     (folder / "tmp").mkdir()
-    with ExitStack() as ends, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TMPDIR", str(folder / "tmp"))
+    with ExitStack() as ends:
 
         def start(name: str) -> World:
             running = landbridge.testing.federation(
@@ -30,7 +27,7 @@ def worlds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worlds]:
             )
             return World(name, ends.enter_context(running))
 
-        with ThreadPoolExecutor(len(PEOPLE)) as pool:
+        with temporary(folder / "tmp"), ThreadPoolExecutor(len(PEOPLE)) as pool:
             rare, mild, gone = pool.map(start, PEOPLE)
         for world in (rare, mild, gone):
             ends.callback(world.close)
@@ -41,9 +38,3 @@ def worlds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worlds]:
 def rare(worlds: Worlds) -> World:
     """World D alone."""
     return worlds[0]
-
-
-@pytest.fixture(scope="session")
-def temporary() -> Path:
-    """Where temporary files lie by default."""
-    return Path(tempfile.gettempdir())

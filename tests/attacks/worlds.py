@@ -12,12 +12,14 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 import grpc
+import pytest
 from google.protobuf.message import Message
 from google.rpc import status_pb2  # type: ignore[import-untyped]
 
@@ -202,8 +204,14 @@ class World:
         address = f"127.0.0.1:{process.port}"
         return World(self.name, self.running, address, process.log_key), process
 
+    def restart_node(self) -> None:
+        """Ends the node in order and starts it again; returns when the gateway reaches it."""
+        with temporary(self.running.state.parent / "tmp"):
+            self.running.restart("north")
+        self.await_node()
+
     def await_node(self) -> None:
-        """Returns when the gateway reaches its node again."""
+        """Returns when this gateway reaches the node again."""
         for _ in range(100):
             if self.ask("SELECT count(*) FROM people", "waiting").code == "OK":
                 return
@@ -302,6 +310,14 @@ class World:
     def close(self) -> None:
         """Ends the connection, not the federation."""
         self._channel.close()
+
+
+@contextmanager
+def temporary(folder: Path) -> Iterator[None]:
+    """Processes that start in this block keep temporary files in that folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(folder))
+        yield
 
 
 def problem_of(call: grpc.Call) -> problem_pb2.Problem:
