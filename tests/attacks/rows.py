@@ -177,6 +177,8 @@ ROWS: dict[int, Row] = {
     82: Row("wire capture"),
     83: Row("handler bisection", (
         "attacks/test_handlers.py::test_a_threshold_is_the_owners_and_never_the_callers",
+        "attacks/test_handlers.py::test_a_listed_threshold_cannot_be_halved",
+        "policies/test_handler.py::test_only_the_subject_is_free",
         "attacks/test_handlers.py::"
         "test_subjects_run_out_for_an_organisation_and_not_for_a_caller",
     )),
@@ -271,7 +273,6 @@ WAITS: dict[int, str] = {
     78: "linked joins: there is no private join",
     79: "linked joins: there are no pseudonyms",
     82: "linked joins: nothing crosses between departments yet",
-    83: "handlers: nothing stops an owner from writing a handler with a threshold to move",
     92: "identity: tokens are bearer tokens and not bound to a certificate; no jti is remembered",
     93: "identity: keys come from a file; there is no fetch of a JWKS to bound",
     99: "floods: rapid resets, ping floods, one byte a second, the honest caller's latency",

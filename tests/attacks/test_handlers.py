@@ -33,6 +33,23 @@ def test_a_threshold_is_the_owners_and_never_the_callers(worlds: Worlds) -> None
         assert codes == ({"NOBODY"} if world.name == "gone" else {"HIGH"})
 
 
+def test_a_listed_threshold_cannot_be_halved(worlds: Worlds) -> None:
+    """Row 83: an argument beside the subject takes its listed values and none between them."""
+    for world in worlds:
+        refusals = set()
+        for turn in range(20):
+            token = world.token("halving", caller=f"person{turn % 10}")
+            moved = world.call(
+                "north.income_over", token=token, person_id=TARGET[0], threshold=INCOME + turn
+            )
+            assert moved.reason == "INVALID_ARGUMENT"
+            refusals.add(moved.refusal)
+        assert len(refusals) == 1
+        for threshold in (40_000, 100_000):
+            seen = world.call("north.income_over", person_id=TARGET[0], threshold=threshold)
+            assert seen.code == "OK"
+
+
 def test_subjects_run_out_for_an_organisation_and_not_for_a_caller(worlds: Worlds) -> None:
     """Row 83: a scraper's colleagues share the quota; it is counted before any data is read.
 

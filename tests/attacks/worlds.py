@@ -74,6 +74,9 @@ SELECT CASE WHEN income IS NULL THEN 'UNKNOWN' WHEN income < 40000 THEN 'LOW'
     WHEN income < 100000 THEN 'MIDDLE' ELSE 'HIGH' END
 FROM people WHERE {subject} = ${subject}
 """
+OVER = BAND.replace("{{{subject}: {kind}}}", "{{{subject}: {kind}, threshold: [40000, 100000]}}")
+OVER = OVER.replace("income < 40000", "income < $threshold")
+"""The same with an argument beside the subject, whose values the owner lists."""
 
 
 def lay(folder: Path, world: str) -> Path:
@@ -101,6 +104,9 @@ def lay(folder: Path, world: str) -> Path:
         (north / "handlers" / f"{name}.sql").write_text(
             BAND.format(name=name, subject=subject, kind=kind, purpose=PURPOSE)
         )
+    (north / "handlers" / "income_over.sql").write_text(
+        OVER.format(name="income_over", subject="person_id", kind="integer", purpose=PURPOSE)
+    )
     people.write(PEOPLE[world], north / "data" / "people.csv")
     lines = [",".join(map(str, row)) for row in visits(world)]
     (north / "data" / "visits.csv").write_text("\n".join(["person_id,district,day,cost", *lines]))
