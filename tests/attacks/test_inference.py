@@ -102,7 +102,7 @@ def test_every_answer_lies_on_one_grid(rare: World) -> None:
 
 
 def reconstructed(rows: list[Row], rare: World | None, questions: int) -> tuple[float, float]:
-    """Which share of people is named right who have the flu or not, by least squares, and the best blind guess.
+    """Of which share of people least squares tells rightly if they have the flu; the blind guess.
 
     Each question is an interval of ages, grouped by district and sex: one charge buys eight
     subsets, and few people share all three. Without a world the counts are exact.
