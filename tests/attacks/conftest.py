@@ -27,7 +27,7 @@ def worlds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worlds]:
             )
             return World(name, ends.enter_context(running))
 
-        with temporary(folder / "tmp"), ThreadPoolExecutor(len(PEOPLE)) as pool:
+        with temporary(folder / "tmp"), ThreadPoolExecutor(2) as pool:
             rare, mild, gone = pool.map(start, PEOPLE)
         for world in (rare, mild, gone):
             ends.callback(world.close)

@@ -6,12 +6,16 @@ there ends alike in each world, with one constant sentence, and stays charged.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
+import sys
+import termios
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pytest
 
@@ -28,6 +32,7 @@ RARE = "SELECT count(*) FROM people WHERE age=93 AND diagnosis='X1'"
 @contextmanager
 def stopped(world: World) -> Iterator[list[int]]:
     """No idle worker of the engine does anything in this block: who takes one waits for it."""
+    _settle(world)
     pids = world.signal_workers(signal.SIGSTOP)
     assert pids
     try:
@@ -76,18 +81,22 @@ def test_a_run_that_fails_says_the_same_of_all_data_and_stays_charged(
 ) -> None:
     """E: one sentence, one charge, and the next question is answered; in every world."""
     organisation = end.replace(" ", "_")
-    seen: list[Seen] = []
-    for world in worlds:
+
+    def failed(world: World) -> Seen:
         with stopped(world) as pids, ThreadPoolExecutor(1) as pool:
             late = end == "killed by the clock"
-            asked = pool.submit(world.ask, RARE, organisation, seconds=2.5 if late else 30)
+            asked = pool.submit(world.ask, RARE, organisation, seconds=5 if late else 60)
             if not late:
-                time.sleep(0.5)  # until the question is with the worker
+                _until(lambda: any(map(_holds_a_question, pids)))
                 for pid in pids:
                     os.kill(pid, signal.SIGKILL)
-            seen.append(asked.result())
+            said = asked.result()
         budget = world.ask("SELECT count(*) FROM people", organisation).answer.cost.budgets[0]
         assert budget.spent_epsilon > 1.3  # two questions of epsilon 1, not one
+        return said
+
+    with ThreadPoolExecutor(len(worlds)) as pool:
+        seen = list(pool.map(failed, worlds))
     assert len({each.refusal for each in seen}) == 1
     assert seen[0].reason == ("DEADLINE" if end == "killed by the clock" else "RUN_FAILED")
     assert {each.entry.outcome for each in seen} <= {"failed", "refused"}
@@ -96,14 +105,16 @@ def test_a_run_that_fails_says_the_same_of_all_data_and_stays_charged(
 def test_a_slow_caller_does_not_starve_a_fast_one(rare: World) -> None:
     """Row 100: eight questions that never end hold every worker; a ninth caller is answered."""
     _both_workers(rare)
+    _settle(rare)
     pids = rare.signal_workers(signal.SIGSTOP)
     assert len(pids) == 2
     with ThreadPoolExecutor(9) as pool:
         slow = [
-            pool.submit(rare.ask, f"{RARE} AND age <> {1_000 + turn}", "slow", seconds=3)
+            pool.submit(rare.ask, f"{RARE} AND age <> {1_000 + turn}", "slow", seconds=5)
             for turn in range(8)
         ]
-        fast = pool.submit(rare.ask, RARE, "fast", seconds=20)
+        _until(lambda: all(map(_holds_a_question, pids)))
+        fast = pool.submit(rare.ask, RARE, "fast", seconds=60)
         assert fast.result().code == "OK"
         ends = [each.result().reason for each in slow]
     assert ends.count("DEADLINE") >= 2
@@ -123,9 +134,48 @@ def _both_workers(world: World) -> None:
         assert waiting.result().code == "OK"
 
 
+def _settle(world: World) -> None:
+    """Returns when no worker is starting, running or about to be replaced.
+
+    One that waits for work sleeps before an empty pipe; ten looks in a row have to find all so.
+    """
+    calm: list[int] = []
+
+    def look() -> bool:
+        pids = world.workers()
+        idle = all(_sleeps(pid) and not _holds_a_question(pid) for pid in pids)
+        if not pids or not idle or pids != calm[-len(pids) :]:
+            calm.clear()
+        calm.extend(pids)
+        return bool(pids) and len(calm) > 10 * len(pids)
+
+    _until(look)
+
+
+def _sleeps(pid: int) -> bool:
+    """Whether every thread of the process waits for something (proc(5), the field state)."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        stats = [task / "stat" for task in Path(f"/proc/{pid}/task").iterdir()]
+        return all(each.read_text().rpartition(")")[2].split()[0] == "S" for each in stats)
+    return False
+
+
+def _holds_a_question(pid: int) -> bool:
+    """Whether bytes wait in the pipe to that worker, which is stopped and reads none of them."""
+    try:
+        descriptor = os.open(f"/proc/{pid}/fd/0", os.O_RDONLY | os.O_NONBLOCK)
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    try:
+        waiting = fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4))
+    finally:
+        os.close(descriptor)
+    return int.from_bytes(waiting, sys.byteorder) > 0
+
+
 def _until(so: Callable[[], bool]) -> None:
-    for _ in range(200):
+    for _ in range(1_000):
         if so():
             return
-        time.sleep(0.05)
+        time.sleep(0.03)
     raise AssertionError("it does not come")
