@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from gateway.catalogue import Catalogue, HandlerOffer, Served
-from gateway.presentation import Key, Presentation, Reading, conditions_size
-from gateway.scalar import size
+from gateway.presentation import Key, Presentation, Reading, compared_of, conditions_size
+from gateway.scalar import quantiles_of, size
 from gateway.sql import read
 from landbridge.edge.record import Draft
 from landbridge.errors import error
@@ -21,6 +21,7 @@ from policies.contract import Contract
 from policies.disclosure import ReleasePlan, plan_release
 from policies.joined import joined, level_in
 from policies.purpose import require_allowed, require_stated
+from policies.quantiles import layout_of
 from policies.question import Question
 from policies.review import Usage, review
 
@@ -79,7 +80,7 @@ class Planning:
         draft.note(resource=contract.id, members=list(served.departments))
         require_allowed(purpose, contract.purposes)
         usage = review(reading.question, contract, caller.clearance)
-        _require_presentable(reading, usage.cells)
+        _require_presentable(reading, contract, usage.cells)
         words = masked(reading.question, contract, partial(draft.recorder.digest, "literal"))
         draft.note(
             question=words, question_hash=draft.recorder.digest("question", text(reading.question))
@@ -197,11 +198,16 @@ def _state(purpose: str, caller: Caller, draft: Draft) -> None:
     draft.note(purpose=purpose)
 
 
-def _require_presentable(reading: Reading, cells: int) -> None:
+def _require_presentable(reading: Reading, contract: Contract, cells: int) -> None:
     """Arithmetic on released numbers runs in this process, so it is bounded before anybody asks."""
     shown = reading.presentation
     scalars = [output.source for output in shown.outputs if not isinstance(output.source, Key)]
+    compared = compared_of(shown.having)
     steps = sum(map(size, scalars)) + conditions_size(shown.having)
+    question = reading.question
+    for scalar in (*scalars, *compared):
+        for quantile in quantiles_of(scalar):
+            steps += layout_of(quantile.measure, question, contract, cells).bins
     if len(shown.outputs) > MAXIMUM_OUTPUTS or cells * steps > MAXIMUM_STEPS:
         raise error(
             "TOO_MANY_CELLS",

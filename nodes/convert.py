@@ -29,6 +29,7 @@ from policies.question import (
     Count,
     Expression,
     GroupKey,
+    Histogram,
     IsNull,
     Measure,
     Membership,
@@ -167,6 +168,8 @@ def _measure(message: question_pb2.Measure) -> Measure:
             return Count(None if of is None else _expression(of))
         case "sum":
             return Sum(_expression(message.sum.of))
+        case "histogram":
+            return Histogram(_expression(message.histogram.of))
         case "units":
             return Units()
         case _:

@@ -27,6 +27,7 @@ from policies.question import (
     Count,
     Expression,
     GroupKey,
+    Histogram,
     IsNull,
     Measure,
     Membership,
@@ -182,6 +183,8 @@ def _measure_text(measure: Measure, mask: Mask | None = None) -> str:
             return f"count({expression_text(of, mask, set(columns_of(of)))})"
         case Sum(of):
             return f"sum({expression_text(of, mask, set(columns_of(of)))})"
+        case Histogram(of):
+            return f"histogram({expression_text(of, mask, set(columns_of(of)))})"
         case Units():
             return "count(DISTINCT unit)"
         case _:
@@ -235,6 +238,8 @@ def canonical_measure(measure: Measure, contract: Contract) -> Measure:
             return Count() if present == _PRESENT else Count(present)
         case Sum(of):
             return Sum(canonical_expression(of, contract))
+        case Histogram(of):
+            return Histogram(canonical_expression(of, contract))
         case _:
             assert_never(measure)
 

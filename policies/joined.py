@@ -81,10 +81,14 @@ def column_in(part: Contract, name: str) -> str:
 
 
 def _renamed(part: Contract, column: Column) -> Column | None:
-    """The column under its joined name, in which a value may repeat; None for the unit."""
+    """The column under its joined name, in which a value may repeat; None for the unit.
+
+    Found values stay with their own table: each part's ledger would have to keep a share of its
+    delta for a selection over the join.
+    """
     if column.name == part.unit:
         return None
-    return replace(column, name=column_in(part, column.name), unique=False)
+    return replace(column, name=column_in(part, column.name), unique=False, discovered=False)
 
 
 def _require_joinable(parts: Sequence[Contract]) -> None:
@@ -151,7 +155,11 @@ def _terms(each: Sequence[Disclosure]) -> Disclosure:
 def _tighter(each: Iterable[Allowance]) -> Allowance:
     """No larger than any in epsilon and in delta, so that what fits it fits them all."""
     known = tuple(each)
-    return Allowance(min(a.epsilon for a in known), min(a.delta for a in known))
+    return Allowance(
+        min(allowance.epsilon for allowance in known),
+        min(allowance.delta for allowance in known),
+        selecting=any(allowance.selecting for allowance in known),
+    )
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -192,7 +192,9 @@ class StatementReader:
 _WORDS: dict[type[exp.Expr], str] = {
     exp.Count: "count", exp.Sum: "sum", exp.Avg: "avg", exp.Stddev: "stddev",
     exp.StddevSamp: "stddev", exp.Variance: "variance", exp.Corr: "corr",
-    exp.RegrSlope: "slope", exp.RegrIntercept: "intercept",
+    exp.RegrSlope: "slope", exp.RegrIntercept: "intercept", exp.Median: "median",
+    exp.Quantile: "quantile", exp.PercentileCont: "quantile", exp.PercentileDisc: "quantile",
+    exp.Min: "min", exp.Max: "max",
 }  # fmt: skip
 
 

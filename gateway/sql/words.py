@@ -30,9 +30,13 @@ MAXIMUM_JOINS = MAXIMUM_PARTS - 1
 FUNCTIONS = frozenset(
     {
         "count", "sum", "avg", "stddev", "stddev_samp", "variance", "var_samp", "corr",
-        "regr_slope", "regr_intercept", "date_trunc", "width_bucket",
+        "regr_slope", "regr_intercept", "date_trunc", "width_bucket", "median", "quantile",
+        "quantile_cont", "quantile_disc", "min", "max",
     }
 )  # fmt: skip
+
+_TAKES = {"quantile": 2, "quantile_cont": 2, "quantile_disc": 2}
+"""Arguments at the most, where the parser drops what is too much without a word."""
 
 _NAMES = frozenset({TokenType.VAR, TokenType.IDENTIFIER, TokenType.FIRST})
 _MOMENTS = frozenset(
@@ -115,6 +119,7 @@ class _Words:
     def __init__(self, text: str, names: Container[str]) -> None:
         self._text = text
         self._names = names
+        self._open: list[tuple[str, int]] = []  # of every open bracket: what is called, and commas
         self._depth = self._junctions = self._operators = self._prefixes = self._cases = 0
         self._joins = 0
         self._usings: set[int | None] = set()
@@ -135,6 +140,7 @@ class _Words:
                 )
             if before is not None:
                 self._neighbours(before, word)
+            self._arguments(word, before)
             self._count(word, before)
             if kind in _CLAUSES and not self._depth and kind is not TokenType.ALIAS:
                 self._clause = kind
@@ -194,6 +200,20 @@ class _Words:
             )
         if earlier is TokenType.SEMICOLON and kind is not TokenType.SEMICOLON:
             raise self._refusal(word, "Only one statement is accepted.", _HINT)
+
+    def _arguments(self, word: Token, before: Token | None) -> None:
+        kind = word.token_type
+        if kind is TokenType.L_PAREN:
+            self._open.append(("" if before is None else before.text.lower(), 1))
+        elif kind is TokenType.R_PAREN and self._open:
+            self._open.pop()
+        elif kind is TokenType.COMMA and self._open:
+            called, many = self._open.pop()
+            if many == _TAKES.get(called, MAXIMUM_WORDS):
+                raise self._refusal(
+                    word, f"{called} takes {many} arguments.", f"Write {called}(x, 0.9)."
+                )
+            self._open.append((called, many + 1))
 
     def _count(self, word: Token, before: Token | None) -> None:
         kind = word.token_type

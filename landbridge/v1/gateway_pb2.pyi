@@ -332,6 +332,7 @@ class ExplainResponse(_message.Message):
     contract: _builtins.str
     """Several, joined on their protected unit, as "people JOIN visits"."""
     cells: _builtins.int
+    """0: not known beforehand."""
     epsilon: _builtins.float
     delta: _builtins.float
     question: _builtins.str
@@ -617,7 +618,7 @@ class DirectoryColumn(_message.Message):
     level: _builtins.str
     description: _builtins.str
     grouping: _builtins.bool
-    """The column has a declared domain, so that it can be grouped by."""
+    """The column can be grouped by: it has a declared domain, or its values are found in the data."""
     def __init__(
         self,
         *,

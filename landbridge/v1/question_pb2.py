@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1clandbridge/v1/question.proto\x12\rlandbridge.v1\"\xaa\x01\n\x08Question\x12\x10\n\x08\x63ontract\x18\x01 \x01(\t\x12)\n\x08group_by\x18\x02 \x03(\x0b\x32\x17.landbridge.v1.GroupKey\x12\'\n\x05where\x18\x03 \x01(\x0b\x32\x18.landbridge.v1.Predicate\x12(\n\x08measures\x18\x04 \x03(\x0b\x32\x16.landbridge.v1.Measure\x12\x0e\n\x06joined\x18\x05 \x03(\t\"~\n\x08GroupKey\x12\x10\n\x06\x63olumn\x18\x01 \x01(\tH\x00\x12/\n\ntruncation\x18\x02 \x01(\x0b\x32\x19.landbridge.v1.TruncationH\x00\x12\'\n\x06\x62ucket\x18\x03 \x01(\x0b\x32\x15.landbridge.v1.BucketH\x00\x42\x06\n\x04kind\"\xb6\x01\n\nTruncation\x12\x0e\n\x06\x63olumn\x18\x01 \x01(\t\x12,\n\x04unit\x18\x02 \x01(\x0e\x32\x1e.landbridge.v1.Truncation.Unit\"j\n\x04Unit\x12\x14\n\x10UNIT_UNSPECIFIED\x10\x00\x12\x0c\n\x08UNIT_DAY\x10\x01\x12\r\n\tUNIT_WEEK\x10\x02\x12\x0e\n\nUNIT_MONTH\x10\x03\x12\x10\n\x0cUNIT_QUARTER\x10\x04\x12\r\n\tUNIT_YEAR\x10\x05\"B\n\x06\x42ucket\x12\x0e\n\x06\x63olumn\x18\x01 \x01(\t\x12\x0b\n\x03low\x18\x02 \x01(\x01\x12\x0c\n\x04high\x18\x03 \x01(\x01\x12\r\n\x05\x63ount\x18\x04 \x01(\r\"\x82\x01\n\x07Measure\x12%\n\x05\x63ount\x18\x01 \x01(\x0b\x32\x14.landbridge.v1.CountH\x00\x12!\n\x03sum\x18\x02 \x01(\x0b\x32\x12.landbridge.v1.SumH\x00\x12%\n\x05units\x18\x03 \x01(\x0b\x32\x14.landbridge.v1.UnitsH\x00\x42\x06\n\x04kind\".\n\x05\x43ount\x12%\n\x02of\x18\x01 \x01(\x0b\x32\x19.landbridge.v1.Expression\",\n\x03Sum\x12%\n\x02of\x18\x01 \x01(\x0b\x32\x19.landbridge.v1.Expression\"\x07\n\x05Units\"\xa7\x01\n\nExpression\x12\x10\n\x06\x63olumn\x18\x01 \x01(\tH\x00\x12)\n\x07literal\x18\x02 \x01(\x0b\x32\x16.landbridge.v1.LiteralH\x00\x12/\n\narithmetic\x18\x03 \x01(\x0b\x32\x19.landbridge.v1.ArithmeticH\x00\x12#\n\x04\x63\x61se\x18\x04 \x01(\x0b\x32\x13.landbridge.v1.CaseH\x00\x42\x06\n\x04kind\"\x85\x01\n\x04\x43\x61se\x12&\n\x04when\x18\x01 \x01(\x0b\x32\x18.landbridge.v1.Predicate\x12\'\n\x04then\x18\x02 \x01(\x0b\x32\x19.landbridge.v1.Expression\x12,\n\totherwise\x18\x03 \x01(\x0b\x32\x19.landbridge.v1.Expression\"\xfb\x01\n\nArithmetic\x12\x34\n\x08operator\x18\x01 \x01(\x0e\x32\".landbridge.v1.Arithmetic.Operator\x12\'\n\x04left\x18\x02 \x01(\x0b\x32\x19.landbridge.v1.Expression\x12(\n\x05right\x18\x03 \x01(\x0b\x32\x19.landbridge.v1.Expression\"d\n\x08Operator\x12\x18\n\x14OPERATOR_UNSPECIFIED\x10\x00\x12\x10\n\x0cOPERATOR_ADD\x10\x01\x12\x15\n\x11OPERATOR_SUBTRACT\x10\x02\x12\x15\n\x11OPERATOR_MULTIPLY\x10\x03\"|\n\x07Literal\x12\x11\n\x07integer\x18\x01 \x01(\x12H\x00\x12\x0e\n\x04real\x18\x02 \x01(\x01H\x00\x12\x0e\n\x04text\x18\x03 \x01(\tH\x00\x12\x11\n\x07\x62oolean\x18\x04 \x01(\x08H\x00\x12\x0e\n\x04\x64\x61te\x18\x05 \x01(\x11H\x00\x12\x13\n\ttimestamp\x18\x06 \x01(\x12H\x00\x42\x06\n\x04kind\"\xaa\x02\n\tPredicate\x12&\n\x03\x61ll\x18\x01 \x01(\x0b\x32\x17.landbridge.v1.JunctionH\x00\x12&\n\x03\x61ny\x18\x02 \x01(\x0b\x32\x17.landbridge.v1.JunctionH\x00\x12\'\n\x03not\x18\x03 \x01(\x0b\x32\x18.landbridge.v1.PredicateH\x00\x12/\n\ncomparison\x18\x04 \x01(\x0b\x32\x19.landbridge.v1.ComparisonH\x00\x12/\n\nmembership\x18\x05 \x01(\x0b\x32\x19.landbridge.v1.MembershipH\x00\x12\x11\n\x07is_null\x18\x06 \x01(\tH\x00\x12\'\n\x06prefix\x18\x07 \x01(\x0b\x32\x15.landbridge.v1.PrefixH\x00\x42\x06\n\x04kind\"0\n\x08Junction\x12$\n\x02of\x18\x01 \x03(\x0b\x32\x18.landbridge.v1.Predicate\"\xb2\x02\n\nComparison\x12\x0e\n\x06\x63olumn\x18\x01 \x01(\t\x12\x34\n\x08operator\x18\x02 \x01(\x0e\x32\".landbridge.v1.Comparison.Operator\x12\'\n\x07literal\x18\x03 \x01(\x0b\x32\x16.landbridge.v1.Literal\"\xb4\x01\n\x08Operator\x12\x18\n\x14OPERATOR_UNSPECIFIED\x10\x00\x12\x12\n\x0eOPERATOR_EQUAL\x10\x01\x12\x16\n\x12OPERATOR_NOT_EQUAL\x10\x02\x12\x11\n\rOPERATOR_LESS\x10\x03\x12\x1a\n\x16OPERATOR_LESS_OR_EQUAL\x10\x04\x12\x14\n\x10OPERATOR_GREATER\x10\x05\x12\x1d\n\x19OPERATOR_GREATER_OR_EQUAL\x10\x06\"F\n\nMembership\x12\x0e\n\x06\x63olumn\x18\x01 \x01(\t\x12(\n\x08literals\x18\x02 \x03(\x0b\x32\x16.landbridge.v1.Literal\"&\n\x06Prefix\x12\x0e\n\x06\x63olumn\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1clandbridge/v1/question.proto\x12\rlandbridge.v1\"\xaa\x01\n\x08Question\x12\x10\n\x08\x63ontract\x18\x01 \x01(\t\x12)\n\x08group_by\x18\x02 \x03(\x0b\x32\x17.landbridge.v1.GroupKey\x12\'\n\x05where\x18\x03 \x01(\x0b\x32\x18.landbridge.v1.Predicate\x12(\n\x08measures\x18\x04 \x03(\x0b\x32\x16.landbridge.v1.Measure\x12\x0e\n\x06joined\x18\x05 \x03(\t\"~\n\x08GroupKey\x12\x10\n\x06\x63olumn\x18\x01 \x01(\tH\x00\x12/\n\ntruncation\x18\x02 \x01(\x0b\x32\x19.landbridge.v1.TruncationH\x00\x12\'\n\x06\x62ucket\x18\x03 \x01(\x0b\x32\x15.landbridge.v1.BucketH\x00\x42\x06\n\x04kind\"\xb6\x01\n\nTruncation\x12\x0e\n\x06\x63olumn\x18\x01 \x01(\t\x12,\n\x04unit\x18\x02 \x01(\x0e\x32\x1e.landbridge.v1.Truncation.Unit\"j\n\x04Unit\x12\x14\n\x10UNIT_UNSPECIFIED\x10\x00\x12\x0c\n\x08UNIT_DAY\x10\x01\x12\r\n\tUNIT_WEEK\x10\x02\x12\x0e\n\nUNIT_MONTH\x10\x03\x12\x10\n\x0cUNIT_QUARTER\x10\x04\x12\r\n\tUNIT_YEAR\x10\x05\"B\n\x06\x42ucket\x12\x0e\n\x06\x63olumn\x18\x01 \x01(\t\x12\x0b\n\x03low\x18\x02 \x01(\x01\x12\x0c\n\x04high\x18\x03 \x01(\x01\x12\r\n\x05\x63ount\x18\x04 \x01(\r\"\xb1\x01\n\x07Measure\x12%\n\x05\x63ount\x18\x01 \x01(\x0b\x32\x14.landbridge.v1.CountH\x00\x12!\n\x03sum\x18\x02 \x01(\x0b\x32\x12.landbridge.v1.SumH\x00\x12%\n\x05units\x18\x03 \x01(\x0b\x32\x14.landbridge.v1.UnitsH\x00\x12-\n\thistogram\x18\x04 \x01(\x0b\x32\x18.landbridge.v1.HistogramH\x00\x42\x06\n\x04kind\".\n\x05\x43ount\x12%\n\x02of\x18\x01 \x01(\x0b\x32\x19.landbridge.v1.Expression\",\n\x03Sum\x12%\n\x02of\x18\x01 \x01(\x0b\x32\x19.landbridge.v1.Expression\"\x07\n\x05Units\"2\n\tHistogram\x12%\n\x02of\x18\x01 \x01(\x0b\x32\x19.landbridge.v1.Expression\"\xa7\x01\n\nExpression\x12\x10\n\x06\x63olumn\x18\x01 \x01(\tH\x00\x12)\n\x07literal\x18\x02 \x01(\x0b\x32\x16.landbridge.v1.LiteralH\x00\x12/\n\narithmetic\x18\x03 \x01(\x0b\x32\x19.landbridge.v1.ArithmeticH\x00\x12#\n\x04\x63\x61se\x18\x04 \x01(\x0b\x32\x13.landbridge.v1.CaseH\x00\x42\x06\n\x04kind\"\x85\x01\n\x04\x43\x61se\x12&\n\x04when\x18\x01 \x01(\x0b\x32\x18.landbridge.v1.Predicate\x12\'\n\x04then\x18\x02 \x01(\x0b\x32\x19.landbridge.v1.Expression\x12,\n\totherwise\x18\x03 \x01(\x0b\x32\x19.landbridge.v1.Expression\"\xfb\x01\n\nArithmetic\x12\x34\n\x08operator\x18\x01 \x01(\x0e\x32\".landbridge.v1.Arithmetic.Operator\x12\'\n\x04left\x18\x02 \x01(\x0b\x32\x19.landbridge.v1.Expression\x12(\n\x05right\x18\x03 \x01(\x0b\x32\x19.landbridge.v1.Expression\"d\n\x08Operator\x12\x18\n\x14OPERATOR_UNSPECIFIED\x10\x00\x12\x10\n\x0cOPERATOR_ADD\x10\x01\x12\x15\n\x11OPERATOR_SUBTRACT\x10\x02\x12\x15\n\x11OPERATOR_MULTIPLY\x10\x03\"|\n\x07Literal\x12\x11\n\x07integer\x18\x01 \x01(\x12H\x00\x12\x0e\n\x04real\x18\x02 \x01(\x01H\x00\x12\x0e\n\x04text\x18\x03 \x01(\tH\x00\x12\x11\n\x07\x62oolean\x18\x04 \x01(\x08H\x00\x12\x0e\n\x04\x64\x61te\x18\x05 \x01(\x11H\x00\x12\x13\n\ttimestamp\x18\x06 \x01(\x12H\x00\x42\x06\n\x04kind\"\xaa\x02\n\tPredicate\x12&\n\x03\x61ll\x18\x01 \x01(\x0b\x32\x17.landbridge.v1.JunctionH\x00\x12&\n\x03\x61ny\x18\x02 \x01(\x0b\x32\x17.landbridge.v1.JunctionH\x00\x12\'\n\x03not\x18\x03 \x01(\x0b\x32\x18.landbridge.v1.PredicateH\x00\x12/\n\ncomparison\x18\x04 \x01(\x0b\x32\x19.landbridge.v1.ComparisonH\x00\x12/\n\nmembership\x18\x05 \x01(\x0b\x32\x19.landbridge.v1.MembershipH\x00\x12\x11\n\x07is_null\x18\x06 \x01(\tH\x00\x12\'\n\x06prefix\x18\x07 \x01(\x0b\x32\x15.landbridge.v1.PrefixH\x00\x42\x06\n\x04kind\"0\n\x08Junction\x12$\n\x02of\x18\x01 \x03(\x0b\x32\x18.landbridge.v1.Predicate\"\xb2\x02\n\nComparison\x12\x0e\n\x06\x63olumn\x18\x01 \x01(\t\x12\x34\n\x08operator\x18\x02 \x01(\x0e\x32\".landbridge.v1.Comparison.Operator\x12\'\n\x07literal\x18\x03 \x01(\x0b\x32\x16.landbridge.v1.Literal\"\xb4\x01\n\x08Operator\x12\x18\n\x14OPERATOR_UNSPECIFIED\x10\x00\x12\x12\n\x0eOPERATOR_EQUAL\x10\x01\x12\x16\n\x12OPERATOR_NOT_EQUAL\x10\x02\x12\x11\n\rOPERATOR_LESS\x10\x03\x12\x1a\n\x16OPERATOR_LESS_OR_EQUAL\x10\x04\x12\x14\n\x10OPERATOR_GREATER\x10\x05\x12\x1d\n\x19OPERATOR_GREATER_OR_EQUAL\x10\x06\"F\n\nMembership\x12\x0e\n\x06\x63olumn\x18\x01 \x01(\t\x12(\n\x08literals\x18\x02 \x03(\x0b\x32\x16.landbridge.v1.Literal\"&\n\x06Prefix\x12\x0e\n\x06\x63olumn\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,33 +42,35 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BUCKET']._serialized_start=533
   _globals['_BUCKET']._serialized_end=599
   _globals['_MEASURE']._serialized_start=602
-  _globals['_MEASURE']._serialized_end=732
-  _globals['_COUNT']._serialized_start=734
-  _globals['_COUNT']._serialized_end=780
-  _globals['_SUM']._serialized_start=782
-  _globals['_SUM']._serialized_end=826
-  _globals['_UNITS']._serialized_start=828
-  _globals['_UNITS']._serialized_end=835
-  _globals['_EXPRESSION']._serialized_start=838
-  _globals['_EXPRESSION']._serialized_end=1005
-  _globals['_CASE']._serialized_start=1008
-  _globals['_CASE']._serialized_end=1141
-  _globals['_ARITHMETIC']._serialized_start=1144
-  _globals['_ARITHMETIC']._serialized_end=1395
-  _globals['_ARITHMETIC_OPERATOR']._serialized_start=1295
-  _globals['_ARITHMETIC_OPERATOR']._serialized_end=1395
-  _globals['_LITERAL']._serialized_start=1397
-  _globals['_LITERAL']._serialized_end=1521
-  _globals['_PREDICATE']._serialized_start=1524
-  _globals['_PREDICATE']._serialized_end=1822
-  _globals['_JUNCTION']._serialized_start=1824
-  _globals['_JUNCTION']._serialized_end=1872
-  _globals['_COMPARISON']._serialized_start=1875
-  _globals['_COMPARISON']._serialized_end=2181
-  _globals['_COMPARISON_OPERATOR']._serialized_start=2001
-  _globals['_COMPARISON_OPERATOR']._serialized_end=2181
-  _globals['_MEMBERSHIP']._serialized_start=2183
-  _globals['_MEMBERSHIP']._serialized_end=2253
-  _globals['_PREFIX']._serialized_start=2255
-  _globals['_PREFIX']._serialized_end=2293
+  _globals['_MEASURE']._serialized_end=779
+  _globals['_COUNT']._serialized_start=781
+  _globals['_COUNT']._serialized_end=827
+  _globals['_SUM']._serialized_start=829
+  _globals['_SUM']._serialized_end=873
+  _globals['_UNITS']._serialized_start=875
+  _globals['_UNITS']._serialized_end=882
+  _globals['_HISTOGRAM']._serialized_start=884
+  _globals['_HISTOGRAM']._serialized_end=934
+  _globals['_EXPRESSION']._serialized_start=937
+  _globals['_EXPRESSION']._serialized_end=1104
+  _globals['_CASE']._serialized_start=1107
+  _globals['_CASE']._serialized_end=1240
+  _globals['_ARITHMETIC']._serialized_start=1243
+  _globals['_ARITHMETIC']._serialized_end=1494
+  _globals['_ARITHMETIC_OPERATOR']._serialized_start=1394
+  _globals['_ARITHMETIC_OPERATOR']._serialized_end=1494
+  _globals['_LITERAL']._serialized_start=1496
+  _globals['_LITERAL']._serialized_end=1620
+  _globals['_PREDICATE']._serialized_start=1623
+  _globals['_PREDICATE']._serialized_end=1921
+  _globals['_JUNCTION']._serialized_start=1923
+  _globals['_JUNCTION']._serialized_end=1971
+  _globals['_COMPARISON']._serialized_start=1974
+  _globals['_COMPARISON']._serialized_end=2280
+  _globals['_COMPARISON_OPERATOR']._serialized_start=2100
+  _globals['_COMPARISON_OPERATOR']._serialized_end=2280
+  _globals['_MEMBERSHIP']._serialized_start=2282
+  _globals['_MEMBERSHIP']._serialized_end=2352
+  _globals['_PREFIX']._serialized_start=2354
+  _globals['_PREFIX']._serialized_end=2392
 # @@protoc_insertion_point(module_scope)

@@ -108,7 +108,12 @@ REFUSED: dict[str, tuple[str, Contract, dict[str, Any]]] = {
     "an exact table": (
         "method exact",
         PEOPLE,
-        {**TABULAR, "landbridgeMethod": "exact", "landbridgeExactFor": ["office"]},
+        {
+            **TABULAR,
+            "landbridgeMethod": "exact",
+            "landbridgeExactFor": ["office"],
+            "landbridgeExactBy": ["sex"],
+        },
     ),
     "a table about nobody": ("method unprotected", PEOPLE, UNPROTECTED),
     "other noise": ("different noise", PEOPLE, {"landbridgeNoise": "laplace"}),
@@ -130,6 +135,17 @@ def test_what_cannot_be_joined_is_refused_from_its_terms(case: str) -> None:
     with pytest.raises(InvalidQuestion, match=why) as refused:
         joined((part, odcs.read(written, "visits")))
     assert refused.value.hint
+
+
+def test_found_values_and_their_share_of_delta_stay_with_their_own_table() -> None:
+    """A selection over the join would have to be paid from every part's delta."""
+    columns = tuple(replace(column, discovered=column.name == "name") for column in VISITS.columns)
+    budget = replace(VISITS.disclosure.recipient, selecting=True)
+    terms = replace(VISITS.disclosure, recipient=budget)
+    whole = joined((PEOPLE, replace(VISITS, columns=columns, disclosure=terms)))
+    assert not any(column.discovered for column in whole.columns)
+    # What pays for a selection in one table is not there to turn rho into epsilon.
+    assert whole.disclosure.recipient.converting == 1e-6 / 2
 
 
 def test_a_table_is_joined_once_and_only_so_many() -> None:

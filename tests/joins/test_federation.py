@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
@@ -81,6 +82,22 @@ def test_an_answer_without_noise_is_the_plain_truth(join: Join) -> None:
         assert (n, u) == (len(found), len({one[0] for one, _ in found}))
         costs = [min(other[-1], 500) for _, other in found if other[-1] is not None]
         assert c == sum(costs)
+
+
+def test_a_median_over_a_join_is_that_of_the_joined_rows(join: Join) -> None:
+    """Quantiles have a statement of their own, over the same join with the same bounds."""
+    people, visited = repeated(2_000, 2, 1), visits(repeated(2_000, 3, 2), 3)
+    answer = join(people=people, visited=visited).query(
+        "SELECT kind, median(people.age) AS m "
+        "FROM people JOIN visits USING (person_id) GROUP BY kind",
+        epsilon=4,
+    )
+    ages: dict[int, list[int]] = {}
+    for row in people:
+        ages.setdefault(row[0], []).append(row[3])
+    for kind, middle in answer.rows():
+        joined = [age for row in visited if row[-2] == kind for age in ages.get(row[0], ())]
+        assert middle == pytest.approx(median(joined), abs=3)
 
 
 def test_departments_that_have_both_tables_are_added_up(join: Join) -> None:
