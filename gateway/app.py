@@ -16,6 +16,8 @@ from gateway.planning import Planning
 from gateway.servicer import GatewayServicer
 from gateway.settings import Settings, read_manifest
 from gateway.sql import silence
+from gateway.standing import standing
+from landbridge.edge import life
 from landbridge.edge.interceptor import Report
 from landbridge.edge.record import Recorder
 from landbridge.edge.server import Running, Tls, serve
@@ -53,7 +55,7 @@ class Gateway:
         self._stopping.set()
         self._refreshing.join()
         self._departments.close()
-        self._recorder.event("stop")
+        life.end(self._recorder)
         self._log.close()
 
 
@@ -84,7 +86,14 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
     verifier = TokenVerifier(settings.issuer, settings.audience, KeySet.load(settings.jwks))
     asking = Asking(Planning(access), departments, verifier, recorder, signer.vkey)
     telemetry = Telemetry("landbridge.gateway")
-    recorder.event("start")
+    life.begin(
+        recorder,
+        settings.state / "log",
+        log.size,
+        standing(access.digest, members, departments.catalogue()),
+        # What a silent department serves is not known; it has not changed for that.
+        unknown=tuple(f"contract:{name}/" for name in silent),
+    )
     running = serve(
         [
             partial(

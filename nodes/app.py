@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from functools import partial
 
+from landbridge.edge import life
 from landbridge.edge.interceptor import Report
 from landbridge.edge.record import Recorder
 from landbridge.edge.server import Running, Tls, serve
@@ -51,7 +52,7 @@ class Node:
         """Takes no more calls, lets those under way finish, and puts everything on disk."""
         self.running.stop(grace)
         self._tables.close()
-        self._recorder.event("stop")
+        life.end(self._recorder)
         self._log.close()
         self._ledger.close()
         self._history.close()
@@ -99,7 +100,7 @@ def start(settings: Settings, report: Report) -> Node:
         recorder,
         Telemetry(f"landbridge.node.{settings.department}"),
     )
-    recorder.event("start")
+    life.begin(recorder, settings.state / "log", log.size, policies_of.digests(policy))
     running = serve(
         [partial(node_pb2_grpc.add_NodeServicer_to_server, servicer)],
         address=settings.listen,
