@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from landbridge.cli import receipt_file
+from landbridge.cli import checkpoint_file, receipt_file
 from landbridge.cli.ending import OperatorError, sentence
 from landbridge.cli.formats import Page, write_json
 from landbridge.cli.terminal import page, plain, say, tell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from rich.table import Table
 
@@ -31,6 +31,16 @@ Key = Annotated[
 ]
 
 
+Archive = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--archive",
+        metavar="DIR",
+        help="A folder that older parts of the log were moved to; may be given several times.",
+    ),
+]
+
+
 def show(
     folder: Annotated[
         Path, typer.Argument(metavar="DIR", help="A published log folder.", show_default=False)
@@ -43,9 +53,10 @@ def show(
         Page, typer.Option("--format", help="json: one entry a line, with its index.")
     ] = Page.TABLE,
     key: Key = None,
+    archive: Archive = None,
 ) -> None:
     """Show the entries of a log, once the whole log is verified."""
-    log = _verified(folder, _key(key))
+    log = _verified(folder, _key(key), archives=archive or ())
     entries = deque(((index, fields(entry)) for index, entry in log.entries()), maxlen=last)
     if format_ is Page.JSON:
         for index, found in entries:
@@ -65,6 +76,16 @@ def verify(
         ),
     ],
     key: Key = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            "--state",
+            metavar="FILE",
+            help="Where the last verified checkpoint of this log is kept: the log must extend it, "
+            "only what is new is read, and the file moves on.",
+        ),
+    ] = None,
+    archive: Archive = None,
 ) -> None:
     """Verify a whole log, or one receipt.
 
@@ -72,10 +93,16 @@ def verify(
     """
     vkey = _key(key)
     if evidence.is_dir():
-        log = _verified(evidence, vkey)
-        say(f"verified: {log.origin}, {log.size} entries, root {log.root.hex()}")
+        since = state if state is not None and state.exists() else None
+        log = _verified(evidence, vkey, since=since, archives=archive or ())
+        if state is not None:
+            checkpoint_file.keep(state, log.checkpoint)
+        new = f", {log.size - log.since} of them new" if since else ""
+        say(f"verified: {log.origin}, {log.size} entries{new}, root {log.root.hex()}")
         _tell_whose(log)
         return
+    if state is not None or archive:
+        raise OperatorError("--state and --archive belong to a log, not to a receipt.")
     receipt = receipt_file.read(evidence)
     if vkey is None:
         raise OperatorError(
@@ -121,7 +148,13 @@ def table(entries: Iterable[tuple[int, dict[str, Any]]], *, brief: bool = False)
     return shown
 
 
-def _verified(folder: Path, vkey: str | None) -> Verification:
+def _verified(
+    folder: Path,
+    vkey: str | None,
+    *,
+    since: Path | None = None,
+    archives: Sequence[Path] = (),
+) -> Verification:
     from landbridge.evidence import verify_folder
 
     if not folder.is_dir():
@@ -130,7 +163,7 @@ def _verified(folder: Path, vkey: str | None) -> Verification:
         inside = folder / "log"
         hint = f"; {inside} is one" if (inside / "checkpoint").exists() else ""
         raise OperatorError(f"{folder} is no log folder{hint}: it holds no checkpoint.")
-    return verify_folder(folder, vkey)
+    return verify_folder(folder, vkey, since=since, archives=archives)
 
 
 def _tell_whose(log: Verification) -> None:
