@@ -23,6 +23,7 @@ from landbridge.cli import (
     explain,
     init,
     log,
+    log_reconcile,
     query,
     servers,
     token,
@@ -83,6 +84,7 @@ def application() -> typer.Typer:
     logs = _group("Read and verify published logs and receipts, asking nobody.")
     logs.command("show")(log.show)
     logs.command("verify")(log.verify)
+    logs.command("reconcile")(log_reconcile.reconcile)
     whole.add_typer(logs, name="log")
     whole.command()(up.up)
     tokens = _group("Bearer tokens for development.")

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from landbridge.cli import checkpoint_file, receipt_file
-from landbridge.cli.ending import OperatorError, sentence
+from landbridge.cli.ending import OperatorError
 from landbridge.cli.formats import Page, write_json
+from landbridge.cli.log_reading import Archive, fields, read_key, verified
 from landbridge.cli.terminal import page, plain, say, tell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from rich.table import Table
 
@@ -27,16 +28,6 @@ Key = Annotated[
         metavar="VKEY_OR_FILE",
         help="The log's verifier key, or a file that holds it; from somebody other than the log's "
         "keeper.",
-    ),
-]
-
-
-Archive = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--archive",
-        metavar="DIR",
-        help="A folder that older parts of the log were moved to; may be given several times.",
     ),
 ]
 
@@ -56,7 +47,7 @@ def show(
     archive: Archive = None,
 ) -> None:
     """Show the entries of a log, once the whole log is verified."""
-    log = _verified(folder, _key(key), archives=archive or ())
+    log = verified(folder, read_key(key), archives=archive or ())
     entries = deque(((index, fields(entry)) for index, entry in log.entries()), maxlen=last)
     if format_ is Page.JSON:
         for index, found in entries:
@@ -91,10 +82,10 @@ def verify(
 
     Exit status 1 says that it does not hold; the first bad file and entry are named.
     """
-    vkey = _key(key)
+    vkey = read_key(key)
     if evidence.is_dir():
         since = state if state is not None and state.exists() else None
-        log = _verified(evidence, vkey, since=since, archives=archive or ())
+        log = verified(evidence, vkey, since=since, archives=archive or ())
         if state is not None:
             checkpoint_file.keep(state, log.checkpoint)
         new = f", {log.size - log.since} of them new" if since else ""
@@ -111,16 +102,6 @@ def verify(
         )
     found = receipt.verify(vkey)
     say(f"verified: entry {found.index} of {found.size} in {found.origin}")
-
-
-def fields(entry: bytes) -> dict[str, Any]:
-    """The fields of an entry; of one that this version cannot read, why."""
-    from landbridge.evidence import EvidenceError, decode
-
-    try:
-        return dict(decode(entry))
-    except EvidenceError as problem:
-        return {"unreadable": problem.what}
 
 
 def table(entries: Iterable[tuple[int, dict[str, Any]]], *, brief: bool = False) -> Table:
@@ -148,43 +129,9 @@ def table(entries: Iterable[tuple[int, dict[str, Any]]], *, brief: bool = False)
     return shown
 
 
-def _verified(
-    folder: Path,
-    vkey: str | None,
-    *,
-    since: Path | None = None,
-    archives: Sequence[Path] = (),
-) -> Verification:
-    from landbridge.evidence import verify_folder
-
-    if not folder.is_dir():
-        raise OperatorError(f"There is no log folder {folder}.")
-    if not any((folder / name).exists() for name in ("checkpoint", "vkey", "tile")):
-        inside = folder / "log"
-        hint = f"; {inside} is one" if (inside / "checkpoint").exists() else ""
-        raise OperatorError(f"{folder} is no log folder{hint}: it holds no checkpoint.")
-    return verify_folder(folder, vkey, since=since, archives=archives)
-
-
 def _tell_whose(log: Verification) -> None:
     if log.own_key:
         tell(
             "The key was the folder's own: the log agrees with itself. To know whose it is, give "
             "--key."
         )
-
-
-def _key(given: str | None) -> str | None:
-    """The verifier key: a file's one line, or the text itself."""
-    if given is None:
-        return None
-    try:
-        if Path(given).is_file():
-            return Path(given).read_text(encoding="utf-8").strip()
-    except OSError as problem:
-        raise OperatorError(sentence(problem)) from None
-    except UnicodeDecodeError:
-        raise OperatorError(f"{given} holds no verifier key.") from None
-    if "+" not in given:
-        raise OperatorError(f"{given} is neither a verifier key nor a file that holds one.")
-    return given
