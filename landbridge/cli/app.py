@@ -24,6 +24,7 @@ from landbridge.cli import (
     init,
     log,
     log_reconcile,
+    log_search,
     query,
     servers,
     token,
@@ -85,6 +86,8 @@ def application() -> typer.Typer:
     logs.command("show")(log.show)
     logs.command("verify")(log.verify)
     logs.command("reconcile")(log_reconcile.reconcile)
+    logs.command("search")(log_search.search)
+    logs.command("export")(log_search.export)
     whole.add_typer(logs, name="log")
     whole.command()(up.up)
     tokens = _group("Bearer tokens for development.")

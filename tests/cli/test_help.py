@@ -27,6 +27,8 @@ COMMANDS = (
     ("log", "show"),
     ("log", "verify"),
     ("log", "reconcile"),
+    ("log", "search"),
+    ("log", "export"),
     ("up",),
     ("token",),
     ("token", "issue"),
