@@ -21,7 +21,7 @@ from landbridge.edge import life
 from landbridge.edge.interceptor import Report
 from landbridge.edge.record import Recorder
 from landbridge.edge.server import Running, Tls, serve
-from landbridge.edge.state import log_signer, subject_key
+from landbridge.edge.state import log_signer, subject_key, subject_keys
 from landbridge.edge.telemetry import Telemetry
 from landbridge.evidence.log import Log
 from landbridge.identity.keys import KeySet
@@ -82,7 +82,9 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
     settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
     signer = log_signer(settings.state, f"{settings.federation}/{settings.name}")
     log = Log.open(settings.state / "log", settings.state / "journal", signer)
-    recorder = Recorder(log, subject_key(settings.state), access.digest, time.time)
+    recorder = Recorder(
+        log, subject_key(settings.state), access.digest, time.time, subject_keys(settings.state)
+    )
     verifier = TokenVerifier(settings.issuer, settings.audience, KeySet.load(settings.jwks))
     asking = Asking(Planning(access), departments, verifier, recorder, signer.vkey)
     telemetry = Telemetry("landbridge.gateway")

@@ -10,7 +10,7 @@ from landbridge.edge import life
 from landbridge.edge.interceptor import Report
 from landbridge.edge.record import Recorder
 from landbridge.edge.server import Running, Tls, serve
-from landbridge.edge.state import log_signer, subject_key
+from landbridge.edge.state import log_signer, subject_key, subject_keys
 from landbridge.edge.telemetry import Telemetry
 from landbridge.evidence.log import Log
 from landbridge.identity.keys import KeySet
@@ -75,7 +75,9 @@ def start(settings: Settings, report: Report) -> Node:
     settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
     signer = log_signer(settings.state, f"{settings.federation}/{settings.department}")
     log = Log.open(settings.state / "log", settings.state / "journal", signer)
-    recorder = Recorder(log, subject_key(settings.state), policy.digest, time.time)
+    recorder = Recorder(
+        log, subject_key(settings.state), policy.digest, time.time, subject_keys(settings.state)
+    )
     ledger = Ledger(settings.state / "ledger.sqlite", time.time)
     history = History(settings.state / "history.sqlite")
     limits = Limits(settings.memory_mb << 20, settings.threads, settings.cpu_seconds)

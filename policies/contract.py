@@ -159,7 +159,8 @@ class Contract:
     """One table that a department serves, and the terms.
 
     `unit` names the column of the protected unit (a person, an aircraft); None where the table
-    describes nobody. `digest` is the SHA-256 of the document in hex.
+    describes nobody. `digest` is the SHA-256 of the document in hex. `delays`: purposes that the
+    person concerned is told of only after so many days.
     """
 
     id: str
@@ -171,6 +172,7 @@ class Contract:
     purposes: frozenset[str]
     disclosure: Disclosure
     digest: str
+    delays: tuple[tuple[str, int], ...] = ()
 
     @cached_property
     def by_name(self) -> dict[str, Column]:

@@ -23,6 +23,8 @@ from landbridge.cli import (
     explain,
     init,
     log,
+    log_about,
+    log_archive,
     log_reconcile,
     log_search,
     query,
@@ -88,6 +90,9 @@ def application() -> typer.Typer:
     logs.command("reconcile")(log_reconcile.reconcile)
     logs.command("search")(log_search.search)
     logs.command("export")(log_search.export)
+    logs.command("about")(log_about.about)
+    logs.command("forget-key")(log_about.forget_key)
+    logs.command("archive")(log_archive.archive)
     whole.add_typer(logs, name="log")
     whole.command()(up.up)
     tokens = _group("Bearer tokens for development.")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from landbridge.edge.record import Recorder
+from landbridge.evidence.archive import archived
 from landbridge.evidence.entry import Entry
 from landbridge.evidence.finding import EvidenceError
 from landbridge.evidence.merkle import TILE_WIDTH
@@ -70,10 +71,22 @@ def end(recorder: Recorder) -> None:
 
 def last_start(folder: Path, size: int) -> Mapping[str, str] | None:
     """The digests in the last entry of kind start among the first `size`; None without any."""
+    found = _last_start(folder, size)
+    return None if found is None else found[1].digests
+
+
+def last_start_index(folder: Path, size: int) -> int | None:
+    """Where that entry stands."""
+    found = _last_start(folder, size)
+    return None if found is None else found[0]
+
+
+def _last_start(folder: Path, size: int) -> tuple[int, Entry] | None:
     files = TileFolder(folder)
-    for number in reversed(range(-(-size // TILE_WIDTH))):
-        width = min(TILE_WIDTH, size - number * TILE_WIDTH)
-        for content in reversed(files.entries(Tile(ENTRIES, number, width))):
+    # The archive holds none: the last start is never moved there.
+    for number in reversed(range(archived(folder) // TILE_WIDTH, -(-size // TILE_WIDTH))):
+        tile = Tile(ENTRIES, number, min(TILE_WIDTH, size - number * TILE_WIDTH))
+        for place, content in reversed(list(enumerate(files.entries(tile)))):
             if _MARK not in content:
                 continue
             try:
@@ -81,7 +94,7 @@ def last_start(folder: Path, size: int) -> Mapping[str, str] | None:
             except EvidenceError:
                 continue  # another version's: nothing to compare with
             if entry.kind == "start":
-                return entry.digests
+                return tile.first + place, entry
     return None
 
 

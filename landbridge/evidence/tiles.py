@@ -121,6 +121,11 @@ class TileFolder:
         """The file's path, for a person."""
         return str(self._place(tile) / tile.path)
 
+    def has(self, tile: Tile) -> bool:
+        """Whether the tile, or the full one in its place, is anywhere."""
+        place = self._place(tile)
+        return (place / tile.path).exists() or (place / tile.full.path).exists()
+
     def hashes(self, tile: Tile) -> list[bytes]:
         """The hashes of a tile."""
         content, length = self._read(tile), tile.width * HASH_SIZE
