@@ -16,10 +16,12 @@ from gateway.planning import Planning
 from gateway.servicer import GatewayServicer
 from gateway.settings import Settings, read_manifest
 from gateway.sql import silence
+from gateway.standing import standing
+from landbridge.edge import life
 from landbridge.edge.interceptor import Report
 from landbridge.edge.record import Recorder
 from landbridge.edge.server import Running, Tls, serve
-from landbridge.edge.state import log_signer, subject_key
+from landbridge.edge.state import log_signer, subject_key, subject_keys
 from landbridge.edge.telemetry import Telemetry
 from landbridge.evidence.log import Log
 from landbridge.identity.keys import KeySet
@@ -53,7 +55,7 @@ class Gateway:
         self._stopping.set()
         self._refreshing.join()
         self._departments.close()
-        self._recorder.event("stop")
+        life.end(self._recorder)
         self._log.close()
 
 
@@ -80,11 +82,20 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
     settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
     signer = log_signer(settings.state, f"{settings.federation}/{settings.name}")
     log = Log.open(settings.state / "log", settings.state / "journal", signer)
-    recorder = Recorder(log, subject_key(settings.state), access.digest, time.time)
+    recorder = Recorder(
+        log, subject_key(settings.state), access.digest, time.time, subject_keys(settings.state)
+    )
     verifier = TokenVerifier(settings.issuer, settings.audience, KeySet.load(settings.jwks))
     asking = Asking(Planning(access), departments, verifier, recorder, signer.vkey)
     telemetry = Telemetry("landbridge.gateway")
-    recorder.event("start")
+    life.begin(
+        recorder,
+        settings.state / "log",
+        log.size,
+        standing(access.digest, members, departments.catalogue()),
+        # What a silent department serves is not known; it has not changed for that.
+        unknown=tuple(f"contract:{name}/" for name in silent),
+    )
     running = serve(
         [
             partial(

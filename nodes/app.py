@@ -6,10 +6,11 @@ import time
 from dataclasses import dataclass
 from functools import partial
 
+from landbridge.edge import life
 from landbridge.edge.interceptor import Report
 from landbridge.edge.record import Recorder
 from landbridge.edge.server import Running, Tls, serve
-from landbridge.edge.state import log_signer, subject_key
+from landbridge.edge.state import log_signer, subject_key, subject_keys
 from landbridge.edge.telemetry import Telemetry
 from landbridge.evidence.log import Log
 from landbridge.identity.keys import KeySet
@@ -51,7 +52,7 @@ class Node:
         """Takes no more calls, lets those under way finish, and puts everything on disk."""
         self.running.stop(grace)
         self._tables.close()
-        self._recorder.event("stop")
+        life.end(self._recorder)
         self._log.close()
         self._ledger.close()
         self._history.close()
@@ -74,7 +75,9 @@ def start(settings: Settings, report: Report) -> Node:
     settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
     signer = log_signer(settings.state, f"{settings.federation}/{settings.department}")
     log = Log.open(settings.state / "log", settings.state / "journal", signer)
-    recorder = Recorder(log, subject_key(settings.state), policy.digest, time.time)
+    recorder = Recorder(
+        log, subject_key(settings.state), policy.digest, time.time, subject_keys(settings.state)
+    )
     ledger = Ledger(settings.state / "ledger.sqlite", time.time)
     history = History(settings.state / "history.sqlite")
     limits = Limits(settings.memory_mb << 20, settings.threads, settings.cpu_seconds)
@@ -99,7 +102,7 @@ def start(settings: Settings, report: Report) -> Node:
         recorder,
         Telemetry(f"landbridge.node.{settings.department}"),
     )
-    recorder.event("start")
+    life.begin(recorder, settings.state / "log", log.size, policies_of.digests(policy))
     running = serve(
         [partial(node_pb2_grpc.add_NodeServicer_to_server, servicer)],
         address=settings.listen,

@@ -112,6 +112,8 @@ class Guard:
             raise not_available("handler", f"{self.department}.{name}")
         full = f"{self.department}.{name}"
         draft.note(resource=full)
+        days = dict(self.contracts[handler.contract].delays).get(asking.purpose, 0)
+        draft.delayed(days)
         require_allowed(asking.purpose, handler.purposes)
         draft.note(policies=list(self._permit(caller, "call", full, asking.purpose, handler.level)))
         return caller, handler

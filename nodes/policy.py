@@ -18,12 +18,13 @@ from policies.handler import Handler, HandlerInvalid
 class Policy:
     """Everything that decides what the department lets out; `digest` names this version of it.
 
-    `documents` are the contracts' own texts by contract id.
+    `documents` are the contracts' own texts by contract id, `sources` the handlers' by name.
     """
 
     contracts: Mapping[str, Contract]
     documents: Mapping[str, bytes]
     handlers: Mapping[str, Handler]
+    sources: Mapping[str, bytes]
     access: AccessPolicy
     digest: str
 
@@ -49,13 +50,15 @@ def read(department: str, contracts: Path, handlers: Path, access: Path) -> Poli
     if not found:
         raise PolicyFolderInvalid(f"{contracts} holds no contract (*.odcs.yaml)")
     declared: dict[str, Handler] = {}
+    sources: dict[str, bytes] = {}
     for path in sorted(handlers.glob("*.sql")):
-        handler = handlers_format.read(path.read_text(encoding="utf-8"), str(path))
+        source = path.read_text(encoding="utf-8")
+        handler = handlers_format.read(source, str(path))
         if handler.contract not in found:
             raise HandlerInvalid(str(path), [f"there is no contract {handler.contract}"])
         if handler.name in declared:
             raise HandlerInvalid(str(path), [f"handler {handler.name} stands in two files"])
-        declared[handler.name] = handler
+        declared[handler.name], sources[handler.name] = handler, source.encode()
     try:
         text = access.read_text(encoding="utf-8")
     except OSError as failure:
@@ -68,8 +71,18 @@ def read(department: str, contracts: Path, handlers: Path, access: Path) -> Poli
     )
     parts = [
         *(documents[name] for name in sorted(documents)),
-        *(repr(declared[name]).encode() for name in sorted(declared)),
+        # The text, not the handler: a set within it has another order in every process.
+        *(sources[name] for name in sorted(sources)),
         text.encode(),
     ]
     digest = sha256(b"".join(sha256(part).digest() for part in parts)).hexdigest()
-    return Policy(found, documents, declared, policy, digest)
+    return Policy(found, documents, declared, sources, policy, digest)
+
+
+def digests(policy: Policy) -> dict[str, str]:
+    """What the department's rules are, each by its SHA-256 in hexadecimal, for the log."""
+    return {
+        "access": policy.access.digest,
+        **{f"contract:{name}": sha256(text).hexdigest() for name, text in policy.documents.items()},
+        **{f"handler:{name}": sha256(text).hexdigest() for name, text in policy.sources.items()},
+    }

@@ -46,7 +46,7 @@ class Replying:
         with self._recorder.request("call", trace_id=trace_id) as draft:
             caller, handler = self._guard.handler(asking, name, draft)
             parameters = handler.bind(dict(arguments))
-            digest = self._recorder.subject(str(arguments[handler.subject]))
+            digest = draft.recorder.subject(str(arguments[handler.subject]))
             draft.note(subject=digest)
             full = f"{self._guard.department}.{name}"
             # Counted before the data is read, and whatever the reply will be.

@@ -181,8 +181,9 @@ class Contract:
     """One table that a department serves, and the terms.
 
     `unit` names the column of the protected unit (a person, an aircraft); None where the table
-    describes nobody. `digest` is the SHA-256 of the document in hex. `parts` are the contracts that
-    this one joins on their common unit (`policies.joined`), empty for an owner's own document.
+    describes nobody. `digest` is the SHA-256 of the document in hex. `delays`: purposes that the
+    person concerned is told of only after so many days. `parts` are the contracts that this one
+    joins on their common unit (`policies.joined`), empty for an owner's own document.
     """
 
     id: str
@@ -194,6 +195,7 @@ class Contract:
     purposes: frozenset[str]
     disclosure: Disclosure
     digest: str
+    delays: tuple[tuple[str, int], ...] = ()
     parts: tuple[Contract, ...] = ()
 
     @property

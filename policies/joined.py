@@ -20,6 +20,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from math import prod
+from operator import itemgetter
 from typing import Final
 
 from landbridge.errors import error
@@ -60,6 +61,14 @@ def joined(parts: Sequence[Contract]) -> Contract:
         purposes=frozenset.intersection(*(part.purposes for part in ordered)),
         disclosure=_terms([part.disclosure for part in ordered]),
         digest=sha256("".join(part.digest for part in ordered).encode()).hexdigest(),
+        # Per purpose the longest: dict keeps the last of what is sorted by days.
+        delays=tuple(
+            sorted(
+                dict(
+                    sorted((each for part in ordered for each in part.delays), key=itemgetter(1))
+                ).items()
+            )
+        ),
         parts=ordered,
     )
 

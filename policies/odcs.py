@@ -80,6 +80,7 @@ def read(document: bytes | str, where: str) -> Contract:
         purposes=terms.purposes,
         disclosure=terms.disclosure,
         digest=hashlib.sha256(octets).hexdigest(),
+        delays=terms.delays,
     )
 
 

@@ -15,6 +15,7 @@ from landbridge.levels import Level
 from policies.accounting import MICRO, charge, limit, question_rho
 from policies.columns import read_custom
 from policies.contract import Allowance, Column, Disclosure, Method, Noise, Type
+from policies.delay import DELAY, Delays, read_delays
 from policies.place import Place, listed
 from policies.selection import SMALLEST_DELTA
 from policies.thresholds import (
@@ -43,7 +44,7 @@ _UNIT, _METHOD, _PURPOSES = "landbridgeProtectedUnit", "landbridgeMethod", "land
 _ROWS, _SPAN, _NOISE = "landbridgeRowsPerUnit", "landbridgeUnitsSpan", "landbridgeNoise"
 _BUDGET, _EPSILON, _CELLS = "landbridgeBudget", "landbridgeEpsilon", "landbridgeMaximumCells"
 _PROTECTING: Final = (_ROWS, _SPAN, _NOISE, _BUDGET, _EPSILON)
-_CUSTOM: Final = (_UNIT, _METHOD, _PURPOSES, _CELLS, *_PROTECTING, *THRESHOLDS)
+_CUSTOM: Final = (_UNIT, _METHOD, _PURPOSES, _CELLS, DELAY, *_PROTECTING, *THRESHOLDS)
 _MEANT: Final = {
     Method.DP: _PROTECTING,
     Method.CELL_KEY: (_SPAN, *FOR_CELL_KEY),
@@ -60,6 +61,7 @@ class Terms:
     unit: str | None
     purposes: frozenset[str]
     disclosure: Disclosure
+    delays: Delays = ()
 
 
 def read_terms(
@@ -80,6 +82,7 @@ def read_terms(
     method = term(_METHOD).must(f"the owner chooses {listed(_METHODS)}").word(_METHODS)
     unit = _unit(term(_UNIT), columns, names)
     purposes = _purposes(term(_PURPOSES))
+    delays = read_delays(term(DELAY), purposes)
     cells = term(_CELLS).integer(1, MAXIMUM_CELLS)
     meant = _MEANT[Method(method)] if method is not None else (*_PROTECTING, *THRESHOLDS)
     for name in (*_PROTECTING, *THRESHOLDS):
@@ -123,6 +126,7 @@ def read_terms(
         unit=None if unit == NONE else unit,
         purposes=purposes,
         disclosure=disclosure if cells is None else replace(disclosure, maximum_cells=cells),
+        delays=delays,
     )
 
 

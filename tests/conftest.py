@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from tests.evidence.schema import problems
 from tests.people import document, write
 from tests.simulator import FederationSimulator
 
@@ -33,6 +34,14 @@ def simulate(tmp_path: Path) -> Iterator[Callable[..., FederationSimulator]]:
                 place, files, documents or document(**(contract or {})), **more
             )
             ends.callback(made.close)
+            ends.callback(_require_schema, made)
             return made
 
         yield make
+
+
+def _require_schema(made: FederationSimulator) -> None:
+    """Whatever a test made a federation log is what the schema says."""
+    for log in (made.log, *(node.log for node in made.nodes.values())):
+        for entry in log.entries:
+            assert problems(entry.to_bytes()) == []

@@ -23,6 +23,10 @@ from landbridge.cli import (
     explain,
     init,
     log,
+    log_about,
+    log_archive,
+    log_reconcile,
+    log_search,
     query,
     servers,
     token,
@@ -83,6 +87,12 @@ def application() -> typer.Typer:
     logs = _group("Read and verify published logs and receipts, asking nobody.")
     logs.command("show")(log.show)
     logs.command("verify")(log.verify)
+    logs.command("reconcile")(log_reconcile.reconcile)
+    logs.command("search")(log_search.search)
+    logs.command("export")(log_search.export)
+    logs.command("about")(log_about.about)
+    logs.command("forget-key")(log_about.forget_key)
+    logs.command("archive")(log_archive.archive)
     whole.add_typer(logs, name="log")
     whole.command()(up.up)
     tokens = _group("Bearer tokens for development.")

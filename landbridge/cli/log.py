@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from landbridge.cli import receipt_file
-from landbridge.cli.ending import OperatorError, sentence
+from landbridge.cli import checkpoint_file, receipt_file
+from landbridge.cli.ending import OperatorError
 from landbridge.cli.formats import Page, write_json
+from landbridge.cli.log_reading import Archive, fields, read_key, verified
 from landbridge.cli.terminal import page, plain, say, tell
 
 if TYPE_CHECKING:
@@ -43,9 +44,10 @@ def show(
         Page, typer.Option("--format", help="json: one entry a line, with its index.")
     ] = Page.TABLE,
     key: Key = None,
+    archive: Archive = None,
 ) -> None:
     """Show the entries of a log, once the whole log is verified."""
-    log = _verified(folder, _key(key))
+    log = verified(folder, read_key(key), archives=archive or ())
     entries = deque(((index, fields(entry)) for index, entry in log.entries()), maxlen=last)
     if format_ is Page.JSON:
         for index, found in entries:
@@ -65,17 +67,33 @@ def verify(
         ),
     ],
     key: Key = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            "--state",
+            metavar="FILE",
+            help="Where the last verified checkpoint of this log is kept: the log must extend it, "
+            "only what is new is read, and the file moves on.",
+        ),
+    ] = None,
+    archive: Archive = None,
 ) -> None:
     """Verify a whole log, or one receipt.
 
     Exit status 1 says that it does not hold; the first bad file and entry are named.
     """
-    vkey = _key(key)
+    vkey = read_key(key)
     if evidence.is_dir():
-        log = _verified(evidence, vkey)
-        say(f"verified: {log.origin}, {log.size} entries, root {log.root.hex()}")
+        since = state if state is not None and state.exists() else None
+        log = verified(evidence, vkey, since=since, archives=archive or ())
+        if state is not None:
+            checkpoint_file.keep(state, log.checkpoint)
+        new = f", {log.size - log.since} of them new" if since else ""
+        say(f"verified: {log.origin}, {log.size} entries{new}, root {log.root.hex()}")
         _tell_whose(log)
         return
+    if state is not None or archive:
+        raise OperatorError("--state and --archive belong to a log, not to a receipt.")
     receipt = receipt_file.read(evidence)
     if vkey is None:
         raise OperatorError(
@@ -84,16 +102,6 @@ def verify(
         )
     found = receipt.verify(vkey)
     say(f"verified: entry {found.index} of {found.size} in {found.origin}")
-
-
-def fields(entry: bytes) -> dict[str, Any]:
-    """The fields of an entry; of one that this version cannot read, why."""
-    from landbridge.evidence import EvidenceError, decode
-
-    try:
-        return dict(decode(entry))
-    except EvidenceError as problem:
-        return {"unreadable": problem.what}
 
 
 def table(entries: Iterable[tuple[int, dict[str, Any]]], *, brief: bool = False) -> Table:
@@ -121,37 +129,9 @@ def table(entries: Iterable[tuple[int, dict[str, Any]]], *, brief: bool = False)
     return shown
 
 
-def _verified(folder: Path, vkey: str | None) -> Verification:
-    from landbridge.evidence import verify_folder
-
-    if not folder.is_dir():
-        raise OperatorError(f"There is no log folder {folder}.")
-    if not any((folder / name).exists() for name in ("checkpoint", "vkey", "tile")):
-        inside = folder / "log"
-        hint = f"; {inside} is one" if (inside / "checkpoint").exists() else ""
-        raise OperatorError(f"{folder} is no log folder{hint}: it holds no checkpoint.")
-    return verify_folder(folder, vkey)
-
-
 def _tell_whose(log: Verification) -> None:
     if log.own_key:
         tell(
             "The key was the folder's own: the log agrees with itself. To know whose it is, give "
             "--key."
         )
-
-
-def _key(given: str | None) -> str | None:
-    """The verifier key: a file's one line, or the text itself."""
-    if given is None:
-        return None
-    try:
-        if Path(given).is_file():
-            return Path(given).read_text(encoding="utf-8").strip()
-    except OSError as problem:
-        raise OperatorError(sentence(problem)) from None
-    except UnicodeDecodeError:
-        raise OperatorError(f"{given} holds no verifier key.") from None
-    if "+" not in given:
-        raise OperatorError(f"{given} is neither a verifier key nor a file that holds one.")
-    return given

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from landbridge.cli.log import fields
+from landbridge.cli.log_reading import fields
 from landbridge.cli.tour import Toured
 from landbridge.evidence import EvidenceError, Verification, verify_folder
 from landbridge.evidence.merkle import leaf_hash

@@ -9,18 +9,20 @@ have been.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from landbridge.errors import LandbridgeError, error
 from landbridge.evidence.entry import Entry, SubjectKey, instant
 from landbridge.evidence.finding import EvidenceError
 from landbridge.evidence.log import Log
 from landbridge.evidence.receipt import Receipt
+from landbridge.evidence.subject_keys import SubjectKeys
 from landbridge.identity.caller import Caller
 from landbridge.v1 import evidence_pb2
 
@@ -45,6 +47,24 @@ class Logged:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """The keys of one month, or those that last; `id` is what entries name them by."""
+
+    id: str
+    subjects: SubjectKey
+    uses: Mapping[Use, SubjectKey]
+
+    @classmethod
+    def of(cls, ident: str, subjects: SubjectKey) -> _Keys:
+        uses: tuple[Use, ...] = ("caller", "literal", "question", "text")
+        return cls(ident, subjects, {use: subjects.derived(use) for use in uses})
+
+
+_DIGESTED: Final = frozenset({"caller", "question_hash", "subject"})
+"""Fields that hold keyed digests; `question` does only beside its hash."""
+
+
 @dataclass(slots=True)
 class Draft:
     """The entry of a request that is under way."""
@@ -66,6 +86,11 @@ class Draft:
             client=caller.client,
         )
 
+    def delayed(self, days: int) -> None:
+        """The person concerned may be told of it after so many days; 0: at once."""
+        if days:
+            self.note(disclosable_from=self.recorder.after(days))
+
     def answered(self, answer: bytes) -> Logged:
         """Writes the entry of an answer durably; what it returns may leave with the reply.
 
@@ -83,30 +108,44 @@ class Draft:
 
 
 class Recorder:
-    """Writes one process's entries, with the keyed digests that they need."""
+    """Writes one process's entries, with the keyed digests that they need.
+
+    A draft's own recorder makes digests with the key of the month in which the draft was begun, and
+    the entry names it. Other digests are made with `subjects`, which lasts: they are for what is
+    compared over years and must not stand in an entry. Without `periods` that key makes all.
+    """
 
     def __init__(
-        self, log: Log, subjects: SubjectKey, policy_digest: str, clock: Callable[[], float]
+        self,
+        log: Log,
+        subjects: SubjectKey,
+        policy_digest: str,
+        clock: Callable[[], float],
+        periods: SubjectKeys | None = None,
     ) -> None:
         self._log = log
-        self._subjects = subjects
-        uses: tuple[Use, ...] = ("caller", "literal", "question", "text")
-        self._keys = {use: subjects.derived(use) for use in uses}
+        self._keys = _Keys.of("", subjects)
         self._policy_digest = policy_digest
         self._clock = clock
+        self._periods = periods
+        self._latest = self._keys
 
     def digest(self, use: Use, text: str) -> str:
         """HMAC of a text, hex, under the key of that use."""
-        return self._keys[use].digest(text)
+        return self._keys.uses[use].digest(text)
 
     def subject(self, identifier: str) -> str:
         """HMAC of a data subject's id, hex, under the subject key itself."""
-        return self._subjects.digest(identifier)
+        return self._keys.subjects.digest(identifier)
+
+    def after(self, days: int) -> str:
+        """The instant so many days from now."""
+        return instant(datetime.fromtimestamp(self._clock(), UTC) + timedelta(days=days))
 
     @contextmanager
     def request(self, kind: str, **fields: Any) -> Iterator[Draft]:
         """One request. Its end without `answered` and without an exception is a fault."""
-        draft = Draft(kind, self, dict(fields))
+        draft = Draft(kind, self._dated(), dict(fields))
         try:
             yield draft
             draft.ended()
@@ -121,16 +160,31 @@ class Recorder:
     @contextmanager
     def check(self, kind: str, **fields: Any) -> Iterator[None]:
         """Something before a request that only a refusal leaves an entry of."""
-        draft = Draft(kind, self, dict(fields))
+        draft = Draft(kind, self._dated(), dict(fields))
         try:
             yield
         except LandbridgeError as refusal:
             refusal.receipt = self._refused(draft, refusal)
             raise
 
-    def event(self, kind: str) -> Receipt:
-        """An entry that belongs to no request: start, stop."""
-        return self.append(Draft(kind, self), outcome="answered")
+    def event(self, kind: str, **fields: Any) -> Receipt:
+        """An entry that belongs to no request, as start and stop do."""
+        return self.append(Draft(kind, self, dict(fields)))
+
+    def _dated(self) -> Recorder:
+        """This recorder, with this month's key."""
+        if self._periods is None:
+            return self
+        try:
+            period = self._periods.at(self._clock())
+        except (EvidenceError, OSError) as problem:
+            # Without a key there is no entry, and without an entry no answer.
+            raise error("LOG_UNAVAILABLE") from problem
+        if self._latest.id != period.id:
+            self._latest = _Keys.of(period.id, period.key)
+        dated = copy(self)
+        dated._keys = self._latest
+        return dated
 
     def append(self, draft: Draft, **fields: Any) -> Receipt:
         """The entry, durable. Raises LOG_UNAVAILABLE.
@@ -162,6 +216,7 @@ class Recorder:
             kind=kind,
             time=instant(datetime.fromtimestamp(self._clock(), UTC)),
             policy_digest=self._policy_digest,
+            subject_key=self._keys.id if not _DIGESTED.isdisjoint(fields) else "",
             **fields,
         )
         return self._log.append(entry.to_bytes())

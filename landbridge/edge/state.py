@@ -6,6 +6,7 @@ from pathlib import Path
 
 from landbridge.evidence.entry import SubjectKey
 from landbridge.evidence.signer import Signer
+from landbridge.evidence.subject_keys import SubjectKeys
 
 
 def log_signer(state: Path, name: str) -> Signer:
@@ -16,8 +17,17 @@ def log_signer(state: Path, name: str) -> Signer:
     return Signer.load(path)
 
 
+def subject_keys(state: Path) -> SubjectKeys:
+    """The months' keys of the log's digests of persons."""
+    return SubjectKeys(state / "subjects")
+
+
 def subject_key(state: Path) -> SubjectKey:
-    """The key of the log's digests of persons; EvidenceError where its file cannot be used."""
+    """The key of digests that are compared over years, beside the log.
+
+    EvidenceError where its file cannot be used. Entries of before there were months' keys were
+    made with it too.
+    """
     path = state / "subjects.key"
     if not path.exists():
         SubjectKey.create().save(path)

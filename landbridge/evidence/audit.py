@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
+from landbridge.evidence.archive import archived
 from landbridge.evidence.checkpoint import Checkpoint, open_checkpoint
 from landbridge.evidence.disk import read_file
 from landbridge.evidence.finding import EvidenceError
 from landbridge.evidence.merkle import (
+    EMPTY_ROOT,
     HASH_SIZE,
     TILE_HEIGHT,
     TILE_WIDTH,
@@ -23,6 +25,7 @@ from landbridge.evidence.tiles import (
     ENTRIES,
     Tile,
     TileFolder,
+    edge_tiles,
     encode_bundle,
     tile_levels,
     tile_root,
@@ -34,7 +37,8 @@ class Verification:
     """A log that holds: `size` entries under `root`, 32 bytes, signed by `origin`.
 
     `own_key`: the verifier key was the folder's own, so the log agrees with itself and nothing
-    says whose it is. `checkpoint` is the signed note.
+    says whose it is. `checkpoint` is the signed note. `since`: so many entries were verified
+    before, and only what follows them was read now.
     """
 
     size: int
@@ -42,18 +46,24 @@ class Verification:
     origin: str
     checkpoint: str
     own_key: bool
+    since: int
     _folder: TileFolder = field(repr=False)
     _bundles: tuple[bytes, ...] = field(repr=False)
 
-    def entries(self, start: int = 0) -> Iterator[tuple[int, bytes]]:
+    def entries(self, start: int | None = None) -> Iterator[tuple[int, bytes]]:
         """Index and bytes of every entry from `start` on, read bundle by bundle.
 
-        EvidenceError names a bundle that changed since it was verified.
+        None stands for the first entry that was verified now. EvidenceError names a bundle that
+        changed since it was verified.
         """
-        for number in range(start // TILE_WIDTH, len(self._bundles)):
+        start = self.since if start is None else start
+        if start < self.since:
+            raise ValueError(f"entries before {self.since} were not verified now")
+        first = self.since // TILE_WIDTH
+        for number in range(start // TILE_WIDTH, first + len(self._bundles)):
             tile = _tile(ENTRIES, number, self.size)
             entries = self._folder.entries(tile)
-            if sha256(encode_bundle(entries)).digest() != self._bundles[number]:
+            if sha256(encode_bundle(entries)).digest() != self._bundles[number - first]:
                 raise EvidenceError(
                     self._folder.where(tile), "the bundle has changed since it was verified"
                 )
@@ -62,25 +72,90 @@ class Verification:
                     yield index, entry
 
 
-def verify_folder(folder: Path, vkey: str | None = None) -> Verification:
+def verify_folder(
+    folder: Path,
+    vkey: str | None = None,
+    *,
+    since: Path | None = None,
+    archives: Sequence[Path] = (),
+    without_archive: bool = False,
+) -> Verification:
     """The log in `folder`, once every tile and every entry agrees with its signed checkpoint.
 
     Without `vkey` the folder's own is used, and the result says so. EvidenceError names the first
     bad file, and the entry where one is at fault. Reads everything once; memory is about 40 bytes
-    for each 256 entries.
+    for each 256 entries. What is not in `folder` may be in `archives`.
+
+    `since` is a file with a checkpoint of this log that was verified before: the log must extend
+    it, and only what came after it is read. It is the log's own signature, so that it and a
+    checkpoint that does not extend it prove to everybody what the log's keeper did.
+
+    `without_archive`: of entries that were moved to an archive the hashes in the log are enough.
     """
     key, own_key = _key(folder / "vkey", vkey)
     path = folder / "checkpoint"
+    note, checkpoint = _open(path, key)
+    known = Checkpoint(checkpoint.origin, 0, EMPTY_ROOT)
+    if since is not None:
+        known = _open(since, key)[1]
+        _check_no_fork(str(path), known, checkpoint, since)
+    files = TileFolder(folder, archives)
+    moved = archived(folder) if without_archive else 0
+    tree = _known_tree(files, known, checkpoint.size)
+    if tree is None:
+        # Damage or another history? What is wrong with the files by themselves is told first.
+        _Sweep(files, checkpoint, Tree(), moved).run(str(path))
+        raise _forked(str(path), known, since)
+    bundles = _Sweep(files, checkpoint, tree, moved).run(str(path))
+    return Verification(
+        checkpoint.size, checkpoint.root, checkpoint.origin, note, own_key, known.size, files,
+        bundles,
+    )  # fmt: skip
+
+
+def _open(path: Path, key: Verifier) -> tuple[str, Checkpoint]:
+    """The signed note in a file, and the checkpoint in it."""
     # A byte that is no UTF-8 becomes a lone surrogate, which a note refuses.
     note = read_file(path).decode(errors="surrogateescape")
     try:
-        checkpoint = open_checkpoint(note, key)
+        return note, open_checkpoint(note, key)
     except EvidenceError as problem:
         raise EvidenceError(str(path), f"the checkpoint does not hold: {problem}") from None
-    files = TileFolder(folder)
-    bundles = _Sweep(files, checkpoint).run(str(path))
-    return Verification(
-        checkpoint.size, checkpoint.root, checkpoint.origin, note, own_key, files, bundles
+
+
+def _check_no_fork(path: str, known: Checkpoint, found: Checkpoint, since: Path) -> None:
+    if found.size < known.size:
+        raise EvidenceError(
+            path,
+            f"the log has shrunk: it has {found.size} entries and had {known.size}. Keep {since} "
+            "and this checkpoint: both are signed by the log, and together they prove it",
+        )
+    if found.size == known.size and found.root != known.root:
+        raise _forked(path, known, since)
+
+
+def _known_tree(files: TileFolder, known: Checkpoint, size: int) -> Tree | None:
+    """The tree at the checkpoint that was verified before; None where the tiles say otherwise.
+
+    It is read from the tiles of the tree of `size` leaves, which begin with those of the smaller.
+    """
+    try:
+        edge = {
+            tile.level: files.hashes(_tile(tile.level, tile.index, size))[: tile.width]
+            for tile in edge_tiles(known.size)
+        }
+    except EvidenceError:
+        return None
+    tree = Tree.resume(known.size, edge)
+    return tree if root_hash(known.size, tree.node) == known.root else None
+
+
+def _forked(path: str, known: Checkpoint, since: Path | None) -> EvidenceError:
+    return EvidenceError(
+        path,
+        f"the log does not extend the {known.size} entries that were verified before: its history "
+        f"was rewritten. Keep {since} and this checkpoint: both are signed by the log, and "
+        "together they prove it",
     )
 
 
@@ -110,33 +185,43 @@ class _Sweep:
     """Recomputes the tree from its entries upwards and holds every file against it.
 
     The root then decides who is at fault where a tile and an entry disagree: if the entries lead
-    to the signed root, the tile is damaged, otherwise the entry is.
+    to the signed root, the tile is damaged, otherwise the entry is. What `known` holds was checked
+    before; its edge is where the sweep begins.
     """
 
-    def __init__(self, files: TileFolder, checkpoint: Checkpoint) -> None:
+    def __init__(self, files: TileFolder, checkpoint: Checkpoint, known: Tree, moved: int) -> None:
         self._files = files
         self._checkpoint = checkpoint
         self._size = checkpoint.size
+        self._known = known
+        self._moved = moved
         self._differs: tuple[Tile, int] | None = None
 
     def run(self, path: str) -> tuple[bytes, ...]:
         """The digest of every bundle, once all files agree with the checkpoint at `path`."""
         bundles: list[bytes] = []
-        row: list[bytes] = []
+        row, _ = self._begun(1)
         edge: dict[int, list[bytes]] = {}
-        for number in range(-(-self._size // TILE_WIDTH)):
+        for number in range(self._known.size // TILE_WIDTH, -(-self._size // TILE_WIDTH)):
             leaves, digest = self._bundle(number)
             bundles.append(digest)
             self._close(leaves, row, edge, 0)
         for level in range(1, tile_levels(self._size)):
-            below, row = row, []
+            below, (row, _), (_, first) = row, self._begun(level + 1), self._begun(level)
             for at in range(0, len(below), TILE_WIDTH):
                 hashes = below[at : at + TILE_WIDTH]
-                self._compare(_tile(level, at // TILE_WIDTH, self._size), hashes)
+                self._compare(_tile(level, first + at // TILE_WIDTH, self._size), hashes)
                 self._close(hashes, row, edge, level)
         root = root_hash(self._size, Tree.resume(self._size, edge).node)
         self._judge(path, intact=root == self._checkpoint.root)
         return tuple(bundles)
+
+    def _begun(self, level: int) -> tuple[list[bytes], int]:
+        """The hashes that the known tree has in its last tile of that level, and its number."""
+        number, width = divmod(self._known.size >> TILE_HEIGHT * level, TILE_WIDTH)
+        first = number * TILE_WIDTH
+        bits = TILE_HEIGHT * level
+        return [self._known.node(bits, first + place) for place in range(width)], number
 
     @staticmethod
     def _close(
@@ -149,6 +234,8 @@ class _Sweep:
 
     def _bundle(self, number: int) -> tuple[list[bytes], bytes]:
         tile = _tile(ENTRIES, number, self._size)
+        if tile.first < self._moved and not self._files.has(tile):
+            return self._files.hashes(_tile(0, number, self._size)), b""
         entries = self._files.entries(tile)
         leaves = [leaf_hash(entry) for entry in entries]
         self._compare(_tile(0, number, self._size), leaves)

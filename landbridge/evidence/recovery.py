@@ -54,7 +54,7 @@ def recover(folder: Path, journal: Path, signer: Signer) -> Recovered:
     checkpoint or begins after it, and for another log's key.
     """
     new = not (folder / "checkpoint").exists()
-    size = 0 if new else verify_folder(folder, signer.vkey).size
+    size = 0 if new else verify_folder(folder, signer.vkey, without_archive=True).size
     held = replay(journal, owner_of(signer))
     if held is None:
         if size:

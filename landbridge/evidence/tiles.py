@@ -108,14 +108,23 @@ def tile_root(hashes: Sequence[bytes]) -> bytes:
 
 
 class TileFolder:
-    """Reads the files of a published folder. Nothing that comes out of it is verified."""
+    """Reads the files of a published folder. Nothing that comes out of it is verified.
 
-    def __init__(self, folder: Path) -> None:
+    What is not in `folder` is looked for in `archives`, in their order.
+    """
+
+    def __init__(self, folder: Path, archives: Sequence[Path] = ()) -> None:
         self.folder = folder
+        self._places = (folder, *archives)
 
     def where(self, tile: Tile) -> str:
         """The file's path, for a person."""
-        return str(self.folder / tile.path)
+        return str(self._place(tile) / tile.path)
+
+    def has(self, tile: Tile) -> bool:
+        """Whether the tile, or the full one in its place, is anywhere."""
+        place = self._place(tile)
+        return (place / tile.path).exists() or (place / tile.full.path).exists()
 
     def hashes(self, tile: Tile) -> list[bytes]:
         """The hashes of a tile."""
@@ -136,7 +145,7 @@ class TileFolder:
 
     def partials(self, tile: Tile) -> list[Tile]:
         """The partial tiles that lie in the same place, narrowest first."""
-        folder = self.folder / f"{tile.full.path}.p"
+        folder = self._place(tile) / f"{tile.full.path}.p"
         try:
             names = [path.name for path in folder.iterdir()]
         except FileNotFoundError:
@@ -144,9 +153,18 @@ class TileFolder:
         widths = sorted(int(name) for name in names if name.isascii() and name.isdigit())
         return [Tile(tile.level, tile.index, width) for width in widths if 0 < width < TILE_WIDTH]
 
+    def _place(self, tile: Tile) -> Path:
+        """Where the tile, or its full one, is; the folder itself when it is nowhere."""
+        if len(self._places) > 1:
+            for place in self._places:
+                if (place / tile.path).exists() or (place / tile.full.path).exists():
+                    return place
+        return self.folder
+
     def _read(self, tile: Tile) -> bytes:
-        path = self.folder / tile.path
-        full = self.folder / tile.full.path
+        place = self._place(tile)
+        path = place / tile.path
+        full = place / tile.full.path
         try:
             return read_file(path)
         except EvidenceError:

@@ -74,6 +74,36 @@ def test_a_log_that_holds_is_said_to(kept: Kept, run: Run) -> None:
     assert "--key" in ended.err
 
 
+def test_an_auditor_who_comes_again_reads_what_is_new(kept: Kept, run: Run, tmp_path: Path) -> None:
+    """The state file is made, moves on, and holds nothing but the log's own signed checkpoint."""
+    state = tmp_path / "auditor"
+    first = run("log", "verify", str(kept.folder), "--state", str(state))
+    assert (first.status, "new" in first.out) == (0, False)
+    assert state.read_text() == (kept.folder / "checkpoint").read_text()
+    again = run("log", "verify", str(kept.folder), "--state", str(state))
+    assert again.out.startswith("verified: town/gateway, 5 entries, 0 of them new, root ")
+
+
+def test_a_log_that_does_not_extend_the_memory_leaves_it_as_it_is(
+    kept: Kept, run: Run, tmp_path: Path
+) -> None:
+    """The two checkpoints together are the proof, so neither may be written over."""
+    state = tmp_path / "auditor"
+    with Log.open(tmp_path / "x/log", tmp_path / "x/journal", Signer.create("town/x")) as log:
+        log.append(entry(1))
+        state.write_text(log.checkpoint())
+    ended = run("log", "verify", str(kept.folder), "--state", str(state))
+    assert ended.status == 1
+    assert state.read_text().startswith("town/x")
+
+
+def test_a_receipt_has_no_state(kept: Kept, run: Run, tmp_path: Path) -> None:
+    """It is one entry, checked offline."""
+    file = kept.receipt_file(3, tmp_path / "receipt.json")
+    ended = run("log", "verify", str(file), "--key", kept.vkey, "--state", str(tmp_path / "s"))
+    assert ended.status == 2
+
+
 def test_a_key_from_elsewhere_needs_no_warning(kept: Kept, run: Run, tmp_path: Path) -> None:
     """Given as text or as a file."""
     file = tmp_path / "key"

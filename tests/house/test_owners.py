@@ -16,7 +16,7 @@ OWNERS = {
     "opendp": ("policies/noise.py",),
     "open_data_contract_standard": ("policies/odcs.py",),
     "jwt": ("landbridge/identity/signature.py",),
-    "pyarrow": ("landbridge/arrow.py",),
+    "pyarrow": ("landbridge/arrow.py", "landbridge/parquet.py"),
     "pandas": ("landbridge/arrow.py",),
     "opentelemetry": ("landbridge/edge/telemetry.py",),
     "sqlite3": ("nodes/ledger.py", "nodes/history.py"),

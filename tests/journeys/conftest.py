@@ -11,7 +11,9 @@ import duckdb
 import pytest
 
 import landbridge.testing
+from landbridge.evidence.audit import verify_folder
 from landbridge.federation.running import Federation
+from tests.evidence.schema import problems
 
 FOLDER = Path(__file__).parents[2] / "examples" / "nyc_flights"
 
@@ -21,6 +23,10 @@ def nyc() -> Iterator[Federation]:
     """Gateway and five nodes over the real flights."""
     with landbridge.testing.federation(FOLDER) as running:
         yield running
+        departments = [None, *(path.parent.name for path in FOLDER.glob("*/contracts"))]
+        for name in departments:
+            for _, entry in verify_folder(running.log(name)).entries():
+                assert problems(entry) == []
 
 
 @pytest.fixture(scope="session")

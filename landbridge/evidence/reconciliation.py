@@ -1,0 +1,282 @@
+"""Whether a gateway's log and its departments' logs tell of the same answers.
+
+The gateway's entry names, by index and leaf hash, the entry that each department made of its part.
+Followed in both directions, that shows every answer that one side has and the other has not. The
+logs are read one after the other while the servers go on, so that the newest entries of one may not
+have reached the other: those are told apart by their time. Pure: takes entries, gives findings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+from landbridge.evidence.entry import Entry, Part, instant
+from landbridge.evidence.finding import EvidenceError
+from landbridge.evidence.merkle import leaf_hash
+
+Entries = Callable[[], Iterable[tuple[int, bytes]]]
+"""Index and bytes of every entry of a verified log; may be asked more than once."""
+
+What = Literal[
+    "missing_at_department",
+    "missing_at_gateway",
+    "another_entry",
+    "another_outcome",
+    "another_question",
+    "another_memory",
+    "another_charge",
+    "named_twice",
+    "without_parts",
+    "not_given",
+    "unreadable",
+    "in_flight",
+]
+
+ANSWERING: Final = frozenset({"query", "call"})
+"""Kinds whose answers departments make."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that the two sides do not both say; `gateway` and `entry` are indices, or None."""
+
+    what: What
+    department: str
+    gateway: int | None
+    entry: int | None
+    question_id: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciliation:
+    """`matched` parts that both sides have alike, and what was found beside them.
+
+    `wrong` are the findings that the passing of time does not explain.
+    """
+
+    matched: int
+    findings: tuple[Finding, ...]
+
+    @property
+    def wrong(self) -> tuple[Finding, ...]:
+        """Every finding but those of entries under way."""
+        return tuple(finding for finding in self.findings if finding.what != "in_flight")
+
+
+@dataclass(slots=True)
+class _Named:
+    """An entry of a department, as the gateway names it."""
+
+    leaf: str
+    gateway: int
+    question_id: str
+    seen: bool = False
+
+
+@dataclass(slots=True)
+class _Answer:
+    """An answer of the gateway, and what its parts add up to."""
+
+    question_id: str
+    charged: int
+    remembered: bool
+    waiting: int
+    parts_charged: int = 0
+    parts_remembered: bool = True
+
+
+@dataclass(slots=True)
+class _Sides:
+    """What was read so far."""
+
+    named: dict[str, dict[int, _Named]] = field(default_factory=dict)
+    answers: dict[int, _Answer] = field(default_factory=dict)
+    times: dict[int, str] = field(default_factory=dict)
+    unnamed: list[tuple[str, int, Entry]] = field(default_factory=list)
+    sizes: dict[str, int] = field(default_factory=dict)
+    newest: str = ""
+    matched: int = 0
+    findings: list[Finding] = field(default_factory=list)
+
+    def find(
+        self, what: What, department: str, at: int | None, index: int | None, question: str,
+        sentence: str,
+    ) -> None:  # fmt: skip
+        """Adds a finding."""
+        self.findings.append(Finding(what, department, at, index, question, sentence))
+
+
+def reconcile(
+    gateway: Entries, departments: Mapping[str, Entries], *, in_flight: timedelta
+) -> Reconciliation:
+    """What the gateway's log and the departments' do not both say.
+
+    Entries younger than `in_flight` before the newest of all are under way, and said to be. Reads
+    each log once, the gateway's twice where a department has entries that nobody names.
+    """
+    sides = _Sides()
+    _read_gateway(gateway, sides)  # (1) what the gateway says of its departments
+    for name, entries in departments.items():
+        _read_department(name, entries, sides)  # (2) what they say themselves
+    border = _before(sides.newest, in_flight)
+    _missing_there(sides, departments, border)  # (3) named, but not there
+    _missing_here(gateway, sides, border)  # (4) there, but not named
+    _sums(sides)  # (5) whole answers
+    order = sorted(
+        sides.findings,
+        key=lambda found: (found.department, found.gateway or 0, found.entry or 0, found.what),
+    )
+    return Reconciliation(sides.matched, tuple(order))
+
+
+def _read(where: str, entries: Entries, sides: _Sides) -> Iterator[tuple[int, bytes, Entry]]:
+    for index, content in entries():
+        try:
+            entry = Entry.from_bytes(content)
+        except EvidenceError as problem:
+            at, own = (None, index) if where else (index, None)
+            sides.find("unreadable", where, at, own, "", f"It is no entry: {problem}.")
+            continue
+        sides.newest = max(sides.newest, entry.time)
+        yield index, content, entry
+
+
+def _read_gateway(gateway: Entries, sides: _Sides) -> None:
+    apart: dict[str, list[Part]] = {}
+    for index, _, entry in _read("", gateway, sides):
+        if entry.kind == "parts":
+            apart.setdefault(entry.question_id, []).extend(entry.parts)
+            continue
+        parts = [*apart.pop(entry.question_id, ()), *entry.parts]
+        for part in parts:
+            _name(index, entry, part, sides)
+        if entry.kind not in ANSWERING or entry.outcome != "answered":
+            continue
+        if not parts:
+            said = "The gateway answered and names no department's entry."
+            sides.find("without_parts", "", index, None, entry.question_id, said)
+            continue
+        sides.answers[index] = _Answer(
+            entry.question_id,
+            entry.charged_micro_rho,
+            entry.remembered,
+            waiting=len(parts),
+            parts_remembered=entry.kind == "query",  # only questions are remembered
+        )
+
+
+def _name(index: int, entry: Entry, part: Part, sides: _Sides) -> None:
+    named = sides.named.setdefault(part["department"], {})
+    earlier = named.get(part["index"])
+    if earlier is not None:
+        said = f"The gateway's entry {earlier.gateway} names the same entry."
+        sides.find("named_twice", part["department"], index, part["index"], entry.question_id, said)
+        return
+    named[part["index"]] = _Named(part["leaf_hash"], index, entry.question_id)
+    sides.times[index] = entry.time
+
+
+def _read_department(department: str, entries: Entries, sides: _Sides) -> None:
+    named = sides.named.get(department, {})
+    size = 0
+    for index, content, entry in _read(department, entries, sides):
+        size = index + 1
+        found = named.get(index)
+        if found is not None:
+            found.seen = True
+            _compare(department, index, content, entry, found, sides)
+        elif entry.kind in ANSWERING and entry.question_id:
+            sides.unnamed.append((department, index, entry))
+    sides.sizes[department] = size
+
+
+def _compare(
+    department: str, index: int, content: bytes, entry: Entry, named: _Named, sides: _Sides
+) -> None:
+    what: What | None = None
+    if leaf_hash(content).hex() != named.leaf:
+        what, said = "another_entry", "The department's entry is not the one that the gateway saw."
+    elif entry.question_id != named.question_id:
+        what, said = "another_question", "The department's entry is of another question."
+    elif entry.outcome != "answered":
+        what, said = "another_outcome", "The gateway names as a part what was no answer there."
+    if what is not None:
+        sides.find(what, department, named.gateway, index, named.question_id, said)
+        return
+    sides.matched += 1
+    answer = sides.answers.get(named.gateway)
+    if answer is not None:
+        answer.waiting -= 1
+        answer.parts_charged += entry.charged_micro_rho
+        answer.parts_remembered &= entry.remembered
+
+
+def _missing_there(sides: _Sides, departments: Mapping[str, Entries], border: str) -> None:
+    for department, named in sides.named.items():
+        for index, part in named.items():
+            if part.seen:
+                continue
+            what: What = "missing_at_department"
+            said = "The gateway names an entry that the department's log has not."
+            if department not in departments:
+                what, said = "not_given", "The department's log was not given."
+            elif index >= sides.sizes[department] and sides.times[part.gateway] >= border:
+                what, said = "in_flight", "The department may not have published it yet."
+            sides.find(what, department, part.gateway, index, part.question_id, said)
+
+
+def _missing_here(gateway: Entries, sides: _Sides, border: str) -> None:
+    known = _of_questions(gateway, {entry.question_id for _, _, entry in sides.unnamed})
+    for department, index, entry in sides.unnamed:
+        same = known.get(entry.question_id, [])
+        at = same[-1][0] if same else None
+        what: What = "missing_at_gateway"
+        if not same and entry.time >= border:
+            what = "in_flight"
+            said = "The gateway may not have logged or published it yet."
+        elif not same:
+            said = "The gateway's log has nothing of this question."
+        elif entry.outcome == "answered":
+            how = ", ".join(sorted({f"{e.outcome} {e.reason}".strip() for _, e in same}))
+            said = f"The department answered; the gateway names no such part (it says: {how})."
+        elif entry.outcome == "refused" and all(e.outcome == "answered" for _, e in same):
+            what, said = "another_outcome", "The department refused, and the gateway answered."
+        else:
+            continue
+        sides.find(what, department, at, index, entry.question_id, said)
+
+
+def _of_questions(gateway: Entries, wanted: set[str]) -> dict[str, list[tuple[int, Entry]]]:
+    """The gateway's entries of these questions."""
+    known: dict[str, list[tuple[int, Entry]]] = {}
+    if not wanted:
+        return known
+    for index, content in gateway():
+        try:
+            entry = Entry.from_bytes(content)
+        except EvidenceError:
+            continue  # said when it was read first
+        if entry.question_id in wanted and entry.kind in ANSWERING:
+            known.setdefault(entry.question_id, []).append((index, entry))
+    return known
+
+
+def _sums(sides: _Sides) -> None:
+    for index, answer in sides.answers.items():
+        if answer.waiting:
+            continue  # a part is missing or another: said above
+        if answer.charged != answer.parts_charged:
+            said = f"It says {answer.charged} micro rho, its parts {answer.parts_charged}."
+            sides.find("another_charge", "", index, None, answer.question_id, said)
+        if answer.remembered != answer.parts_remembered:
+            said = "Gateway and departments differ in whether the answer was a remembered one."
+            sides.find("another_memory", "", index, None, answer.question_id, said)
+
+
+def _before(newest: str, margin: timedelta) -> str:
+    """The instant so long before the newest, in an entry's own spelling."""
+    return instant(datetime.fromisoformat(newest) - margin) if newest else ""
