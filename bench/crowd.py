@@ -58,29 +58,7 @@ class Crowd:
 
     def contract(self, clip: Bounds | None = None) -> Contract:
         """Their contract; `clip` of the incomes is the bounds unless it is given."""
-        bounds = Bounds(0, 200_000)
-        person = Column("person", Type.INTEGER, Level.SEALED, unique=self.each == 1)
-        return Contract(
-            id="people",
-            version="1",
-            title="People",
-            description="",
-            columns=(
-                person,
-                Column("district", Type.TEXT, Level.OPEN, domain=DISTRICTS),
-                Column("age", Type.INTEGER, Level.OPEN, bounds=Bounds(0, 120)),
-                Column("income", Type.INTEGER, Level.OPEN, bounds=bounds, clip=clip or bounds),
-            ),
-            unit="person",
-            purposes=frozenset({"dpv:ResearchAndDevelopment"}),
-            disclosure=Disclosure(
-                Method.DP,
-                rows_per_unit=1 if self.each == 1 else KEPT,
-                recipient=Allowance(10.0, 1e-6),
-                overall=Allowance(20.0, 1e-6),
-            ),
-            digest="0" * 64,
-        )
+        return contract_of(self.each, clip)
 
     def unprotected(self) -> Contract:
         """The same table as if it described nobody: loading numbers and ranks nothing."""
@@ -108,6 +86,33 @@ class Crowd:
             yield connection
         finally:
             connection.close()
+
+
+def contract_of(each: int, clip: Bounds | None = None) -> Contract:
+    """The contract of a crowd with `each` rows a person."""
+    bounds = Bounds(0, 200_000)
+    person = Column("person", Type.INTEGER, Level.SEALED, unique=each == 1)
+    return Contract(
+        id="people",
+        version="1",
+        title="People",
+        description="",
+        columns=(
+            person,
+            Column("district", Type.TEXT, Level.OPEN, domain=DISTRICTS),
+            Column("age", Type.INTEGER, Level.OPEN, bounds=Bounds(0, 120)),
+            Column("income", Type.INTEGER, Level.OPEN, bounds=bounds, clip=clip or bounds),
+        ),
+        unit="person",
+        purposes=frozenset({"dpv:ResearchAndDevelopment"}),
+        disclosure=Disclosure(
+            Method.DP,
+            rows_per_unit=1 if each == 1 else KEPT,
+            recipient=Allowance(10.0, 1e-6),
+            overall=Allowance(20.0, 1e-6),
+        ),
+        digest="0" * 64,
+    )
 
 
 def chosen_rows(text: str) -> int:

@@ -35,18 +35,24 @@ class Row:
 
     `value` and `floor` are in the unit that `note` begins with, `ratio` is value / floor. `aim`
     names what it limits, for example "value <= 90"; None where nothing was promised. `n` counts the
-    samples behind `value`, `spread` is the smallest and the largest of them.
+    samples behind `value`, `spread` is the smallest and the largest of them. `value`, `floor`,
+    `ratio` and `spread` are None together, in a row of something that is not to be had here.
     """
 
     row: str
-    value: float
-    floor: float
-    ratio: float
+    value: float | None
+    floor: float | None
+    ratio: float | None
     aim: str | None
     better: Better
     n: int
-    spread: tuple[float, float]
+    spread: tuple[float, float] | None
     note: str
+
+    @classmethod
+    def absent(cls, name: str, *, better: Better, note: str) -> Row:
+        """The row of what has no figure here; `note` says why."""
+        return cls(name, None, None, None, None, better, 0, None, note)
 
     @classmethod
     def of(

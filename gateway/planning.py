@@ -116,7 +116,7 @@ class Planning:
         )
 
     def _read(
-        self, sql: str, clearance: Level, known: Catalogue, *, remember: bool
+        self, sql: str, clearance: Level, known: Catalogue, *, remember: bool = True
     ) -> tuple[Reading, Served]:
         """What the text asks, remembered for as long as the catalogue is the same object."""
         with self._lock:

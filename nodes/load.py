@@ -62,10 +62,11 @@ def load(
     order); for each with a clip interval narrower than its bounds `__k_<name>`, the value clamped
     to it. For a protected contract there are `__unit` (UINTEGER, dense from 0, numbered in random
     order) and `__rank` (UINTEGER, from 1, a random order of the rows within their unit): `__rank <=
-    n` keeps at most n rows of each unit, whatever they hold, and the table is sorted by it. Rows
-    whose unit is NULL, where the contract allows that, are set aside. By `cell_key` there are
-    `__key` and `__unit_key` (UINTEGER): record keys that depend on the row or unit and on the
-    department's secret alone, so that a reload of the same rows gives the same.
+    n` keeps at most n rows of each unit, whatever they hold, and rows within the contract's bound
+    come first. Rows whose unit is NULL, where the contract allows that, are set aside. By
+    `cell_key` there are `__key` and `__unit_key` (UINTEGER): record keys that depend on the row or
+    unit and on the department's secret alone, so that a reload of the same rows gives the same.
+    -0.0 is stored as 0.0.
 
     Raises LoadRefused; StoreBusy if another load runs; OSError if the store cannot be written.
     """

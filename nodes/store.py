@@ -25,7 +25,7 @@ from typing import Final
 from landbridge.evidence.finding import EvidenceError
 from landbridge.evidence.keyfile import read_key, write_key
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Of the stored table (see `nodes.load.load`). A change makes every source count as changed, and a
 table of another format must be loaded again before it is served."""
 

@@ -77,6 +77,13 @@ def _integer(value: str, source: str) -> str:
 
 
 def _number(value: str, source: str) -> str:
+    number = _finite(value, source)
+    # There is one zero. DuckDB's DISTINCT and PARTITION BY tell -0.0 from 0.0 and its joins do
+    # not: a unit of that value would be two, and each of its rows would be in the table twice.
+    return number if number == _NEVER else f"CASE WHEN {number} = 0 THEN 0.0 ELSE {number} END"
+
+
+def _finite(value: str, source: str) -> str:
     cast = f"TRY_CAST({value} AS DOUBLE)"
     if source == "VARCHAR":
         return _matching(value, _NUMBER_TEXT, _when(f"isfinite({cast})", cast))

@@ -16,7 +16,15 @@ from pathlib import Path
 from typing import Final
 
 from nodes.engines.casts import STORED, lossless
-from nodes.engines.database import TABLE, Connection, Error, open_for_loading, quoted, text
+from nodes.engines.database import (
+    TABLE,
+    Connection,
+    Error,
+    OutOfMemory,
+    open_for_loading,
+    quoted,
+    text,
+)
 from policies.columns import MAXIMUM_WORD, is_word
 from policies.contract import Column, Contract, Method, Type
 from policies.selection import MAXIMUM_FOUND
@@ -109,6 +117,8 @@ def build(
     except _NoHeader:
         pass
     except Error as failure:
+        if isinstance(failure, OutOfMemory):
+            rule = Rule.UNFINISHED
         if rule is Rule.UNREADABLE and (match := _LINE.search(str(failure))):
             line = int(match[1])
     finally:
@@ -140,10 +150,26 @@ def _stage(
     # where the file has none of the columns.
     listed = ", ".join(["random() AS __order", *expressions])
     # Names in the expressions are the file's columns, not the aliases beside them.
-    connection.execute(f"CREATE TEMP TABLE staged AS SELECT {listed} FROM {relation} AS source")
+    selected = f"SELECT {listed} FROM {relation} AS source"
+    unit = _chosen_within(contract)
+    if unit is not None and unit in types:
+        # Ranked on the way in: a window over what is staged already would write every row again.
+        selected = (
+            "SELECT * EXCLUDE (__order), CAST(row_number() OVER "
+            f"(PARTITION BY {quoted(unit)} ORDER BY __order) AS UINTEGER) AS __rank "
+            f"FROM ({selected})"
+        )
+    connection.execute(f"CREATE TEMP TABLE staged AS {selected}")
     ignored = tuple(name for name in types if name not in contract.by_name)
     absent = tuple(column.name for column in contract.columns if column.name not in types)
     return ignored, absent
+
+
+def _chosen_within(contract: Contract) -> str | None:
+    """The unit column of which a question may choose among several rows; None if there is none."""
+    if contract.unit is None or contract.disclosure.method is Method.UNPROTECTED:
+        return None
+    return None if contract.by_name[contract.unit].unique else contract.unit
 
 
 def _relation(source: Path, missing: Sequence[str]) -> str:
@@ -294,37 +320,31 @@ def _write(
         for column in contract.columns
         if column.clipped
     ]
-    order = ""
+    kept = 0
     if contract.unit is not None and contract.disclosure.method is not Method.UNPROTECTED:
-        unit = quoted(contract.unit)
-        # In random order, so that the number says nothing of the unit.
-        connection.execute(
-            "CREATE TEMP TABLE units AS SELECT unit, "
-            "CAST(row_number() OVER (ORDER BY __order) - 1 AS UINTEGER) AS number "
-            "FROM (SELECT unit, random() AS __order "
-            f"FROM (SELECT DISTINCT {unit} AS unit FROM staged WHERE {unit} IS NOT NULL))"
-        )
-        joins.append(f"JOIN units ON staged.{unit} = units.unit")
+        ranked = _chosen_within(contract) is not None
+        _number_units(connection, contract.unit, ranked=ranked)
+        joins.append(f"JOIN units ON staged.{quoted(contract.unit)} = units.unit")
         columns.append("units.number AS __unit")
-        if contract.by_name[contract.unit].unique:
-            columns.append("CAST(1 AS UINTEGER) AS __rank")
-        else:
-            columns.append(
-                "CAST(row_number() OVER (PARTITION BY units.number ORDER BY staged.__order) "
-                "AS UINTEGER) AS __rank"
-            )
-            # So that DuckDB skips the row groups whose smallest rank is over a question's bound.
-            order = "ORDER BY __rank"
+        columns.append(("staged.__rank" if ranked else "CAST(1 AS UINTEGER)") + " AS __rank")
         if secret:
             columns += [f"CAST({key} AS UINTEGER) AS {name}" for name, key in _keys(contract)]
             outer, inner = (hmac.digest(secret, use, "sha256").hex() for use in (b"out", b"in"))
             connection.execute("CREATE TEMP TABLE secret AS SELECT ? AS o, ? AS i", [outer, inner])
-        counted = f"SELECT count(*), count(DISTINCT __unit), max(__rank) FROM {TABLE}"
+        elif ranked:
+            kept = contract.disclosure.rows_per_unit
+        counted = f"SELECT count(*), (SELECT count(*) FROM units), max(__rank) FROM {TABLE}"
     else:
         counted = f"SELECT count(*), 0, 0 FROM {TABLE}"
-    connection.execute(
-        f"CREATE TABLE {TABLE} AS SELECT {', '.join(columns)} FROM staged {' '.join(joins)} {order}"
-    )
+    statement = f"SELECT {', '.join(columns)} FROM staged {' '.join(joins)}"
+    if kept:
+        # What counts comes first, so that DuckDB skips the row groups of what does not. Two
+        # statements cost less than a sort. Never with record keys: they number equal rows, and
+        # one statement does not know how another numbered them.
+        connection.execute(f"CREATE TABLE {TABLE} AS {statement} WHERE staged.__rank <= {kept}")
+        connection.execute(f"INSERT INTO {TABLE} {statement} WHERE staged.__rank > {kept}")
+    else:
+        connection.execute(f"CREATE TABLE {TABLE} AS {statement}")
     stored, units, largest = connection.execute(counted).fetchone() or (0, 0, 0)
     connection.execute("CHECKPOINT")
     return Built(
@@ -335,6 +355,19 @@ def _write(
         units=int(units),
         set_aside=rows - int(stored),
         largest_unit=int(largest or 0),
+    )
+
+
+def _number_units(connection: Connection, unit: str, *, ranked: bool) -> None:
+    """The temporary table `units` (unit, number); in random order: a number says nothing."""
+    name = quoted(unit)
+    # One row of each unit has rank 1, and ten million rows need not be made distinct again.
+    one_each = "AND __rank = 1" if ranked else ""
+    connection.execute(
+        "CREATE TEMP TABLE units AS SELECT unit, "
+        "CAST(row_number() OVER (ORDER BY __order) - 1 AS UINTEGER) AS number "
+        "FROM (SELECT unit, random() AS __order "
+        f"FROM (SELECT DISTINCT {name} AS unit FROM staged WHERE {name} IS NOT NULL {one_each}))"
     )
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from bench import crowd as made
-from bench import peer_diffprivlib
 from bench.row import RowFailed
 from policies.canonical import canonical
 from policies.disclosure import plan_release
@@ -51,16 +49,3 @@ def test_a_number_of_rows_that_is_none_is_a_sentence(text: str) -> None:
     """A slip in the setting must not look like a crash of the benchmark."""
     with pytest.raises(RowFailed, match="LANDBRIDGE_BENCH_ROWS must be a number, 1000 or more"):
         made.chosen_rows(text)
-
-
-def test_a_peer_that_cannot_be_had_is_a_sentence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Without a package index the other rows are measured all the same."""
-
-    def unreachable(command: list[str], **_: object) -> None:
-        raise subprocess.CalledProcessError(1, command)
-
-    monkeypatch.setattr(subprocess, "run", unreachable)
-    with pytest.raises(RowFailed, match="could not be installed into a venv of its own"):
-        peer_diffprivlib.installed(["no-such-package==0"], tmp_path / "venv")
