@@ -139,6 +139,11 @@ class AccessPolicy:
             raise PolicyInvalid(where, ("line 1: The text does not divide into its policies.",))
         return cls(policies, digest)
 
+    def named(self, kind: Literal["Organisation", "Caller"]) -> frozenset[str]:
+        """The ids of that kind which the policies speak of."""
+        found = pst.entity_uids(self._policies.to_pst())
+        return frozenset(str(entity.id) for entity in found if str(entity.type) == kind)
+
     def decide(self, request: Request) -> Decision:
         """The decision, remembered for the requests asked last."""
         return self._remembered(request)

@@ -38,6 +38,9 @@ COMMANDS = (
     ("node",),
     ("node", "serve"),
     ("node", "load"),
+    ("policy",),
+    ("policy", "check"),
+    ("policy", "diff"),
 )
 
 
