@@ -30,6 +30,7 @@ ROWS: Final = (
     "question_repeated_cold",
     "peer_diffprivlib",
     "release_1000_cells",
+    "release_exact_1000",
     "sdk_import",
     "log_on",
     "startup",

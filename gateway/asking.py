@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.answered import Answered, Explained
 from gateway.combine import combine, suppressed
@@ -13,6 +13,7 @@ from gateway.departments import Asked, Departments
 from gateway.nearest import nearest
 from gateway.planning import Plan, Planning
 from gateway.reply import explain_response, query_response
+from gateway.selection import closed
 from gateway.table import rows
 from landbridge.edge.record import Draft, Recorder
 from landbridge.edge.telemetry import Trace
@@ -89,7 +90,8 @@ class Asking:
             )
             asked.require_none_refused()
             absent = _absent(plan, asked, partial=partial)
-            combined = combine(plan.release, replies)  # (11)
+            plan = replace(plan, release=closed(plan.release, replies))  # (11)
+            combined = combine(plan.release, replies)
             draft.note(suppressed=suppressed(combined))
             table, untold = rows(plan.release, plan.presentation, combined)
             if absent:

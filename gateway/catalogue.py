@@ -75,10 +75,12 @@ class Catalogue:
         raise not_available("table", spelt)
 
     def agrees(self, department: str, contract: Contract) -> bool:
-        """Whether the department serves this very text of the contract."""
+        """Whether the department serves this very text of the contract, or of each joined part."""
         offer = self.offers.get(department)
-        served = None if offer is None else offer.contracts.get(contract.id)
-        return served is not None and served.digest == contract.digest
+        served = {} if offer is None else offer.contracts
+        return all(
+            part.id in served and served[part.id].digest == part.digest for part in contract.each
+        )
 
     def handler(self, name: str, clearance: Level) -> tuple[str, HandlerOffer]:
         """The department and handler of "department.handler"; raises NOT_AVAILABLE."""

@@ -29,6 +29,8 @@ LAPLACE = math.log(20) / math.sqrt(2)
 class Combined:
     """One measure over all cells, in grid steps, summed over departments.
 
+    A histogram has the numbers of its trees cell by cell, see `policies.quantiles.Layout`.
+
     `deviation` is the standard deviation of one cell's noise in grid steps; `factor` turns it into
     a 95 % half-width, None where none is known. `withheld` are the places of cells that some
     department does not tell.
@@ -107,13 +109,13 @@ def _check(plan: ReleasePlan, department: str, reply: node_pb2.AnswerResponse) -
 def _fits(measure: release_pb2.ReleasedMeasure, mechanism: Mechanism, plan: ReleasePlan) -> bool:
     """The grid, the centre and the accuracy that the plan demands, and possible numbers."""
     reach = 1
-    if mechanism.span is not None:
+    if mechanism.span is not None:  # a sum's
         centre = mechanism.centre_units
         ends = (mechanism.span.low_units - centre, mechanism.span.high_units - centre)
         reach = max(1, *map(abs, ends))
     most = min(MOST_ROWS * reach, 2**62)
     return (
-        len(measure.units) == plan.cells
+        len(measure.units) == plan.cells * mechanism.numbers
         and measure.step == mechanism.step
         and measure.centre == mechanism.centre_units * mechanism.step
         and math.isclose(measure.standard_deviation, mechanism.standard_deviation, rel_tol=1e-9)

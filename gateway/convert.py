@@ -18,6 +18,7 @@ from policies.question import (
     Count,
     Expression,
     GroupKey,
+    Histogram,
     IsNull,
     Measure,
     Membership,
@@ -63,6 +64,7 @@ def question_to(question: Question) -> question_pb2.Question:
         group_by=[_key(key) for key in question.group_by],
         where=None if question.where is None else _predicate(question.where),
         measures=[_measure(measure) for measure in question.measures],
+        joined=question.joined,
     )
 
 
@@ -87,6 +89,8 @@ def _measure(measure: Measure) -> question_pb2.Measure:
             return question_pb2.Measure(count=question_pb2.Count(of=inner))
         case Sum(of):
             return question_pb2.Measure(sum=question_pb2.Sum(of=_expression(of)))
+        case Histogram(of):
+            return question_pb2.Measure(histogram=question_pb2.Histogram(of=_expression(of)))
         case Units():
             return question_pb2.Measure(units=question_pb2.Units())
         case _:

@@ -53,7 +53,8 @@ def _contract(contract: Contract, clearance: Level) -> gateway_pb2.DirectoryCont
                 type=column.type,
                 level=column.level.label,
                 description=column.description,
-                grouping=bool(column.domain) and column.level is not Level.SEALED,
+                grouping=bool(column.domain or column.discovered)
+                and column.level is not Level.SEALED,
             )
             for column in contract.columns
             if column.level <= clearance or column.name == contract.unit

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.planning import Plan
+from gateway.presentation import Key, compared_of
+from gateway.scalar import quantiles_of
 from policies.contract import Contract, Method, Type
-from policies.question import Sum, measured
+from policies.disclosure import ReleasePlan
+from policies.question import Histogram, Sum, measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,8 @@ def plan_notes(plan: Plan) -> list[Note]:
     """What the terms of the contract mean for this question."""
     terms = plan.contract.disclosure
     if terms.method is Method.UNPROTECTED:
-        return [Note("exact", f"Contract {plan.contract.id} protects nobody: numbers are exact.")]
+        exact = f"Contract {plan.contract.id} protects nobody: numbers are exact."
+        return [Note("exact", exact), *_ordered(plan)]
     if terms.tabular:
         return tabular_notes(plan)
     unit = plan.contract.unit or ""
@@ -93,8 +97,11 @@ def plan_notes(plan: Plan) -> list[Note]:
             "noise",
             f"Every number carries {terms.noise} noise; half-widths hold with 95 % probability.",
         ),
-        Note("clipping", f"At most {terms.rows_per_unit} rows of one {unit} count."),
+        Note("clipping", _rows(plan.contract)),
     ]
+    if plan.contract.parts:
+        names = " and ".join(part.id for part in plan.contract.parts)
+        found.append(Note("join", f"Charged in full to the budgets of {names}."))
     if terms.units_span > 1:
         found.append(
             Note(
@@ -105,12 +112,48 @@ def plan_notes(plan: Plan) -> list[Note]:
         )
     if plan.contract.by_name[unit].nullable:
         found.append(Note("left_out", f"Rows without a {unit} are in no answer."))
+    found += selection_notes(plan.release, unit)
     found += [Note("clipping", text) for text in _clamped(plan)]
+    found += _ordered(plan)
     if len(plan.departments) > 1:
         found.append(
             Note(
                 "plan",
                 f"Put to {len(plan.departments)} departments and added up: one noise draw each.",
+            )
+        )
+    return found
+
+
+def selection_notes(release: ReleasePlan, unit: str) -> list[Note]:
+    """What it means that a key's values are found in the data, before and after they are."""
+    rule = release.selection
+    if rule is None:
+        return []
+    (axis,) = (axis for axis in release.axes if axis.found)
+    name = axis.key.column
+    found = [
+        Note(
+            "selection",
+            f"Values of {name} are shown where a noisy number of {unit} that have them reaches "
+            f"{rule.threshold}; one {unit} counts for at most {rule.votes} values. Rows with other "
+            "values are in no cell.",
+        )
+    ]
+    if release.open:
+        found.append(
+            Note(
+                "selection",
+                f"How many cells there will be is not known beforehand: at most {rule.room} values "
+                f"of {name}.",
+            )
+        )
+    elif len(axis.values) == rule.room:
+        found.append(
+            Note(
+                "selection",
+                f"There is room for {rule.room} values of {name} only: those with the largest "
+                "noisy numbers are shown, and there may be more.",
             )
         )
     return found
@@ -137,6 +180,42 @@ def answer_notes(
     return found
 
 
+def _rows(contract: Contract) -> str:
+    bounds = [str(part.disclosure.rows_per_unit) for part in contract.each]
+    rows = f"{' x '.join(bounds)} joined rows" if contract.parts else f"{bounds[0]} rows"
+    return f"At most {rows} of one {contract.unit} count."
+
+
+def _ordered(plan: Plan) -> list[Note]:
+    """What quantiles are, where the question has any."""
+    shown = plan.presentation
+    scalars = [output.source for output in shown.outputs if not isinstance(output.source, Key)]
+    found = [each for s in (*scalars, *compared_of(shown.having)) for each in quantiles_of(s)]
+    notes = []
+    extremes = {name for each in found if each.extreme for name in measured(each.measure)}
+    for name in sorted(extremes):
+        share = 100 * (plan.contract.by_name[name].extremes or 0.0)
+        notes.append(
+            Note(
+                "quantiles",
+                f"min and max of {name} are told as its {share:g} % and {100 - share:g} % "
+                "quantiles.",
+            )
+        )
+    if found and plan.contract.disclosure.method is Method.UNPROTECTED:
+        notes.append(Note("quantiles", "Quantiles are exact to the half of a bin."))
+    elif found:
+        together = len({each.measure for each in found})
+        notes.append(
+            Note(
+                "quantiles",
+                f"Quantiles are read off {together} released histograms; further quantiles of the "
+                "same expressions cost nothing more.",
+            )
+        )
+    return notes
+
+
 def _clamped(plan: Plan) -> list[str]:
     return [
         f"Values of {name} are clamped to {_span(plan.contract, name)} before they are aggregated."
@@ -145,11 +224,11 @@ def _clamped(plan: Plan) -> list[str]:
 
 
 def _summed(plan: Plan) -> set[str]:
-    """Columns of sums whose clip interval is narrower than what the data can hold."""
+    """Columns of sums and histograms that are clipped to less than what the data can hold."""
     return {
         name
         for measure in plan.question.measures
-        if isinstance(measure, Sum)
+        if isinstance(measure, Sum | Histogram)
         for name in measured(measure)
         if plan.contract.by_name[name].clip != plan.contract.by_name[name].bounds
     }

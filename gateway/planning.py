@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from gateway.catalogue import Catalogue, HandlerOffer, Served
-from gateway.presentation import Key, Presentation, Reading, conditions_size
-from gateway.scalar import size
+from gateway.presentation import Key, Presentation, Reading, compared_of, conditions_size
+from gateway.scalar import quantiles_of, size
 from gateway.sql import read
 from landbridge.edge.record import Draft
 from landbridge.errors import error
@@ -19,7 +19,9 @@ from policies.access import AccessPolicy, Request
 from policies.canonical import masked, text
 from policies.contract import Contract
 from policies.disclosure import ReleasePlan, plan_release
+from policies.joined import joined, level_in
 from policies.purpose import require_allowed, require_stated
+from policies.quantiles import layout_of
 from policies.question import Question
 from policies.review import Usage, review
 
@@ -78,24 +80,28 @@ class Planning:
         draft.note(resource=contract.id, members=list(served.departments))
         require_allowed(purpose, contract.purposes)
         usage = review(reading.question, contract, caller.clearance)
-        _require_presentable(reading, usage.cells)
+        _require_presentable(reading, contract, usage.cells)
         words = masked(reading.question, contract, partial(draft.recorder.digest, "literal"))
         draft.note(
             question=words, question_hash=draft.recorder.digest("question", text(reading.question))
         )
-        ids = self._access.require(  # (3)
-            Request(
-                subject=caller.subject,
-                organisation=caller.organisation,
-                clearance=caller.clearance,
-                action="query",
-                resource_kind="contract",
-                resource=contract.id,
-                purpose=purpose,
-                level=usage.level,
+        ids = {
+            policy
+            for part in contract.each
+            for policy in self._access.require(  # (3)
+                Request(
+                    subject=caller.subject,
+                    organisation=caller.organisation,
+                    clearance=caller.clearance,
+                    action="query",
+                    resource_kind="contract",
+                    resource=part.id,
+                    purpose=purpose,
+                    level=level_in(part, contract, usage),
+                )
             )
-        )
-        draft.note(policies=list(ids))
+        }
+        draft.note(policies=sorted(ids))
         release = plan_release(
             reading.question, contract, micro_epsilon, len(served.departments)
         )  # (4)
@@ -121,17 +127,23 @@ class Planning:
         found: list[Served] = []
 
         def resolve(table: str, department: str | None) -> Contract:
-            found.append(known.table(table, department))
-            return found[-1].contract
+            served = known.table(table, department)
+            # Two named departments are refused by what is written, and better there.
+            if found and department is None:
+                _require_together(found[0], served)
+            found.append(served)
+            return served.contract
 
         reading = read(sql, resolve, clearance, known.names[clearance])
+        whole = joined([served.contract for served in found])
+        served = Served(whole, found[0].departments)
         if not remember:
-            return reading, found[0]
+            return reading, served
         with self._lock:
-            self._readings[sql, clearance] = (known, reading, found[0])
+            self._readings[sql, clearance] = (known, reading, served)
             while len(self._readings) > MEMORY:
                 self._readings.popitem(last=False)
-        return reading, found[0]
+        return reading, served
 
     def handler(
         self, name: str, purpose: str, caller: Caller, known: Catalogue, draft: Draft
@@ -158,17 +170,44 @@ class Planning:
         return department, offer
 
 
+def _require_together(one: Served, other: Served) -> None:
+    """Both tables are served by the same departments, each of which can join its own."""
+    if one.departments == other.departments:
+        return
+    names = (one.contract.id, other.contract.id)
+    both = [name for name in one.departments if name in other.departments]
+    if both:
+        tables = " JOIN ".join(f"{both[0]}.{name}" for name in names)
+        hint = f"Name one that has both: FROM {tables}."
+    else:
+        hint = (
+            f"{names[0]} is served by {', '.join(one.departments)}, "
+            f"{names[1]} by {', '.join(other.departments)}."
+        )
+    raise error(
+        "INVALID_QUESTION",
+        f"Not the same departments serve {names[0]} and {names[1]}, and tables linked across "
+        "departments are not answered yet.",
+        hint=hint,
+    )
+
+
 def _state(purpose: str, caller: Caller, draft: Draft) -> None:
     """Only a purpose that the issuer put into the token is a word that may stand in the log."""
     require_stated(purpose, caller.purposes)
     draft.note(purpose=purpose)
 
 
-def _require_presentable(reading: Reading, cells: int) -> None:
+def _require_presentable(reading: Reading, contract: Contract, cells: int) -> None:
     """Arithmetic on released numbers runs in this process, so it is bounded before anybody asks."""
     shown = reading.presentation
     scalars = [output.source for output in shown.outputs if not isinstance(output.source, Key)]
+    compared = compared_of(shown.having)
     steps = sum(map(size, scalars)) + conditions_size(shown.having)
+    question = reading.question
+    for scalar in (*scalars, *compared):
+        for quantile in quantiles_of(scalar):
+            steps += layout_of(quantile.measure, question, contract, cells).bins
     if len(shown.outputs) > MAXIMUM_OUTPUTS or cells * steps > MAXIMUM_STEPS:
         raise error(
             "TOO_MANY_CELLS",

@@ -5,6 +5,7 @@ All of it happens after release, on released numbers only.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -73,6 +74,22 @@ def conditions_size(having: Having | None) -> int:
             return conditions_size(left) + conditions_size(right)
         case Neither(of):
             return conditions_size(of)
+        case _:
+            assert_never(having)
+
+
+def compared_of(having: Having | None) -> Iterator[Scalar]:
+    """The numbers that it compares, left to right."""
+    match having:
+        case None:
+            return
+        case Holds(left):
+            yield left
+        case Both(left, right) | Either(left, right):
+            yield from compared_of(left)
+            yield from compared_of(right)
+        case Neither(of):
+            yield from compared_of(of)
         case _:
             assert_never(having)
 

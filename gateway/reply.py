@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import assert_never
 
 from gateway.answered import Answered, Explained
@@ -12,10 +13,11 @@ from gateway.planning import Plan
 from gateway.presentation import Key, Output
 from gateway.scalar import Number, is_whole
 from gateway.table import Cell, half_width
+from landbridge.levels import Level
 from landbridge.literals import to_literal
 from landbridge.v1 import gateway_pb2, node_pb2, release_pb2
 from policies.accounting import shown
-from policies.contract import Method, Type
+from policies.contract import Disclosure, Method, Type
 from policies.question import Bucketed, GroupKey, Truncated, Whole
 
 _TYPES = {
@@ -87,6 +89,12 @@ def explain_response(explained: Explained) -> gateway_pb2.ExplainResponse:
                 clause=use.clause,
             )
             for use in plan.usage.uses
+        ]
+        + [
+            gateway_pb2.UsedColumn(
+                name=f"{part.id}.{part.unit}", level=Level.SEALED.label, clause="join"
+            )
+            for part in plan.contract.parts
         ],
         cells=plan.release.cells,
         epsilon=plan.release.epsilon,
@@ -166,23 +174,30 @@ def _accuracy(plan: Plan, output: Output) -> gateway_pb2.ExpectedAccuracy:
 def _budgets(
     plan: Plan, replies: Mapping[str, node_pb2.AnswerResponse]
 ) -> list[gateway_pb2.DepartmentBudget]:
-    if plan.contract.disclosure.method is not Method.DP:
+    terms = plan.contract.disclosure
+    if terms.method is not Method.DP:
         return []
     return [
-        _budget(name, reply.recipient_budget, reply.overall_budget, reply.charged_micro_rho)
+        _budget(terms, name, reply.recipient_budget, reply.overall_budget, reply.charged_micro_rho)
         for name, reply in replies.items()
     ]
 
 
 def _budget(
-    department: str, recipient: release_pb2.Budget, overall: release_pb2.Budget, charged: int
+    terms: Disclosure,
+    department: str,
+    recipient: release_pb2.Budget,
+    overall: release_pb2.Budget,
+    charged: int,
 ) -> gateway_pb2.DepartmentBudget:
     """The tighter of the two, which is the one that will end first."""
     tighter = min(recipient, overall, key=_left)
+    # The whole delta is what is shown; part of it may be kept for selections.
+    delta = replace(terms.recipient, delta=tighter.delta).converting
     return gateway_pb2.DepartmentBudget(
         department=department,
-        spent_epsilon=shown(tighter.spent_micro_rho, tighter.delta),
-        limit_epsilon=shown(tighter.limit_micro_rho, tighter.delta),
+        spent_epsilon=shown(tighter.spent_micro_rho, delta),
+        limit_epsilon=shown(tighter.limit_micro_rho, delta),
         left_share=_left(tighter) / tighter.limit_micro_rho if tighter.limit_micro_rho else 0.0,
         renews=tighter.renews,
         charged_micro_rho=charged,

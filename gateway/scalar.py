@@ -1,21 +1,25 @@
 """Arithmetic on released numbers, after release: ratios, spreads, correlations.
 
-Every number in here carries noise that is independent of the others', so the error of a result
+Every measure in here carries noise that is independent of the others', so the error of a result
 follows by its derivatives (the delta method, W. G. Cochran, Sampling Techniques, 1977, 6.4): with
 half-widths w_i of the measures, the result's is the square root of the sum of (df/dm_i w_i)^2.
 First order only: where a divisor is lost in its own noise there is no result.
+
+Quantiles of one histogram share its noise: their |df/dq| w are added up, which holds however they
+depend on each other (standard deviations are subadditive), and the sum counts as one measure's.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import assert_never
 
 from gateway.combine import Combined
-from policies.question import Measure
+from gateway.quantile import Tree
+from policies.question import Histogram, Measure
 
 
 class Sign(StrEnum):
@@ -66,24 +70,48 @@ class Within:
     high: float
 
 
-Scalar = Number | Fixed | Combination | Root | Within
+@dataclass(frozen=True, slots=True)
+class Quantile:
+    """The value that a share of a histogram's rows does not exceed, from 0 to 1.
+
+    `discrete` as SQL's quantile_disc; `extreme` where it was asked for as min or max.
+    """
+
+    measure: Histogram
+    share: float
+    discrete: bool = False
+    extreme: bool = field(default=False, compare=False)
+
+
+Scalar = Number | Fixed | Combination | Root | Within | Quantile
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A value (None: it cannot be told), and its derivative by each measure."""
+    """A value (None: it cannot be told), and its derivative by each measure and quantile.
+
+    `spans` are the 95 % half-widths of the quantiles.
+    """
 
     value: int | float | None
-    slopes: Mapping[Measure, float]
+    slopes: Mapping[Measure | Quantile, float]
+    spans: Mapping[Quantile, float] = field(default_factory=dict)
 
     def half_width(self, widths: Mapping[Measure, float | None]) -> float | None:
         """95 % half-width, from those of the measures; None where one of them is not known."""
         if self.value is None:
             return None
-        parts = [(slope, widths[measure]) for measure, slope in self.slopes.items() if slope]
-        if any(width is None for _, width in parts):
-            return None
-        return math.hypot(*(slope * (width or 0.0) for slope, width in parts))
+        parts: dict[Measure, float] = {}
+        for source, slope in self.slopes.items():
+            if isinstance(source, Quantile):
+                histogram = source.measure
+                parts[histogram] = parts.get(histogram, 0.0) + abs(slope) * self.spans[source]
+            elif slope:
+                width = widths[source]
+                if width is None:
+                    return None
+                parts[source] = slope * width
+        return math.hypot(*parts.values())
 
 
 NOTHING = Estimate(None, {})
@@ -92,7 +120,7 @@ NOTHING = Estimate(None, {})
 def measures_of(scalar: Scalar) -> tuple[Measure, ...]:
     """The measures that a number needs, left to right, each once."""
     match scalar:
-        case Number(measure):
+        case Number(measure) | Quantile(measure):
             return (measure,)
         case Fixed():
             return ()
@@ -104,10 +132,26 @@ def measures_of(scalar: Scalar) -> tuple[Measure, ...]:
             assert_never(scalar)
 
 
-def size(scalar: Scalar) -> int:
-    """How many steps computing it takes in one cell."""
+def quantiles_of(scalar: Scalar) -> Iterator[Quantile]:
+    """The quantiles in a number, left to right."""
     match scalar:
+        case Quantile():
+            yield scalar
         case Number() | Fixed():
+            return
+        case Combination(_, left, right):
+            yield from quantiles_of(left)
+            yield from quantiles_of(right)
+        case Root(of) | Within(of):
+            yield from quantiles_of(of)
+        case _:
+            assert_never(scalar)
+
+
+def size(scalar: Scalar) -> int:
+    """How many steps computing it takes in one cell, apart from the bins of quantiles."""
+    match scalar:
+        case Number() | Fixed() | Quantile():
             return 1
         case Combination(_, left, right):
             return 1 + size(left) + size(right)
@@ -127,7 +171,7 @@ def is_whole(scalar: Scalar, steps: Mapping[Measure, float]) -> bool:
         case Combination(sign, left, right):
             both = is_whole(left, steps) and is_whole(right, steps)
             return both and sign is not Sign.DIVIDE
-        case Root() | Within():
+        case Root() | Within() | Quantile():
             return False
         case _:
             assert_never(scalar)
@@ -143,6 +187,11 @@ def estimate(
     match scalar:
         case Number(measure):
             return _released(measure, released, cell)
+        case Quantile(measure, share, discrete):
+            found = _tree(released[measure], cell).quantile(share, discrete=discrete)
+            if found is None:
+                return NOTHING
+            return Estimate(found.value, {scalar: 1.0}, {scalar: found.half_width})
         case Fixed(value):
             return Estimate(value, {})
         case Combination(sign, left, right):
@@ -164,12 +213,13 @@ def estimate(
                 # Without noise it is 0; with noise the root's error has no first order here.
                 return Estimate(0.0, {}) if not inner.half_width(widths) else NOTHING
             root = math.sqrt(inner.value)
-            return Estimate(root, {m: s / (2 * root) for m, s in inner.slopes.items()})
+            slopes = {m: s / (2 * root) for m, s in inner.slopes.items()}
+            return Estimate(root, slopes, inner.spans)
         case Within(of, low, high):
             inner = estimate(of, released, widths, cell)
             if inner.value is None:
                 return NOTHING
-            return Estimate(min(max(inner.value, low), high), inner.slopes)
+            return Estimate(min(max(inner.value, low), high), inner.slopes, inner.spans)
         case _:
             assert_never(scalar)
 
@@ -179,7 +229,8 @@ def _released(measure: Measure, released: Mapping[Measure, Combined], cell: int)
     if cell in part.withheld:
         return NOTHING
     step, centre = part.mechanism.step, part.mechanism.centre_units
-    units, slopes = part.units[cell], {measure: 1.0}
+    units = part.units[cell]
+    slopes: dict[Measure | Quantile, float] = {measure: 1.0}
     counted = part.mechanism.counted
     if counted is not None:
         # The sum was taken from the centre of the range; the counted rows put it back.
@@ -188,6 +239,13 @@ def _released(measure: Measure, released: Mapping[Measure, Combined], cell: int)
         units += centre * released[counted].units[cell]
         slopes[counted] = centre * step
     return Estimate(units if step == 1.0 else units * step, slopes)
+
+
+def _tree(part: Combined, cell: int) -> Tree:
+    layout = part.mechanism.layout
+    assert layout is not None  # a histogram has one
+    numbers = part.units[cell * layout.numbers : (cell + 1) * layout.numbers]
+    return Tree(layout, numbers, part.mechanism.noise, part.deviation)
 
 
 def _combined(sign: Sign, first: Estimate, second: Estimate) -> Estimate:
@@ -206,10 +264,10 @@ def _combined(sign: Sign, first: Estimate, second: Estimate) -> Estimate:
         case _:
             assert_never(sign)
     slopes = {measure: by_a * slope for measure, slope in first.slopes.items()}
-    for measure, slope in second.slopes.items():
-        slopes[measure] = slopes.get(measure, 0.0) + by_b * slope
+    for source, slope in second.slopes.items():
+        slopes[source] = slopes.get(source, 0.0) + by_b * slope
     if not (math.isfinite(value) and all(map(math.isfinite, slopes.values()))):
         return NOTHING
     if isinstance(value, int) and abs(value) >= 2**63:
         return NOTHING
-    return Estimate(value, slopes)
+    return Estimate(value, slopes, {**first.spans, **second.spans})

@@ -174,7 +174,7 @@ class Plan:
 
     `mode` is "one department" or "fan-out" and `why` says so in a sentence; `question` is the
     typed question in words; `accuracy` is the expected 95 % half-width per released column, None
-    where it depends on the data.
+    where it depends on the data; `cells` is 0 where how many there will be is not known.
     """
 
     mode: str

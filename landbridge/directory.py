@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class OfferedColumn:
-    """A column that can be asked about; with `grouping` it has a declared domain to group by."""
+    """A column that can be asked about; with `grouping` it can be grouped by as it is."""
 
     name: str
     type: str

@@ -12,13 +12,14 @@ from hashlib import sha256
 from landbridge.edge.record import Draft, Logged, Recorder
 from landbridge.errors import error
 from landbridge.v1 import release_pb2
-from nodes.compile import compile_question
+from nodes.compile import Statement, compile_histograms, compile_question, compile_selection
 from nodes.convert import release_to
-from nodes.engines.engine import Engine
+from nodes.engines.engine import Cell, Engine
 from nodes.guard import Asking, Guard, Permission
 from nodes.history import History
 from nodes.ledger import Account, Ledger, Remembered, Reservation
 from nodes.release import release
+from nodes.selection import Selected, select
 from nodes.store import Loaded
 from nodes.tables import Tables
 from policies.canonical import masking, text
@@ -59,7 +60,7 @@ class _Run:
     engine: Engine
     contract: Contract
     plan: ReleasePlan
-    loaded: Loaded
+    data_version: str
     time_left: Callable[[], float]
 
 
@@ -100,13 +101,13 @@ class Answering:
             plan = plan_release(question, contract, micro_epsilon, len(members))
             recipient = permission.caller.organisation
             with self._tables.open() as (engine, tables):
-                loaded = self._loaded(contract, tables)
-                draft.note(data_version=loaded.version)
-                run = _Run(engine, contract, plan, loaded, time_left)
+                version = self._data_version(contract, tables)
+                draft.note(data_version=version)
+                run = _Run(engine, contract, plan, version, time_left)
                 if contract.disclosure.method is Method.UNPROTECTED:
                     found, charged = self._compute(run), 0
                 else:
-                    memory = _memory_key(plan, permission, loaded.version)
+                    memory = _memory_key(plan, permission, version)
                     with self._turns.turn(memory):  # the same question twice at once is one draw
                         self._history.admit(contract, self._asked(question, contract))
                         reserved = self._ledger.reserve(  # (7)
@@ -138,16 +139,20 @@ class Answering:
     def _asked(self, question: Question, contract: Contract) -> Asked:
         return asked(question, masking(contract, partial(self._recorder.digest, "literal")))
 
-    def _loaded(self, contract: Contract, tables: Mapping[str, Loaded]) -> Loaded:
-        loaded = tables.get(contract.id)
-        if loaded is None or loaded.contract_digest != contract.digest:
-            # An operator's matter; the caller learns only that this department is not ready.
-            raise error(
-                "DEPARTMENT_MISSING",
-                f"Department {self._guard.department} has not loaded {contract.id} yet.",
-                missing=(self._guard.department,),
-            )
-        return loaded
+    def _data_version(self, contract: Contract, tables: Mapping[str, Loaded]) -> str:
+        """Which load of each table the answer is computed from, in the order of the parts."""
+        versions = []
+        for part in contract.each:
+            loaded = tables.get(part.id)
+            if loaded is None or loaded.contract_digest != part.digest:
+                # An operator's matter; the caller learns only that this department is not ready.
+                raise error(
+                    "DEPARTMENT_MISSING",
+                    f"Department {self._guard.department} has not loaded {part.id} yet.",
+                    missing=(self._guard.department,),
+                )
+            versions.append(loaded.version)
+        return " ".join(versions)
 
     def _charged(
         self, reserved: Reservation | Remembered, run: _Run, draft: Draft
@@ -157,7 +162,7 @@ class Answering:
             found = release_pb2.Release.FromString(reserved.release)
             found.remembered = True
             return found, 0
-        if run.time_left() <= MARGIN:
+        if run.time_left() <= MARGIN + run.plan.seconds:
             self._ledger.give_back(reserved)  # no data was read
             raise error("DEADLINE")
         draft.note(charged_micro_rho=reserved.micro_rho)
@@ -166,14 +171,19 @@ class Answering:
         return found, reserved.micro_rho
 
     def _compute(self, run: _Run) -> release_pb2.Release:
-        timeout = run.time_left() - MARGIN
-        if timeout <= 0:
-            raise error("DEADLINE")
-        statement = compile_question(run.plan, run.contract)  # (8)
-        cells = run.engine.run(
-            statement.sql, statement.parameters, timeout=timeout, maximum_rows=statement.rows
-        )
-        return release_to(release(run.plan, cells, self._draw), run.loaded.version)  # (9)
+        plan, codes = run.plan, tuple[int, ...]()
+        chosen: ReleasePlan | Selected = plan
+        if plan.selection is not None:
+            # Twice (8) and (9): what is selected is released, so the cells may depend on it.
+            counted = _rows(run, compile_selection(plan, run.contract))
+            chosen = select(plan, counted, self._draw)
+            plan, codes = chosen.plan, chosen.codes
+        plain = [compile_question(plan, run.contract, codes)] if plan.plain else []  # (8)
+        cells = [row for statement in plain for row in _rows(run, statement)]
+        # One engine for all of them, so of one data version, and one deadline.
+        histograms = [_rows(run, each) for each in compile_histograms(plan, run.contract, codes)]
+        released = release(chosen, cells, self._draw, histograms)  # (9)
+        return release_to(released, run.data_version)
 
     @staticmethod
     def _log(
@@ -195,6 +205,15 @@ class Answering:
             },
         )
         return draft.answered(found.SerializeToString(deterministic=True))
+
+
+def _rows(run: _Run, statement: Statement) -> list[tuple[Cell, ...]]:
+    timeout = run.time_left() - MARGIN - run.plan.seconds
+    if timeout <= 0:
+        raise error("DEADLINE")
+    return run.engine.run(
+        statement.sql, statement.parameters, timeout=timeout, maximum_rows=statement.rows
+    )
 
 
 def _memory_key(plan: ReleasePlan, permission: Permission, data_version: str) -> bytes:

@@ -6,13 +6,18 @@ clip interval, casts happen only to such numbers, there is no division by a colu
 
 What the engine's table holds beside the contract's columns (see `nodes.load`): `__unit`, the
 protected unit as a dense integer; `__rank`, a row's random place among its unit's rows;
-`__c_<column>`, the index of the value in the column's declared domain; `__k_<column>`, the value
+`__c_<column>`, the index of the value in the column's declared domain, or any number for each value
+of a column whose values are found by selection; `__k_<column>`, the value
 clamped, where the clip interval is narrower than the bounds; by `cell_key` also `__key` and
 `__unit_key`, the record keys of the row and of its unit.
+
+Tables are joined on the unit's own column: `__unit` numbers the units of one table and means
+nothing in another. Each part keeps its own bound on `__rank`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import combinations
@@ -24,6 +29,7 @@ from policies.cell_key import KEYS
 from policies.contract import Column, Contract, Method, Type, Value
 from policies.disclosure import Axis, Mechanism, ReleasePlan
 from policies.protection import largest_needed
+from policies.quantiles import Layout
 from policies.question import (
     All,
     AnyOf,
@@ -36,6 +42,7 @@ from policies.question import (
     Count,
     Expression,
     GroupKey,
+    Histogram,
     IsNull,
     Membership,
     Not,
@@ -48,6 +55,7 @@ from policies.question import (
     Units,
     Whole,
 )
+from policies.selection import MAXIMUM_FOUND
 
 Parameter = int | float | str | bool
 UNIT: Final = '"__unit"'
@@ -60,9 +68,10 @@ MAXIMUM_SPELT = 64
 class Statement:
     """One SELECT: a row per non-empty cell, keys as domain indices, then measures in grid steps.
 
-    By `cell_key` and `exact` the keys are followed by GROUPING() of all keys (`exact` with keys
-    only, which has the margins too), the units in the cell, and per measure the fields of
-    `policies.protection.Part`, its largest unit totals last. `rows` is the most there can be.
+    By `cell_key` and `exact` the keys (by `exact` those of `ReleasePlan.table`) are followed by
+    GROUPING() of all keys (`exact` with keys only, which has the margins too), the units in the
+    cell, and per measure the fields of `policies.protection.Part`, its largest unit totals last.
+    `rows` is the most there can be.
     """
 
     sql: str
@@ -70,9 +79,35 @@ class Statement:
     rows: int
 
 
-def compile_question(plan: ReleasePlan, contract: Contract) -> Statement:
-    """The statement whose rows are the exact, bounded cells of `plan`."""
-    return _Writer(contract).statement(plan)
+def compile_question(plan: ReleasePlan, contract: Contract, codes: Sequence[int] = ()) -> Statement:
+    """The statement whose rows are the exact, bounded cells of `plan.plain`, which is not empty.
+
+    `codes` are those of the selected values of an axis whose values are found in the data; that key
+    comes back as a code.
+    """
+    return _Writer(contract).statement(plan, codes)
+
+
+def compile_selection(plan: ReleasePlan, contract: Contract) -> Statement:
+    """The statement whose rows are, per value of the plan's open axis, code, value and units.
+
+    A unit votes for at most `plan.selection.votes` values, those of its rows with the lowest ranks.
+    """
+    return _Writer(contract).selection(plan)
+
+
+def compile_histograms(
+    plan: ReleasePlan, contract: Contract, codes: Sequence[int] = ()
+) -> tuple[Statement, ...]:
+    """One statement per histogram of the plan, in its order; `codes` as in `compile_question`.
+
+    Each has a row per cell and bin that is not empty: keys as domain indices, the bin, its rows.
+    """
+    return tuple(
+        _Writer(contract).histogram(plan, codes, mechanism.measure.of, mechanism.layout)
+        for mechanism in plan.mechanisms
+        if isinstance(mechanism.measure, Histogram) and mechanism.layout is not None
+    )
 
 
 @dataclass(slots=True)
@@ -82,7 +117,7 @@ class _Writer:
     contract: Contract
     parameters: list[Parameter] = field(default_factory=list)
 
-    def statement(self, plan: ReleasePlan) -> Statement:
+    def statement(self, plan: ReleasePlan, codes: Sequence[int]) -> Statement:
         """The whole SELECT."""
         if plan.terms.tabular:
             return self.tabular(plan)
@@ -96,23 +131,100 @@ class _Writer:
             grouped = _name(alone.name)
             places = ", ".join(self.bound(str(value)) for value in plan.axes[0].values)
             keys = [f"list_position([{places}], {grouped}) - 1"]
-        measures = [self.measure(mechanism) for mechanism in plan.mechanisms]
-        sql = f"SELECT {', '.join(keys + measures)} FROM {_name(self.contract.id)}"
-        conditions = []
-        if self.contract.unit is not None:
-            conditions.append(f'"__rank" <= {self.bound(self.contract.disclosure.rows_per_unit)}')
-        if plan.question.where is not None:
-            conditions.append(self.predicate(plan.question.where))
-        if conditions:
-            sql += f" WHERE {' AND '.join(conditions)}"
+        measures = [self.measure(mechanism) for mechanism in plan.plain]
+        sql = f"SELECT {', '.join(keys + measures)} FROM {self.source()}"
+        sql += self.counting(plan, self.selected(plan, codes))
         if keys:
             sql += f" GROUP BY {grouped}"
         return Statement(sql, tuple(self.parameters), plan.cells)
 
+    def selected(self, plan: ReleasePlan, codes: Sequence[int]) -> list[str]:
+        """Of an axis whose values are found: rows with a selected one, or NULL where it counts."""
+        found = []
+        for axis in plan.axes:
+            if axis.found:
+                code = _name(f"__c_{axis.key.column}")
+                parts = [f"{code} IS NULL"] if axis.null_last else []
+                if codes:
+                    parts.append(f"{code} IN ({', '.join(self.bound(each) for each in codes)})")
+                found.append(f"({' OR '.join(parts) or 'FALSE'})")
+        return found
+
+    def selection(self, plan: ReleasePlan) -> Statement:
+        """First per unit and value, where one unit can have more rows than votes."""
+        assert plan.selection is not None
+        (axis,) = (axis for axis in plan.axes if axis.found)
+        name, code = _name(axis.key.column), _name(f"__c_{axis.key.column}")
+        rows = f"FROM {self.source()}{self.counting(plan, [f'{code} IS NOT NULL'])}"
+        if self.contract.disclosure.rows_per_unit <= plan.selection.votes:
+            sql = f"SELECT {code}, any_value({name}), count(DISTINCT {UNIT}) {rows} GROUP BY {code}"
+        else:
+            sql = (
+                'SELECT "code", any_value("value"), count(*) FROM ('
+                f'SELECT {code} AS "code", any_value({name}) AS "value" {rows} '
+                f"GROUP BY {UNIT}, {code} QUALIFY row_number() OVER "
+                f'(PARTITION BY {UNIT} ORDER BY min("__rank")) <= '
+                f'{self.bound(plan.selection.votes)}) GROUP BY "code"'
+            )
+        return Statement(sql, tuple(self.parameters), MAXIMUM_FOUND)
+
+    def counting(self, plan: ReleasePlan, more: Sequence[str] = ()) -> str:
+        """Which rows count, as a WHERE clause; `more` conditions and their parameters are first."""
+        conditions = [*more, *self.ranks()]
+        if plan.question.where is not None:
+            conditions.append(self.predicate(plan.question.where))
+        return f" WHERE {' AND '.join(conditions)}" if conditions else ""
+
+    def histogram(
+        self, plan: ReleasePlan, codes: Sequence[int], of: Expression, layout: Layout
+    ) -> Statement:
+        """Rows per cell and bin; the bin is between the first and the last one for any data."""
+        names = [f'"key_{place}"' for place in range(len(plan.axes))]
+        inner = [f"{self.key(axis)} AS {name}" for axis, name in zip(plan.axes, names, strict=True)]
+        inner.append(f'{self.expression(of, whole=layout.span.whole)} AS "value"')
+        counting = self.counting(plan, self.selected(plan, codes))
+        source = f"SELECT {', '.join(inner)} FROM {self.source()}{counting}"
+        low, high = layout.span.low_units, layout.span.high_units
+        # The places of the bin stand before those of the source.
+        outer = _Writer(self.contract)
+        # NaN is greatest in SQL: clamped before the cast, which it would make fail.
+        steps = f"least({outer.bound(high)}, greatest({outer.bound(low)}, "
+        steps += (
+            '"value"))'
+            if layout.span.whole
+            else (f'round("value" / {outer.bound(layout.span.step)})))')
+        )
+        index = f"(CAST({steps} AS BIGINT) - {outer.bound(low)}) // {outer.bound(layout.width)}"
+        sql = f"SELECT {', '.join([*names, index])}, count(*) FROM ({source})"
+        sql += f' WHERE "value" IS NOT NULL GROUP BY {", ".join([*names, str(len(names) + 1)])}'
+        parameters = (*outer.parameters, *self.parameters)
+        return Statement(sql, parameters, plan.cells * layout.bins)
+
+    def source(self) -> str:
+        """The table, or the tables joined on the unit."""
+        first, *others = (_name(part.id) for part in self.contract.each)
+        unit = "" if self.contract.unit is None else _name(self.contract.unit)
+        return first + "".join(f" JOIN {other} USING ({unit})" for other in others)
+
+    def ranks(self) -> list[str]:
+        """For each table the condition that keeps a unit's part bounded."""
+        return [
+            f"{self.own(part, '__rank')} <= {self.bound(part.disclosure.rows_per_unit)}"
+            for part in self.contract.each
+            if part.unit is not None
+        ]
+
+    def own(self, part: Contract, name: str) -> str:
+        """A column that loading added to that part's table."""
+        return f"{_name(part.id)}.{_name(name)}" if self.contract.parts else _name(name)
+
     def tabular(self, plan: ReleasePlan) -> Statement:
         """First per unit, then per cell: rules look at how units share a cell."""
-        keys = [self.key(axis) for axis in plan.axes]  # plain columns, without parameters
-        margins = plan.terms.method is Method.EXACT and bool(keys)
+        margins = plan.terms.method is Method.EXACT
+        # `exact` is asked for its whole table, whatever is shown of it.
+        axes = plan.table if margins else plan.axes
+        keys = [self.key(axis) for axis in axes]  # plain columns, without parameters
+        margins = margins and bool(keys)
         most = largest_needed(plan.terms)
         places = range(len(plan.mechanisms))
         inner = [*keys, 'count(*) AS "rows"']
@@ -129,13 +241,14 @@ class _Writer:
                 f'coalesce(sum("key_{place}") % {KEYS}, 0)',
                 f'count(CASE WHEN "counted_{place}" < "rows" THEN 1 END)',
                 f'coalesce(sum(abs("value_{place}")), 0)',
+                f'coalesce(sum("counted_{place}"), 0)',
                 *(
                     f'coalesce(max(abs("value_{place}"), {most})[{rank}], 0)'
                     for rank in range(1, most + 1)
                 ),
             ]
         sql = f"SELECT {', '.join(outer)} FROM (SELECT {', '.join(inner)}"
-        sql += f" FROM {_name(self.contract.id)}"
+        sql += f" FROM {self.source()}"
         if plan.question.where is not None:
             sql += f" WHERE {self.predicate(plan.question.where)}"
         if margins:
@@ -146,13 +259,13 @@ class _Writer:
             sql += f" GROUP BY {', '.join([*keys, UNIT])})"
         if keys:
             sql += " GROUP BY " + ", ".join([*keys, *(['"level"'] if margins else [])])
-        most_rows = prod(len(axis) + 1 for axis in plan.axes) if margins else plan.cells
+        most_rows = prod(len(axis) + 1 for axis in axes) if margins else plan.cells
         return Statement(sql, tuple(self.parameters), most_rows)
 
     def part(self, place: int, mechanism: Mechanism, *, keyed: bool) -> list[str]:
         """What one unit adds to a measure in one cell: rows that count, value and keys."""
         match mechanism.measure:
-            case Count(None) | Units():
+            case Count(None) | Units() | Histogram():  # the plan refused histograms
                 present = ""
             case Count(of) | Sum(of):
                 assert of is not None
@@ -176,7 +289,7 @@ class _Writer:
         """The index of the row's value among the axis's, NULL for NULL, for any data."""
         match axis.key:
             case Whole(column):
-                return _name(f"__c_{column}")
+                return _name(column, "__c_")
             case Truncated(column, span):
                 return self.span_index(self.contract.by_name[column], span, axis)
             case Bucketed(column, low, high, count):
@@ -217,7 +330,7 @@ class _Writer:
         """The column, where a group is looked up in the domain once it is made, not row by row."""
         column = self.contract.by_name[key.column]
         plain = isinstance(key, Whole) and column.type is Type.TEXT
-        return column if plain and len(column.domain) <= MAXIMUM_SPELT else None
+        return column if plain and 0 < len(column.domain) <= MAXIMUM_SPELT else None
 
     def bound(self, value: Parameter) -> str:
         """A place for a parameter."""
@@ -230,10 +343,13 @@ class _Writer:
             case Count(of):
                 return self.count(of)
             case Units():
-                return 'count(DISTINCT "__unit")'
+                # A joined row has its unit in every part.
+                return f"count(DISTINCT {self.own(self.contract.each[0], '__unit')})"
             case Sum(of):
                 assert mechanism.span is not None
                 return self.sum(of, mechanism.span, mechanism)
+            case Histogram():
+                raise AssertionError("a histogram has a statement of its own")
             case _:
                 assert_never(mechanism.measure)
 
@@ -299,7 +415,7 @@ class _Writer:
     def clamped(column: Column, *, whole: bool) -> str:
         """The column inside its clip interval, as a BIGINT or a DOUBLE; NULL stays NULL."""
         assert column.clip is not None  # an expression without bounds was refused
-        name = _name(f"__k_{column.name}" if column.clipped else column.name)
+        name = _name(column.name, "__k_" if column.clipped else "")
         # Integers are stored as BIGINT, numbers as DOUBLE; whole expressions hold integers only.
         return name if whole or column.type is Type.NUMBER else f"CAST({name} AS DOUBLE)"
 
@@ -326,16 +442,14 @@ class _Writer:
     def comparison(self, column: Column, relation: Relation, literal: Value) -> str:
         """Text with a declared domain is compared by its index, which is faster."""
         if column.type is Type.TEXT and column.domain:
-            return (
-                f"({_name(f'__c_{column.name}')} {relation} {self.bound(_code(column, literal))})"
-            )
+            return f"({_name(column.name, '__c_')} {relation} {self.bound(_code(column, literal))})"
         return f"({_name(column.name)} {relation} {self.literal(column, literal)})"
 
     def membership(self, column: Column, literals: tuple[Value, ...]) -> str:
         """IN, with the same short cut."""
         if column.type is Type.TEXT and column.domain:
             places = ", ".join(self.bound(_code(column, literal)) for literal in literals)
-            return f"({_name(f'__c_{column.name}')} IN ({places}))"
+            return f"({_name(column.name, '__c_')} IN ({places}))"
         places = ", ".join(self.literal(column, literal) for literal in literals)
         return f"({_name(column.name)} IN ({places}))"
 
@@ -362,6 +476,10 @@ def _code(column: Column, literal: Value) -> int:
         return -1
 
 
-def _name(identifier: str) -> str:
-    """A quoted identifier; contracts admit only [a-z][a-z0-9_]*, so there is nothing to escape."""
-    return f'"{identifier}"'
+def _name(identifier: str, prefix: str = "") -> str:
+    """A quoted identifier; contracts admit only [a-z][a-z0-9_]*, so there is nothing to escape.
+
+    "table.column" of a joined contract becomes two; `prefix` stands before the column.
+    """
+    table, dot, column = identifier.rpartition(".")
+    return f'"{table}"."{prefix}{column}"' if dot else f'"{prefix}{column}"'

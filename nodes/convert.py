@@ -29,6 +29,7 @@ from policies.question import (
     Count,
     Expression,
     GroupKey,
+    Histogram,
     IsNull,
     Measure,
     Membership,
@@ -75,6 +76,7 @@ def question_from(message: question_pb2.Question) -> Question:
         measures=tuple(_measure(measure) for measure in message.measures),
         group_by=tuple(_key(key) for key in message.group_by),
         where=_predicate(message.where) if message.HasField("where") else None,
+        joined=tuple(message.joined),
     )
 
 
@@ -166,6 +168,8 @@ def _measure(message: question_pb2.Measure) -> Measure:
             return Count(None if of is None else _expression(of))
         case "sum":
             return Sum(_expression(message.sum.of))
+        case "histogram":
+            return Histogram(_expression(message.histogram.of))
         case "units":
             return Units()
         case _:

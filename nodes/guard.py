@@ -21,6 +21,7 @@ from policies.access import AccessPolicy, Request
 from policies.canonical import masked, text
 from policies.contract import Contract, Method
 from policies.handler import Handler
+from policies.joined import MAXIMUM_PARTS, joined, level_in
 from policies.purpose import require_allowed, require_stated
 from policies.question import Question
 from policies.review import Usage, not_available, review
@@ -70,22 +71,38 @@ class Guard:
     ) -> Permission:
         """Raises Unauthenticated, Refused or InvalidQuestion; notes what it finds in the draft."""
         caller = self._identify(asking, draft)
-        contract = self.contracts.get(question.contract)
-        if contract is None:
-            raise not_available("table", question.contract)
+        contract = self._contract(question)
         draft.note(resource=contract.id)
         _require_members(self.department, members)
         require_allowed(asking.purpose, contract.purposes)
-        require_named(caller.organisation, contract)
+        for part in contract.each:
+            require_named(caller.organisation, part)
         usage = review(question, contract, caller.clearance)
         draft.note(
             members=sorted(members),
             question=masked(question, contract, partial(draft.recorder.digest, "literal")),
             question_hash=draft.recorder.digest("question", text(question)),
         )
-        ids = self._permit(caller, "query", contract.id, asking.purpose, usage.level)
-        draft.note(policies=list(ids))
+        ids = {
+            policy
+            for part in contract.each
+            for policy in self._permit(
+                caller, "query", part.id, asking.purpose, level_in(part, contract, usage)
+            )
+        }
+        draft.note(policies=sorted(ids))
         return Permission(caller, contract, usage)
+
+    def _contract(self, question: Question) -> Contract:
+        """The contract asked, or what its parts are joined to."""
+        if len(question.contracts) > MAXIMUM_PARTS:
+            raise error("INVALID_QUESTION", f"At most {MAXIMUM_PARTS} tables are joined.")
+        parts = []
+        for name in question.contracts:
+            if name not in self.contracts:
+                raise not_available("table", name)
+            parts.append(self.contracts[name])
+        return joined(parts)
 
     def handler(self, asking: Asking, name: str, draft: Draft) -> tuple[Caller, Handler]:
         """The handler, for a caller who may use it; raises as `question` does."""

@@ -2,7 +2,8 @@
 
 A charge is on disk before any data is read (step 7). It is made final together with the released
 answer, or given back when no data was read. A process that dies in between leaves the charge
-standing: spent is never less than released.
+standing: spent is never less than released. A question to joined contracts is charged in full to
+each of them, in one transaction: to all or to none.
 
 SQLite in WAL mode with synchronous=FULL: a committed transaction survives a power cut. Amounts are
 whole micro-rho (see `policies.accounting`).
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from landbridge.errors import error
+from landbridge.errors import LandbridgeError, error
 from policies.accounting import limit
 from policies.contract import Contract
 
@@ -26,6 +27,8 @@ VERSION = 1
 EVERYBODY = ""
 """The recipient under which the overall budget is kept."""
 
+# One row of `charge` per question: of joined contracts, `contract` and `period` hold those of all
+# parts, in one order and with a space between; `spent` has a row for each.
 _SCHEMA = """
 CREATE TABLE charge (
   question_id TEXT NOT NULL, recipient TEXT NOT NULL, key BLOB NOT NULL, contract TEXT NOT NULL,
@@ -64,13 +67,15 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """A charge that is on disk and waits for its answer."""
+    """A charge that is on disk and waits for its answer.
+
+    `charged` are the contracts whose budgets it stands in, each with its period there.
+    """
 
     question_id: str
     recipient: str
     key: bytes
-    contract: str
-    period: str
+    charged: tuple[tuple[str, str], ...]
     micro_rho: int
 
 
@@ -127,9 +132,10 @@ class Ledger:
     def reserve(
         self, question_id: str, key: bytes, contract: Contract, recipient: str, micro_rho: int
     ) -> Reservation | Remembered:
-        """Charges both budgets durably, or finds that the answer was given before.
+        """Charges both budgets of every part durably, or finds that the answer was given before.
 
-        Raises BUDGET_EXHAUSTED, and QUESTION_ID_REUSED when the id was another question's.
+        Raises BUDGET_EXHAUSTED, which names the contract, and QUESTION_ID_REUSED when the id was
+        another question's; then nothing is charged.
         """
         with self._transaction() as run:
             known = run("SELECT release FROM answer WHERE key = ?", (key,)).fetchone()
@@ -143,30 +149,26 @@ class Ledger:
                 # Either another question, or this one before a crash: its draw is lost and its
                 # charge stands, so a second draw needs a second id.
                 raise error("QUESTION_ID_REUSED", hint="Ask again under a new question id.")
-            period, at = self._period(contract.disclosure.period)
-            accounts = self._accounts(contract, recipient, period)
-            for who, account in accounts.items():
-                if account.spent + micro_rho > account.limit:
-                    raise error(
-                        "BUDGET_EXHAUSTED",
-                        f"The budget of contract {contract.id} "
-                        f"{'in all' if who == EVERYBODY else 'for your organisation'} does not "
-                        "cover this question.",
-                        rule=f"contract.budget.{'overall' if who == EVERYBODY else 'recipient'}",
-                        hint="A smaller epsilon may fit"
-                        + (f"; it renews on {account.renews}." if account.renews else "."),
-                    )
+            charged, at = [], ""
+            for part in contract.each:
+                period, at = self._period(part.disclosure.period)
+                charged.append((part.id, period))
+                for who, account in self._accounts(part, recipient, period).items():
+                    if account.spent + micro_rho > account.limit:
+                        raise _exhausted(part.id, account, overall=who == EVERYBODY)
+            names, periods = (" ".join(words) for words in zip(*charged, strict=True))
             run(
                 "INSERT INTO charge VALUES (?, ?, ?, ?, ?, ?, 'reserved', ?)",
-                (question_id, recipient, key, contract.id, period, micro_rho, at),
+                (question_id, recipient, key, names, periods, micro_rho, at),
             )
-            for who in accounts:
-                run(
-                    "INSERT INTO spent VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE "
-                    "SET micro_rho = micro_rho + excluded.micro_rho",
-                    (contract.id, who, period, micro_rho),
-                )
-        return Reservation(question_id, recipient, key, contract.id, period, micro_rho)
+            for name, period in charged:
+                for who in (recipient, EVERYBODY):
+                    run(
+                        "INSERT INTO spent VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE "
+                        "SET micro_rho = micro_rho + excluded.micro_rho",
+                        (name, who, period, micro_rho),
+                    )
+        return Reservation(question_id, recipient, key, tuple(charged), micro_rho)
 
     def finish(self, reservation: Reservation, release: bytes) -> None:
         """Makes the charge final and remembers the answer, in one transaction."""
@@ -190,19 +192,28 @@ class Ledger:
                     (reservation.recipient, reservation.question_id),
                 )
             )
-            for who in (reservation.recipient, EVERYBODY):
-                run(
-                    "UPDATE spent SET micro_rho = micro_rho - ? "
-                    "WHERE contract = ? AND recipient = ? AND period = ?",
-                    (reservation.micro_rho, reservation.contract, who, reservation.period),
-                )
+            for name, period in reservation.charged:
+                for who in (reservation.recipient, EVERYBODY):
+                    run(
+                        "UPDATE spent SET micro_rho = micro_rho - ? "
+                        "WHERE contract = ? AND recipient = ? AND period = ?",
+                        (reservation.micro_rho, name, who, period),
+                    )
 
     def accounts(self, contract: Contract, recipient: str) -> tuple[Account, Account]:
-        """The recipient's and the overall budget in the current period."""
+        """The recipient's and the overall budget in the current period.
+
+        Of joined contracts each is the one with least left, which will end first.
+        """
         with self._transaction():
-            period, _ = self._period(contract.disclosure.period)
-            found = self._accounts(contract, recipient, period)
-            return found[recipient], found[EVERYBODY]
+            found = [
+                self._accounts(part, recipient, self._period(part.disclosure.period)[0])
+                for part in contract.each
+            ]
+            return (
+                min((each[recipient] for each in found), key=_left),
+                min((each[EVERYBODY] for each in found), key=_left),
+            )
 
     def look_up(self, handler: str, recipient: str, digest: str, limit_per_day: int) -> None:
         """Counts a distinct subject durably; raises SUBJECTS_EXHAUSTED past the day's quota."""
@@ -276,6 +287,21 @@ class Ledger:
                 if isinstance(failure, sqlite3.Error):
                     raise error("LEDGER_UNAVAILABLE") from None
                 raise
+
+
+def _left(account: Account) -> int:
+    return account.limit - account.spent
+
+
+def _exhausted(contract: str, account: Account, *, overall: bool) -> LandbridgeError:
+    return error(
+        "BUDGET_EXHAUSTED",
+        f"The budget of contract {contract} "
+        f"{'in all' if overall else 'for your organisation'} does not cover this question.",
+        rule=f"contract.budget.{'overall' if overall else 'recipient'}",
+        hint="A smaller epsilon may fit"
+        + (f"; it renews on {account.renews}." if account.renews else "."),
+    )
 
 
 def _renewal(kind: str, period: str) -> str:

@@ -57,14 +57,15 @@ def load(
 
     The stored table holds the contract's columns in their own types. For each column with a domain
     there is `__c_<name>`, the 0-based index of the value in `Column.domain` (NULL for NULL;
-    UTINYINT, or USMALLINT for more than 256 values); for each with a clip interval narrower than
-    its bounds `__k_<name>`, the value clamped to it. For a protected contract there are `__unit`
-    (UINTEGER, dense from 0, numbered in random order) and `__rank` (UINTEGER, from 1, a random
-    order of the rows within their unit): `__rank <= n` keeps at most n rows of each unit, whatever
-    they hold, and the table is sorted by it. Rows whose unit is NULL, where the contract allows
-    that, are set aside. By `cell_key` there are `__key` and `__unit_key` (UINTEGER): record keys
-    that depend on the row or unit and on the department's secret alone, so that a reload of the
-    same rows gives the same.
+    UTINYINT, or USMALLINT for more than 256 values), and for each whose values are found by
+    selection a number for each of them (USMALLINT, at most `MAXIMUM_FOUND` values, in random
+    order); for each with a clip interval narrower than its bounds `__k_<name>`, the value clamped
+    to it. For a protected contract there are `__unit` (UINTEGER, dense from 0, numbered in random
+    order) and `__rank` (UINTEGER, from 1, a random order of the rows within their unit): `__rank <=
+    n` keeps at most n rows of each unit, whatever they hold, and the table is sorted by it. Rows
+    whose unit is NULL, where the contract allows that, are set aside. By `cell_key` there are
+    `__key` and `__unit_key` (UINTEGER): record keys that depend on the row or unit and on the
+    department's secret alone, so that a reload of the same rows gives the same.
 
     Raises LoadRefused; StoreBusy if another load runs; OSError if the store cannot be written.
     """
@@ -130,6 +131,7 @@ def _content(contract: Contract, source: Path, missing: Sequence[str]) -> str:
     """
     shape = [
         (c.name, c.type.value, c.nullable, c.unique, c.bounds, c.clip, c.domain)
+        + (("discovered",) if c.discovered else ())
         for c in contract.columns
     ]
     method = contract.disclosure.method.value

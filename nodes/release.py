@@ -6,26 +6,36 @@ exact cells have no way out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from landbridge.errors import error
+from nodes.selection import Selected
 from policies.contract import Method
 from policies.disclosure import Axis, Mechanism, ReleasePlan
 from policies.noise import Draw
 from policies.protection import Part, TrueCell, largest_needed, protect
+from policies.quantiles import Layout
 from policies.suppression import TOTAL, Coordinates
 
 _SEAL: Final = object()
+LARGEST: Final = 2**61
+"""Exact numbers saturate here, as 64 bits would with noise on top; no two tables come further apart
+by it. Joined rows can be more than any table has."""
 
 Cells = Iterable[Sequence[object]]
-"""Exact cells as the engine gives them: domain indices of the keys, then one number per measure."""
+"""Exact cells as the engine gives them: domain indices of the keys, then one number per measure.
+
+Of a histogram: indices of the keys, a bin, and its rows.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class ReleasedMeasure:
     """One measure over all cells, in whole grid steps, noise included.
+
+    One number per cell; a histogram has cell by cell the numbers of its tree.
 
     `withheld` are the places of cells that are not told; they stand as 0 in `units`.
     """
@@ -49,31 +59,85 @@ class Released:
             raise TypeError("only nodes.release.release makes a Released")
 
 
-def release(plan: ReleasePlan, cells: Cells, draw: Draw) -> Released:
-    """Every cell of the declared domains with its noise, empty cells too.
+def release(
+    chosen: ReleasePlan | Selected, cells: Cells, draw: Draw, histograms: Iterable[Cells] = ()
+) -> Released:
+    """Every cell of the plan's axes with its noise, empty cells and empty bins too.
 
-    By `cell_key` and `exact`, what `policies.protection` makes of them instead. Raises RUN_FAILED
-    when the engine's cells do not fit the plan.
+    `histograms` are those of the plan in its order, `cells` has the other measures. Where a key's
+    values are found in the data, nothing but what was selected makes a release. By `cell_key` and
+    `exact`, what `policies.protection` makes of them instead. Raises RUN_FAILED when the engine's
+    cells do not fit the plan.
     """
+    if isinstance(chosen, Selected):
+        plan, cells = chosen.plan, _placed(chosen, cells)
+        histograms = [_placed(chosen, rows) for rows in histograms]
+    elif chosen.selection is not None:
+        raise TypeError("a key's values have to be selected first")
+    else:
+        plan = chosen
     if plan.terms.tabular:
         return _protected(plan, cells)
     indices = plan.indices()
     width = len(plan.axes)
-    exact = [[0] * plan.cells for _ in plan.mechanisms]
+    exact = [[0] * (plan.cells * mechanism.numbers) for mechanism in plan.mechanisms]
+    plain = [
+        numbers
+        for numbers, mechanism in zip(exact, plan.mechanisms, strict=True)
+        if mechanism.layout is None
+    ]
     for row in cells:
         place = indices.get(_key(row[:width]))
         numbers = row[width:]
-        if place is None or len(numbers) != len(exact):
+        if place is None or len(numbers) != len(plain):
             raise error("RUN_FAILED")
-        for measure, number in zip(exact, numbers, strict=True):
+        for measure, number in zip(plain, numbers, strict=True):
             if type(number) is not int:
                 raise error("RUN_FAILED")
-            measure[place] = number
+            measure[place] = max(-LARGEST, min(LARGEST, number))
+    given = iter(histograms)
+    for measure, mechanism in zip(exact, plan.mechanisms, strict=True):
+        if mechanism.layout is not None:
+            _count(measure, mechanism.layout, indices, next(given, None))
+    if next(given, None) is not None:
+        raise error("RUN_FAILED")
     measures = tuple(
         ReleasedMeasure(mechanism, tuple(draw(values, mechanism)))
         for mechanism, values in zip(plan.mechanisms, exact, strict=True)
     )
     return Released(plan, measures, 0, _SEAL)
+
+
+def _count(
+    numbers: list[int],
+    layout: Layout,
+    indices: Mapping[tuple[int | None, ...], int],
+    rows: Cells | None,
+) -> None:
+    """Adds the engine's rows of one histogram to the trees of its cells; raises RUN_FAILED."""
+    if rows is None:
+        raise error("RUN_FAILED")
+    for row in rows:
+        *keys, index, count = row if len(row) >= 2 else (None, None)
+        place = indices.get(_key(keys))
+        if place is None or type(index) is not int or type(count) is not int:
+            raise error("RUN_FAILED")
+        if not (0 <= index < layout.bins and count > 0):
+            raise error("RUN_FAILED")
+        for node in layout.places(index):
+            numbers[place * layout.numbers + node] += count
+
+
+def _placed(selected: Selected, cells: Cells) -> Iterator[Sequence[object]]:
+    """The rows with the place of a selected value instead of its code; raises RUN_FAILED."""
+    places: dict[object, int | None] = {
+        code: place for place, code in enumerate(selected.codes)
+    } | {None: None}
+    for row in cells:
+        code = row[selected.place]
+        if code not in places:
+            raise error("RUN_FAILED")
+        yield [*row[: selected.place], places[code], *row[selected.place + 1 :]]
 
 
 def _protected(plan: ReleasePlan, cells: Cells) -> Released:
@@ -92,9 +156,10 @@ def _protected(plan: ReleasePlan, cells: Cells) -> Released:
 
 def _true_cells(plan: ReleasePlan, cells: Cells) -> dict[Coordinates, TrueCell]:
     """The engine's rows as `nodes.compile.Statement` describes them; raises RUN_FAILED."""
-    axes, most = plan.axes, largest_needed(plan.terms)
-    margins = plan.terms.method is Method.EXACT and bool(axes)
-    width = 5 + most
+    exact = plan.terms.method is Method.EXACT
+    axes, most = plan.table if exact else plan.axes, largest_needed(plan.terms)
+    margins = exact and bool(axes)
+    width = 6 + most
     found: dict[Coordinates, TrueCell] = {}
     for row in cells:
         numbers = [number for number in row[len(axes) :] if type(number) is int]
@@ -107,13 +172,18 @@ def _true_cells(plan: ReleasePlan, cells: Cells) -> dict[Coordinates, TrueCell]:
             TOTAL if level >> (len(axes) - 1 - place) & 1 else _index(axis, key)
             for place, (axis, key) in enumerate(zip(axes, row, strict=False))
         )
-        if cell in found:
+        outside = any(
+            place != TOTAL and place not in through
+            for place, through in zip(cell, plan.passing, strict=exact)
+        )
+        if cell in found or outside:
             raise error("RUN_FAILED")
         parts = (numbers[first : first + width] for first in range(1, len(numbers), width))
         found[cell] = TrueCell(
             numbers[0],
             tuple(
-                Part(part[0], part[1], part[2], part[3], part[4], tuple(part[5:])) for part in parts
+                Part(part[0], part[1], part[2], part[3], part[4], part[5], tuple(part[6:]))
+                for part in parts
             ),
         )
     return found

@@ -27,6 +27,7 @@ from policies.question import (
     Count,
     Expression,
     GroupKey,
+    Histogram,
     IsNull,
     Measure,
     Membership,
@@ -63,9 +64,10 @@ def canonical(question: Question, contract: Contract) -> Question:
     measures = _distinct(
         (canonical_measure(measure, contract) for measure in question.measures), _measure_text
     )
-    return Question(
-        question.contract, measures, tuple(sorted(question.group_by, key=key_text)), where
-    )
+    # An inner join on one column is the same in every order.
+    first, *others = sorted(question.contracts)
+    keys = tuple(sorted(question.group_by, key=key_text))
+    return Question(first, measures, keys, where, tuple(others))
 
 
 def text(question: Question, mask: Mask | None = None) -> str:
@@ -80,6 +82,7 @@ def text(question: Question, mask: Mask | None = None) -> str:
         ]
     )
     words += f" FROM {question.contract}"
+    words += "".join(f" JOIN {other} USING (unit)" for other in question.joined)
     if question.where is not None:
         words += f" WHERE {predicate_text(question.where, mask)}"
     if question.group_by:
@@ -180,6 +183,8 @@ def _measure_text(measure: Measure, mask: Mask | None = None) -> str:
             return f"count({expression_text(of, mask, set(columns_of(of)))})"
         case Sum(of):
             return f"sum({expression_text(of, mask, set(columns_of(of)))})"
+        case Histogram(of):
+            return f"histogram({expression_text(of, mask, set(columns_of(of)))})"
         case Units():
             return "count(DISTINCT unit)"
         case _:
@@ -233,6 +238,8 @@ def canonical_measure(measure: Measure, contract: Contract) -> Measure:
             return Count() if present == _PRESENT else Count(present)
         case Sum(of):
             return Sum(canonical_expression(of, contract))
+        case Histogram(of):
+            return Histogram(canonical_expression(of, contract))
         case _:
             assert_never(measure)
 

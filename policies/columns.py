@@ -1,8 +1,8 @@
 """The columns of a contract, read from the properties of its schema object.
 
 Source: Open Data Contract Standard 3.2, "Schema". Landbridge adds the custom properties
-`landbridgeClip`, `landbridgeStep`, `landbridgeGroupable`, `landbridgePeriod` and
-`landbridgeIdentifying`.
+`landbridgeClip`, `landbridgeStep`, `landbridgeGroupable`, `landbridgePeriod`,
+`landbridgeIdentifying` and `landbridgeExtremes`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MAXIMUM_DOMAIN: Final = 10_000
 MAXIMUM_RANGE: Final = 1_000
 """Most values of an integer column that `landbridgeGroupable` turns into a domain."""
 MAXIMUM_WORD: Final = 256
-"""Longest text in a domain."""
+"""Longest text in a domain, and longest value that is found in data."""
 EXACT: Final = 2**53
 """Integers up to here are the same number as a 64-bit float, in which bounds are kept."""
 
@@ -41,6 +41,7 @@ _CUSTOM: Final = (
     "landbridgeGroupable",
     "landbridgePeriod",
     "landbridgeIdentifying",
+    "landbridgeExtremes",
 )
 
 
@@ -123,7 +124,9 @@ def _column(name: str, entry: Place) -> Column | None:
     step = _step(Type(kind), clip, options, custom.get("landbridgeStep", absent))
     groupable = custom.get("landbridgeGroupable", absent)
     domain = _domain(Type(kind), bounds, entry, groupable)
+    found = Type(kind) is Type.TEXT and entry.at("enum").absent and groupable.boolean() is True
     period = _period(Type(kind), custom.get("landbridgePeriod", absent))
+    extremes = _extremes(Type(kind), clip, custom.get("landbridgeExtremes", absent))
     identifying = custom.get("landbridgeIdentifying", absent).boolean()
     if label is None:
         return None
@@ -140,8 +143,10 @@ def _column(name: str, entry: Place) -> Column | None:
         step=step,
         # A sealed column is never grouped by, so what it declares groups nothing.
         domain=() if level is Level.SEALED else domain,
+        discovered=found and level is not Level.SEALED,
         period=period,
         identifying=identifying is not False,
+        extremes=extremes,
     )
 
 
@@ -161,6 +166,22 @@ def _period(kind: Type, place: Place) -> tuple[date, date] | None:
         place.wrong("must have a first day that is no later than its last.")
         return None
     return first, last
+
+
+def _extremes(kind: Type, clip: Bounds | None, place: Place) -> float | None:
+    if place.absent:
+        return None
+    if kind not in _NUMERIC:
+        place.wrong("belongs to integer and number columns only.")
+        return None
+    share = place.number()
+    if share is not None and not 0 < share < 0.5:
+        place.wrong("must be a share larger than 0 and smaller than 0.5.")
+        return None
+    if share is not None and clip is None:
+        place.wrong("needs logicalTypeOptions.minimum and .maximum.")
+        return None
+    return share
 
 
 def _bounds(kind: Type, options: Place) -> Bounds | None:
@@ -259,8 +280,12 @@ def _domain(kind: Type, bounds: Bounds | None, entry: Place, groupable: Place) -
         return _enumerated(kind, bounds, enum)
     if not wanted:
         return ()
-    if kind is not Type.INTEGER:
-        groupable.wrong("belongs to integer columns; declare the values of others as an enum.")
+    if kind is Type.TEXT:
+        pass  # its values are found in the data, by selection
+    elif kind is not Type.INTEGER:
+        groupable.wrong(
+            "belongs to integer and string columns; declare the values of others as an enum."
+        )
     elif bounds is None:
         if _unbounded(entry.at("logicalTypeOptions")):
             groupable.wrong("needs logicalTypeOptions.minimum and .maximum.")
@@ -297,9 +322,14 @@ def _enumerated(kind: Type, bounds: Bounds | None, enum: Place) -> tuple[Value, 
     return tuple(values)
 
 
+def is_word(text: str) -> bool:
+    """Whether a text can stand as a value in an answer."""
+    return len(text) <= MAXIMUM_WORD and text.isprintable()
+
+
 def _word(place: Place) -> str | None:
     word = place.text()
-    if word is not None and not (len(word) <= MAXIMUM_WORD and word.isprintable()):
+    if word is not None and not is_word(word):
         place.wrong(f"must be one line of at most {MAXIMUM_WORD} printable characters.")
         return None
     return word

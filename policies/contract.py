@@ -64,6 +64,10 @@ class Column:
     the order that answers show; empty where there is none, and the column cannot be grouped by.
     `period` is the first and the last day of a date or timestamp, by which it can be cut off to
     months and the like; a day outside counts as the nearer end.
+    `extremes` is the share of rows beyond min and max as they are told: 0.01 makes them the 1 % and
+    the 99 % quantile. None where the owner allows neither.
+    `discovered`: a text column without a declared domain whose values are found in the data, by the
+    selection of `policies.selection`.
     `identifying`: a condition on it could single out one unit; so for all columns unless the owner
     says otherwise.
     """
@@ -78,8 +82,10 @@ class Column:
     clip: Bounds | None = None
     step: float = 1.0
     domain: tuple[Value, ...] = ()
+    discovered: bool = False
     period: tuple[date, date] | None = None
     identifying: bool = True
+    extremes: float | None = None
 
     @property
     def clipped(self) -> bool:
@@ -89,10 +95,24 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """A privacy budget: (epsilon, delta) in all, renewed per period."""
+    """A privacy budget: (epsilon, delta) in all, renewed per period.
+
+    `selecting`: half of delta is kept for the selection of undeclared values.
+    """
 
     epsilon: float
     delta: float
+    selecting: bool = False
+
+    @property
+    def converting(self) -> float:
+        """The part of delta at which rho is shown as epsilon."""
+        return self.delta / 2 if self.selecting else self.delta
+
+    @property
+    def selections(self) -> float:
+        """The part of delta that all selections of a period may use up."""
+        return self.delta - self.converting
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +144,8 @@ class Disclosure:
 
     `rows_per_unit` is 0 where all rows count (`cell_key` and `exact`, which charge no budget).
     `minimum_units`, `dominance`, `p_percent` (0: no such rule) and `cell_key` belong to these two,
-    `rounding` (the base, 1 for none) and `exact_for` (organisations) to `exact` alone.
+    `rounding` (the base, 1 for none), `exact_for` (organisations) and `exact_by` (the columns of
+    the one table that all questions are margins of) to `exact` alone.
 
     `rows_per_unit`: how many rows of one protected unit count; `units_span`: in how many
     departments one unit can appear; `recipient` and `overall` are the budgets per recipient
@@ -147,6 +168,7 @@ class Disclosure:
     rounding: int = 1
     cell_key: CellKey | None = None
     exact_for: frozenset[str] = frozenset()
+    exact_by: tuple[str, ...] = ()
 
     @property
     def tabular(self) -> bool:
@@ -159,7 +181,8 @@ class Contract:
     """One table that a department serves, and the terms.
 
     `unit` names the column of the protected unit (a person, an aircraft); None where the table
-    describes nobody. `digest` is the SHA-256 of the document in hex.
+    describes nobody. `digest` is the SHA-256 of the document in hex. `parts` are the contracts that
+    this one joins on their common unit (`policies.joined`), empty for an owner's own document.
     """
 
     id: str
@@ -171,6 +194,12 @@ class Contract:
     purposes: frozenset[str]
     disclosure: Disclosure
     digest: str
+    parts: tuple[Contract, ...] = ()
+
+    @property
+    def each(self) -> tuple[Contract, ...]:
+        """The owner's own contracts that an answer is about: the parts, or this one."""
+        return self.parts or (self,)
 
     @cached_property
     def by_name(self) -> dict[str, Column]:

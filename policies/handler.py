@@ -3,11 +3,16 @@
 A handler is one `.sql` file: comment lines at its top hold a YAML mapping, the rest is one
 parameterised SELECT over the department's own table. It is the owner's text, not a caller's; what
 a caller sends are the arguments, which are bound.
+
+Only the subject is free. Any other argument lists the values that it may take: a free threshold
+would let callers halve an interval until the subject's own value is found, in about twenty calls
+that count as one subject.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +25,7 @@ from policies.contract import Type
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _CODE = re.compile(r"[A-Z][A-Z0-9_]{0,62}")
 _PLACE = re.compile(r"\$([a-z][a-z0-9_]*)")
+_QUOTED = re.compile(r"'(?:[^']|'')*'")
 _KEYS = {
     "handler", "version", "description", "contract", "subject", "arguments", "codes", "absent",
     "level", "purposes", "subjects_per_day",
@@ -40,7 +46,8 @@ class HandlerInvalid(Exception):
 class Handler:
     """One handler. A reply is one of `codes`; `absent` is the code for an unknown subject.
 
-    `sql` has places `$1`, `$2`, ... in the order of `parameters`, which are argument names.
+    `choices` holds what every argument but the subject may be. `sql` has places `$1`, `$2`, ... in
+    the order of `parameters`, which are argument names.
     """
 
     name: str
@@ -56,6 +63,7 @@ class Handler:
     subjects_per_day: int
     sql: str
     parameters: tuple[str, ...]
+    choices: Mapping[str, tuple[int | str, ...]]
 
     def bind(self, given: dict[str, object]) -> list[int | str]:
         """The parameters for `sql`; raises INVALID_ARGUMENT, naming the argument."""
@@ -80,6 +88,12 @@ class Handler:
                     "INVALID_ARGUMENT",
                     f"Argument {name} of handler {self.name} is {wanted}"
                     + (f" of 1 to {MAXIMUM_ARGUMENT} characters." if kind is Type.TEXT else "."),
+                )
+            if name in self.choices and values[name] not in self.choices[name]:
+                raise error(
+                    "INVALID_ARGUMENT",
+                    f"Argument {name} of handler {self.name} is one of the listed values.",
+                    hint=f"They are {', '.join(map(str, self.choices[name]))}.",
                 )
         return [values[name] for name in self.parameters]
 
@@ -121,11 +135,11 @@ def _build(terms: dict[str, Any], sql: str, problems: list[str]) -> Handler | No
     for key in ("handler", "contract", "subject"):
         check(bool(_NAME.fullmatch(str(terms[key]))), f"{key} is no lower-case name")
     arguments = terms["arguments"]
-    kinds = {"string": Type.TEXT, "integer": Type.INTEGER}
+    kinds, choices = _arguments(arguments)
     check(
-        isinstance(arguments, dict)
-        and all(_NAME.fullmatch(str(k)) and v in kinds for k, v in arguments.items()),
-        "arguments is a mapping of names to 'string' or 'integer'",
+        bool(kinds),
+        "arguments is a mapping of names to 'string' or 'integer', or to a list of values of one "
+        "of these types",
     )
     codes = terms["codes"]
     check(
@@ -147,9 +161,16 @@ def _build(terms: dict[str, Any], sql: str, problems: list[str]) -> Handler | No
     check(level is not Level.SEALED, "a handler's level is open, internal or restricted")
     if problems:
         return None
-    check(terms["subject"] in arguments, "subject names one of the arguments")
+    check(terms["subject"] in kinds.keys() - choices.keys(),
+          "subject names one of the arguments, which lists no values")  # fmt: skip
+    problems += [
+        f"argument {name} lists no values; only the subject is free, for with a free argument "
+        "beside it a caller could find out the subject's own values by trying"
+        for name in kinds
+        if name != terms["subject"] and name not in choices
+    ]
     check(terms["absent"] in codes, "absent is one of the codes")
-    check("'" not in _PLACE.sub("", sql) or not re.search(r"'[^']*\$[^']*'", sql),
+    check(not any("$" in quoted for quoted in _QUOTED.findall(sql)),
           "a place $name stands inside a quoted text")  # fmt: skip
     check(sql.upper().startswith("SELECT") and ";" not in sql, "the body is one SELECT")
     used = list(dict.fromkeys(_PLACE.findall(sql)))
@@ -162,7 +183,7 @@ def _build(terms: dict[str, Any], sql: str, problems: list[str]) -> Handler | No
         description=str(terms["description"]),
         contract=terms["contract"],
         subject=terms["subject"],
-        arguments=tuple((name, kinds[kind]) for name, kind in arguments.items()),
+        arguments=tuple(kinds.items()),
         codes=tuple(codes),
         absent=terms["absent"],
         level=level,
@@ -170,4 +191,28 @@ def _build(terms: dict[str, Any], sql: str, problems: list[str]) -> Handler | No
         subjects_per_day=per_day,
         sql=_PLACE.sub(lambda place: f"${used.index(place[1]) + 1}", sql),
         parameters=tuple(used),
+        choices=choices,
     )
+
+
+def _arguments(tree: object) -> tuple[dict[str, Type], dict[str, tuple[int | str, ...]]]:
+    """The arguments' types, and the values of those that list them; no types if it is wrong."""
+    named = {"string": Type.TEXT, "integer": Type.INTEGER}
+    kinds: dict[str, Type] = {}
+    choices: dict[str, tuple[int | str, ...]] = {}
+    for name, terms in tree.items() if isinstance(tree, dict) else ():
+        listed = terms if isinstance(terms, list) else []
+        if isinstance(terms, str) and terms in named:
+            kind = named[terms]
+        elif listed and all(isinstance(value, str) for value in listed):
+            kind = Type.TEXT
+        elif listed and all(type(value) is int for value in listed):
+            kind = Type.INTEGER
+        else:
+            return {}, {}
+        if not _NAME.fullmatch(str(name)):
+            return {}, {}
+        kinds[name] = kind
+        if listed:
+            choices[name] = tuple(listed)
+    return kinds, choices

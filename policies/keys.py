@@ -1,4 +1,6 @@
-"""Grouping keys: which finitely many values each one has. Contracts decide, data never does."""
+"""Grouping keys: which finitely many values each one has. Contracts decide; where an owner lets a
+column's values be found in the data, the noisy selection of `policies.selection` does.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,7 @@ from datetime import date, timedelta
 from typing import assert_never
 
 from landbridge.errors import error
-from policies.contract import Column, Contract, Type, Value
+from policies.contract import Column, Contract, Method, Type, Value
 from policies.question import Bucketed, GroupKey, Span, Truncated, Whole
 
 MAXIMUM_BUCKETS = 1_000
@@ -15,15 +17,21 @@ NARROWEST = 2.0**-40
 """Of a bucket's width beside its ends: division by less could fail on data."""
 
 
+def is_open(key: GroupKey, contract: Contract) -> bool:
+    """Whether the key's values are found in the data, by `policies.selection`."""
+    found = isinstance(key, Whole) and contract.by_name[key.column].discovered
+    return found and contract.disclosure.method is Method.DP
+
+
 def values_of(key: GroupKey, contract: Contract) -> tuple[Value, ...]:
-    """The key's values in order, NULL left out.
+    """The key's values in order, NULL left out; none yet where they are found in the data.
 
     Raises UNDECLARED_DOMAIN or INVALID_QUESTION, naming the column and what would pass.
     """
     column = contract.by_name[key.column]
     match key:
         case Whole():
-            if not column.domain:
+            if not column.domain and not is_open(key, contract):
                 raise _undeclared(column, contract)
             return column.domain
         case Truncated(_, span):
@@ -92,7 +100,9 @@ def _undeclared(column: Column, contract: Contract) -> Exception:
     others = [
         other.name
         for other in contract.columns
-        if other.domain and other.level <= column.level and other.name != contract.unit
+        if (other.domain or other.discovered)
+        and other.level <= column.level
+        and other.name != contract.unit
     ]
     number = column.type in (Type.INTEGER, Type.NUMBER)
     return error(

@@ -31,5 +31,5 @@ def require_allowed(purpose: str, owner: Collection[str]) -> None:
             "PURPOSE_NOT_ALLOWED",
             "The owner does not allow the stated purpose for this data.",
             rule="contract.purposes",
-            hint=f"Allowed here: {', '.join(sorted(owner))}.",
+            hint=f"Allowed here: {', '.join(sorted(owner)) or 'none'}.",
         )

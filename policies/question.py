@@ -1,8 +1,8 @@
 """The typed question: the closed algebra of what can be asked of one contract.
 
 A question is what crosses the wire instead of SQL. Its cells are the product of the declared
-domains of the grouping columns; each measure gives one number per cell, and every measure is
-additive over rows, so that the answers of several departments add up.
+domains of the grouping columns; each measure gives one number per cell (a histogram gives several),
+and every measure is additive over rows, so that the answers of several departments add up.
 """
 
 from __future__ import annotations
@@ -144,7 +144,17 @@ class Units:
     """Distinct protected units."""
 
 
-Measure = Count | Sum | Units
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """How many rows have a bounded expression in each of its bins; see `policies.quantiles`.
+
+    Quantiles are computed of it after release. A row in which the expression is NULL is in no bin.
+    """
+
+    of: Expression
+
+
+Measure = Count | Sum | Units | Histogram
 
 
 class Span(StrEnum):
@@ -187,12 +197,22 @@ GroupKey = Whole | Truncated | Bucketed
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked of one contract; see `policies.canonical` for the one spelling it has."""
+    """What is asked of one contract; see `policies.canonical` for the one spelling it has.
+
+    `joined` are further contracts of the same department, joined to the first on the protected
+    unit; then columns are named "contract.column".
+    """
 
     contract: str
     measures: tuple[Measure, ...]
     group_by: tuple[GroupKey, ...] = ()
     where: Predicate | None = None
+    joined: tuple[str, ...] = ()
+
+    @property
+    def contracts(self) -> tuple[str, ...]:
+        """Every contract that is asked, the first one first."""
+        return (self.contract, *self.joined)
 
 
 def columns_of(expression: Expression) -> Iterator[str]:
@@ -249,7 +269,7 @@ def measured(measure: Measure) -> Iterator[str]:
     match measure:
         case Count(None) | Units():
             return
-        case Count(of) | Sum(of):
+        case Count(of) | Sum(of) | Histogram(of):
             if of is not None:
                 yield from columns_of(of)
         case _:

@@ -17,13 +17,15 @@ from landbridge.levels import Level
 from policies.bounds import interval
 from policies.canonical import canonical, key_text, text
 from policies.contract import Column, Contract, Type, Value
-from policies.keys import values_of
+from policies.keys import is_open, values_of
+from policies.quantiles import layout_of
 from policies.question import (
     Arithmetic,
     Case,
     Comparison,
     Count,
     Expression,
+    Histogram,
     IsNull,
     Membership,
     Not,
@@ -37,6 +39,7 @@ from policies.question import (
     conditions,
     measured,
 )
+from policies.selection import room
 
 MAXIMUM_MEASURES = 16
 MAXIMUM_KEYS = 4
@@ -60,7 +63,10 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a question touches: the columns, the highest level among them, and its cells."""
+    """What a question touches: the columns, the highest level among them, and its cells.
+
+    `cells` is the most that there can be, where a key's values are found in the data.
+    """
 
     uses: tuple[Use, ...]
     level: Level
@@ -93,7 +99,8 @@ def visible(contract: Contract, name: str, clearance: Level) -> Column:
             hint=f"count(DISTINCT {name}) counts units.",
         )
     if column is None or column.level is Level.SEALED or column.level > clearance:
-        raise not_available("column", f"{contract.id}.{name}")
+        # Columns of a joined contract carry the name of their own one.
+        raise not_available("column", name if contract.parts else f"{contract.id}.{name}")
     return column
 
 
@@ -112,6 +119,8 @@ def review(question: Question, contract: Contract, clearance: Level) -> Usage:
         match measure:
             case Sum(of):
                 interval(of, contract)
+            case Histogram():
+                layout_of(measure, question, contract, cells)
             case Units() if contract.unit is None:
                 raise error(
                     "INVALID_QUESTION",
@@ -143,7 +152,7 @@ def _conditions(question: Question) -> Iterator[Comparison | Membership | IsNull
     if question.where is not None:
         yield from conditions(question.where)
     for measure in question.measures:
-        if isinstance(measure, Count | Sum) and measure.of is not None:
+        if isinstance(measure, Count | Sum | Histogram) and measure.of is not None:
             for when in cases_of(measure.of):
                 yield from conditions(when)
 
@@ -161,12 +170,12 @@ def _size(question: Question) -> None:
     if len(set(question.group_by)) < len(question.group_by):
         raise error("INVALID_QUESTION", "A key is grouped by once.")
     for measure in question.measures:
-        of = measure.of if isinstance(measure, Count | Sum) else None
+        of = measure.of if isinstance(measure, Count | Sum | Histogram) else None
         if of is not None and _depth(of) > MAXIMUM_DEPTH:
             refuse("levels of nested arithmetic", MAXIMUM_DEPTH)
     predicates = [] if question.where is None else [question.where]
     for measure in question.measures:
-        if isinstance(measure, Count | Sum) and measure.of is not None:
+        if isinstance(measure, Count | Sum | Histogram) and measure.of is not None:
             predicates += cases_of(measure.of)
     if any(_nesting(predicate) > MAXIMUM_DEPTH for predicate in predicates):
         refuse("levels of nested conditions", MAXIMUM_DEPTH)
@@ -200,11 +209,25 @@ def _nesting(predicate: Predicate) -> int:
 
 
 def _cells(question: Question, contract: Contract) -> int:
-    cells = prod(
+    limit = contract.disclosure.maximum_cells
+    found = [key for key in question.group_by if is_open(key, contract)]
+    if len(found) > 1:
+        raise error(
+            "INVALID_QUESTION",
+            f"The values of {' and '.join(map(key_text, found))} are found in the data, which one "
+            "question does for one key.",
+            hint="Group by one of them.",
+        )
+    rest = prod(
         len(values_of(key, contract)) + contract.by_name[key.column].nullable
         for key in question.group_by
+        if key not in found
     )
-    limit = contract.disclosure.maximum_cells
+    cells = rest
+    for key in found:
+        nullable = contract.by_name[key.column].nullable
+        # One value has to fit at least; then as many as there is room for.
+        cells = rest * (max(1, room(limit, rest, nullable=nullable)) + nullable)
     if cells > limit:
         keys = ", ".join(map(key_text, question.group_by))
         raise error(

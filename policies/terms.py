@@ -5,15 +5,18 @@ Who is protected, how answers are let out, what they may cost, and for which pur
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
 from landbridge.levels import Level
+from policies.accounting import MICRO, charge, limit, question_rho
 from policies.columns import read_custom
 from policies.contract import Allowance, Column, Disclosure, Method, Noise, Type
 from policies.place import Place, listed
+from policies.selection import SMALLEST_DELTA
 from policies.thresholds import (
     EXACT_CELLS,
     FOR_CELL_KEY,
@@ -92,12 +95,28 @@ def read_terms(
         column = columns.get(unit or "")
         if method in (Method.CELL_KEY, Method.EXACT):
             span = term(_SPAN).integer(1, MAXIMUM_SPAN) or 1
-            disclosure = read_thresholds(term, Method(method), column, span)
+            disclosure = read_thresholds(term, Method(method), column, span, columns)
             if method == Method.EXACT and cells is not None and cells > EXACT_CELLS:
                 term(_CELLS).wrong(f"must be at most {EXACT_CELLS} where method is exact.")
         else:
             # Without a method it is not known what is missing, but what is there can be judged.
             disclosure = _protection(term, column, strict=method is not None)
+    found_in_data = [column.name for column in columns.values() if column.discovered]
+    if found_in_data:
+        if method is not None and method != Method.DP:
+            term(_METHOD).wrong(
+                f"must be {Method.DP.value} where the values of a string column are found in the "
+                f"data ({', '.join(found_in_data)})."
+            )
+        elif 0 < min(disclosure.recipient.delta, disclosure.overall.delta) < SMALLEST_DELTA:
+            term(_BUDGET).wrong(f"must have deltas of at least {SMALLEST_DELTA} for such columns.")
+        disclosure = replace(
+            disclosure,
+            recipient=replace(disclosure.recipient, selecting=True),
+            overall=replace(disclosure.overall, selecting=True),
+        )
+    if method == Method.DP and len(document.problems.found) == before:
+        _payable(term(_EPSILON).at("maximum"), disclosure)
     if len(document.problems.found) > before or unit is None:
         return None
     return Terms(
@@ -205,6 +224,19 @@ def _epsilon(place: Place, recipient: Allowance | None) -> tuple[float | None, f
     if maximum is not None and recipient is not None and maximum > recipient.epsilon:
         place.at("maximum").wrong("must be no larger than the recipient's budget.")
     return default, maximum
+
+
+def _payable(maximum: Place, disclosure: Disclosure) -> None:
+    """A Laplace question is charged its zCDP, which can be more than a whole budget."""
+    whole = limit(disclosure.recipient)
+    epsilon = disclosure.maximum_epsilon
+    cost = charge(question_rho(epsilon, disclosure.recipient.delta, disclosure.noise))
+    if disclosure.noise is Noise.LAPLACE and cost > whole:
+        most = math.floor(math.sqrt(2 * whole / MICRO) * 1_000) / 1_000
+        maximum.wrong(
+            "must be payable: with Laplace noise a question is charged epsilon^2 / 2 of rho, and "
+            f"the recipient's whole budget pays for an epsilon of at most {most:g}."
+        )
 
 
 def _positive(place: Place) -> float | None:

@@ -6,9 +6,11 @@ Minimum units, dominance, the p % rule, rounding, the perturbation table, and fo
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from math import prod
 from typing import Final
 
+from landbridge.levels import Level
 from policies.cell_key import smallest_variance
 from policies.contract import CellKey, Column, Disclosure, Dominance, Method
 from policies.place import Place
@@ -19,9 +21,10 @@ P_PERCENT: Final = "landbridgePPercent"
 ROUNDING: Final = "landbridgeRounding"
 CELL_KEY: Final = "landbridgeCellKey"
 EXACT_FOR: Final = "landbridgeExactFor"
-THRESHOLDS: Final = (MINIMUM, DOMINANCE, P_PERCENT, ROUNDING, CELL_KEY, EXACT_FOR)
+EXACT_BY: Final = "landbridgeExactBy"
+THRESHOLDS: Final = (MINIMUM, DOMINANCE, P_PERCENT, ROUNDING, CELL_KEY, EXACT_FOR, EXACT_BY)
 FOR_CELL_KEY: Final = (MINIMUM, DOMINANCE, P_PERCENT, CELL_KEY)
-FOR_EXACT: Final = (MINIMUM, DOMINANCE, P_PERCENT, ROUNDING, EXACT_FOR)
+FOR_EXACT: Final = (MINIMUM, DOMINANCE, P_PERCENT, ROUNDING, EXACT_FOR, EXACT_BY)
 
 LARGEST_MINIMUM: Final = 10_000
 LARGEST_PERTURBATION: Final = 25
@@ -30,17 +33,22 @@ LARGEST_N: Final = 10
 LARGEST_BASE: Final = 1_000_000
 MAXIMUM_ORGANISATIONS: Final = 100
 EXACT_CELLS: Final = 1_000
-"""Most cells of one exact table, its margins included: withholding looks at every pair."""
+"""Most cells of the one exact table of a contract, its margins not counted."""
+EXACT_COLUMNS: Final = 4
 
 _ORGANISATION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,99}")
 
 
 def read_thresholds(
-    term: Callable[[str], Place], method: Method, unit: Column | None, span: int
+    term: Callable[[str], Place],
+    method: Method,
+    unit: Column | None,
+    span: int,
+    columns: Mapping[str, Column],
 ) -> Disclosure:
     """The terms; whatever is wrong goes to the places' problems.
 
-    `span` is in how many departments one unit can be.
+    `span` is in how many departments one unit can be; `columns` are the contract's sound ones.
     """
     exact = method is Method.EXACT
     lowest = 3 if exact else 0
@@ -60,6 +68,7 @@ def read_thresholds(
         rounding=(term(ROUNDING).integer(1, LARGEST_BASE) or 1) if exact else 1,
         cell_key=None if exact else _cell_key(term(CELL_KEY)),
         exact_for=_organisations(term(EXACT_FOR)) if exact else frozenset(),
+        exact_by=_table(term(EXACT_BY), columns) if exact else (),
     )
 
 
@@ -117,3 +126,26 @@ def _organisations(place: Place) -> frozenset[str]:
         elif name is not None:
             found.add(name)
     return frozenset(found)
+
+
+def _table(place: Place, columns: Mapping[str, Column]) -> tuple[str, ...]:
+    """The columns of the one table, in the contract's order; none for totals only."""
+    found: set[str] = set()
+    for entry in place.must("the owner names the columns that exact tables are by").entries():
+        name = entry.must("a column is named by text").text()
+        if name is None:
+            continue
+        column = columns.get(name)
+        if column is None or not column.domain or column.level is Level.SEALED:
+            entry.wrong("must name a column with a declared domain that is not sealed.")
+        elif name in found:
+            entry.wrong("is listed twice.")
+        else:
+            found.add(name)
+    table = tuple(column for name, column in columns.items() if name in found)
+    cells = prod(len(column.domain) + column.nullable for column in table)
+    if len(table) > EXACT_COLUMNS:
+        place.wrong(f"must list at most {EXACT_COLUMNS} columns.")
+    elif cells > EXACT_CELLS:
+        place.wrong(f"must make at most {EXACT_CELLS} cells; these columns make {cells}.")
+    return tuple(column.name for column in table)

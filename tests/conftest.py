@@ -8,9 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from tests.people import document, write
 from tests.simulator import FederationSimulator
+
+# No test fails because a machine is slow.
+settings.register_profile("landbridge", deadline=None)
+settings.load_profile("landbridge")
 
 
 @pytest.fixture

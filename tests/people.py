@@ -49,8 +49,13 @@ forbid (principal, action, resource) unless { context.level <= principal.clearan
 """
 
 
-def document(**changes: Any) -> bytes:
-    """The contract's text; `changes` replace custom properties by name, None drops one."""
+def document(*, found: Sequence[str] = (), **changes: Any) -> bytes:
+    """The contract's text; `changes` replace custom properties by name, None drops one.
+
+    The values of text columns in `found` are not declared, but found in the data.
+    """
+    # With Laplace noise a question is charged more of the same budget; here it always suffices.
+    pays = 4 if changes.get("landbridgeNoise") == "laplace" else 1
     terms: dict[str, Any] = {
         "landbridgeProtectedUnit": "person_id",
         "landbridgeMethod": "dp",
@@ -58,15 +63,15 @@ def document(**changes: Any) -> bytes:
         "landbridgeUnitsSpan": 1,
         "landbridgeNoise": "gaussian",
         "landbridgeBudget": {
-            "recipient": {"epsilon": 8, "delta": 1e-6},
-            "overall": {"epsilon": 12, "delta": 1e-6},
+            "recipient": {"epsilon": 8 * pays, "delta": 1e-6},
+            "overall": {"epsilon": 12 * pays, "delta": 1e-6},
             "period": "year",
         },
         "landbridgeEpsilon": {"default": 1.0, "maximum": 4.0},
         "landbridgePurposes": [PURPOSE],
         **changes,
     }
-    whole = {
+    whole: dict[str, Any] = {
         "version": "1.0.0",
         "kind": "DataContract",
         "apiVersion": "v3.2.0",
@@ -111,6 +116,10 @@ def document(**changes: Any) -> bytes:
             }
         ],
     }
+    for each in whole["schema"][0]["properties"]:
+        if each["name"] in found:
+            each.pop("enum", None)
+            each["customProperties"] = [{"property": "landbridgeGroupable", "value": True}]
     return json.dumps(whole).encode()
 
 

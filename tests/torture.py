@@ -21,7 +21,7 @@ from pathlib import Path
 
 from policies.contract import Noise
 from policies.noise import Draw, draw
-from tests.audit import attackers, crossing, spoilt
+from tests.audit import attackers, crossing, selection, spoilt
 from tests.audit.attackers import differencing, games, singling_out
 from tests.audit.distinguisher import Finding
 from tests.audit.grammar import Grammar
@@ -43,6 +43,11 @@ def jobs(effort: float, seed: int) -> Iterator[Job]:
         for scenario in SCENARIOS:
             name = f"release, {noise}: {scenario.name}"
             yield name, partial(_release, name, scenario.under(noise), some(20_000, 300))
+    for scene in selection.SCENES:
+        name = f"selection, {scene.noise}: a value of one unit, {scene.rows} rows"
+        yield name, partial(_alone, name, scene, some(400_000, 40_000))
+        name = f"selection, {scene.noise}: one vote, {scene.rows} rows"
+        yield name, partial(_vote, name, scene, some(400_000, 8_000))
     for programme in crossing.PROGRAMMES:
         name = f"whole path: {programme.name}"
         yield name, partial(_path, name, programme, some(2_000, 25))
@@ -64,6 +69,10 @@ def _controls() -> Iterator[Job]:
     for name, scenario, noise, wrong, runs in spoilt.CONTROLS:
         job = partial(_release, name, scenario.under(noise), runs, noise=wrong)
         yield f"control: {name}", partial(_turned, job)
+    for scene in selection.SCENES[:1]:
+        name = "a threshold lower by one"
+        low = partial(_alone, name, scene, 40_000, lower=1)
+        yield f"control: {name}", partial(_turned, low)
     unheard = partial(attackers.bisection, effort=8, noise=exact)
     yield "control: bisection", partial(_turned, unheard)
     known = partial(attackers.reconstruction, effort=60, noise=exact)
@@ -83,6 +92,27 @@ def _release(name: str, scenario: Scenario, runs: int, folder: Path, noise: Draw
     found = prepare(scenario, worlds).audited(runs, noise)
     worlds.close()
     return _found(name, found)
+
+
+def _alone(name: str, scene: selection.Scene, runs: int, folder: Path, lower: int = 0) -> Outcome:
+    del folder
+    plan = scene.plan()
+    rule = plan.selection
+    assert rule is not None
+    plan = replace(plan, selection=replace(rule, threshold=rule.threshold - lower))
+    shown = selection.shows_alone(plan, runs)
+    through = shown > rule.delta
+    figure = f"delta >= {shown:.2g} of {rule.delta:.2g}"
+    return Outcome(name, runs, 0 if through else runs, "threshold", figure, through)
+
+
+def _vote(name: str, scene: selection.Scene, runs: int, folder: Path) -> Outcome:
+    del folder
+    plan = scene.plan()
+    told = selection.told_by_one_vote(plan, runs)
+    figure = f"epsilon >= {told:.3f} of {plan.epsilon:.3f}"
+    through = told > plan.epsilon
+    return Outcome(name, 2 * runs, 0 if through else 2 * runs, "noise", figure, through)
 
 
 def _path(name: str, programme: crossing.Programme, runs: int, folder: Path) -> Outcome:

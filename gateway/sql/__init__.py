@@ -15,7 +15,8 @@ from sqlglot.errors import ParseError, SqlglotError
 
 from gateway.presentation import Reading
 from gateway.sql.source import Source, require_readable
-from gateway.sql.statement import Resolve, StatementReader
+from gateway.sql.statement import StatementReader
+from gateway.sql.table import Resolve
 from gateway.sql.words import require_words
 from landbridge.errors import Position, error
 from landbridge.levels import Level

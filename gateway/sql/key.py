@@ -9,7 +9,7 @@ from gateway.sql.row import RowReader
 from gateway.sql.source import Source
 from policies.question import Bucketed, GroupKey, Span, Truncated, Whole
 
-KEYS = "columns with a declared domain, date_trunc('month', column) and width_bucket(column, 0, 100, 10)"  # noqa: E501 - one line in a message
+KEYS = "columns that the directory marks for grouping, date_trunc('month', column) and width_bucket(column, 0, 100, 10)"  # noqa: E501 - one line in a message
 
 
 def is_key(node: exp.Expr) -> bool:

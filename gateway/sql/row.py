@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sqlglot import exp
 
 from gateway.sql.literal import literal_of, number_of
@@ -9,6 +11,7 @@ from gateway.sql.source import Source
 from landbridge.errors import LandbridgeError
 from landbridge.levels import Level
 from policies.contract import Column, Contract, Type
+from policies.joined import column_in
 from policies.question import (
     All,
     AnyOf,
@@ -49,15 +52,21 @@ ARITHMETIC = "Aggregate +, -, * and CASE WHEN over numeric columns and numbers."
 
 
 class RowReader:
-    """Reads what stands inside an aggregate or behind WHERE, for one table and one caller.
+    """Reads what stands inside an aggregate or behind WHERE, for one caller.
 
-    `alias` is the name by which the question may qualify its columns.
+    `tables` are the question's own contracts by the name by which it may qualify their columns.
     """
 
-    def __init__(self, source: Source, contract: Contract, alias: str, clearance: Level) -> None:
+    def __init__(
+        self,
+        source: Source,
+        contract: Contract,
+        tables: Mapping[str, Contract],
+        clearance: Level,
+    ) -> None:
         self._source = source
         self._contract = contract
-        self._alias = alias
+        self._tables = tables
         self._clearance = clearance
 
     def column(self, node: exp.Expr) -> Column:
@@ -74,12 +83,49 @@ class RowReader:
                 node, "A column's name is needed here.", f"Accepted are {CONDITIONS}."
             )
         self._source.closed(node, "this", "table", hint="Write column or table.column.")
-        table = node.args.get("table")
-        if table is not None and self._source.identifier(table) != self._alias:
+        name, table = self._source.identifier(node.this), node.args.get("table")
+        if table is None:
+            return self._bare(node, name)
+        part = self._tables.get(self._source.identifier(table))
+        if part is None:
             self._source.refuse(
-                node, "The column is not of the question's table.", "Name the column."
+                node,
+                "The column is not of the question's table.",
+                f"Its tables are called {', '.join(self._tables)}.",
             )
-        return self._source.identifier(node.this)
+        return column_in(part, name) if self._contract.parts else name
+
+    def has(self, name: str) -> bool:
+        """Whether a bare name is that of a column."""
+        return bool(self._meant(name)) if self._contract.parts else name in self._contract.by_name
+
+    def _bare(self, node: exp.Expr, name: str) -> str:
+        """The column that a bare name means, where only one table has one that may be used."""
+        if not self._contract.parts:
+            return name
+        found = self._meant(name)
+        if len(found) > 1:
+            self._source.refuse(
+                node, f"Column {name} is in more than one table.",
+                f"Write {' or '.join(found)}.",
+            )  # fmt: skip
+        return found[0] if found else name
+
+    def _meant(self, name: str) -> list[str]:
+        """The columns of a joined contract that a bare name can mean.
+
+        What this caller may not use is not there: that it exists must not be told by refusing to
+        choose.
+        """
+        if name == self._contract.unit:
+            return [name]
+        candidates = (column_in(part, name) for part in self._contract.parts)
+        known = (self._contract.by_name.get(each) for each in candidates)
+        return [
+            column.name
+            for column in known
+            if column is not None and column.level <= min(self._clearance, Level.RESTRICTED)
+        ]
 
     def expression(self, node: exp.Expr, depth: int = 1) -> Expression:
         """Arithmetic over numeric columns and numbers."""

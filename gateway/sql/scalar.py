@@ -8,6 +8,7 @@ from gateway.moments import Moments
 from gateway.presentation import Both, Either, Having, Holds, Neither
 from gateway.scalar import Combination, Fixed, Number, Scalar, Sign
 from gateway.sql.literal import number_of
+from gateway.sql.order import OrderReader
 from gateway.sql.row import RELATIONS, RowReader
 from gateway.sql.source import Source
 from policies.canonical import canonical_measure
@@ -17,7 +18,8 @@ from policies.review import MAXIMUM_DEPTH
 
 AGGREGATES = (
     "count(*), count(column), count(DISTINCT unit), sum, avg, stddev, variance, corr, regr_slope, "
-    "regr_intercept, and + - * / between them"
+    "regr_intercept, median, quantile_cont(x, 0.9), quantile_disc, min and max of columns whose "
+    "owner allows it, and + - * / between them"
 )
 _SIGNS: dict[type[exp.Expr], Sign] = {
     exp.Add: Sign.ADD,
@@ -35,6 +37,7 @@ class ScalarReader:
         self._contract = contract
         self._row = row
         self._moments = Moments(contract)
+        self._orders = OrderReader(source, contract, row)
 
     def scalar(self, node: exp.Expr, depth: int = 1) -> Scalar:
         """An aggregate, or arithmetic between aggregates and numbers."""
@@ -114,6 +117,11 @@ class ScalarReader:
                 if isinstance(node, exp.RegrSlope):
                     return self._moments.slope(y, x)
                 return self._moments.intercept(y, x)
+            case (
+                exp.Median() | exp.Quantile() | exp.PercentileCont() | exp.PercentileDisc()
+                | exp.Min() | exp.Max()
+            ):  # fmt: skip
+                return self._orders.quantile(node)
             case exp.Column():
                 name = self._row.column(node).name
                 self._source.refuse(

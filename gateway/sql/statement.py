@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from sqlglot import exp
 
 from gateway.presentation import (
@@ -23,17 +21,12 @@ from gateway.sql.key import KEYS, KeyReader, is_key
 from gateway.sql.row import RowReader
 from gateway.sql.scalar import AGGREGATES, ScalarReader
 from gateway.sql.source import Source
-from landbridge.errors import LandbridgeError
+from gateway.sql.table import Resolve, TableReader
 from landbridge.levels import Level
 from policies.canonical import canonical
-from policies.contract import Contract
 from policies.question import GroupKey, Measure, Question, Whole
 
 MAXIMUM_LIMIT = 1_000_000
-
-Resolve = Callable[[str, str | None], Contract]
-"""The contract of a table for this caller, by table name and department (None: any); raises
-NOT_AVAILABLE."""
 
 
 class StatementReader:
@@ -51,12 +44,13 @@ class StatementReader:
                 statement, "Only SELECT is accepted.", "Write one SELECT of aggregates."
             )
         self._source.closed(
-            statement, "expressions", "from_", "where", "group", "having", "order",
+            statement, "expressions", "from_", "joins", "where", "group", "having", "order",
             "limit",
-            hint="Accepted are SELECT, FROM, WHERE, GROUP BY, HAVING, ORDER BY and LIMIT.",
+            hint="Accepted are SELECT, FROM, JOIN, WHERE, GROUP BY, HAVING, ORDER BY and LIMIT.",
         )  # fmt: skip
-        self._contract, department, alias = self._from(statement)
-        row = self._row = RowReader(self._source, self._contract, alias, self._clearance)
+        tables = TableReader(self._source, self._resolve).tables(statement)
+        self._contract = tables.contract
+        row = self._row = RowReader(self._source, self._contract, tables.by_alias, self._clearance)
         self._keys = KeyReader(self._source, row)
         self._scalars = ScalarReader(self._source, self._contract, row)
         group_by = self._group_by(statement.args.get("group"), statement.expressions)
@@ -86,43 +80,15 @@ class StatementReader:
                 "The question selects no aggregate; rows never leave a department.",
                 f"Accepted are {AGGREGATES}.",
             )
-        question = Question(self._contract.id, tuple(measures), group_by, predicate)
+        first, *others = (part.id for part in self._contract.each)
+        question = Question(first, tuple(measures), group_by, predicate, tuple(others))
         presentation = Presentation(
             outputs,
             having,
             self._order(statement.args.get("order"), statement.expressions, outputs),
             self._limit(statement.args.get("limit")),
         )
-        return Reading(canonical(question, self._contract), presentation, department)
-
-    def _from(self, statement: exp.Select) -> tuple[Contract, str | None, str]:
-        clause = statement.args.get("from_")
-        if clause is None:
-            self._source.refuse(
-                statement, "The question names no table.", "Write FROM and a table."
-            )
-        table = clause.this
-        if not isinstance(table, exp.Table) or not isinstance(table.this, exp.Identifier):
-            self._source.refuse(
-                table, "FROM takes one table of the directory.", "Write FROM table."
-            )
-        if self._source.text_at(table.this) == "'":
-            self._source.refuse(table, "FROM takes a name, not a text.", "Write FROM table.")
-        self._source.closed(
-            table, "this", "db", "alias", hint="FROM takes one table of the directory."
-        )
-        name = self._source.identifier(table.this)
-        alias = name
-        given = table.args.get("alias")
-        if given is not None:
-            self._source.closed(given, "this", hint="A table's alias is one name.")
-            alias = self._source.identifier(given.this)
-        database = table.args.get("db")
-        department = None if database is None else self._source.identifier(database)
-        try:
-            return self._resolve(name, department), department, alias
-        except LandbridgeError as refusal:
-            raise self._source.placed(refusal, table) from None
+        return Reading(canonical(question, self._contract), presentation, tables.department)
 
     def _group_by(self, group: exp.Expr | None, nodes: list[exp.Expr]) -> tuple[GroupKey, ...]:
         """The keys; a name or number that stands for a column of SELECT is that column."""
@@ -140,7 +106,7 @@ class StatementReader:
             if isinstance(node, exp.Column) and not node.args.get("table"):
                 name = self._source.identifier(node.this)
                 # As in SQL, a column comes before an alias of its name.
-                meant = node if name in self._contract.by_name else aliases.get(name, node)
+                meant = node if self._row.has(name) else aliases.get(name, node)
             place = _place_of(node)
             if place is not None and place <= len(nodes):
                 meant = nodes[place - 1]
@@ -216,7 +182,8 @@ class StatementReader:
         if is_key(node):
             key = self._keys.key(node)
             if key in group_by:
-                plain = key.column if isinstance(key, Whole) else f"key_{place}"
+                column = key.column.rpartition(".")[2]  # as in SQL, without its table
+                plain = column if isinstance(key, Whole) else f"key_{place}"
                 return Output(alias or plain, Key(key))
         scalar = self._scalars.scalar(node)
         return Output(alias or f"{_WORDS.get(type(node), 'value')}_{place}", scalar)
@@ -225,7 +192,9 @@ class StatementReader:
 _WORDS: dict[type[exp.Expr], str] = {
     exp.Count: "count", exp.Sum: "sum", exp.Avg: "avg", exp.Stddev: "stddev",
     exp.StddevSamp: "stddev", exp.Variance: "variance", exp.Corr: "corr",
-    exp.RegrSlope: "slope", exp.RegrIntercept: "intercept",
+    exp.RegrSlope: "slope", exp.RegrIntercept: "intercept", exp.Median: "median",
+    exp.Quantile: "quantile", exp.PercentileCont: "quantile", exp.PercentileDisc: "quantile",
+    exp.Min: "min", exp.Max: "max",
 }  # fmt: skip
 
 

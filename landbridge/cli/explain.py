@@ -69,7 +69,7 @@ def _show(plan: Plan) -> None:
         ("departments", ", ".join(plan.departments)),
         ("mode", f"{plan.mode}: {plan.why}"),
         *(("column", f"{used.name} ({used.level}), {used.clause}") for used in plan.columns),
-        ("cells", str(plan.cells)),
+        ("cells", str(plan.cells or "not known beforehand")),
         ("cost", f"epsilon {plan.epsilon:g}, delta {plan.delta:g}"),
         *(
             ("accuracy", f"{name} ± {_half_width(half_width)}")

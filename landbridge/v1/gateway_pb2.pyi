@@ -205,7 +205,7 @@ class Note(_message.Message):
     KIND_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
-    """A stable lower-case word: "clipping", "left_out", "missing", "remembered", "plan"."""
+    """A stable lower-case word: "clipping", "left_out", "missing", "remembered", "plan", "join"."""
     text: _builtins.str
     def __init__(
         self,
@@ -330,7 +330,9 @@ class ExplainResponse(_message.Message):
     """"one department" or "fan-out"."""
     why: _builtins.str
     contract: _builtins.str
+    """Several, joined on their protected unit, as "people JOIN visits"."""
     cells: _builtins.int
+    """0: not known beforehand."""
     epsilon: _builtins.float
     delta: _builtins.float
     question: _builtins.str
@@ -381,7 +383,7 @@ class UsedColumn(_message.Message):
     name: _builtins.str
     level: _builtins.str
     clause: _builtins.str
-    """"select", "filter" or "group"."""
+    """"select", "filter", "group" or "join"."""
     def __init__(
         self,
         *,
@@ -616,7 +618,7 @@ class DirectoryColumn(_message.Message):
     level: _builtins.str
     description: _builtins.str
     grouping: _builtins.bool
-    """The column has a declared domain, so that it can be grouped by."""
+    """The column can be grouped by: it has a declared domain, or its values are found in the data."""
     def __init__(
         self,
         *,

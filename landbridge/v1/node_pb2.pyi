@@ -306,6 +306,7 @@ class EstimateResponse(_message.Message):
     RECIPIENT_BUDGET_FIELD_NUMBER: _builtins.int
     OVERALL_BUDGET_FIELD_NUMBER: _builtins.int
     cells: _builtins.int
+    """0: not known beforehand."""
     cost_micro_rho: _builtins.int
     @_builtins.property
     def standard_deviations(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:

@@ -35,6 +35,7 @@ class Question(_message.Message):
     GROUP_BY_FIELD_NUMBER: _builtins.int
     WHERE_FIELD_NUMBER: _builtins.int
     MEASURES_FIELD_NUMBER: _builtins.int
+    JOINED_FIELD_NUMBER: _builtins.int
     contract: _builtins.str
     """The contract's id, for example "flights"."""
     @_builtins.property
@@ -47,6 +48,12 @@ class Question(_message.Message):
     def measures(self) -> _containers.RepeatedCompositeFieldContainer[Global___Measure]:
         """At least one, no two equal."""
 
+    @_builtins.property
+    def joined(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Further contracts of the same department, each once and in order after `contract`, joined to it
+        on the protected unit that all of them share. Then columns are named "contract.column".
+        """
+
     def __init__(
         self,
         *,
@@ -54,10 +61,11 @@ class Question(_message.Message):
         group_by: _abc.Iterable[Global___GroupKey] | None = ...,
         where: Global___Predicate | None = ...,
         measures: _abc.Iterable[Global___Measure] | None = ...,
+        joined: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["where", b"where"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contract", b"contract", "group_by", b"group_by", "measures", b"measures", "where", b"where"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contract", b"contract", "group_by", b"group_by", "joined", b"joined", "measures", b"measures", "where", b"where"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -65,7 +73,9 @@ Global___Question: _TypeAlias = Question  # noqa: Y015
 
 @_typing.final
 class GroupKey(_message.Message):
-    """A grouping key: something of a column that has finitely many, declared values."""
+    """A grouping key: something of a column that has finitely many values, declared or found by a noisy
+    selection.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -73,7 +83,7 @@ class GroupKey(_message.Message):
     TRUNCATION_FIELD_NUMBER: _builtins.int
     BUCKET_FIELD_NUMBER: _builtins.int
     column: _builtins.str
-    """A column with a declared domain."""
+    """A column with a declared domain, or one whose owner lets its values be found in the data."""
     @_builtins.property
     def truncation(self) -> Global___Truncation:
         """A date or timestamp, cut off to a unit; the contract declares from when to when."""
@@ -174,13 +184,14 @@ Global___Bucket: _TypeAlias = Bucket  # noqa: Y015
 
 @_typing.final
 class Measure(_message.Message):
-    """One number per cell, additive over rows and so over departments."""
+    """One number per cell (a histogram: several), additive over rows and so over departments."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     COUNT_FIELD_NUMBER: _builtins.int
     SUM_FIELD_NUMBER: _builtins.int
     UNITS_FIELD_NUMBER: _builtins.int
+    HISTOGRAM_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def count(self) -> Global___Count:
         """Rows, or rows in which the expression is not NULL."""
@@ -193,18 +204,23 @@ class Measure(_message.Message):
     def units(self) -> Global___Units:
         """Distinct protected units."""
 
+    @_builtins.property
+    def histogram(self) -> Global___Histogram:
+        """Rows per bin of a bounded expression, of which quantiles are computed after release."""
+
     def __init__(
         self,
         *,
         count: Global___Count | None = ...,
         sum: Global___Sum | None = ...,
         units: Global___Units | None = ...,
+        histogram: Global___Histogram | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "kind", b"kind", "sum", b"sum", "units", b"units"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "histogram", b"histogram", "kind", b"kind", "sum", b"sum", "units", b"units"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "kind", b"kind", "sum", b"sum", "units", b"units"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "histogram", b"histogram", "kind", b"kind", "sum", b"sum", "units", b"units"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["count", "sum", "units"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["count", "sum", "units", "histogram"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -266,6 +282,30 @@ class Units(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Units: _TypeAlias = Units  # noqa: Y015
+
+@_typing.final
+class Histogram(_message.Message):
+    """Rows in which the expression is NULL are in no bin. Which bins there are follows from the contract,
+    the number of cells and the number of histograms in the question.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OF_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def of(self) -> Global___Expression: ...
+    def __init__(
+        self,
+        *,
+        of: Global___Expression | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["of", b"of"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["of", b"of"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Histogram: _TypeAlias = Histogram  # noqa: Y015
 
 @_typing.final
 class Expression(_message.Message):

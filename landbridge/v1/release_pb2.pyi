@@ -63,7 +63,8 @@ Global___Release: _TypeAlias = Release  # noqa: Y015
 
 @_typing.final
 class Domain(_message.Message):
-    """The declared values of a grouping key, in the contract's order. Cells are laid out in row-major
+    """The declared values of a grouping key, in the contract's order; or those that a noisy selection found
+    in the data, sorted as text. Cells are laid out in row-major
     order of the keys: the last key varies fastest.
     """
 
@@ -111,7 +112,11 @@ class ReleasedMeasure(_message.Message):
     noise: _builtins.str
     """"gaussian", "laplace", "cell_key", "rounding" or "none": how the deviation becomes a half-width."""
     @_builtins.property
-    def units(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    def units(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """One number per cell. A histogram has a tree of counts per cell: cell by cell, in a cell level by
+        level from the coarsest, in a level node by node from the lowest values; `step` is 1.
+        """
+
     @_builtins.property
     def withheld(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Places in `units`, ascending, of cells that are not told by rules for tables; 0 stands there."""

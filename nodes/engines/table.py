@@ -17,7 +17,9 @@ from typing import Final
 
 from nodes.engines.casts import STORED, lossless
 from nodes.engines.database import TABLE, Connection, Error, open_for_loading, quoted, text
+from policies.columns import MAXIMUM_WORD, is_word
 from policies.contract import Column, Contract, Method, Type
+from policies.selection import MAXIMUM_FOUND
 
 _LINE: Final = re.compile(r"\bLine: (\d{1,18})\b")
 
@@ -34,6 +36,8 @@ class Rule(StrEnum):
     BOUNDS = "lie outside the bounds"
     DOMAIN = "are not in the declared domain"
     UNIQUE = "repeat an earlier row's value"
+    VARIETY = f"hold more than {MAXIMUM_FOUND} different values"
+    WORD = f"hold more than {MAXIMUM_WORD} characters or some that cannot be printed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +190,9 @@ def _check(
         for (column, rule, _), count in zip(questions, counts, strict=True)
         if count
     ]
+    for column in contract.columns:
+        if column.discovered and column.name not in absent:
+            found += _words(connection, column)
     found += [Violation(name, Rule.ABSENT, int(rows)) for name in absent]
     order = {column.name: number for number, column in enumerate(contract.columns)}
     return int(rows), tuple(sorted(found, key=lambda violation: order[violation.column]))
@@ -214,10 +221,38 @@ def _counts(connection: Connection, column: Column) -> list[tuple[Rule, str]]:
     return counts
 
 
+def _words(connection: Connection, column: Column) -> list[Violation]:
+    """What would make a question fail, or look odd, that shows values of the column.
+
+    Checked here and for every row, so that no answer can depend on it.
+    """
+    name = quoted(column.name)
+    found = connection.execute(
+        f"SELECT {name}, count(*) FROM staged WHERE {name} IS NOT NULL "
+        f"GROUP BY {name} LIMIT {MAXIMUM_FOUND + 1}"
+    ).fetchall()
+    if len(found) > MAXIMUM_FOUND:
+        counted = connection.execute(f"SELECT count({name}) FROM staged").fetchone() or (0,)
+        return [Violation(column.name, Rule.VARIETY, int(counted[0]))]
+    rows = sum(int(count) for value, count in found if not is_word(str(value)))
+    return [Violation(column.name, Rule.WORD, rows)] if rows else []
+
+
 def _domain(connection: Connection, column: Column) -> str:
-    """The name of a temporary table (value, code) of the column's domain, made at its first use."""
+    """The name of a temporary table (value, code) of the column's domain, made at its first use.
+
+    Of a column whose values are found by selection: of all its values, in random order.
+    """
     name = quoted(f"__domain_{column.name}")
     stored = STORED[column.type]
+    if column.discovered:
+        own = quoted(column.name)
+        connection.execute(
+            f"CREATE TEMP TABLE IF NOT EXISTS {name} AS SELECT value, "
+            "row_number() OVER (ORDER BY __order) - 1 AS code FROM (SELECT value, random() AS "
+            f"__order FROM (SELECT DISTINCT {own} AS value FROM staged WHERE {own} IS NOT NULL))"
+        )
+        return name
     values = list(column.domain)
     connection.execute(
         f"CREATE TEMP TABLE IF NOT EXISTS {name} AS "
@@ -249,9 +284,9 @@ def _write(
     columns = [f"staged.{quoted(column.name)}" for column in contract.columns]
     joins = []
     for column in contract.columns:
-        if column.domain:
+        if column.domain or column.discovered:
             domain = _domain(connection, column)
-            code = "UTINYINT" if len(column.domain) <= 256 else "USMALLINT"
+            code = "UTINYINT" if 0 < len(column.domain) <= 256 else "USMALLINT"
             columns.append(f"CAST({domain}.code AS {code}) AS {quoted(f'__c_{column.name}')}")
             joins.append(f"LEFT JOIN {domain} ON staged.{quoted(column.name)} = {domain}.value")
     columns += [

@@ -194,19 +194,23 @@ def test_answered_with_the_same_shape_and_cost_in_every_world(
 def test_the_same_statements_do_leak_from_a_plain_database(tmp_path: Path) -> None:
     """Positive control: a harness that sees no difference there would be broken."""
     leaking = 0
+    plain = []
+    for name, rows in worlds().items():
+        path = write(rows, tmp_path / f"{name}.csv")
+        plain.append(duckdb.connect())
+        plain[-1].execute(f"CREATE TABLE people AS FROM read_csv('{path}', header=true)")
     for sql in {**REFUSED, **NOISY}.values():
-        if "visits" in sql or "range(" in sql or "RECURSIVE" in sql or "COPY" in sql:
-            continue
+        if any(word in sql for word in ("visits", "range(", "RECURSIVE", "COPY", "INSTALL")):
+            continue  # too slow, elsewhere, or a call to the internet
         answers = []
-        for name, rows in worlds().items():
-            path = write(rows, tmp_path / f"{name}.csv")
-            with duckdb.connect() as connection:
-                connection.execute(f"CREATE TABLE people AS FROM read_csv('{path}', header=true)")
-                try:
-                    answers.append(repr(connection.execute(sql).fetchall()))
-                except duckdb.Error as failure:
-                    answers.append(repr(failure))
+        for connection in plain:
+            try:
+                answers.append(repr(connection.cursor().execute(sql).fetchall()))
+            except duckdb.Error as failure:
+                answers.append(repr(failure))
         leaking += len(set(answers)) > 1
+    for connection in plain:
+        connection.close()
     assert leaking >= 25
 
 
@@ -280,7 +284,8 @@ def test_what_a_parser_would_choke_on_never_reaches_it(
         ("SELECT count(*) FROM people\nWHERE upper(name) = 'X'", 2, 7),
         ("SELECT count(*)\nFROM people\nQUALIFY count(*) > 1", 3, 1),
         ("SELECT count(*) FROM people WHERE age = x'6e37'", 1, 42),
-        ("SELECT max(age) FROM people", 1, 8),
+        ("SELECT mode(age) FROM people", 1, 8),
+        ("SELECT max(age) FROM people", 1, 12),
         ("SELECT count(*) FROM people; SELECT 1", 1, 30),
         ("SELECT count() FROM people", 1, 8),
         ("SELECT count(*) FROM people LIMIT 99999999999", 1, 35),

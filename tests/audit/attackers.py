@@ -35,7 +35,7 @@ ALARM = 1e-6
 """Probability with which one attacker is said to have won by luck alone."""
 BUDGET = 8.0
 MU = math.sqrt(2 * rho_of(BUDGET, DELTA))
-TERMS = {
+TERMS: dict[str, Any] = {
     "landbridgeBudget": {
         "recipient": {"epsilon": BUDGET, "delta": DELTA},
         "overall": {"epsilon": 1e5, "delta": DELTA},

@@ -102,6 +102,8 @@ class Grammar:
             lambda: f"corr({self._one(NUMBERS)}, {self._one(NUMBERS)})",
             lambda: f"sum(CASE WHEN {self._condition(1)} THEN {self._expression(1)} ELSE 0 END)",
             lambda: f"sum({self._one(NUMBERS)}) * 100 / count(*)",
+            lambda: f"{self._one(('median', 'max', 'min'))}({self._expression(1)})",
+            lambda: f"quantile_cont({self._expression(1)}, {self._one(('0.5', '0', '1', '2'))})",
         )
         return self._one(kinds)()
 

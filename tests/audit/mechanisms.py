@@ -16,7 +16,7 @@ import numpy as np
 
 from gateway.sql import read
 from landbridge.levels import Level
-from nodes.compile import compile_question
+from nodes.compile import compile_histograms, compile_question
 from nodes.load import load
 from nodes.release import release
 from nodes.store import Store
@@ -116,6 +116,16 @@ SCENARIOS = (
         "SELECT width_bucket(age, 0, 120, 12) AS b, sum(income) FROM people GROUP BY b",
     ),
     Scenario(
+        "quantiles: a tree of counts",
+        "SELECT median(income), quantile_cont(income, 0.9) FROM people",
+        worlds=(absent, MANY),
+        changes={"landbridgeRowsPerUnit": 3},
+    ),
+    Scenario(
+        "quantiles by group, beside a count",
+        "SELECT sex, median(age), median(height), count(*) FROM people GROUP BY sex",
+    ),
+    Scenario(
         "another value",
         "SELECT diagnosis, count(*) FROM people GROUP BY diagnosis",
         worlds=(planted(target(diagnosis="flu")), planted(target())),
@@ -142,13 +152,18 @@ SCENARIOS = (
 )
 
 
+Rows = Sequence[tuple[Any, ...]]
+Cells = tuple[Rows, Sequence[Rows]]
+"""What the engine gives: the cells of plain measures, and those of each histogram."""
+
+
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """Plan, exact cells per world, what the attacker knows, and what is claimed."""
 
     scenario: Scenario
     plan: ReleasePlan
-    cells: tuple[Sequence[tuple[Any, ...]], Sequence[tuple[Any, ...]]]
+    cells: tuple[Cells, Cells]
     known: Knowledge
     claim: Claim
 
@@ -159,7 +174,9 @@ class Prepared:
                 [
                     unit
                     for _ in range(self.scenario.departments)
-                    for measure in release(self.plan, self.cells[world], noise).measures
+                    for measure in release(
+                        self.plan, self.cells[world][0], noise, self.cells[world][1]
+                    ).measures
                     for unit in measure.units
                 ]
                 for _ in range(runs)
@@ -209,18 +226,22 @@ def prepare(
     owners = scenario.contract()
     question = read(scenario.sql, lambda *_: owners, Level.RESTRICTED).question
     plan = plan_release(question, plan_by or owners, 0, 1)
-    statement = compile_question(plan, compile_by or owners)
-    cells = [
-        worlds.engine(world(OTHERS)).run(
-            statement.sql, statement.parameters, timeout=9, maximum_rows=plan.cells
-        )
-        for world in scenario.worlds
-    ]
+    plain = [compile_question(plan, compile_by or owners)] if plan.plain else []
+    statements = (*plain, *compile_histograms(plan, compile_by or owners))
+    cells = []
+    for world in scenario.worlds:
+        engine = worlds.engine(world(OTHERS))
+        found = [
+            engine.run(s.sql, s.parameters, timeout=9, maximum_rows=s.rows) for s in statements
+        ]
+        cells.append((found[0], found[1:]) if plain else ([], found))
     before = [
-        np.array([u for m in release(plan, part, exact).measures for u in m.units], dtype=float)
-        for part in cells
+        np.array(
+            [u for m in release(plan, rows, exact, bins).measures for u in m.units], dtype=float
+        )
+        for rows, bins in cells
     ]
-    scales = np.repeat([mechanism.scale for mechanism in plan.mechanisms], plan.cells)
+    scales = np.concatenate([np.repeat(m.scale, plan.cells * m.numbers) for m in plan.mechanisms])
     all_of = scenario.departments
     known = Knowledge(
         (np.tile(before[0], all_of), np.tile(before[1], all_of)),

@@ -49,6 +49,17 @@ def test_a_plan_says_what_a_question_would_do_and_cost(served: Served, run: Run)
     assert ended.err == "noise: Every number carries noise.\n"
 
 
+def test_a_plan_does_not_pretend_to_know_how_many_cells_there_will_be(
+    served: Served, run: Run
+) -> None:
+    """Where a key's values are found in the data."""
+    unknown = plan()
+    unknown.cells = 0
+    with served(says(unknown)):
+        ended = run("explain", SQL, "--purpose", PURPOSE)
+    assert "not known beforehand" in ended.out
+
+
 def test_a_plan_as_json_has_every_field(served: Served, run: Run) -> None:
     """Half-widths that depend on the data are null, not absent."""
     with served(says(plan())):

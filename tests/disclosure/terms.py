@@ -45,6 +45,7 @@ def exact(**changes: Any) -> bytes:
             "landbridgeMethod": "exact",
             "landbridgeMinimumUnits": 5,
             "landbridgeExactFor": ["university"],
+            "landbridgeExactBy": ["district", "sex", "diagnosis"],
             **changes,
         }
     )

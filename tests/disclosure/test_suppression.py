@@ -7,11 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from itertools import product
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policies.suppression import TOTAL, Coordinates, withheld
+from policies.suppression import TOTAL, UNBOUNDED, Coordinates, Room, withheld
 
 Table = Mapping[Coordinates, int]
 
@@ -57,22 +56,18 @@ class Attacker:
         return not any(self.reduced(cell))
 
 
+def counts(table: Table) -> dict[Coordinates, Room]:
+    """What is known of counts: they are not negative."""
+    return {leaf: Room(amount, UNBOUNDED) for leaf, amount in table.items()}
+
+
 def protect(
     table: Table, shape: Sequence[int], minimum: int
 ) -> tuple[dict[Coordinates, int], set[Coordinates], frozenset[Coordinates]]:
     """The cube, its sensitive cells, and what is withheld."""
     whole = cube(table, shape)
     few = {cell: minimum for cell, amount in whole.items() if amount < minimum}
-    fullest = [
-        max(
-            range(length),
-            key=lambda index, axis=axis: whole[  # type: ignore[misc]
-                tuple(index if at == axis else TOTAL for at in range(len(shape)))
-            ],
-        )
-        for axis, length in enumerate(shape)
-    ]
-    return whole, set(few), withheld(shape, whole, few, fullest)
+    return whole, set(few), withheld(shape, counts(table), few)
 
 
 def even(shape: Sequence[int], amount: int) -> dict[Coordinates, int]:
@@ -103,18 +98,15 @@ def test_no_sensitive_cell_is_determined_by_all_that_is_shown(
 
 
 @settings(max_examples=150, deadline=None)
-@given(shapes, st.integers(0, 4), st.randoms(use_true_random=False))
+@given(shapes, st.integers(1, 4), st.randoms(use_true_random=False))
 def test_whatever_is_sensitive_is_not_determined(
     shape: list[int], needed: int, source: random.Random
 ) -> None:
     """Sums are dominated in a margin and not in its cells, or the other way round: any set."""
     table = {leaf: source.randint(0, 9) for leaf in even(shape, 0)}
     whole = cube(table, shape)
-    # A column of one value has no margin of its own; the grand total has nothing to hide behind.
-    cells = [cell for cell in whole if any(c != TOTAL for c in cell)]
-    sensitive = source.sample(cells, min(len(cells), source.randint(1, 4)))
-    fullest = [source.randrange(length) for length in shape]
-    hidden = withheld(shape, whole, dict.fromkeys(sensitive, needed), fullest)
+    sensitive = source.sample(list(whole), min(len(whole), source.randint(1, 4)))
+    hidden = withheld(shape, counts(table), dict.fromkeys(sensitive, needed))
     attacker = Attacker(shape, [cell for cell in whole if cell not in hidden])
     for cell in sensitive:
         assert not attacker.computes(cell), (shape, table, sensitive, cell)
@@ -142,53 +134,3 @@ def test_a_table_without_sensitive_cells_is_shown_whole() -> None:
     """Nothing is withheld for its own sake."""
     table = even((3, 2, 2), 9)
     assert protect(table, (3, 2, 2), 5)[2] == frozenset()
-
-
-@pytest.mark.parametrize("keys", [(0, 1), (0, 2), (1, 2), (0,), (1,), (2,), ()])
-@pytest.mark.parametrize("seed", range(4))
-def test_a_coarser_question_withholds_what_the_finer_one_relied_on(
-    keys: tuple[int, ...], seed: int
-) -> None:
-    """Two callers with two tables: each pattern is a part of the one over all columns."""
-    source = random.Random(seed)
-    shape = (3, 3, 2)
-    table = {leaf: source.choice([0, 2, 7, 30]) for leaf in product(*map(range, shape))}
-    _, _, fine = protect(table, shape, 5)
-    coarse_table: dict[Coordinates, int] = {}
-    for leaf, amount in table.items():
-        own = tuple(leaf[axis] for axis in keys)
-        coarse_table[own] = coarse_table.get(own, 0) + amount
-    _, _, coarse = protect(coarse_table, [shape[axis] for axis in keys], 5)
-
-    def up(cell: Coordinates) -> Coordinates:
-        places = dict(zip(keys, cell, strict=True))
-        return tuple(places.get(axis, TOTAL) for axis in range(3))
-
-    of_fine = {
-        cell for cell in fine if all(cell[axis] == TOTAL for axis in range(3) if axis not in keys)
-    }
-    assert {up(cell) for cell in coarse} == of_fine
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.integers(2, 4), st.integers(2, 4), st.randoms(use_true_random=False))
-def test_a_sensitive_cell_can_be_another_number_without_any_negative_one(
-    rows: int, columns: int, source: random.Random
-) -> None:
-    """With all totals known and no number below zero, a wide enough rectangle leaves the range."""
-    table: dict[Coordinates, int] = {
-        leaf: source.choice([2, 12, 25, 40]) for leaf in even((rows, columns), 0)
-    }
-    whole, sensitive, hidden = protect(table, (rows, columns), 5)
-    inner = [cell for cell in sensitive if TOTAL not in cell]
-    if any(TOTAL in cell for cell in hidden) or all(leaf in hidden for leaf in table):
-        return  # margins are withheld too, or the whole level: other tests
-    for cell in inner:
-        room = max(
-            min(whole[cell], whole[other]) + min(whole[cell[0], other[1]], whole[other[0], cell[1]])
-            for other in table
-            if other[0] != cell[0]
-            and other[1] != cell[1]
-            and {other, (cell[0], other[1]), (other[0], cell[1])} <= hidden
-        )
-        assert room >= 5

@@ -22,6 +22,7 @@ def test_every_term_is_read() -> None:
     assert named.method is Method.EXACT
     assert (named.rounding, named.exact_for) == (3, frozenset({"university"}))
     assert named.maximum_cells == 1_000
+    assert named.exact_by == ("district", "sex", "diagnosis")
 
 
 @pytest.mark.parametrize(
@@ -32,6 +33,15 @@ def test_every_term_is_read() -> None:
         (exact, {"landbridgeExactFor": []}, "landbridgeExactFor: must list from 1 to 100"),
         (exact, {"landbridgeExactFor": ["a b"]}, "must be an organisation as tokens name it"),
         (exact, {"landbridgeMaximumCells": 1_001}, "landbridgeMaximumCells: must be at most 1000"),
+        (exact, {"landbridgeExactBy": None}, "landbridgeExactBy: is missing"),
+        (exact, {"landbridgeExactBy": ["sex", "sex"]}, "is listed twice"),
+        (exact, {"landbridgeExactBy": ["income"]}, "must name a column with a declared domain"),
+        (exact, {"landbridgeExactBy": ["person_id"]}, "must name a column with a declared domain"),
+        (
+            exact,
+            {"landbridgeExactBy": ["age", "district", "diagnosis"]},
+            "landbridgeExactBy: must make at most 1000 cells; these columns make 1936",
+        ),
         (exact, {"landbridgePPercent": 100}, "landbridgePPercent: must be a percentage"),
         (exact, {"landbridgeDominance": {"n": 1}}, "landbridgeDominance.k: is missing"),
         (exact, {"landbridgeCellKey": {"D": 5, "V": 3, "js": 2}}, "means nothing where method is"),

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 
 from landbridge.errors import LandbridgeError
 from landbridge.levels import Level
-from nodes.compile import compile_question
+from nodes.compile import compile_histograms, compile_question
 from nodes.load import load
 from nodes.store import Store
 from policies.canonical import canonical
@@ -83,5 +83,7 @@ def test_golden_pairs(path: Path) -> None:
 
     asked, expected = path.read_text().split("\n---\n")
     reading = read(asked, lambda *_: CONTRACT, Level.RESTRICTED)
-    statement = compile_question(plan_release(reading.question, CONTRACT, 0, 1), CONTRACT)
-    assert f"{statement.sql}\n{list(statement.parameters)}\n" == expected
+    plan = plan_release(reading.question, CONTRACT, 0, 1)
+    statements = [compile_question(plan, CONTRACT)] if plan.plain else []
+    statements += compile_histograms(plan, CONTRACT)
+    assert "".join(f"{each.sql}\n{list(each.parameters)}\n" for each in statements) == expected

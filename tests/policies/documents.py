@@ -14,6 +14,7 @@ def column(name: str, kind: str, level: str = "open", **more: Any) -> dict[str, 
         "step": "landbridgeStep",
         "groupable": "landbridgeGroupable",
         "period": "landbridgePeriod",
+        "extremes": "landbridgeExtremes",
     }
     custom = [{"property": own[key], "value": more.pop(key)} for key in own if key in more]
     if custom:
@@ -43,7 +44,7 @@ def sound() -> dict[str, Any]:
                     "overall": {"epsilon": 12, "delta": 1e-5},
                     "period": "year",
                 },
-                "landbridgeEpsilon": {"default": 1.0, "maximum": 4.0},
+                "landbridgeEpsilon": {"default": 1.0, "maximum": 1.25},
                 "landbridgeMaximumCells": 500,
                 "landbridgePurposes": ["dpv:ResearchAndDevelopment", "city:FloodWatch"],
                 "otherTool": {"anything": [1]},

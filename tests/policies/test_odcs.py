@@ -65,7 +65,7 @@ def test_a_sound_document_is_read_whole() -> None:
             period="year",
             noise=Noise.LAPLACE,
             default_epsilon=1.0,
-            maximum_epsilon=4.0,
+            maximum_epsilon=1.25,
             maximum_cells=500,
         ),
         digest=hashlib.sha256(document.encode()).hexdigest(),

@@ -57,6 +57,26 @@ ONE: list[tuple[Change, Any, str]] = [
     (Change("age", "classification"), "OPEN", f"{AGE}.classification: must be open, internal"),
     (Change("age", "classification"), 3, f"{AGE}.classification: should be a valid string"),
     (Change("age", "clasification"), "open", f"{AGE}.clasification: is not a key"),
+    (
+        Change("age", "customProperties"),
+        [{"property": "landbridgeExtremes", "value": 0.5}],
+        f"{AGE}.customProperties.landbridgeExtremes: must be a share larger than 0",
+    ),
+    (
+        Change("age", "customProperties"),
+        [{"property": "landbridgeExtremes", "value": 0}],
+        f"{AGE}.customProperties.landbridgeExtremes: must be a share larger than 0",
+    ),
+    (
+        Change("age", "customProperties"),
+        [{"property": "landbridgeExtremes", "value": "x"}],
+        f"{AGE}.customProperties.landbridgeExtremes: must be a number",
+    ),
+    (
+        Change("sex", "customProperties"),
+        [{"property": "landbridgeExtremes", "value": 0.01}],
+        f"{SEX}.customProperties.landbridgeExtremes: belongs to integer and number",
+    ),
     (Change("age", "logicalType"), None, f"{AGE}.logicalType: is missing"),
     (Change("age", "logicalType"), "object", f"{AGE}.logicalType: must be integer, number"),
     (Change("age", "required"), "yes", f"{AGE}.required: should be a valid boolean"),
@@ -148,7 +168,7 @@ def test_one_mistake_is_one_problem_at_its_place(change: Change, value: Any, exp
 
 COLUMNS = [
     (column("x", "integer", groupable=True), "landbridgeGroupable: needs"),
-    (column("x", "string", groupable=True), "landbridgeGroupable: belongs to integer columns"),
+    (column("x", "date", groupable=True), "landbridgeGroupable: belongs to integer and string"),
     (column("x", "boolean", groupable=True), "landbridgeGroupable: must be left out"),
     (column("x", "integer", groupable="yes"), "landbridgeGroupable: must be true or false"),
     (

@@ -1,0 +1,281 @@
+"""Which test holds which row of the table of attacks; every row is looked up here by its number.
+
+A row is held by tests named "file::function" under `tests/`. The statements of a row, in
+`test_statements` and `statements`, begin with its number and are held by the tests of `STATEMENTS`
+besides. `WAITS` says what of a row nothing holds yet, and why.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+STATEMENTS = (
+    "attacks/test_worlds.py::test_refused_alike_in_every_running_world",
+    "attacks/test_worlds.py::test_no_node_heard_of_what_was_refused",
+    "attacks/test_worlds.py::test_answered_alike_but_for_the_noise_in_every_running_world",
+)
+"""Held against running federations, for every statement of every row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An attack and the tests that hold it, beside those of its statements."""
+
+    name: str
+    held_by: tuple[str, ...] = ()
+
+
+_IDENTITY = "attacks/test_doors.py::test_a_token_that_is_not_quite_one_gets_nothing"
+_NODE = "attacks/test_doors.py::test_a_node_refuses_every_peer_but_the_gateway"
+_HISTORY = "disclosure/test_differencing.py::test_the_second_half_of_a_difference_is_refused"
+_ATTACKER = "audit/test_attackers.py::test_an_attacker_stays_under_the_bound"
+_SANDBOX = "nodes_engine/test_sandbox.py::"
+_STOPPED = "attacks/test_engine.py::test_what_is_refused_or_explained_needs_no_engine"
+
+ROWS: dict[int, Row] = {
+    1: Row("id filter"),
+    2: Row("quasi-id filter", (
+        "disclosure/test_worlds.py::test_small_cells_look_alike_whoever_is_in_them",
+    )),
+    3: Row("complement differencing", (_HISTORY, _ATTACKER)),
+    4: Row("individual tracker", (
+        _HISTORY, _ATTACKER,
+        "disclosure/test_differencing.py::test_the_history_survives_a_restart",
+    )),
+    6: Row("disguised equality"),
+    7: Row("rowid"),
+    11: Row("row as struct"),
+    12: Row("alias list / RENAME"),
+    13: Row("split group key"),
+    14: Row("CASE / FILTER"),
+    15: Row("isolation through other table"),
+    17: Row("HAVING oracle"),
+    19: Row("top-n inside FROM"),
+    20: Row("window / QUALIFY / DISTINCT ON"),
+    21: Row("rare key existence", (
+        "gateway/test_questions.py::test_an_empty_cell_is_answered_like_any_other",
+    )),
+    22: Row("high-cardinality key"),
+    24: Row("margin subtraction", (
+        "attacks/test_inference.py::test_margins_and_cells_carry_noise_of_their_own",
+        "disclosure/test_suppression.py::test_no_sensitive_cell_is_determined_by_all_that_is_shown",
+    )),
+    25: Row("margins over time/callers", (
+        "attacks/test_inference.py::test_margins_and_cells_carry_noise_of_their_own",
+        "disclosure/test_worlds.py::test_margins_do_not_give_a_withheld_cell_away",
+    )),
+    27: Row("sliding window", (
+        "attacks/test_inference.py::test_two_windows_differ_by_more_than_their_day",
+        "disclosure/test_protection.py::test_filters_and_cut_points_in_disguise_are_refused",
+    )),
+    28: Row("bisection", (
+        "attacks/test_inference.py::test_bisection_buys_no_income", _ATTACKER,
+    )),
+    29: Row("order statistics"),
+    30: Row("collectors"),
+    31: Row("bit packing"),
+    32: Row("clamp bypass"),
+    33: Row("small-n moments", ("attacks/test_worlds.py::test_an_empty_cell_is_never_null",)),
+    34: Row("NULL vs value", ("attacks/test_worlds.py::test_an_empty_cell_is_never_null",)),
+    35: Row("count distinct"),
+    36: Row("avg with exact n", (
+        "audit/test_mechanisms.py::test_no_more_is_lost_than_claimed",
+        "audit/test_crossing.py::test_a_programme_gives_away_no_more_than_it_may",
+    )),
+    37: Row("row multiplication"),
+    42: Row("integer overflow", (
+        "gateway/test_questions.py::test_values_outside_the_clip_interval_count_as_its_ends",
+        "gateway/test_questions.py::test_no_part_of_an_expression_can_overflow",
+        "nodes_engine/test_load.py::test_each_broken_promise_is_found_counted_and_not_told",
+    )),
+    44: Row("noise grid", (
+        "attacks/test_inference.py::test_every_answer_lies_on_one_grid",
+        "nodes/test_release.py::test_noise_has_the_exact_discrete_distribution",
+    )),
+    45: Row("averaging incl. rewrites", (
+        "attacks/test_budget.py::test_fifty_spellings_are_one_draw_and_one_charge", _ATTACKER,
+    )),
+    47: Row("two doors", (
+        _NODE,
+        "attacks/test_doors.py::test_around_the_gateway_there_is_no_second_draw",
+        "attacks/test_doors.py::test_a_handler_counts_its_subjects_whichever_door_is_taken",
+    )),
+    48: Row("Dinur-Nissim", (
+        "attacks/test_inference.py::test_least_squares_reconstructs_nobody", _ATTACKER,
+    )),
+    49: Row("pseudo-random predicates"),
+    50: Row("dummy conditions", (
+        "attacks/test_budget.py::test_every_neutral_condition_is_charged_until_the_budget_ends",
+    )),
+    52: Row("budget race", (
+        "attacks/test_budget.py::test_of_sixty_four_at_two_gateways_one_gets_the_last_of_a_budget",
+        "nodes/test_ledger.py::test_two_hundred_ask_at_once_for_a_budget_of_ten",
+    )),
+    54: Row("data-dependent cost/refusal", (
+        "attacks/test_engine.py::test_a_cost_is_known_before_data_and_the_same_for_all_data",
+        _STOPPED,
+    )),
+    55: Row("cast error text", (
+        "nodes_engine/test_failures.py::test_no_failure_quotes_data",
+        "attacks/test_engine.py::"
+        "test_a_run_that_fails_says_the_same_of_all_data_and_stays_charged",
+    )),
+    56: Row("error oracle", (
+        "nodes_engine/test_failures.py::test_every_failure_is_the_same",
+        "attacks/test_engine.py::"
+        "test_a_run_that_fails_says_the_same_of_all_data_and_stays_charged",
+    )),
+    57: Row("error() / write_log", ("nodes_engine/test_failures.py::test_no_failure_quotes_data",)),
+    58: Row("data as pattern", ("nodes_engine/test_failures.py::test_no_failure_quotes_data",)),
+    60: Row("sleep", (_STOPPED,)),
+    61: Row("costly branch", (
+        _STOPPED,
+        "attacks/test_engine.py::"
+        "test_a_run_that_fails_says_the_same_of_all_data_and_stays_charged",
+    )),
+    63: Row("size/shape", (
+        "attacks/test_inference.py::test_size_follows_the_noise_and_nothing_else",
+    )),
+    64: Row("metadata & plans"),
+    65: Row("stacked statements"),
+    66: Row("session state", (
+        f"{_SANDBOX}test_a_run_sees_no_state_of_the_connection",
+    )),
+    67: Row("SQL in SQL", (f"{_SANDBOX}test_the_engine_refuses",)),
+    68: Row("files", (
+        f"{_SANDBOX}test_the_engine_refuses", f"{_SANDBOX}test_the_settings_alone_block",
+    )),
+    70: Row("DDL/config", (
+        f"{_SANDBOX}test_the_engine_refuses", f"{_SANDBOX}test_every_setting_stands_as_meant",
+    )),
+    71: Row("replacement scan", (f"{_SANDBOX}test_a_python_variable_is_no_table",)),
+    72: Row("memory/CPU bomb", (
+        "nodes_engine/test_limits.py::test_no_bomb_takes_more_memory_than_allowed",
+        "nodes_engine/test_limits.py::test_a_run_over_its_time_is_killed",
+        "nodes_engine/test_limits.py::test_a_run_over_its_processor_time_fails",
+    )),
+    73: Row("parser differential", (
+        "nodes/test_compile.py::test_compiled_cells_are_what_the_question_means",
+        "attacks/test_random_statements.py::"
+        "test_a_random_text_is_refused_or_answered_with_half_widths",
+        "audit/test_random_texts.py::test_no_text_tells_the_worlds_apart",
+    )),
+    74: Row("hostile text", (
+        "attacks/test_floods.py::test_hostile_text_is_one_clear_refusal",
+        "attacks/test_statements.py::test_what_a_parser_would_choke_on_never_reaches_it",
+    )),
+    75: Row("shadowing"),
+    76: Row("pseudonym dictionary"),
+    78: Row("PSI series"),
+    79: Row("cross-purpose linking"),
+    80: Row("outer/anti join"),
+    81: Row("Byzantine node", (
+        "gateway/test_questions.py::test_a_node_that_lies_spoils_the_answer_and_is_named",
+        "gateway/test_questions.py::test_a_proof_of_another_entry_is_no_proof_of_this_answer",
+        "gateway/test_questions.py::test_one_odd_department_stops_nobody_else",
+    )),
+    82: Row("wire capture"),
+    83: Row("handler bisection", (
+        "attacks/test_handlers.py::test_a_threshold_is_the_owners_and_never_the_callers",
+        "attacks/test_handlers.py::test_a_listed_threshold_cannot_be_halved",
+        "policies/test_handler.py::test_only_the_subject_is_free",
+        "attacks/test_handlers.py::"
+        "test_subjects_run_out_for_an_organisation_and_not_for_a_caller",
+    )),
+    85: Row("alg attacks", (
+        _IDENTITY,
+        "identity/test_tokens.py::test_the_header_cannot_choose_the_algorithm",
+        "identity/test_tokens.py::test_an_unsigned_token_is_refused",
+        "identity/test_tokens.py::test_a_public_key_is_no_shared_secret",
+    )),
+    86: Row("header injection", (
+        _IDENTITY,
+        "identity/test_tokens.py::test_a_key_id_is_a_name_in_the_set_and_nothing_else",
+        "identity/test_tokens.py::test_a_header_holds_nothing_else",
+        "identity/test_tokens.py::test_a_key_that_the_token_brings_along_is_not_used",
+    )),
+    87: Row("time claims", (
+        "identity/test_claims.py::test_a_time_is_a_finite_number_in_range",
+        "identity/test_claims.py::test_a_token_ends_at_its_expiry_and_the_leeway",
+        "identity/test_claims.py::test_a_token_from_the_future_is_refused",
+    )),
+    88: Row("token type/audience", (
+        "identity/test_tokens.py::test_another_kind_of_token_is_no_access_token",
+        "identity/test_claims.py::test_a_token_for_somebody_else_is_refused",
+    )),
+    89: Row("duplicate keys", (
+        _IDENTITY,
+        "identity/test_claims.py::test_a_claim_stands_once",
+        "identity/test_tokens.py::test_a_header_member_stands_once",
+    )),
+    91: Row("double header", (
+        "attacks/test_doors.py::test_a_token_travels_in_one_way_only",
+        "identity/test_bearer.py::test_two_entries_or_a_binary_one_are_refused",
+    )),
+    92: Row("replay & theft", (
+        "nodes/test_ledger.py::test_an_id_belongs_to_one_question",
+        "identity/test_memory.py::test_a_stolen_kid_is_not_covered_by_the_memory",
+    )),
+    93: Row("key rotation", (
+        "identity/test_keys.py::test_a_removed_key_is_refused_at_once",
+        "identity/test_keys.py::"
+        "test_a_broken_file_leaves_the_last_good_keys_for_the_grace_and_no_longer",
+        "identity/test_keys.py::test_a_huge_file_is_not_read_to_its_end",
+    )),
+    94: Row("confused deputy", (
+        _NODE,
+        "attacks/test_doors.py::test_without_a_certificate_no_node_speaks",
+        "identity/test_certificates.py::test_another_member_is_not_the_gateway",
+    )),
+    95: Row("policy edge", (
+        "attacks/test_doors.py::test_one_forbid_outweighs_the_permit_at_either_end",
+        "policies/test_access.py::test_a_forbid_outweighs_every_permit",
+        "policies/test_access.py::test_a_forbid_that_fails_denies",
+        "policies/test_access.py::test_without_a_permit_everything_is_denied",
+        "policies/test_access.py::test_any_request_is_decided_by_the_written_rules_only",
+        "policies/test_nyc_flights.py::"
+        "test_2000_random_requests_are_decided_as_the_reference_decides",
+    )),
+    97: Row("purpose downgrade", (
+        "attacks/test_doors.py::test_a_purpose_is_the_tokens_and_the_owners",
+        "attacks/test_doors.py::test_a_clearance_is_the_tokens_own",
+    )),
+    98: Row("introspection", (
+        "attacks/test_doors.py::test_what_is_not_served_tells_nothing",
+        "attacks/test_doors.py::test_garbage_is_a_constant_sentence",
+    )),
+    99: Row("transport floods", (
+        "attacks/test_floods.py::test_each_flood_ends_at_its_bound",
+        "attacks/test_floods.py::test_no_deadline_is_not_forever",
+        "attacks/test_floods.py::test_many_at_once_are_served_or_turned_away",
+        "attacks/test_floods.py::test_half_open_connections_hold_nobody_up",
+    )),
+    100: Row("pool starvation", (
+        "attacks/test_engine.py::test_a_slow_caller_does_not_starve_a_fast_one",
+    )),
+    102: Row("log tampering", (
+        "evidence/test_damage.py::test_every_changed_bit_of_a_small_folder_is_noticed",
+        "evidence/test_damage.py::test_a_changed_entry_is_named_by_file_and_index",
+        "evidence/test_damage.py::test_a_root_over_other_entries_is_noticed",
+        "evidence/test_damage.py::test_an_older_checkpoint_put_back_never_shortens_the_log",
+        "evidence/test_damage.py::test_yesterday_s_state_folder_is_refused",
+    )),
+    104: Row("personal data in the log", (
+        "attacks/test_traces.py::test_no_file_of_any_process_holds_a_literal_or_a_subject",
+        "attacks/test_traces.py::test_no_process_shows_a_literal_in_its_words_or_environment",
+        "attacks/test_traces.py::test_an_auditor_with_the_key_finds_the_subject",
+    )),
+}  # fmt: skip
+
+WAITS: dict[int, str] = {
+    15: "joins: k counts persons after an inner join; other forms are refused today",
+    76: "linked joins: there is no call that takes or gives a pseudonym",
+    78: "linked joins: there is no private join",
+    79: "linked joins: there are no pseudonyms",
+    82: "linked joins: nothing crosses between departments yet",
+    92: "identity: tokens are bearer tokens and not bound to a certificate; no jti is remembered",
+    93: "identity: keys come from a file; there is no fetch of a JWKS to bound",
+    99: "floods: rapid resets, ping floods, one byte a second, the honest caller's latency",
+    100: "fairness: no cap per caller, so the fast one waits until the slow ones are killed",
+    102: "witness: a rewritten and re-signed log, two roots for one size",
+}

@@ -1,0 +1,181 @@
+"""Time and failures as a signal: operations are counted, no clock is read.
+
+What is refused never reaches the engine, so it can take no time there. What fails or is cut off
+there ends alike in each world, with one constant sentence, and stays charged.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import sys
+import termios
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from landbridge.v1 import gateway_pb2
+from tests.attacks.conftest import Worlds
+from tests.attacks.test_worlds import REFUSED
+from tests.attacks.worlds import PURPOSE, Seen, World
+
+pytestmark = pytest.mark.journey
+
+RARE = "SELECT count(*) FROM people WHERE age=93 AND diagnosis='X1'"
+
+
+@contextmanager
+def stopped(world: World) -> Iterator[list[int]]:
+    """No idle worker of the engine does anything in this block: who takes one waits for it."""
+    _settle(world)
+    pids = world.signal_workers(signal.SIGSTOP)
+    assert pids
+    try:
+        yield pids
+    finally:
+        for pid in pids:
+            if pid in world.workers():
+                os.kill(pid, signal.SIGCONT)
+
+
+def test_what_is_refused_or_explained_needs_no_engine(worlds: Worlds) -> None:
+    """Rows 54, 60, 61: with every worker stopped, all of it ends as ever, before its deadline."""
+    for world in worlds:
+        with stopped(world):
+            for name, text in REFUSED.items():
+                assert world.ask(text, "stopped", seconds=20).reason not in ("", "DEADLINE"), name
+            plan = world.stub.Explain(
+                gateway_pb2.ExplainRequest(sql=RARE, purpose=PURPOSE),
+                metadata=(("authorization", f"Bearer {world.token('stopped')}"),),
+                timeout=20,
+            )
+            assert [budget.department for budget in plan.budgets] == ["north"]  # it answered
+
+
+def test_a_cost_is_known_before_data_and_the_same_for_all_data(worlds: Worlds) -> None:
+    """Row 54: what is shown before the charge, and the end of a budget, follow text and history."""
+    texts = [f"{RARE} AND income <> {9_000_000 + turn}" for turn in range(24)]
+    told, ends = set(), set()
+    for world in worlds:
+        metadata = (("authorization", f"Bearer {world.token('thrifty')}"),)
+        plans, answers = [], []
+        for text in texts:
+            request = gateway_pb2.ExplainRequest(sql=text, purpose=PURPOSE, micro_epsilon=2_000_000)
+            plans.append(world.stub.Explain(request, metadata=metadata, timeout=20))
+            seen = world.ask(text, "thrifty", epsilon=2)
+            answers.append((seen.code, seen.reason, seen.entry.charged_micro_rho))
+        told.add(b"".join(plan.SerializeToString(deterministic=True) for plan in plans))
+        ends.add(tuple(answers))
+    assert len(told) == len(ends) == 1
+    assert {code for code, *_ in ends.pop()} == {"OK", "RESOURCE_EXHAUSTED"}
+
+
+@pytest.mark.parametrize("end", ["killed by the clock", "killed from outside"])
+def test_a_run_that_fails_says_the_same_of_all_data_and_stays_charged(
+    worlds: Worlds, end: str
+) -> None:
+    """E: one sentence, one charge, and the next question is answered; in every world."""
+    organisation = end.replace(" ", "_")
+
+    def failed(world: World) -> Seen:
+        with stopped(world) as pids, ThreadPoolExecutor(1) as pool:
+            late = end == "killed by the clock"
+            asked = pool.submit(world.ask, RARE, organisation, seconds=5 if late else 60)
+            if not late:
+                _until(lambda: any(map(_holds_a_question, pids)))
+                for pid in pids:
+                    os.kill(pid, signal.SIGKILL)
+            said = asked.result()
+        budget = world.ask("SELECT count(*) FROM people", organisation).answer.cost.budgets[0]
+        assert budget.spent_epsilon > 1.3  # two questions of epsilon 1, not one
+        return said
+
+    with ThreadPoolExecutor(len(worlds)) as pool:
+        seen = list(pool.map(failed, worlds))
+    assert len({each.refusal for each in seen}) == 1
+    assert seen[0].reason == ("DEADLINE" if end == "killed by the clock" else "RUN_FAILED")
+    assert {each.entry.outcome for each in seen} <= {"failed", "refused"}
+
+
+def test_a_slow_caller_does_not_starve_a_fast_one(rare: World) -> None:
+    """Row 100: eight questions that never end hold every worker; a ninth caller is answered."""
+    _both_workers(rare)
+    _settle(rare)
+    pids = rare.signal_workers(signal.SIGSTOP)
+    assert len(pids) == 2
+    with ThreadPoolExecutor(9) as pool:
+        slow = [
+            pool.submit(rare.ask, f"{RARE} AND age <> {1_000 + turn}", "slow", seconds=5)
+            for turn in range(8)
+        ]
+        _until(lambda: all(map(_holds_a_question, pids)))
+        fast = pool.submit(rare.ask, RARE, "fast", seconds=60)
+        assert fast.result().code == "OK"
+        ends = [each.result().reason for each in slow]
+    assert ends.count("DEADLINE") >= 2
+    assert set(ends) <= {"DEADLINE", ""}
+    _until(lambda: not set(pids) & set(rare.workers()))  # what would not end was killed
+
+
+def _both_workers(world: World) -> None:
+    """Makes the engine start its second worker, which it does when a question waits."""
+    if len(world.workers()) == 2:
+        return
+    with stopped(world), ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(world.ask, RARE, "warming", seconds=20)
+        _until(lambda: world.ask(RARE, "warming2", seconds=20).code == "OK")
+        _until(lambda: len(world.workers()) == 2)
+        world.signal_workers(signal.SIGCONT)
+        assert waiting.result().code == "OK"
+
+
+def _settle(world: World) -> None:
+    """Returns when no worker is starting, running or about to be replaced.
+
+    One that waits for work sleeps before an empty pipe; ten looks in a row have to find all so.
+    """
+    calm: list[int] = []
+
+    def look() -> bool:
+        pids = world.workers()
+        idle = all(_sleeps(pid) and not _holds_a_question(pid) for pid in pids)
+        if not pids or not idle or pids != calm[-len(pids) :]:
+            calm.clear()
+        calm.extend(pids)
+        return bool(pids) and len(calm) > 10 * len(pids)
+
+    _until(look)
+
+
+def _sleeps(pid: int) -> bool:
+    """Whether every thread of the process waits for something (proc(5), the field state)."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        stats = [task / "stat" for task in Path(f"/proc/{pid}/task").iterdir()]
+        return all(each.read_text().rpartition(")")[2].split()[0] == "S" for each in stats)
+    return False
+
+
+def _holds_a_question(pid: int) -> bool:
+    """Whether bytes wait in the pipe to that worker, which is stopped and reads none of them."""
+    try:
+        descriptor = os.open(f"/proc/{pid}/fd/0", os.O_RDONLY | os.O_NONBLOCK)
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    try:
+        waiting = fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4))
+    finally:
+        os.close(descriptor)
+    return int.from_bytes(waiting, sys.byteorder) > 0
+
+
+def _until(so: Callable[[], bool]) -> None:
+    for _ in range(1_000):
+        if so():
+            return
+        time.sleep(0.03)
+    raise AssertionError("it does not come")

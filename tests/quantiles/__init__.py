@@ -1,0 +1,1 @@
+"""Quantiles: from the tree of counts to the answer."""

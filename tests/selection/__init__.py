@@ -1,0 +1,1 @@
+"""Undeclared text keys: which values may be shown."""
