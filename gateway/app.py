@@ -82,7 +82,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
     log = Log.open(settings.state / "log", settings.state / "journal", signer)
     recorder = Recorder(log, subject_key(settings.state), access.digest, time.time)
     verifier = TokenVerifier(settings.issuer, settings.audience, KeySet.load(settings.jwks))
-    asking = Asking(Planning(access), departments, verifier, recorder, signer.vkey)
+    asking = Asking(Planning(access, time.time), departments, verifier, recorder, signer.vkey)
     telemetry = Telemetry("landbridge.gateway")
     recorder.event("start")
     running = serve(

@@ -48,6 +48,7 @@ def outlets_document(reviewed: Iterable[Reviewed]) -> list[dict[str, Any]]:
             "column": outlet.column,
             "clearance": outlet.clearance.label,
             "policies": list(outlet.policies),
+            "always": outlet.always,
         }
         for each in reviewed
         for outlet in each.outlets
@@ -98,9 +99,14 @@ def _row(each: Reviewed, of_one: Sequence[Outlet]) -> tuple[str, ...]:
     else:
         kind, budget = kind_of(contract), budget_of(contract.disclosure)
     ids = sorted({name for outlet in of_one for name in outlet.policies})
+    purpose = (
+        first.purpose
+        if all(outlet.always for outlet in of_one)
+        else (f"{first.purpose}, at some times")
+    )
     return (
         str(first.who),
-        first.purpose,
+        purpose,
         f"{first.action} {first.resource}: {kind}",
         "\n".join(lines),
         budget,

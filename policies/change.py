@@ -72,6 +72,10 @@ def _outlets(old: Iterable[Outlet], new: Iterable[Outlet]) -> Iterator[Change]:
         elif was.clearance != now.clearance:
             words = f"{what}, clearance {was.clearance.label} -> {now.clearance.label}"
             yield Change(now.clearance < was.clearance, one.resource, words)
+        elif was.always != now.always:
+            yield Change(
+                now.always, one.resource, f"{what}, {'always' if now.always else 'at some times'}"
+            )
 
 
 def _contracts(old: Mapping[str, Contract], new: Mapping[str, Contract]) -> Iterator[Change]:

@@ -15,10 +15,12 @@ from landbridge.levels import Level
 from policies.access import AccessPolicy, Request
 from policies.contract import Contract, Disclosure, Method
 from policies.handler import Handler
+from policies.moment import Moment
 
 ROWS: Final = "count(*)"
 """What stands for rows and units, which are counted without any column."""
 _CLEARANCES: Final = tuple(Level)
+_ANY: Final = Moment(20_000_101, 12, 6)
 _NOBODY: Final = "\N{BULLET}"
 """An id that no token can name, for whoever is not named in the policy."""
 
@@ -42,7 +44,8 @@ class Outlet:
     """`who` can use `column` of `resource` for `purpose` from clearance `clearance` on.
 
     `column` is a column that can be aggregated, filtered on or grouped by, `count(*)`, or the code
-    list of a handler. `policies` are the ids that permit it.
+    list of a handler. `policies` are the ids that permit it; `always` is false where they do so at
+    some times only.
     """
 
     who: Who
@@ -52,6 +55,7 @@ class Outlet:
     column: str
     clearance: Level
     policies: tuple[str, ...] = ()
+    always: bool = True
 
     @property
     def subject(self) -> tuple[Who, str, str, str, str]:
@@ -147,9 +151,11 @@ def _of_contract(who: Who, contract: Contract, access: Sequence[AccessPolicy]) -
     for purpose in sorted(contract.purposes):
         for column, level in usable.items():
             for clearance in _CLEARANCES[level:]:
-                ids = _ask(who, "query", contract.id, purpose, clearance, level, access)
-                if ids is not None:
-                    yield Outlet(who, "query", contract.id, purpose, column, clearance, ids)
+                found = _outlet(
+                    who, "query", contract.id, purpose, column, clearance, level, access
+                )
+                if found is not None:
+                    yield found
                     break
 
 
@@ -158,33 +164,45 @@ def _of_handler(
 ) -> Iterator[Outlet]:
     for purpose in sorted(handler.purposes):
         for clearance in _CLEARANCES[handler.level :]:
-            ids = _ask(who, "call", name, purpose, clearance, handler.level, access)
-            if ids is not None:
-                yield Outlet(who, "call", name, purpose, ", ".join(handler.codes), clearance, ids)
+            codes = ", ".join(handler.codes)
+            found = _outlet(who, "call", name, purpose, codes, clearance, handler.level, access)
+            if found is not None:
+                yield found
                 break
 
 
-def _ask(
+def _outlet(
     who: Who,
     action: Literal["query", "call"],
     resource: str,
     purpose: str,
+    column: str,
     clearance: Level,
     level: Level,
     access: Sequence[AccessPolicy],
-) -> tuple[str, ...] | None:
-    """The ids of the policies that permit it; None where one of `access` does not."""
-    request = Request(
-        subject=who.subject or _NOBODY,
-        organisation=who.organisation or _NOBODY,
-        clearance=clearance,
-        action=action,
-        resource_kind="contract" if action == "query" else "handler",
-        resource=resource,
-        purpose=purpose,
-        level=level,
-    )
-    decisions = [each.decide(request) for each in access]
-    if not all(decision.permitted for decision in decisions):
+) -> Outlet | None:
+    """What all of `access` permit at some moment; None where they never do together."""
+    moments = {moment for each in access for moment in each.moments(_ANY)}
+    permitted: set[str] = set()
+    refused = False
+    for moment in moments:
+        request = Request(
+            subject=who.subject or _NOBODY,
+            organisation=who.organisation or _NOBODY,
+            clearance=clearance,
+            action=action,
+            resource_kind="contract" if action == "query" else "handler",
+            resource=resource,
+            purpose=purpose,
+            level=level,
+            moment=moment,
+        )
+        decisions = [each.decide(request) for each in access]
+        if all(decision.permitted for decision in decisions):
+            permitted |= {name for decision in decisions for name in decision.policies}
+        else:
+            refused = True
+    if not permitted:
         return None
-    return tuple(sorted({name for decision in decisions for name in decision.policies}))
+    ids = tuple(sorted(permitted))
+    return Outlet(who, action, resource, purpose, column, clearance, ids, always=not refused)

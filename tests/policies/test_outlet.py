@@ -14,7 +14,7 @@ from policies.access import AccessPolicy, Request
 from policies.contract import Contract, Method
 from policies.outlet import ROWS, Outlet, Who, budget_of, kind_of, outlets
 from tests.people import document
-from tests.policies.policy_sets import FORBID, PERMIT
+from tests.policies.policy_sets import FORBID, NOON, PERMIT
 
 PEOPLE = odcs.read(document(), "people")
 RESEARCH = "dpv:ResearchAndDevelopment"
@@ -89,7 +89,9 @@ def test_nothing_is_permitted_that_is_not_listed(
         return
     access = AccessPolicy.load(text, "x.cedar", contracts=["people"], handlers=[])
     permitted = access.decide(
-        Request(subject, organisation, clearance, "query", "contract", "people", RESEARCH, level)
+        Request(
+            subject, organisation, clearance, "query", "contract", "people", RESEARCH, level, NOON
+        )
     ).permitted
     listed = [
         each
