@@ -86,7 +86,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
         log, subject_key(settings.state), access.digest, time.time, subject_keys(settings.state)
     )
     verifier = TokenVerifier(settings.issuer, settings.audience, KeySet.load(settings.jwks))
-    asking = Asking(Planning(access), departments, verifier, recorder, signer.vkey)
+    asking = Asking(Planning(access, time.time), departments, verifier, recorder, signer.vkey)
     telemetry = Telemetry("landbridge.gateway")
     life.begin(
         recorder,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gateway.answered import Answered, Explained
+from gateway.catalogue import Catalogue
 from gateway.combine import combine, suppressed
 from gateway.convert import question_to
 from gateway.departments import Asked, Departments
@@ -161,6 +162,10 @@ class Asking:
             return gateway_pb2.CallResponse(
                 code=reply.code, version=reply.version, receipt=logged.message()
             )
+
+    def view(self, caller: Caller) -> Catalogue:
+        """What the caller may know to exist."""
+        return self._planning.view(caller, self._departments.catalogue())
 
     def identify(self, metadata: Metadata) -> Caller:
         """Who the caller is; a refused login is in the log."""

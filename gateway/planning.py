@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,19 +12,22 @@ from gateway.catalogue import Catalogue, HandlerOffer, Served
 from gateway.presentation import Key, Presentation, Reading, compared_of, conditions_size
 from gateway.scalar import quantiles_of, size
 from gateway.sql import read
+from gateway.views import Views
 from landbridge.edge.record import Draft
 from landbridge.errors import error
 from landbridge.identity.caller import Caller
 from landbridge.levels import Level
-from policies.access import AccessPolicy, Request
+from policies.access import AccessPolicy
 from policies.canonical import masked, text
 from policies.contract import Contract
 from policies.disclosure import ReleasePlan, plan_release
 from policies.joined import joined, level_in
+from policies.moment import Moment
 from policies.purpose import require_allowed, require_stated
 from policies.quantiles import layout_of
 from policies.question import Question
 from policies.review import Usage, review
+from policies.sight import request
 
 MAXIMUM_OUTPUTS = 64
 MAXIMUM_STEPS = 250_000
@@ -57,11 +61,19 @@ class Plan:
 class Planning:
     """Plans for one caller at a time, by the gateway's own access policy."""
 
-    def __init__(self, access: AccessPolicy) -> None:
+    def __init__(self, access: AccessPolicy, clock: Callable[[], float]) -> None:
         self._access = access
+        self._clock = clock
+        self._views = Views(access, clock)
         self._lock = threading.Lock()
-        self._readings: OrderedDict[tuple[str, Level], tuple[Catalogue, Reading, Served]]
+        # By text, clearance and catalogue; the entry holds its catalogue, so that no other gets its
+        # number while it is remembered.
+        self._readings: OrderedDict[tuple[str, Level, int], tuple[Catalogue, Reading, Served]]
         self._readings = OrderedDict()
+
+    def view(self, caller: Caller, known: Catalogue) -> Catalogue:
+        """What the caller may know to exist."""
+        return self._views.of(caller, known)
 
     def question(
         self, sql: str, purpose: str, micro_epsilon: int, caller: Caller, known: Catalogue,
@@ -75,7 +87,8 @@ class Planning:
         # What the caller wrote may hold anything, so only its keyed digest is logged until it has
         # become a typed question.
         draft.note(question_hash=draft.recorder.digest("text", sql))
-        reading, served = self._read(sql, caller.clearance, known, remember=remember)  # (2)
+        seen = self._views.of(caller, known)
+        reading, served = self._read(sql, caller.clearance, seen, remember=remember)  # (2)
         contract = served.contract
         draft.note(resource=contract.id, members=list(served.departments))
         require_allowed(purpose, contract.purposes)
@@ -89,18 +102,12 @@ class Planning:
             policy
             for part in contract.each
             for policy in self._access.require(  # (3)
-                Request(
-                    subject=caller.subject,
-                    organisation=caller.organisation,
-                    clearance=caller.clearance,
-                    action="query",
-                    resource_kind="contract",
-                    resource=part.id,
-                    purpose=purpose,
-                    level=level_in(part, contract, usage),
+                request(
+                    caller, "contract", part.id, purpose, level_in(part, contract, usage),
+                    Moment.at(self._clock()),
                 )
             )
-        }
+        }  # fmt: skip
         draft.note(policies=sorted(ids))
         release = plan_release(
             reading.question, contract, micro_epsilon, len(served.departments)
@@ -119,10 +126,11 @@ class Planning:
         self, sql: str, clearance: Level, known: Catalogue, *, remember: bool = True
     ) -> tuple[Reading, Served]:
         """What the text asks, remembered for as long as the catalogue is the same object."""
+        key = (sql, clearance, id(known))
         with self._lock:
-            remembered = self._readings.get((sql, clearance))
+            remembered = self._readings.get(key)
             if remembered is not None and remembered[0] is known:
-                self._readings.move_to_end((sql, clearance))
+                self._readings.move_to_end(key)
                 return remembered[1:]
         found: list[Served] = []
 
@@ -140,7 +148,7 @@ class Planning:
         if not remember:
             return reading, served
         with self._lock:
-            self._readings[sql, clearance] = (known, reading, served)
+            self._readings[key] = (known, reading, served)
             while len(self._readings) > MEMORY:
                 self._readings.popitem(last=False)
         return reading, served
@@ -150,22 +158,12 @@ class Planning:
     ) -> tuple[str, HandlerOffer]:
         """The department and handler; raises Refused."""
         _state(purpose, caller, draft)
-        department, offer = known.handler(name, caller.clearance)
+        department, offer = self._views.of(caller, known).handler(name, caller.clearance)
         full = f"{department}.{offer.name}"
         draft.note(resource=full, members=[department])
         require_allowed(purpose, offer.purposes)
-        ids = self._access.require(
-            Request(
-                subject=caller.subject,
-                organisation=caller.organisation,
-                clearance=caller.clearance,
-                action="call",
-                resource_kind="handler",
-                resource=full,
-                purpose=purpose,
-                level=offer.level,
-            )
-        )
+        now = Moment.at(self._clock())
+        ids = self._access.require(request(caller, "handler", full, purpose, offer.level, now))
         draft.note(policies=list(ids))
         return department, offer
 

@@ -56,8 +56,8 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServicer):
         """Members, as far as this caller may use them."""
         del request  # it says nothing yet
         caller = self._asking.identify(context.invocation_metadata())
-        known, silent = self._departments.catalogue(), self._departments.silent
-        return directory_response(known, caller.clearance, silent)
+        known = self._asking.view(caller)
+        return directory_response(known, caller.clearance, self._departments.silent)
 
     @contextmanager
     def _request(

@@ -54,10 +54,22 @@ def main(arguments: list[str]) -> int:
     load.add_argument("contract", nargs="?")
     load.add_argument("source", nargs="?", type=Path)
     load.add_argument("--script", type=Path, help="a load.py whose load(folder) gives the files")
+    check = commands.add_parser("policy-check", help="validate a policy, show what it lets out")
+    check.add_argument("folder", type=Path)
+    check.add_argument("--json", action="store_true")
+    diff = commands.add_parser("policy-diff", help="show what a change newly lets out")
+    diff.add_argument("old", type=Path)
+    diff.add_argument("new", type=Path)
+    diff.add_argument("--json", action="store_true")
+    diff.add_argument("--strict", action="store_true", help="status 1 where more is let out")
     chosen = parser.parse_args(arguments)
     if chosen.command == "serve":
         return _serve(chosen.settings, with_parent=chosen.with_parent)
     try:
+        if chosen.command == "policy-check":
+            return _policy_check(chosen.folder, as_json=chosen.json)
+        if chosen.command == "policy-diff":
+            return _policy_diff(chosen.old, chosen.new, as_json=chosen.json, strict=chosen.strict)
         return _load(chosen.settings, chosen.contract, chosen.source, chosen.script)
     except OPERATOR_ERRORS as failure:
         tell(str(failure))
@@ -68,6 +80,29 @@ def _serve(path: Path, *, with_parent: bool) -> int:
     from nodes.app import start  # the loader has no use for a server
 
     return run(lambda: start(settings.read(path), report), OPERATOR_ERRORS, with_parent=with_parent)
+
+
+def _policy_check(folder: Path, *, as_json: bool) -> int:
+    from nodes import policy_folder, policy_page  # a server has no use for tables
+
+    reviewed = policy_folder.review(folder)
+    if as_json:
+        print(json.dumps(policy_page.outlets_document(reviewed), indent=1))
+    else:
+        policy_page.show_outlets(reviewed)
+    return 0
+
+
+def _policy_diff(old: Path, new: Path, *, as_json: bool, strict: bool) -> int:
+    from nodes import policy_folder, policy_page
+
+    changed = policy_folder.compare(old, new)
+    if as_json:
+        print(json.dumps(policy_page.changes_document(changed), indent=1))
+    else:
+        policy_page.show_changes(changed)
+    wider = any(change.wider for found in changed.values() for change in found)
+    return int(strict and wider)
 
 
 def _load(path: Path, contract: str | None, source: Path | None, script: Path | None) -> int:

@@ -92,6 +92,7 @@ def start(settings: Settings, report: Report) -> Node:
         policy.handlers,
         policy.access,
         TokenVerifier(settings.issuer, settings.audience, keys),
+        time.time,
     )
     servicer = NodeServicer(
         settings.gateway,

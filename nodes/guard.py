@@ -8,7 +8,7 @@ policies. Nothing here looks at data.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,15 +16,16 @@ from landbridge.edge.record import Draft
 from landbridge.errors import error
 from landbridge.identity.caller import Caller
 from landbridge.identity.tokens import TokenVerifier
-from landbridge.levels import Level
-from policies.access import AccessPolicy, Request
+from policies.access import AccessPolicy
 from policies.canonical import masked, text
 from policies.contract import Contract, Method
 from policies.handler import Handler
 from policies.joined import MAXIMUM_PARTS, joined, level_in
+from policies.moment import Moment
 from policies.purpose import require_allowed, require_stated
 from policies.question import Question
 from policies.review import Usage, not_available, review
+from policies.sight import request, sees_contract, sees_handler
 
 MAXIMUM_MEMBERS = 1_000
 _MEMBER = re.compile(r"[a-z][a-z0-9_]{0,30}")
@@ -59,19 +60,22 @@ class Guard:
         handlers: Mapping[str, Handler],
         access: AccessPolicy,
         verifier: TokenVerifier,
+        clock: Callable[[], float],
     ) -> None:
         self.department = department
         self.contracts = contracts
         self.handlers = handlers
         self._access = access
         self._verifier = verifier
+        self._clock = clock
 
     def question(
         self, asking: Asking, question: Question, members: Sequence[str], draft: Draft
     ) -> Permission:
         """Raises Unauthenticated, Refused or InvalidQuestion; notes what it finds in the draft."""
         caller = self._identify(asking, draft)
-        contract = self._contract(question)
+        now = Moment.at(self._clock())
+        contract = self._contract(question, caller, now)
         draft.note(resource=contract.id)
         _require_members(self.department, members)
         require_allowed(asking.purpose, contract.purposes)
@@ -86,36 +90,44 @@ class Guard:
         ids = {
             policy
             for part in contract.each
-            for policy in self._permit(
-                caller, "query", part.id, asking.purpose, level_in(part, contract, usage)
+            for policy in self._access.require(
+                request(
+                    caller, "contract", part.id, asking.purpose, level_in(part, contract, usage),
+                    now,
+                )
             )
-        }
+        }  # fmt: skip
         draft.note(policies=sorted(ids))
         return Permission(caller, contract, usage)
 
-    def _contract(self, question: Question) -> Contract:
-        """The contract asked, or what its parts are joined to."""
+    def _contract(self, question: Question, caller: Caller, now: Moment) -> Contract:
+        """The contract asked, or what its parts are joined to, as far as the caller sees them."""
         if len(question.contracts) > MAXIMUM_PARTS:
             raise error("INVALID_QUESTION", f"At most {MAXIMUM_PARTS} tables are joined.")
         parts = []
         for name in question.contracts:
-            if name not in self.contracts:
+            part = self.contracts.get(name)
+            if part is None or not sees_contract(caller, part, self._access, now):
                 raise not_available("table", name)
-            parts.append(self.contracts[name])
+            parts.append(part)
         return joined(parts)
 
     def handler(self, asking: Asking, name: str, draft: Draft) -> tuple[Caller, Handler]:
         """The handler, for a caller who may use it; raises as `question` does."""
         caller = self._identify(asking, draft)
-        handler = self.handlers.get(name)
-        if handler is None or handler.level > caller.clearance:
-            raise not_available("handler", f"{self.department}.{name}")
+        now = Moment.at(self._clock())
         full = f"{self.department}.{name}"
+        handler = self.handlers.get(name)
+        if handler is None or not sees_handler(
+            caller, full, handler.level, handler.purposes, self._access, now
+        ):
+            raise not_available("handler", full)
         draft.note(resource=full)
         days = dict(self.contracts[handler.contract].delays).get(asking.purpose, 0)
         draft.delayed(days)
         require_allowed(asking.purpose, handler.purposes)
-        draft.note(policies=list(self._permit(caller, "call", full, asking.purpose, handler.level)))
+        asked = request(caller, "handler", full, asking.purpose, handler.level, now)
+        draft.note(policies=list(self._access.require(asked)))
         return caller, handler
 
     def _identify(self, asking: Asking, draft: Draft) -> Caller:
@@ -127,22 +139,6 @@ class Guard:
         require_stated(asking.purpose, caller.purposes)
         draft.note(purpose=asking.purpose)  # a word of the issuer's by now, not the caller's own
         return caller
-
-    def _permit(
-        self, caller: Caller, action: str, resource: str, purpose: str, level: Level
-    ) -> tuple[str, ...]:
-        return self._access.require(
-            Request(
-                subject=caller.subject,
-                organisation=caller.organisation,
-                clearance=caller.clearance,
-                action="query" if action == "query" else "call",
-                resource_kind="contract" if action == "query" else "handler",
-                resource=resource,
-                purpose=purpose,
-                level=level,
-            )
-        )
 
 
 def require_named(organisation: str, contract: Contract) -> None:

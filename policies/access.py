@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from functools import lru_cache
 from importlib import resources
+from itertools import product
 from typing import Final, Literal
 
 import cedarpy
@@ -22,6 +23,7 @@ from cedarpy import pst
 
 from landbridge.errors import error
 from landbridge.levels import Level
+from policies.moment import Moment
 from policies.statement import Statement, StatementInvalid, statements
 
 MEMORY: Final = 4_096
@@ -55,7 +57,8 @@ class Request:
     """One question to the policies.
 
     `subject`, `organisation` and `clearance` are the verified token's; `resource` is a contract's
-    id, or `department.handler`; `level` is the highest among the columns used, or the handler's.
+    id, or `department.handler`; `level` is the highest among the columns used, or the handler's;
+    `moment` is when.
     """
 
     subject: str
@@ -66,6 +69,7 @@ class Request:
     resource: str
     purpose: str
     level: Level
+    moment: Moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +106,8 @@ class AccessPolicy:
             self._ids[position] = name
             if hint := policy.annotations.get("hint"):
                 self._hints[name] = str(hint)
-        # Cedar policies see neither clock nor data: the same request is always decided alike.
+        self._numbers = _numbers_beside_time(policies)
+        # Policies see no clock and no data: the same request, its hour included, is decided alike.
         self._remembered = lru_cache(maxsize=MEMORY)(self._evaluate)
 
     @classmethod
@@ -138,6 +143,24 @@ class AccessPolicy:
         if sorted(map(str, whole)) != sorted(lines):
             raise PolicyInvalid(where, ("line 1: The text does not divide into its policies.",))
         return cls(policies, digest)
+
+    def named(self, kind: Literal["Organisation", "Caller"]) -> frozenset[str]:
+        """The ids of that kind which the policies speak of."""
+        found = pst.entity_uids(self._policies.to_pst())
+        return frozenset(str(entity.id) for entity in found if str(entity.type) == kind)
+
+    def moments(self, now: Moment) -> tuple[Moment, ...]:
+        """Moments of all kinds that the policies tell apart, `now` first.
+
+        `now` alone where they do not look at the time: then it makes no difference.
+        """
+        if not self._numbers:
+            return (now,)
+        near = {number + step for number in self._numbers for step in (-1, 0, 1)}
+        dates = sorted(near & set(range(10_000_000, 100_000_000))) or [now.date]
+        hours = sorted((near & set(range(24))) | {0, 23})
+        weekdays = sorted((near & set(range(1, 8))) | {1, 7})
+        return (now, *(Moment(*parts) for parts in product(dates, hours, weekdays)))
 
     def decide(self, request: Request) -> Decision:
         """The decision, remembered for the requests asked last."""
@@ -182,7 +205,11 @@ class AccessPolicy:
                     "principal": caller,
                     "action": {"type": "Action", "id": request.action},
                     "resource": {"type": request.resource_kind.title(), "id": request.resource},
-                    "context": {"purpose": request.purpose, "level": int(request.level)},
+                    "context": {
+                        "purpose": request.purpose,
+                        "level": int(request.level),
+                        **request.moment._asdict(),
+                    },
                 },
                 self._policies,
                 entities,
@@ -253,6 +280,16 @@ def _problems(
         yield "It must read attributes of principal and context only; no others are sure to exist."
     if any(_calculates(node) for node in _nodes(policy)):
         yield "It must not calculate; what overflows or does not parse would skip the policy."
+
+
+def _numbers_beside_time(policies: cedarpy.PolicySet) -> frozenset[int]:
+    """Every number of the policies that look at the time; empty where none does."""
+    found: set[int] = set()
+    for policy in policies.to_pst().static_policies.values():
+        nodes = tuple(_nodes(policy))
+        if any(isinstance(node, pst.GetAttr) and node.attr in Moment._fields for node in nodes):
+            found |= {0, *(node.value for node in nodes if isinstance(node, pst.LongLit))}
+    return frozenset(found)
 
 
 def _sentence(what: str, reason: str) -> str:

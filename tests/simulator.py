@@ -29,6 +29,7 @@ from landbridge.evidence.entry import Entry, SubjectKey
 from landbridge.evidence.log import Log
 from landbridge.evidence.receipt import Receipt
 from landbridge.evidence.signer import Signer
+from landbridge.identity.caller import Caller
 from landbridge.identity.development import DevelopmentIssuer
 from landbridge.identity.keys import KeySet
 from landbridge.identity.tokens import TokenVerifier
@@ -271,7 +272,11 @@ class FederationSimulator:
             handlers={f"{name}.{h.name}" for name in rows for h in self._handlers},
         )
         self.asking = Asking(
-            Planning(policy), self.departments, self._verifier(), self.recorder, signer.vkey
+            Planning(policy, self.clock),
+            self.departments,
+            self._verifier(),
+            self.recorder,
+            signer.vkey,
         )
         self.gateway = GatewayServicer(self.asking, self.departments, Telemetry("test.gateway"))
 
@@ -317,6 +322,7 @@ class FederationSimulator:
                 handlers={f"{name}.{handler}" for handler in handlers},
             ),
             self._verifier(),
+            self.clock,
         )
         description = node_pb2.DescribeResponse(
             department=name,
@@ -357,6 +363,10 @@ class FederationSimulator:
             **changes,
         }
         return self.issuer.issue(subject, **terms)
+
+    def caller(self, subject: str = "alice", **changes: Any) -> Caller:
+        """Who a token is."""
+        return self._verifier().verify(self.token(subject, **changes))
 
     def query(
         self,

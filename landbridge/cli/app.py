@@ -112,6 +112,10 @@ def application() -> typer.Typer:
     nodes.command("serve")(servers.node_serve)
     nodes.command("load")(servers.node_load)
     whole.add_typer(nodes, name="node")
+    policies = _group("Review what contracts and access policies let out, without a running node.")
+    policies.command("check")(servers.policy_check)
+    policies.command("diff")(servers.policy_diff)
+    whole.add_typer(policies, name="policy")
     return whole
 
 

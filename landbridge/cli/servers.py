@@ -1,4 +1,4 @@
-"""`landbridge gateway` and `landbridge node`: the servers, run in this command's place."""
+"""`landbridge gateway`, `node` and `policy`: the servers' own programs, run in this one's place."""
 
 from __future__ import annotations
 
@@ -46,6 +46,42 @@ def node_load(
     breaks the contract loads nothing, and every violation is named.
     """
     _become("nodes", "load", str(config), contract, str(file))
+
+
+Folder = Annotated[
+    Path,
+    typer.Argument(
+        metavar="DIR", help="A department's folder, or a federation's.", show_default=False
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+def policy_check(folder: Folder, *, as_json: AsJson = False) -> None:
+    """Validate contracts and access policies, and show what they let out.
+
+    Who can ask what kind of answer, from which columns, for which purpose, within which budget, and
+    by which policies. Works without a running node.
+    """
+    _become("nodes", "policy-check", str(folder), *(["--json"] if as_json else []))
+
+
+def policy_diff(
+    old: Annotated[
+        Path, typer.Argument(metavar="OLD", help="The policy that is in force.", show_default=False)
+    ],
+    new: Annotated[
+        Path, typer.Argument(metavar="NEW", help="The policy that is proposed.", show_default=False)
+    ],
+    *,
+    as_json: AsJson = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with status 1 where more is let out.")
+    ] = False,
+) -> None:
+    """Show what a change of a policy newly lets out, and what no more."""
+    options = [*(["--json"] if as_json else []), *(["--strict"] if strict else [])]
+    _become("nodes", "policy-diff", str(old), str(new), *options)
 
 
 def _become(module: str, *arguments: str) -> None:

@@ -44,6 +44,9 @@ COMMANDS = (
     ("node",),
     ("node", "serve"),
     ("node", "load"),
+    ("policy",),
+    ("policy", "check"),
+    ("policy", "diff"),
 )
 
 

@@ -235,7 +235,7 @@ def test_a_purpose_that_the_owner_does_not_allow_is_refused_whatever_the_token_s
 ) -> None:
     """The owner's list is the contract's, not the issuer's."""
     federation = simulate({"north": crowd(5)})
-    token = federation.token(purposes=["dpv:Marketing"])
+    token = federation.token(purposes=[PURPOSE, "dpv:Marketing"])
     with pytest.raises(Refused) as refused:
         federation.query("SELECT count(*) FROM people", purpose="dpv:Marketing", token=token)
     assert refused.value.rule == "contract.purposes"

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from landbridge.levels import Level
 from policies.access import AccessPolicy, Request
+from policies.moment import Moment
+
+NOON = Moment(20260914, 12, 1)
 
 ASK = Request(
     subject="alice",
@@ -14,6 +17,7 @@ ASK = Request(
     resource="people",
     purpose="dpv:ResearchAndDevelopment",
     level=Level.OPEN,
+    moment=NOON,
 )
 PERMIT = """@id("research")
 permit (principal in Organisation::"institute", action == Action::"query", resource)

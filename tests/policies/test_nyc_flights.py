@@ -16,6 +16,7 @@ from landbridge.levels import Level
 from policies.access import AccessPolicy, Request
 from policies.contract import Contract, Method, Type
 from policies.odcs import read
+from tests.policies.policy_sets import NOON
 
 DEMO = Path(__file__).parents[2] / "examples" / "nyc_flights"
 SERVES = {
@@ -209,6 +210,7 @@ def test_2000_random_requests_are_decided_as_the_reference_decides(department: s
             ),
             purpose=draw.choice([RESEARCH, SERVICE, LAW, "dpv:Marketing", ""]),
             level=draw.choice(list(Level)),
+            moment=NOON,
         )
         answer = decided.decide(asked)
         assert answer.permitted == reference(asked), (SEED, asked)
@@ -228,6 +230,7 @@ def test_a_department_outvotes_the_gateway() -> None:
         resource="flights",
         purpose=SERVICE,
         level=Level.RESTRICTED,
+        moment=NOON,
     )
     assert policy("gateway").decide(asked).permitted
     assert not policy("jfk").decide(asked).permitted

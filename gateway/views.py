@@ -1,0 +1,96 @@
+"""The catalogue as one caller may know it: what they can never use is not in it.
+
+So a table or handler that is forbidden is looked for and not found like one that never was, by the
+same steps and with the same words.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeVar
+
+from gateway.catalogue import Catalogue, Offer, catalogue
+from landbridge.identity.caller import Caller
+from landbridge.levels import Level
+from policies.access import AccessPolicy
+from policies.moment import Moment
+from policies.sight import sees_contract, sees_handler
+
+MEMORY = 1_000
+"""Callers remembered, and catalogues: callers who see the same share one."""
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+_Whoever = tuple[str, str, Level, frozenset[str]]
+_Seen = frozenset[tuple[str, str]]
+
+
+class Views:
+    """Makes and remembers catalogues, by the gateway's own access policy."""
+
+    def __init__(self, access: AccessPolicy, clock: Callable[[], float]) -> None:
+        self._access = access
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._callers: OrderedDict[_Whoever, tuple[Catalogue, Catalogue]] = OrderedDict()
+        self._views: OrderedDict[_Seen, tuple[Catalogue, Catalogue]] = OrderedDict()
+
+    def of(self, caller: Caller, known: Catalogue) -> Catalogue:
+        """What the caller may know of `known`; the same object until that changes."""
+        who = (caller.subject, caller.organisation, caller.clearance, caller.purposes)
+        with self._lock:
+            found = self._callers.get(who)
+            if found is not None and found[0] is known:
+                self._callers.move_to_end(who)
+                return found[1]
+        seen = {name: self._seen(caller, offer) for name, offer in known.offers.items()}
+        shown = frozenset(
+            (name, each)
+            for name, offer in seen.items()
+            for each in (*offer.contracts, *(f"{handler}()" for handler in offer.handlers))
+        )
+        with self._lock:
+            same = self._views.get(shown)
+            if same is None or same[0] is not known:
+                declared = {
+                    name: tuple(
+                        each for each in contracts
+                        # What has never been described is not known to be anybody's to see.
+                        if name not in seen or each in seen[name].contracts
+                    )
+                    for name, contracts in known.declared.items()
+                }  # fmt: skip
+                same = (known, catalogue(known.members, declared, seen))
+            _keep(self._views, shown, same)
+            _keep(self._callers, who, same)
+        return same[1]
+
+    def _seen(self, caller: Caller, offer: Offer) -> Offer:
+        now = Moment.at(self._clock())
+        return replace(
+            offer,
+            contracts={
+                name: contract
+                for name, contract in offer.contracts.items()
+                if sees_contract(caller, contract, self._access, now)
+            },
+            handlers={
+                name: handler
+                for name, handler in offer.handlers.items()
+                if sees_handler(
+                    caller, f"{offer.department}.{name}", handler.level, handler.purposes,
+                    self._access, now,
+                )
+            },
+        )  # fmt: skip
+
+
+def _keep(memory: OrderedDict[Key, Value], key: Key, value: Value) -> None:
+    memory[key] = value
+    memory.move_to_end(key)
+    while len(memory) > MEMORY:
+        memory.popitem(last=False)

@@ -1,0 +1,208 @@
+"""What a department's policy lets out: who, by what kind of answer, from which columns, for what.
+
+Found by asking the access policy itself, for everybody that it names and for somebody that it does
+not, so that nothing here has to understand Cedar.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Final, Literal
+
+from landbridge.levels import Level
+from policies.access import AccessPolicy, Request
+from policies.contract import Contract, Disclosure, Method
+from policies.handler import Handler
+from policies.moment import Moment
+
+ROWS: Final = "count(*)"
+"""What stands for rows and units, which are counted without any column."""
+_CLEARANCES: Final = tuple(Level)
+_ANY: Final = Moment(20_000_101, 12, 6)
+_NOBODY: Final = "\N{BULLET}"
+"""An id that no token can name, for whoever is not named in the policy."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Who:
+    """A caller, an organisation, or (both empty) any that the policy does not name."""
+
+    organisation: str = ""
+    subject: str = ""
+
+    def __str__(self) -> str:
+        if self.subject:
+            of = f" of {self.organisation}" if self.organisation else ""
+            return f"caller {self.subject}{of}"
+        return self.organisation or "anybody else"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Outlet:
+    """`who` can use `column` of `resource` for `purpose` from clearance `clearance` on.
+
+    `column` is a column that can be aggregated, filtered on or grouped by, `count(*)`, or the code
+    list of a handler. `policies` are the ids that permit it; `always` is false where they do so at
+    some times only.
+    """
+
+    who: Who
+    action: Literal["query", "call"]
+    resource: str
+    purpose: str
+    column: str
+    clearance: Level
+    policies: tuple[str, ...] = ()
+    always: bool = True
+
+    @property
+    def subject(self) -> tuple[Who, str, str, str, str]:
+        """What it is about, whatever clearance it takes."""
+        return self.who, self.action, self.resource, self.purpose, self.column
+
+
+def outlets(
+    department: str,
+    contracts: Mapping[str, Contract],
+    handlers: Mapping[str, Handler],
+    access: Sequence[AccessPolicy],
+) -> tuple[Outlet, ...]:
+    """Everything that is let out where all of `access` permit it, sorted.
+
+    Nothing that is not in here is let out to anybody, but for callers whom a forbid names: what
+    their organisation may is listed, and they may less.
+    """
+    found: dict[tuple[Who, str, str, str, str], Outlet] = {}
+    for who in _everybody(access, contracts):
+        for each in _of(who, department, contracts, handlers, access):
+            # Of a caller in an organisation only what neither of the two has by itself.
+            alone = (
+                found.get((part, *each.subject[1:]))
+                for part in (Who(who.organisation), Who(subject=who.subject), Who())
+                if part != who
+            )
+            if not any(other and other.clearance <= each.clearance for other in alone):
+                found[each.subject] = each
+    return tuple(sorted(found.values()))
+
+
+def kind_of(contract: Contract) -> str:
+    """What kind of answer the contract gives, in a few words."""
+    terms = contract.disclosure
+    match terms.method:
+        case Method.DP:
+            return f"cells with {terms.noise} noise"
+        case Method.CELL_KEY:
+            return f"perturbed cells of at least {terms.minimum_units} {contract.unit}"
+        case Method.EXACT:
+            return f"exact cells of at least {terms.minimum_units} {contract.unit}"
+        case Method.UNPROTECTED:
+            return "exact cells; protects nobody"
+
+
+def budget_of(terms: Disclosure) -> str:
+    """What answers may cost, in a few words; empty where nothing is charged."""
+    if terms.method is not Method.DP:
+        return ""
+    per = "in all" if terms.period == "never" else f"a {terms.period}"
+    return (
+        f"epsilon {terms.recipient.epsilon:g} an organisation, {terms.overall.epsilon:g} together, "
+        f"{per}; {terms.maximum_epsilon:g} a question"
+    )
+
+
+def _everybody(access: Sequence[AccessPolicy], contracts: Mapping[str, Contract]) -> Iterator[Who]:
+    """The more general first."""
+    organisations = frozenset[str]().union(
+        *(each.named("Organisation") for each in access),
+        *(contract.disclosure.exact_for for contract in contracts.values()),
+    )
+    subjects = frozenset[str]().union(*(each.named("Caller") for each in access))
+    yield Who()
+    yield from (Who(organisation) for organisation in sorted(organisations))
+    yield from (Who(subject=subject) for subject in sorted(subjects))
+    yield from (Who(*pair) for pair in product(sorted(organisations), sorted(subjects)))
+
+
+def _of(
+    who: Who,
+    department: str,
+    contracts: Mapping[str, Contract],
+    handlers: Mapping[str, Handler],
+    access: Sequence[AccessPolicy],
+) -> Iterator[Outlet]:
+    for contract in contracts.values():
+        yield from _of_contract(who, contract, access)
+    for handler in handlers.values():
+        yield from _of_handler(who, f"{department}.{handler.name}", handler, access)
+
+
+def _of_contract(who: Who, contract: Contract, access: Sequence[AccessPolicy]) -> Iterator[Outlet]:
+    terms = contract.disclosure
+    if terms.method is Method.EXACT and who.organisation not in terms.exact_for:
+        return
+    usable = {ROWS: Level.OPEN} | {
+        column.name: column.level
+        for column in contract.columns
+        if column.level is not Level.SEALED and column.name != contract.unit
+    }
+    for purpose in sorted(contract.purposes):
+        for column, level in usable.items():
+            for clearance in _CLEARANCES[level:]:
+                found = _outlet(
+                    who, "query", contract.id, purpose, column, clearance, level, access
+                )
+                if found is not None:
+                    yield found
+                    break
+
+
+def _of_handler(
+    who: Who, name: str, handler: Handler, access: Sequence[AccessPolicy]
+) -> Iterator[Outlet]:
+    for purpose in sorted(handler.purposes):
+        for clearance in _CLEARANCES[handler.level :]:
+            codes = ", ".join(handler.codes)
+            found = _outlet(who, "call", name, purpose, codes, clearance, handler.level, access)
+            if found is not None:
+                yield found
+                break
+
+
+def _outlet(
+    who: Who,
+    action: Literal["query", "call"],
+    resource: str,
+    purpose: str,
+    column: str,
+    clearance: Level,
+    level: Level,
+    access: Sequence[AccessPolicy],
+) -> Outlet | None:
+    """What all of `access` permit at some moment; None where they never do together."""
+    moments = {moment for each in access for moment in each.moments(_ANY)}
+    permitted: set[str] = set()
+    refused = False
+    for moment in moments:
+        request = Request(
+            subject=who.subject or _NOBODY,
+            organisation=who.organisation or _NOBODY,
+            clearance=clearance,
+            action=action,
+            resource_kind="contract" if action == "query" else "handler",
+            resource=resource,
+            purpose=purpose,
+            level=level,
+            moment=moment,
+        )
+        decisions = [each.decide(request) for each in access]
+        if all(decision.permitted for decision in decisions):
+            permitted |= {name for decision in decisions for name in decision.policies}
+        else:
+            refused = True
+    if not permitted:
+        return None
+    ids = tuple(sorted(permitted))
+    return Outlet(who, action, resource, purpose, column, clearance, ids, always=not refused)

@@ -1,0 +1,88 @@
+"""What a caller may know to exist.
+
+A table or handler that no policy lets a caller use, for any purpose of theirs and at any time, is
+refused in the words of one that does not exist. Whoever may use it sometimes is told what stands in
+the way now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Literal, Protocol
+
+from landbridge.levels import Level
+from policies.access import AccessPolicy, Request
+from policies.contract import Contract, Method
+from policies.moment import Moment
+
+
+class Asker(Protocol):
+    """A caller, as a verified token says."""
+
+    @property
+    def subject(self) -> str:
+        """The person or service."""
+
+    @property
+    def organisation(self) -> str:
+        """The office."""
+
+    @property
+    def clearance(self) -> Level:
+        """The highest level they see."""
+
+    @property
+    def purposes(self) -> Collection[str]:
+        """Those that they may state."""
+
+
+def sees_contract(asker: Asker, contract: Contract, access: AccessPolicy, now: Moment) -> bool:
+    """Whether the caller could ever count rows of it, which takes no column."""
+    terms = contract.disclosure
+    if terms.method is Method.EXACT and asker.organisation not in terms.exact_for:
+        return False
+    return _sees(asker, "contract", contract.id, Level.OPEN, contract.purposes, access, now)
+
+
+def sees_handler(
+    asker: Asker, name: str, level: Level, purposes: Collection[str], access: AccessPolicy,
+    now: Moment,
+) -> bool:  # fmt: skip
+    """Whether the caller could ever call it; `name` is department.handler."""
+    if level > asker.clearance:
+        return False
+    return _sees(asker, "handler", name, level, purposes, access, now)
+
+
+def request(
+    asker: Asker, kind: Literal["contract", "handler"], resource: str, purpose: str, level: Level,
+    moment: Moment,
+) -> Request:  # fmt: skip
+    """The question to the policies: may this caller query that contract, or call that handler."""
+    return Request(
+        subject=asker.subject,
+        organisation=asker.organisation,
+        clearance=asker.clearance,
+        action="query" if kind == "contract" else "call",
+        resource_kind=kind,
+        resource=resource,
+        purpose=purpose,
+        level=level,
+        moment=moment,
+    )
+
+
+def _sees(
+    asker: Asker,
+    kind: Literal["contract", "handler"],
+    resource: str,
+    level: Level,
+    purposes: Collection[str],
+    access: AccessPolicy,
+    now: Moment,
+) -> bool:
+    return any(
+        access.decide(request(asker, kind, resource, purpose, level, moment)).permitted
+        for purpose in sorted({*purposes} & {*asker.purposes})
+        for moment in access.moments(now)
+    )
