@@ -1,0 +1,1 @@
+"""Pooled questions: many departments, one total, nobody's part shown."""
