@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodes.masks import MODULUS, keystream, masked, unmasked
+from landbridge.protocols.masks import MODULUS, keystream, masked, unmasked
 
 QUESTION = bytes(range(32))
 NAMES = ("ewr", "faa", "jfk", "lga", "noaa")

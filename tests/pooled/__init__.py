@@ -1,1 +1,0 @@
-"""Pooled questions: many departments, one total, nobody's part shown."""
