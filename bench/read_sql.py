@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from statistics import median
 from typing import Final
 
@@ -62,4 +63,5 @@ def one_department() -> Catalogue:
 
 def planning_alone() -> Planning:
     """One that has read nothing yet; step (2) comes before its access policy has a say."""
-    return Planning(AccessPolicy.load("", "the benchmark", contracts=("people",), handlers=()))
+    access = AccessPolicy.load("", "the benchmark", contracts=("people",), handlers=())
+    return Planning(access, time.time)
