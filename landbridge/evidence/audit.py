@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
 from landbridge.evidence.checkpoint import Checkpoint, open_checkpoint
+from landbridge.evidence.cosignature import Cosigned, WitnessKey, cosignatures
 from landbridge.evidence.disk import read_file
 from landbridge.evidence.finding import EvidenceError
 from landbridge.evidence.merkle import (
@@ -42,6 +43,8 @@ class Verification:
     origin: str
     checkpoint: str
     own_key: bool
+    witnesses: tuple[Cosigned, ...]
+    """Of the witnesses asked for, those that cosigned the checkpoint."""
     _folder: TileFolder = field(repr=False)
     _bundles: tuple[bytes, ...] = field(repr=False)
 
@@ -62,12 +65,15 @@ class Verification:
                     yield index, entry
 
 
-def verify_folder(folder: Path, vkey: str | None = None) -> Verification:
+def verify_folder(
+    folder: Path, vkey: str | None = None, witnesses: Iterable[str] = ()
+) -> Verification:
     """The log in `folder`, once every tile and every entry agrees with its signed checkpoint.
 
     Without `vkey` the folder's own is used, and the result says so. EvidenceError names the first
     bad file, and the entry where one is at fault. Reads everything once; memory is about 40 bytes
-    for each 256 entries.
+    for each 256 entries. `witnesses` are keys of
+    witnesses; a cosignature of one of them that does not hold is an error too.
     """
     key, own_key = _key(folder / "vkey", vkey)
     path = folder / "checkpoint"
@@ -75,12 +81,20 @@ def verify_folder(folder: Path, vkey: str | None = None) -> Verification:
     note = read_file(path).decode(errors="surrogateescape")
     try:
         checkpoint = open_checkpoint(note, key)
+        cosigned = cosignatures(note, map(WitnessKey.parse, witnesses))
     except EvidenceError as problem:
         raise EvidenceError(str(path), f"the checkpoint does not hold: {problem}") from None
     files = TileFolder(folder)
     bundles = _Sweep(files, checkpoint).run(str(path))
     return Verification(
-        checkpoint.size, checkpoint.root, checkpoint.origin, note, own_key, files, bundles
+        checkpoint.size,
+        checkpoint.root,
+        checkpoint.origin,
+        note,
+        own_key,
+        cosigned,
+        files,
+        bundles,
     )
 
 
