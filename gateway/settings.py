@@ -27,12 +27,15 @@ class Settings:
     tls_certificate: Path
     tls_authority: Path
     calls: int
+    quorum: int = 0
+    maximum_unwitnessed_seconds: int = 14_400
 
 
 def read(path: Path) -> Settings:
     """The settings in the file; raises SettingsInvalid, naming every problem."""
     top, problems = open_settings(path)
-    identity, tls, limits = (top.section(name) for name in ("identity", "tls", "limits"))
+    names = ("identity", "tls", "limits", "log")
+    identity, tls, limits, log = (top.section(name) for name in names)
     settings = Settings(
         federation=top.text("federation"),
         name=top.text("name", "gateway"),
@@ -47,8 +50,10 @@ def read(path: Path) -> Settings:
         tls_certificate=tls.path("certificate"),
         tls_authority=tls.path("authority"),
         calls=limits.integer("calls", 32),
+        quorum=log.integer("quorum", 0, least=0),
+        maximum_unwitnessed_seconds=log.integer("maximum_unwitnessed_seconds", 14_400),
     )
-    for section in (top, identity, tls, limits):
+    for section in (top, identity, tls, limits, log):
         section.done()
     if problems:
         raise SettingsInvalid(str(path), problems)
@@ -57,7 +62,7 @@ def read(path: Path) -> Settings:
 
 def read_manifest(path: Path) -> tuple[Member, ...]:
     """The members: a JSON list of department, title, address, name, contracts, handlers,
-    log_key.
+    log_key, and, where the member is a witness of the gateway's log, witness_key.
 
     Raises SettingsInvalid.
     """
@@ -72,6 +77,7 @@ def read_manifest(path: Path) -> tuple[Member, ...]:
                 contracts=tuple(map(str, member["contracts"])),
                 handlers=tuple(map(str, member["handlers"])),
                 log_key=str(member["log_key"]),
+                witness_key=str(member.get("witness_key", "")),
             )
             for member in listed
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from landbridge.evidence.cosignature import Cosigner
 from landbridge.evidence.entry import SubjectKey
 from landbridge.evidence.signer import Signer
 
@@ -14,6 +15,14 @@ def log_signer(state: Path, name: str) -> Signer:
     if not path.exists():
         Signer.create(name).save(path)
     return Signer.load(path)
+
+
+def witness_key(state: Path, name: str) -> Cosigner:
+    """The key that the member of that name cosigns other logs with; EvidenceError likewise."""
+    path = state / "witness.key"
+    if not path.exists():
+        Cosigner.create(f"{name}/witness").save(path)
+    return Cosigner.load(path)
 
 
 def subject_key(state: Path) -> SubjectKey:

@@ -227,7 +227,7 @@ class Oversight:
             held = open_checkpoint(note, self._log) if note else None
         except EvidenceError:
             held = None
-        if held is None or self._files is None or self._published is None:
+        if held is None or self._files is None or self._published is None or self._contradiction:
             return
         if held.size > self._size:
             what = f"the log has {self._size}: it was put back to an older copy"
