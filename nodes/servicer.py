@@ -49,14 +49,14 @@ class NodeServicer(node_pb2_grpc.NodeServicer):
     ) -> node_pb2.DescribeResponse:
         """Public descriptions."""
         del request  # it says nothing yet
-        self.admit(context)
+        self._admit(context)
         return self._description
 
     def Answer(
         self, request: node_pb2.AnswerRequest, context: grpc.ServicerContext
     ) -> node_pb2.AnswerResponse:
         """Steps (6) to (10)."""
-        self.admit(context)
+        self._admit(context)
         with self._recorder.check("query"):
             refuse_unknown_fields(request)
             question = question_from(request.question)
@@ -81,7 +81,7 @@ class NodeServicer(node_pb2_grpc.NodeServicer):
         self, request: node_pb2.EstimateRequest, context: grpc.ServicerContext
     ) -> node_pb2.EstimateResponse:
         """Step (6) and the plan; no data is touched."""
-        self.admit(context)
+        self._admit(context)
         with self._recorder.check("explain"):
             refuse_unknown_fields(request)
             question = question_from(request.question)
@@ -106,7 +106,7 @@ class NodeServicer(node_pb2_grpc.NodeServicer):
         self, request: node_pb2.ReplyRequest, context: grpc.ServicerContext
     ) -> node_pb2.ReplyResponse:
         """One handler, one subject."""
-        self.admit(context)
+        self._admit(context)
         with self._recorder.check("call"):
             refuse_unknown_fields(request)
             arguments = arguments_from(request.arguments)
@@ -124,6 +124,9 @@ class NodeServicer(node_pb2_grpc.NodeServicer):
 
     def admit(self, context: grpc.ServicerContext) -> None:
         """Raises PEER_UNKNOWN, and logs it, unless the gateway asks."""
+        self._admit(context)
+
+    def _admit(self, context: grpc.ServicerContext) -> None:
         with self._recorder.check("refused_login"):
             require_peer(
                 cast(Mapping[str, Iterable[bytes]], context.auth_context()),
