@@ -13,9 +13,10 @@ import grpc
 
 from gateway.asking import Asking
 from gateway.departments import Departments, over_tls
+from gateway.outside import over_http
 from gateway.planning import Planning
 from gateway.servicer import GatewayServicer
-from gateway.settings import Settings, read_manifest
+from gateway.settings import Settings, read_manifest, read_witnesses
 from gateway.sql import silence
 from gateway.witnessing import Rounds, logs, witnesses
 from landbridge.edge.interceptor import Report
@@ -24,6 +25,7 @@ from landbridge.edge.server import Running, Tls, serve
 from landbridge.edge.state import log_signer, subject_key, witness_key
 from landbridge.edge.telemetry import Telemetry
 from landbridge.errors import Unavailable
+from landbridge.evidence.cosignature import WitnessKey
 from landbridge.evidence.log import Log
 from landbridge.evidence.oversight import Oversight
 from landbridge.evidence.signer import Verifier
@@ -93,9 +95,13 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
     witness = Witness.open(
         settings.state / "witness", cosigner, logs(members, tell), clock=time.time
     )
+    outside = {
+        WitnessKey.parse(each.key): over_http(each.url, signer.name)
+        for each in read_witnesses(settings.manifest)
+    }
     oversight = Oversight(
         Verifier.parse(signer.vkey),
-        {**witnesses(members, departments.channels)},
+        {**witnesses(members, departments.channels), **outside},
         tell=tell,
         needed=settings.quorum,
         limit=settings.maximum_unwitnessed_seconds,

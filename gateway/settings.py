@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.departments import Member
+from gateway.outside import OutsideWitness
 from landbridge.edge.settings import SettingsInvalid, open_settings
 
 
@@ -88,3 +89,20 @@ def read_manifest(path: Path) -> tuple[Member, ...]:
     if len({member.department for member in members}) < len(members) or not members:
         raise SettingsInvalid(str(path), ["lists no member, or one of them twice"])
     return members
+
+
+def read_witnesses(path: Path) -> tuple[OutsideWitness, ...]:
+    """The witnesses outside the federation: the manifest's list of key and url, where it has one.
+
+    Raises SettingsInvalid.
+    """
+    try:
+        listed = json.loads(path.read_text(encoding="utf-8")).get("witnesses", [])
+        found = tuple(OutsideWitness(str(each["key"]), str(each["url"])) for each in listed)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as failure:
+        raise SettingsInvalid(
+            str(path), [f"lists witnesses without key and url ({type(failure).__name__})"]
+        ) from None
+    if any(not each.url.startswith(("https://", "http://")) for each in found):
+        raise SettingsInvalid(str(path), ["has a witness whose url is neither https nor http"])
+    return found

@@ -27,6 +27,7 @@ from landbridge.cli import (
     servers,
     token,
     up,
+    witness,
 )
 from landbridge.cli.ending import OperatorError, Status, sentence, status_of
 from landbridge.cli.refusal import Declined, picture
@@ -83,6 +84,7 @@ def application() -> typer.Typer:
     logs = _group("Read and verify published logs and receipts, asking nobody.")
     logs.command("show")(log.show)
     logs.command("verify")(log.verify)
+    logs.command("witness")(witness.witness)
     whole.add_typer(logs, name="log")
     whole.command()(up.up)
     tokens = _group("Bearer tokens for development.")

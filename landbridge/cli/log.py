@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from landbridge.evidence import Verification
+    from landbridge.evidence.cosignature import Cosigned
 
 Key = Annotated[
     str | None,
@@ -27,6 +28,15 @@ Key = Annotated[
         metavar="VKEY_OR_FILE",
         help="The log's verifier key, or a file that holds it; from somebody other than the log's "
         "keeper.",
+    ),
+]
+
+Witness = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--witness",
+        metavar="VKEY_OR_FILE",
+        help="The key of a witness; repeat it for more. Says which of them cosigned.",
     ),
 ]
 
@@ -65,15 +75,18 @@ def verify(
         ),
     ],
     key: Key = None,
+    witness: Witness = None,
 ) -> None:
     """Verify a whole log, or one receipt.
 
     Exit status 1 says that it does not hold; the first bad file and entry are named.
     """
     vkey = _key(key)
+    witnesses = [found for found in map(_key, witness or ()) if found is not None]
     if evidence.is_dir():
-        log = _verified(evidence, vkey)
+        log = _verified(evidence, vkey, witnesses)
         say(f"verified: {log.origin}, {log.size} entries, root {log.root.hex()}")
+        _say_cosigned(log.witnesses, len(witnesses))
         _tell_whose(log)
         return
     receipt = receipt_file.read(evidence)
@@ -82,8 +95,9 @@ def verify(
             "A receipt is verified with its log's key: give --key, for example the file vkey of "
             "the log folder."
         )
-    found = receipt.verify(vkey)
+    found = receipt.verify(vkey, witnesses)
     say(f"verified: entry {found.index} of {found.size} in {found.origin}")
+    _say_cosigned(found.witnesses, len(witnesses))
 
 
 def fields(entry: bytes) -> dict[str, Any]:
@@ -121,7 +135,7 @@ def table(entries: Iterable[tuple[int, dict[str, Any]]], *, brief: bool = False)
     return shown
 
 
-def _verified(folder: Path, vkey: str | None) -> Verification:
+def _verified(folder: Path, vkey: str | None, witnesses: Iterable[str] = ()) -> Verification:
     from landbridge.evidence import verify_folder
 
     if not folder.is_dir():
@@ -130,7 +144,21 @@ def _verified(folder: Path, vkey: str | None) -> Verification:
         inside = folder / "log"
         hint = f"; {inside} is one" if (inside / "checkpoint").exists() else ""
         raise OperatorError(f"{folder} is no log folder{hint}: it holds no checkpoint.")
-    return verify_folder(folder, vkey)
+    return verify_folder(folder, vkey, witnesses)
+
+
+def _say_cosigned(cosigned: Iterable[Cosigned], asked: int) -> None:
+    from datetime import UTC, datetime
+
+    found = list(cosigned)
+    for each in found:
+        try:
+            moment = datetime.fromtimestamp(each.time, UTC).isoformat(sep=" ")
+        except (ValueError, OverflowError, OSError):
+            moment = f"second {each.time}"
+        say(f"cosigned: {plain(each.witness)}, {moment}")
+    if len(found) < asked:
+        say(f"not cosigned by {asked - len(found)} of {asked} witnesses")
 
 
 def _tell_whose(log: Verification) -> None:

@@ -26,6 +26,7 @@ COMMANDS = (
     ("log",),
     ("log", "show"),
     ("log", "verify"),
+    ("log", "witness"),
     ("up",),
     ("token",),
     ("token", "issue"),
