@@ -124,3 +124,28 @@ def test_a_node_on_yesterdays_backup_is_stopped_by_the_gateway(town: Federation)
     with town.client("planner") as client, pytest.raises(landbridge.Unavailable) as refused:
         client.query(init.QUESTION, purpose=PURPOSE)
     assert refused.value.missing == ("library",)
+
+
+def test_a_gateway_with_a_quorum_waits_for_its_witness_and_goes_on_by_itself(
+    town: Federation,
+) -> None:
+    """F24: unknown means no, after a start most of all; and nobody has to mend anything."""
+    ask(town)
+    town.stop_gateway()
+    town.stop("library")
+    with (town.state / "gateway" / "gateway.toml").open("a") as settings:
+        settings.write("quorum = 1\n")  # its last table is [log]
+    town.start_gateway()
+    with town.client("planner") as client, pytest.raises(landbridge.Unavailable) as refused:
+        client.query(init.QUESTION, purpose=PURPOSE)
+    assert refused.value.reason == "LOG_UNWITNESSED"
+    town.restart("library")
+
+    def answered() -> bool:
+        try:
+            ask(town)
+        except landbridge.LandbridgeError:
+            return False
+        return True
+
+    eventually(answered)
