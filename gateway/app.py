@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -12,18 +13,25 @@ import grpc
 
 from gateway.asking import Asking
 from gateway.departments import Departments, over_tls
+from gateway.outside import over_http
 from gateway.planning import Planning
 from gateway.servicer import GatewayServicer
-from gateway.settings import Settings, read_manifest
+from gateway.settings import Settings, read_manifest, read_witnesses
 from gateway.sql import silence
 from gateway.standing import standing
+from gateway.witnessing import Rounds, logs, witnesses
 from landbridge.edge import life
 from landbridge.edge.interceptor import Report
 from landbridge.edge.record import Recorder
 from landbridge.edge.server import Running, Tls, serve
-from landbridge.edge.state import log_signer, subject_key, subject_keys
+from landbridge.edge.state import log_signer, subject_key, subject_keys, witness_key
 from landbridge.edge.telemetry import Telemetry
+from landbridge.errors import Unavailable
+from landbridge.evidence.cosignature import WitnessKey
 from landbridge.evidence.log import Log
+from landbridge.evidence.oversight import Oversight
+from landbridge.evidence.signer import Verifier
+from landbridge.evidence.witness_memory import Witness
 from landbridge.identity.keys import KeySet
 from landbridge.identity.tokens import TokenVerifier
 from landbridge.v1 import gateway_pb2_grpc
@@ -38,9 +46,11 @@ class Gateway:
 
     running: Running
     log_key: str
+    witness_key: str
     _departments: Departments
     _log: Log
     _recorder: Recorder
+    _witness: Witness
     _refreshing: threading.Thread
     _stopping: threading.Event = field(default_factory=threading.Event)
 
@@ -54,9 +64,11 @@ class Gateway:
         self.running.stop(grace)
         self._stopping.set()
         self._refreshing.join()
-        self._departments.close()
-        life.end(self._recorder)
+        with suppress(Unavailable):  # a log that was stopped takes no last entry
+            life.end(self._recorder)
         self._log.close()
+        self._departments.close()
+        self._witness.close()
 
 
 def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Gateway:
@@ -81,21 +93,39 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
     )
     settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
     signer = log_signer(settings.state, f"{settings.federation}/{settings.name}")
-    log = Log.open(settings.state / "log", settings.state / "journal", signer)
+    cosigner = witness_key(settings.state, signer.name)
+    witness = Witness.open(
+        settings.state / "witness", cosigner, logs(members, tell), clock=time.time
+    )
+    outside = {
+        WitnessKey.parse(each.key): over_http(each.url, signer.name)
+        for each in read_witnesses(settings.manifest)
+    }
+    oversight = Oversight(
+        Verifier.parse(signer.vkey),
+        {**witnesses(members, departments.channels), **outside},
+        tell=tell,
+        needed=settings.quorum,
+        limit=settings.maximum_unwitnessed_seconds,
+    )
+    log = Log.open(settings.state / "log", settings.state / "journal", signer, oversight=oversight)
+    rounds = Rounds(witness, departments.channels, tell)
+    rounds.go()
     recorder = Recorder(
         log, subject_key(settings.state), access.digest, time.time, subject_keys(settings.state)
     )
     verifier = TokenVerifier(settings.issuer, settings.audience, KeySet.load(settings.jwks))
     asking = Asking(Planning(access, time.time), departments, verifier, recorder, signer.vkey)
     telemetry = Telemetry("landbridge.gateway")
-    life.begin(
-        recorder,
-        settings.state / "log",
-        log.size,
-        standing(access.digest, members, departments.catalogue()),
-        # What a silent department serves is not known; it has not changed for that.
-        unknown=tuple(f"contract:{name}/" for name in silent),
-    )
+    with suppress(Unavailable):  # it serves and refuses, so that callers are told why
+        life.begin(
+            recorder,
+            settings.state / "log",
+            log.size,
+            standing(access.digest, members, departments.catalogue()),
+            # What a silent department serves is not known; it has not changed for that.
+            unknown=tuple(f"contract:{name}/" for name in silent),
+        )
     running = serve(
         [
             partial(
@@ -111,24 +141,32 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
     )
     stopping = threading.Event()
     refreshing = threading.Thread(
-        target=_keep_fresh, args=(departments, stopping, report), name="describe", daemon=True
+        target=_keep_fresh,
+        args=(departments, rounds, stopping, report),
+        name="describe",
+        daemon=True,
     )
     refreshing.start()
     return Gateway(
         running,
         signer.vkey,
+        cosigner.vkey,
         departments,
         log,
         recorder,
+        witness,
         refreshing,
         stopping,
     )
 
 
-def _keep_fresh(departments: Departments, stopping: threading.Event, report: Report) -> None:
-    """A node that starts late, or with new contracts, is known within seconds."""
+def _keep_fresh(
+    departments: Departments, rounds: Rounds, stopping: threading.Event, report: Report
+) -> None:
+    """A node that starts late, with new contracts or with an old log is known within seconds."""
     while not stopping.wait(REFRESH_SECONDS):
         try:
             departments.refresh()
+            rounds.go()
         except Exception as defect:  # noqa: BLE001 - the next round must come whatever happened
             report(defect)

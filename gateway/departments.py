@@ -27,7 +27,7 @@ class Member:
     """A member as the manifest lists it.
 
     `name` is the one its server certificate carries; `log_key` verifies its log and cannot be
-    changed by the member.
+    changed by the member; `witness_key` verifies its cosignatures under the gateway's log.
     """
 
     department: str
@@ -37,6 +37,7 @@ class Member:
     contracts: tuple[str, ...]
     handlers: tuple[str, ...] = ()
     log_key: str = ""
+    witness_key: str = ""
 
 
 Connect = Callable[[Member], grpc.Channel]
@@ -105,6 +106,11 @@ class Departments:
         self._stubs = {
             name: node_pb2_grpc.NodeStub(channel) for name, channel in self._channels.items()
         }
+
+    @property
+    def channels(self) -> Mapping[str, grpc.Channel]:
+        """The connection to each member, by department."""
+        return self._channels
 
     @property
     def silent(self) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.departments import Member
+from gateway.outside import OutsideWitness
 from landbridge.edge.settings import SettingsInvalid, open_settings
 
 
@@ -27,12 +28,15 @@ class Settings:
     tls_certificate: Path
     tls_authority: Path
     calls: int
+    quorum: int = 0
+    maximum_unwitnessed_seconds: int = 14_400
 
 
 def read(path: Path) -> Settings:
     """The settings in the file; raises SettingsInvalid, naming every problem."""
     top, problems = open_settings(path)
-    identity, tls, limits = (top.section(name) for name in ("identity", "tls", "limits"))
+    names = ("identity", "tls", "limits", "log")
+    identity, tls, limits, log = (top.section(name) for name in names)
     settings = Settings(
         federation=top.text("federation"),
         name=top.text("name", "gateway"),
@@ -47,8 +51,10 @@ def read(path: Path) -> Settings:
         tls_certificate=tls.path("certificate"),
         tls_authority=tls.path("authority"),
         calls=limits.integer("calls", 32),
+        quorum=log.integer("quorum", 0, least=0),
+        maximum_unwitnessed_seconds=log.integer("maximum_unwitnessed_seconds", 14_400),
     )
-    for section in (top, identity, tls, limits):
+    for section in (top, identity, tls, limits, log):
         section.done()
     if problems:
         raise SettingsInvalid(str(path), problems)
@@ -57,7 +63,7 @@ def read(path: Path) -> Settings:
 
 def read_manifest(path: Path) -> tuple[Member, ...]:
     """The members: a JSON list of department, title, address, name, contracts, handlers,
-    log_key.
+    log_key, and, where the member is a witness of the gateway's log, witness_key.
 
     Raises SettingsInvalid.
     """
@@ -72,6 +78,7 @@ def read_manifest(path: Path) -> tuple[Member, ...]:
                 contracts=tuple(map(str, member["contracts"])),
                 handlers=tuple(map(str, member["handlers"])),
                 log_key=str(member["log_key"]),
+                witness_key=str(member.get("witness_key", "")),
             )
             for member in listed
         )
@@ -82,3 +89,20 @@ def read_manifest(path: Path) -> tuple[Member, ...]:
     if len({member.department for member in members}) < len(members) or not members:
         raise SettingsInvalid(str(path), ["lists no member, or one of them twice"])
     return members
+
+
+def read_witnesses(path: Path) -> tuple[OutsideWitness, ...]:
+    """The witnesses outside the federation: the manifest's list of key and url, where it has one.
+
+    Raises SettingsInvalid.
+    """
+    try:
+        listed = json.loads(path.read_text(encoding="utf-8")).get("witnesses", [])
+        found = tuple(OutsideWitness(str(each["key"]), str(each["url"])) for each in listed)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as failure:
+        raise SettingsInvalid(
+            str(path), [f"lists witnesses without key and url ({type(failure).__name__})"]
+        ) from None
+    if any(not each.url.startswith(("https://", "http://")) for each in found):
+        raise SettingsInvalid(str(path), ["has a witness whose url is neither https nor http"])
+    return found

@@ -178,6 +178,16 @@ CATALOGUE: Final[dict[str, Reason]] = {
     "LOG_UNAVAILABLE": Reason(
         "UNAVAILABLE", Unavailable, "The log cannot be written, so nothing may be answered."
     ),
+    "LOG_UNWITNESSED": Reason(
+        "UNAVAILABLE",
+        Unavailable,
+        "Too few witnesses have cosigned the log for too long, so nothing may be answered.",
+    ),
+    "LOG_CONTRADICTED": Reason(
+        "UNAVAILABLE",
+        Unavailable,
+        "A witness holds a checkpoint that this log does not extend, so nothing may be answered.",
+    ),
     "LEDGER_UNAVAILABLE": Reason(
         "UNAVAILABLE", Unavailable, "The budget ledger cannot be written, so nothing may be read."
     ),

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from landbridge.evidence import Verified
 
 
@@ -22,12 +24,13 @@ class Receipt:
     proof: str
     salt: bytes = b""
 
-    def verify(self, vkey: str) -> Verified:
+    def verify(self, vkey: str, witnesses: Iterable[str] = ()) -> Verified:
         """Raises unless the log with this verifier key holds exactly this entry; asks nobody.
 
         `vkey` is the line of the log folder's file `vkey`. Get it from somebody other than the
-        gateway: a receipt checked with the sender's own key proves little.
+        gateway: a receipt checked with the sender's own key proves little. `witnesses` are keys of
+        witnesses; the result says which of them cosigned the receipt's checkpoint.
         """
         from landbridge.evidence import verify_receipt
 
-        return verify_receipt(self.entry, self.proof, vkey)
+        return verify_receipt(self.entry, self.proof, vkey, witnesses)

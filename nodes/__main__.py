@@ -79,7 +79,9 @@ def main(arguments: list[str]) -> int:
 def _serve(path: Path, *, with_parent: bool) -> int:
     from nodes.app import start  # the loader has no use for a server
 
-    return run(lambda: start(settings.read(path), report), OPERATOR_ERRORS, with_parent=with_parent)
+    return run(
+        lambda: start(settings.read(path), report, tell), OPERATOR_ERRORS, with_parent=with_parent
+    )
 
 
 def _policy_check(folder: Path, *, as_json: bool) -> int:

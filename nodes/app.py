@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,12 +12,17 @@ from landbridge.edge import life
 from landbridge.edge.interceptor import Report
 from landbridge.edge.record import Recorder
 from landbridge.edge.server import Running, Tls, serve
-from landbridge.edge.state import log_signer, subject_key, subject_keys
+from landbridge.edge.state import log_signer, subject_key, subject_keys, witness_key
 from landbridge.edge.telemetry import Telemetry
+from landbridge.errors import Unavailable
+from landbridge.evidence.cosignature import WitnessKey
 from landbridge.evidence.log import Log
+from landbridge.evidence.oversight import Oversight
+from landbridge.evidence.signer import Signer, Verifier
+from landbridge.evidence.witness_memory import Witness
 from landbridge.identity.keys import KeySet
 from landbridge.identity.tokens import TokenVerifier
-from landbridge.v1 import node_pb2, node_pb2_grpc
+from landbridge.v1 import node_pb2, node_pb2_grpc, witness_pb2_grpc
 from nodes import policy as policies_of
 from nodes.answering import Answering
 from nodes.engines.duckdb import DuckDBEngine, Limits
@@ -28,6 +35,7 @@ from nodes.servicer import NodeServicer
 from nodes.settings import Settings
 from nodes.store import Store
 from nodes.tables import Tables
+from nodes.witnessing import WitnessedLogServicer, WitnessServicer
 from policies.noise import draw
 
 
@@ -37,11 +45,13 @@ class Node:
 
     running: Running
     log_key: str
+    witness_key: str
     _tables: Tables
     _ledger: Ledger
     _history: History
     _log: Log
     _recorder: Recorder
+    _witness: Witness
 
     @property
     def port(self) -> int:
@@ -52,16 +62,18 @@ class Node:
         """Takes no more calls, lets those under way finish, and puts everything on disk."""
         self.running.stop(grace)
         self._tables.close()
-        life.end(self._recorder)
+        with suppress(Unavailable):  # a log that was stopped takes no last entry
+            life.end(self._recorder)
         self._log.close()
+        self._witness.close()
         self._ledger.close()
         self._history.close()
 
 
-def start(settings: Settings, report: Report) -> Node:
+def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Node:
     """A node that listens when this returns; raises one clear error of its parts otherwise.
 
-    `report` takes defects for the operator's eyes.
+    `report` takes defects for the operator's eyes, `tell` sentences about the log.
     """
     policy = policies_of.read(
         settings.department, settings.contracts, settings.handlers, settings.access
@@ -74,7 +86,11 @@ def start(settings: Settings, report: Report) -> Node:
     )
     settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
     signer = log_signer(settings.state, f"{settings.federation}/{settings.department}")
-    log = Log.open(settings.state / "log", settings.state / "journal", signer)
+    cosigner = witness_key(settings.state, signer.name)
+    oversight = _oversight(settings, signer, tell)
+    watched = [Verifier.parse(settings.gateway_log)] if settings.gateway_log else []
+    witness = Witness.open(settings.state / "witness", cosigner, watched, clock=time.time)
+    log = Log.open(settings.state / "log", settings.state / "journal", signer, oversight=oversight)
     recorder = Recorder(
         log, subject_key(settings.state), policy.digest, time.time, subject_keys(settings.state)
     )
@@ -103,15 +119,43 @@ def start(settings: Settings, report: Report) -> Node:
         recorder,
         Telemetry(f"landbridge.node.{settings.department}"),
     )
-    life.begin(recorder, settings.state / "log", log.size, policies_of.digests(policy))
+    with suppress(Unavailable):  # it serves and refuses, so that callers are told why
+        life.begin(recorder, settings.state / "log", log.size, policies_of.digests(policy))
+    own_witness = WitnessKey.parse(settings.gateway_witness).name if oversight else ""
     running = serve(
-        [partial(node_pb2_grpc.add_NodeServicer_to_server, servicer)],
+        [
+            partial(node_pb2_grpc.add_NodeServicer_to_server, servicer),
+            partial(
+                witness_pb2_grpc.add_WitnessServicer_to_server,
+                WitnessServicer(servicer.admit, witness),
+            ),
+            partial(
+                witness_pb2_grpc.add_WitnessedLogServicer_to_server,
+                WitnessedLogServicer(servicer.admit, log, own_witness),
+            ),
+        ],
         address=settings.listen,
         tls=tls,
         report=report,
         threads=settings.calls,
     )
-    return Node(running, signer.vkey, tables, ledger, history, log, recorder)
+    return Node(
+        running, signer.vkey, cosigner.vkey, tables, ledger, history, log, recorder, witness
+    )
+
+
+def _oversight(settings: Settings, signer: Signer, tell: Callable[[str], None]) -> Oversight | None:
+    """The gateway as the log's witness; None where the settings name no key of it."""
+    if not settings.gateway_witness and not settings.quorum:
+        return None
+    keys = [WitnessKey.parse(settings.gateway_witness)] if settings.gateway_witness else []
+    return Oversight(
+        Verifier.parse(signer.vkey),
+        dict.fromkeys(keys),
+        tell=tell,
+        needed=settings.quorum,
+        limit=settings.maximum_unwitnessed_seconds,
+    )
 
 
 def _description(settings: Settings, policy: Policy, log_key: str) -> node_pb2.DescribeResponse:

@@ -122,6 +122,10 @@ class NodeServicer(node_pb2_grpc.NodeServicer):
             code=replied.code, version=replied.version, receipt=replied.logged.message()
         )
 
+    def admit(self, context: grpc.ServicerContext) -> None:
+        """Raises PEER_UNKNOWN, and logs it, unless the gateway asks."""
+        self._admit(context)
+
     def _admit(self, context: grpc.ServicerContext) -> None:
         with self._recorder.check("refused_login"):
             require_peer(

@@ -13,7 +13,8 @@ class Settings:
     """What an operator decides; paths are relative to the file.
 
     `gateway` is the member name that the gateway's certificate must carry; `state` holds what
-    there is to back up: log, ledger, keys and loaded tables.
+    there is to back up: log, ledger, keys and loaded tables. `gateway_log` is the key of the log
+    that this node is a witness of, `gateway_witness` the key of its own log's witness.
     """
 
     department: str
@@ -36,12 +37,17 @@ class Settings:
     cpu_seconds: int
     workers: int
     calls: int
+    quorum: int = 0
+    maximum_unwitnessed_seconds: int = 14_400
+    gateway_log: str = ""
+    gateway_witness: str = ""
 
 
 def read(path: Path) -> Settings:
     """The settings in the file; raises SettingsInvalid, naming every problem."""
     top, problems = open_settings(path)
-    identity, tls, limits = (top.section(name) for name in ("identity", "tls", "limits"))
+    names = ("identity", "tls", "limits", "log")
+    identity, tls, limits, log = (top.section(name) for name in names)
     settings = Settings(
         department=top.text("department"),
         title=top.text("title", ""),
@@ -63,8 +69,12 @@ def read(path: Path) -> Settings:
         cpu_seconds=limits.integer("cpu_seconds", 30),
         workers=limits.integer("workers", 2),
         calls=limits.integer("calls", 16),
+        quorum=log.integer("quorum", 0, least=0),
+        maximum_unwitnessed_seconds=log.integer("maximum_unwitnessed_seconds", 14_400),
+        gateway_log=log.text("gateway_log", ""),
+        gateway_witness=log.text("gateway_witness", ""),
     )
-    for section in (top, identity, tls, limits):
+    for section in (top, identity, tls, limits, log):
         section.done()
     if problems:
         raise SettingsInvalid(str(path), problems)

@@ -106,6 +106,10 @@ class KeptLog:
         self.entries.append(Entry.from_bytes(entry))
         return receipt
 
+    def require(self) -> None:
+        """As `Log.require`."""
+        self._log.require()
+
     def close(self) -> None:
         """As `Log.close`."""
         self._log.close()

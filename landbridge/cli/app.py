@@ -31,6 +31,7 @@ from landbridge.cli import (
     servers,
     token,
     up,
+    witness,
 )
 from landbridge.cli.ending import OperatorError, Status, sentence, status_of
 from landbridge.cli.refusal import Declined, picture
@@ -93,6 +94,7 @@ def application() -> typer.Typer:
     logs.command("about")(log_about.about)
     logs.command("forget-key")(log_about.forget_key)
     logs.command("archive")(log_archive.archive)
+    logs.command("witness")(witness.witness)
     whole.add_typer(logs, name="log")
     whole.command()(up.up)
     tokens = _group("Bearer tokens for development.")

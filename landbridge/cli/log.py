@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from landbridge.evidence import Verification
+    from landbridge.evidence.cosignature import Cosigned
 
 Key = Annotated[
     str | None,
@@ -28,6 +29,15 @@ Key = Annotated[
         metavar="VKEY_OR_FILE",
         help="The log's verifier key, or a file that holds it; from somebody other than the log's "
         "keeper.",
+    ),
+]
+
+Witness = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--witness",
+        metavar="VKEY_OR_FILE",
+        help="The key of a witness; repeat it for more. Says which of them cosigned.",
     ),
 ]
 
@@ -77,19 +87,22 @@ def verify(
         ),
     ] = None,
     archive: Archive = None,
+    witness: Witness = None,
 ) -> None:
     """Verify a whole log, or one receipt.
 
     Exit status 1 says that it does not hold; the first bad file and entry are named.
     """
     vkey = read_key(key)
+    witnesses = [found for found in map(read_key, witness or ()) if found is not None]
     if evidence.is_dir():
         since = state if state is not None and state.exists() else None
-        log = verified(evidence, vkey, since=since, archives=archive or ())
+        log = verified(evidence, vkey, since=since, archives=archive or (), witnesses=witnesses)
         if state is not None:
             checkpoint_file.keep(state, log.checkpoint)
         new = f", {log.size - log.since} of them new" if since else ""
         say(f"verified: {log.origin}, {log.size} entries{new}, root {log.root.hex()}")
+        _say_cosigned(log.witnesses, len(witnesses))
         _tell_whose(log)
         return
     if state is not None or archive:
@@ -100,8 +113,9 @@ def verify(
             "A receipt is verified with its log's key: give --key, for example the file vkey of "
             "the log folder."
         )
-    found = receipt.verify(vkey)
+    found = receipt.verify(vkey, witnesses)
     say(f"verified: entry {found.index} of {found.size} in {found.origin}")
+    _say_cosigned(found.witnesses, len(witnesses))
 
 
 def table(entries: Iterable[tuple[int, dict[str, Any]]], *, brief: bool = False) -> Table:
@@ -127,6 +141,20 @@ def table(entries: Iterable[tuple[int, dict[str, Any]]], *, brief: bool = False)
         )
         shown.add_row(*(Text(plain(cell)) for cell in cells))
     return shown
+
+
+def _say_cosigned(cosigned: Iterable[Cosigned], asked: int) -> None:
+    from datetime import UTC, datetime
+
+    found = list(cosigned)
+    for each in found:
+        try:
+            moment = datetime.fromtimestamp(each.time, UTC).isoformat(sep=" ")
+        except (ValueError, OverflowError, OSError):
+            moment = f"second {each.time}"
+        say(f"cosigned: {plain(each.witness)}, {moment}")
+    if len(found) < asked:
+        say(f"not cosigned by {asked - len(found)} of {asked} witnesses")
 
 
 def _tell_whose(log: Verification) -> None:

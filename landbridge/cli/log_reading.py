@@ -39,6 +39,7 @@ def verified(
     *,
     since: Path | None = None,
     archives: Sequence[Path] = (),
+    witnesses: Sequence[str] = (),
 ) -> Verification:
     """The log in the folder, once it holds; raises EvidenceError, or OperatorError for no log."""
     from landbridge.evidence import verify_folder
@@ -49,7 +50,7 @@ def verified(
         inside = folder / "log"
         hint = f"; {inside} is one" if (inside / "checkpoint").exists() else ""
         raise OperatorError(f"{folder} is no log folder{hint}: it holds no checkpoint.")
-    return verify_folder(folder, vkey, since=since, archives=archives)
+    return verify_folder(folder, vkey, witnesses, since=since, archives=archives)
 
 
 def verified_all(

@@ -20,6 +20,7 @@ class Server(Protocol):
     """What is run: a gateway or a node."""
 
     log_key: str
+    witness_key: str
 
     @property
     def port(self) -> int:
@@ -34,7 +35,7 @@ class Server(Protocol):
 def run(
     start: Callable[[], Server], operator_errors: tuple[type[Exception], ...], *, with_parent: bool
 ) -> int:
-    """Starts the server, prints one JSON line with its port and log key, and waits.
+    """Starts the server, prints one JSON line with its port and public keys, and waits.
 
     It ends in order on SIGTERM and SIGINT, and with `with_parent` when standard input closes, so
     that it does not outlive whoever started it. What an operator can mend is one sentence on
@@ -50,7 +51,12 @@ def run(
     except operator_errors as failure:
         tell(str(failure))
         return STOPPED_BY_OPERATOR
-    print(json.dumps({"port": server.port, "log_key": server.log_key}), flush=True)
+    ready = {
+        "port": server.port,
+        "log_key": server.log_key,
+        "witness_key": server.witness_key,
+    }
+    print(json.dumps(ready), flush=True)
     if with_parent:
         threading.Thread(target=_await_parent, args=(stopping,), daemon=True).start()
     stopping.wait()

@@ -144,7 +144,12 @@ class Recorder:
 
     @contextmanager
     def request(self, kind: str, **fields: Any) -> Iterator[Draft]:
-        """One request. Its end without `answered` and without an exception is a fault."""
+        """One request. Its end without `answered` and without an exception is a fault.
+
+        Raises before anything begins, and leaves no entry, while the log may not be relied on:
+        LOG_CONTRADICTED, LOG_UNWITNESSED, LOG_UNAVAILABLE.
+        """
+        self._log.require()
         draft = Draft(kind, self._dated(), dict(fields))
         try:
             yield draft

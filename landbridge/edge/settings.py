@@ -29,13 +29,13 @@ class Section:
         """A string."""
         return str(self._take(key, str, default))
 
-    def integer(self, key: str, default: int | None = None) -> int:
-        """A whole number above 0."""
+    def integer(self, key: str, default: int | None = None, *, least: int = 1) -> int:
+        """A whole number, `least` or more."""
         value = self._take(key, int, default)
-        if isinstance(value, bool) or (isinstance(value, int) and value <= 0):
-            self._problems.append(f"{self._name}{key} must be a whole number above 0")
-            return 1
-        return int(value or 1)
+        if isinstance(value, bool) or (isinstance(value, int) and value < least):
+            self._problems.append(f"{self._name}{key} must be a whole number above {least - 1}")
+            return least
+        return value if isinstance(value, int) else least
 
     def path(self, key: str, default: str | None = None) -> Path:
         """A path, relative to the file's own folder."""

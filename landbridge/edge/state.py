@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from landbridge.evidence.cosignature import Cosigner
 from landbridge.evidence.entry import SubjectKey
 from landbridge.evidence.signer import Signer
 from landbridge.evidence.subject_keys import SubjectKeys
@@ -20,6 +21,14 @@ def log_signer(state: Path, name: str) -> Signer:
 def subject_keys(state: Path) -> SubjectKeys:
     """The months' keys of the log's digests of persons."""
     return SubjectKeys(state / "subjects")
+
+
+def witness_key(state: Path, name: str) -> Cosigner:
+    """The key that the member of that name cosigns other logs with; EvidenceError likewise."""
+    path = state / "witness.key"
+    if not path.exists():
+        Cosigner.create(f"{name}/witness").save(path)
+    return Cosigner.load(path)
 
 
 def subject_key(state: Path) -> SubjectKey:

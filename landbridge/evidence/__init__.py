@@ -6,6 +6,9 @@
     entry                        what is logged
     disk, segment, journal       durable before anything is answered
     publication, log             one writer: journal -> tree -> receipts and published folder
+    cosignature, witness,        what a witness of other logs signs, decides
+    witness_memory               and remembers
+    quorum, oversight            a log's own witnesses, and when it stops without them
     receipt, audit               the checks that anybody can run
 
 Names are loaded when they are first used, so that checking a receipt does not load the writer.

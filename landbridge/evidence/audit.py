@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
 from landbridge.evidence.archive import archived
 from landbridge.evidence.checkpoint import Checkpoint, open_checkpoint
+from landbridge.evidence.cosignature import Cosigned, WitnessKey, cosignatures
 from landbridge.evidence.disk import read_file
 from landbridge.evidence.finding import EvidenceError
 from landbridge.evidence.merkle import (
@@ -47,6 +48,8 @@ class Verification:
     checkpoint: str
     own_key: bool
     since: int
+    witnesses: tuple[Cosigned, ...]
+    """Of the witnesses asked for, those that cosigned the checkpoint."""
     _folder: TileFolder = field(repr=False)
     _bundles: tuple[bytes, ...] = field(repr=False)
 
@@ -75,6 +78,7 @@ class Verification:
 def verify_folder(
     folder: Path,
     vkey: str | None = None,
+    witnesses: Iterable[str] = (),
     *,
     since: Path | None = None,
     archives: Sequence[Path] = (),
@@ -84,7 +88,8 @@ def verify_folder(
 
     Without `vkey` the folder's own is used, and the result says so. EvidenceError names the first
     bad file, and the entry where one is at fault. Reads everything once; memory is about 40 bytes
-    for each 256 entries. What is not in `folder` may be in `archives`.
+    for each 256 entries. What is not in `folder` may be in `archives`. `witnesses` are keys of
+    witnesses; a cosignature of one of them that does not hold is an error too.
 
     `since` is a file with a checkpoint of this log that was verified before: the log must extend
     it, and only what came after it is read. It is the log's own signature, so that it and a
@@ -95,6 +100,10 @@ def verify_folder(
     key, own_key = _key(folder / "vkey", vkey)
     path = folder / "checkpoint"
     note, checkpoint = _open(path, key)
+    try:
+        cosigned = cosignatures(note, map(WitnessKey.parse, witnesses))
+    except EvidenceError as problem:
+        raise EvidenceError(str(path), f"the checkpoint does not hold: {problem}") from None
     known = Checkpoint(checkpoint.origin, 0, EMPTY_ROOT)
     if since is not None:
         known = _open(since, key)[1]
@@ -108,8 +117,8 @@ def verify_folder(
         raise _forked(str(path), known, since)
     bundles = _Sweep(files, checkpoint, tree, moved).run(str(path))
     return Verification(
-        checkpoint.size, checkpoint.root, checkpoint.origin, note, own_key, known.size, files,
-        bundles,
+        checkpoint.size, checkpoint.root, checkpoint.origin, note, own_key, known.size, cosigned,
+        files, bundles,
     )  # fmt: skip
 
 

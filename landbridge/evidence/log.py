@@ -6,7 +6,8 @@
 Two threads serve a log. The committer takes whatever waits, at once when idle, and makes it
 durable together; a receipt's checkpoint is signed after that. The publisher brings the folder up
 to date, at once after a pause and then at most once per `publish_every`, however many entries
-arrive; what it publishes is durable before the journal lets go of it.
+arrive; what it publishes is durable before the journal lets go of it. After that the publisher asks
+the log's witnesses, if it has any, and shows their cosignatures under the published checkpoint.
 """
 
 from __future__ import annotations
@@ -32,12 +33,14 @@ from landbridge.evidence.merkle import (
     leaf_hash,
     root_hash,
 )
+from landbridge.evidence.oversight import RETRY_SECONDS, Oversight
 from landbridge.evidence.publication import Publication
 from landbridge.evidence.receipt import Receipt
 from landbridge.evidence.recovery import Recovered, hold, owner_of, recover
 from landbridge.evidence.signer import Signer
 from landbridge.evidence.tiles import ENTRIES, LONGEST_ENTRY, Tile, encode_bundle, grown_tiles
 from landbridge.evidence.tlog_proof import TlogProof
+from landbridge.evidence.witness_memory import Reply
 
 LARGEST_BATCH: Final = 1024
 """In entries: how many share one sync at most."""
@@ -60,11 +63,15 @@ class Log:
         journal: Journal,
         publication: Publication,
         publish_every: float,
+        oversight: Oversight | None = None,
     ) -> None:
         self._signer = signer
         self._journal = journal
         self._publication = publication
         self._publish_every = publish_every
+        self._oversight = oversight
+        self._shown = ""
+        self._heard = False
         self._held = ExitStack()
         # The tree and the entries from its edge tile on that are durable and may be unpublished.
         self._edge = threading.Lock()
@@ -93,6 +100,7 @@ class Log:
         disk: Disk | None = None,
         publish_every: float = 0.5,
         segment_size: int = SEGMENT_SIZE,
+        oversight: Oversight | None = None,
     ) -> Log:
         """The log whose public part is `folder` and whose journal and lock are in `state`.
 
@@ -101,7 +109,8 @@ class Log:
         EvidenceError, with file and entry, when anything published or in the middle of the journal
         is damaged, when the journal ends before the published checkpoint, when the key is another
         log's, or while another process has the log open. `publish_every` is in seconds,
-        `segment_size`, of the journal's files, in bytes.
+        `segment_size`, of the journal's files, in bytes. With `oversight`, the log's witnesses have
+        been asked once when this returns, before anything new can be signed.
         """
         disk = disk or Disk()
         with ExitStack() as held:
@@ -118,10 +127,14 @@ class Log:
                 )
                 held.callback(journal.close)
                 journal.start(found.tail)
-                log = cls(signer, found, journal, publication, publish_every)
+                log = cls(signer, found, journal, publication, publish_every, oversight)
                 publication.put_key(signer.vkey)
                 if found.new or found.tail.entries:
                     log._publish()
+                if oversight is not None:
+                    oversight.started(folder, log._size)
+                    oversight.published(log._checkpoint)
+                    log._witness(oversight)
             except OSError as problem:
                 raise EvidenceError(
                     str(problem.filename or state), f"the log cannot be opened: {problem.strerror}"
@@ -140,6 +153,27 @@ class Log:
         with self._state:
             return self._checkpoint
 
+    def require(self) -> None:
+        """Raise unless the log can be relied on, so that nothing begins that could not be logged.
+
+        LOG_CONTRADICTED, LOG_UNWITNESSED, or LOG_UNAVAILABLE after a failed write.
+        """
+        if self._oversight is not None:
+            self._oversight.require()
+        with self._state:
+            if self._failure is not None:
+                raise error("LOG_UNAVAILABLE") from self._failure
+
+    def next_request(self, witness: str, reply: Reply | None = None) -> bytes:
+        """The next request to a witness that comes by itself; see `Oversight.next_request`."""
+        if self._oversight is None:
+            raise KeyError(witness)
+        request = self._oversight.next_request(witness, reply)
+        with self._state:
+            self._heard = True
+            self._grown.notify()
+        return request
+
     def append(self, entry: bytes) -> Receipt:
         """The receipt of `entry`, once it is durable.
 
@@ -149,7 +183,12 @@ class Log:
         return self.submit(entry).result()
 
     def submit(self, entry: bytes) -> Future[Receipt]:
-        """As `append`, without waiting; the future cannot be cancelled, for the entry stands."""
+        """As `append`, without waiting; the future cannot be cancelled, for the entry stands.
+
+        Raises LOG_CONTRADICTED too: such a log must never sign another checkpoint.
+        """
+        if self._oversight is not None:
+            self._oversight.require_no_contradiction()
         if len(entry) > LONGEST_ENTRY:
             raise EvidenceError("log entry", f"it is longer than {LONGEST_ENTRY} bytes")
         waiting = _Waiting(bytes(entry), leaf_hash(entry), Future())
@@ -232,6 +271,8 @@ class Log:
             root = root_hash(size, node)
             paths = [inclusion_proof(index, size, node) for index in indices]
         checkpoint = Checkpoint(self._signer.name, size, root).sign(self._signer)
+        if self._oversight is not None:
+            self._oversight.grew(size)
         with self._state:
             self._size, self._checkpoint = size, checkpoint
             self._grown.notify()
@@ -251,21 +292,41 @@ class Log:
                 waiting.receipt.set_exception(unavailable)
 
     def _publish_always(self) -> None:
+        retry = None if self._oversight is None else RETRY_SECONDS
         while True:
             with self._state:
                 self._grown.wait_for(
-                    lambda: self._size > self._published or self._closing or self._failure
+                    lambda: (
+                        self._size > self._published
+                        or self._heard
+                        or self._closing
+                        or self._failure
+                    ),
+                    timeout=retry,
                 )
                 if self._closing or self._failure is not None:
                     return
+                grown, self._heard = self._size > self._published, False
             try:
-                self._publish()
+                if grown:
+                    self._publish()
+                if self._oversight is not None:
+                    self._witness(self._oversight)
             except BaseException as problem:  # noqa: BLE001 - appends must stop too
                 self._fail(problem, [])
             with self._state:
                 self._grown.wait_for(
                     lambda: self._closing or self._failure, timeout=self._publish_every
                 )
+
+    def _witness(self, oversight: Oversight) -> None:
+        """Ask the witnesses of what is published and show what they cosigned."""
+        if oversight.outstanding:
+            oversight.ask()
+        note = oversight.cosigned()
+        if note and note != self._shown:
+            self._publication.show(note)
+            self._shown = note
 
     def _publish(self) -> None:
         with self._state:
@@ -278,6 +339,9 @@ class Log:
             del self._tail[: size - size % TILE_WIDTH - first]
             self._tree.forget(size)
             self._published = size
+        self._shown = checkpoint
+        if self._oversight is not None:
+            self._oversight.published(checkpoint)
         self._journal.drop(size)
         self._journal.prepare()
 

@@ -52,10 +52,14 @@ class Publication:
                 full.append(tile)
         for folder in folders:
             self._disk.sync_folder(folder)
-        self._disk.put(self._folder / "checkpoint", checkpoint.encode())
-        self._disk.sync_folder(self._folder)
+        self.show(checkpoint)
         # A partial tile may go once the full one can be had instead (tlog-tiles, Partial Tiles).
         for tile in full:
             partial = self._folder / f"{tile.path}.p"
             if partial.is_dir():
                 self._disk.remove_folder(partial)
+
+    def show(self, checkpoint: str) -> None:
+        """Publish a checkpoint whose tiles are there, durably."""
+        self._disk.put(self._folder / "checkpoint", checkpoint.encode())
+        self._disk.sync_folder(self._folder)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from landbridge.evidence.checkpoint import open_checkpoint
+from landbridge.evidence.cosignature import Cosigned, WitnessKey, cosignatures
 from landbridge.evidence.merkle import check_inclusion, leaf_hash
 from landbridge.evidence.signer import Verifier
 from landbridge.evidence.tlog_proof import TlogProof
@@ -28,18 +30,23 @@ class Verified:
     size: int
     origin: str
     leaf_hash: bytes
+    witnesses: tuple[Cosigned, ...] = ()
+    """Of the witnesses asked for, those that cosigned the receipt's checkpoint."""
 
 
-def verify_receipt(entry: bytes, proof: str, vkey: str) -> Verified:
+def verify_receipt(entry: bytes, proof: str, vkey: str, witnesses: Iterable[str] = ()) -> Verified:
     """The place of `entry` in the log of `vkey`; EvidenceError when the proof does not hold.
 
-    The steps are those of C2SP tlog-proof, "Verifying a tlog proof"; witnesses are not asked yet.
+    The steps are those of C2SP tlog-proof, "Verifying a tlog proof". `witnesses` are keys of
+    witnesses; how many of them are enough is for the caller to say.
     """
     parsed = TlogProof.parse(proof)
     # (1) The leaf hash comes from the entry, never from the proof.
     leaf = leaf_hash(entry)
     # (2) The checkpoint is the log's own.
     checkpoint = open_checkpoint(parsed.checkpoint, Verifier.parse(vkey))
+    # (3) So are the cosignatures the witnesses'.
+    cosigned = cosignatures(parsed.checkpoint, map(WitnessKey.parse, witnesses))
     # (4) The path binds the leaf to the signed root.
     check_inclusion(leaf, parsed.index, checkpoint.size, parsed.hashes, checkpoint.root)
-    return Verified(parsed.index, checkpoint.size, checkpoint.origin, leaf)
+    return Verified(parsed.index, checkpoint.size, checkpoint.origin, leaf, cosigned)

@@ -30,9 +30,9 @@ def check_name(name: str) -> None:
         )
 
 
-def key_id(name: str, public: bytes) -> bytes:
-    """The four bytes that identify an Ed25519 key (C2SP signed-note)."""
-    return sha256(name.encode() + b"\n" + _ED25519 + public).digest()[:4]
+def key_id(name: str, public: bytes, kind: bytes = _ED25519) -> bytes:
+    """The four bytes that identify an Ed25519 key of that kind (C2SP signed-note)."""
+    return sha256(name.encode() + b"\n" + kind + public).digest()[:4]
 
 
 def decode_base64(text: str, where: str) -> bytes:
@@ -46,15 +46,15 @@ def decode_base64(text: str, where: str) -> bytes:
     return content
 
 
-def _parse(text: str, where: str) -> tuple[str, bytes]:
-    """Name and 32 key bytes of `<name>+<hex id>+<base64(0x01 || 32 bytes)>`, id unchecked."""
+def parse_key(text: str, where: str, kind: bytes = _ED25519) -> tuple[str, bytes]:
+    """Name and 32 key bytes of `<name>+<hex id>+<base64(kind || 32 bytes)>`, id unchecked."""
     parts = text.split("+", 2)
     if len(parts) != 3:
         raise EvidenceError(where, "it must read <name>+<key id>+<base64 key>")
     check_name(parts[0])
     material = decode_base64(parts[2], where)
-    if len(material) != 33 or material[:1] != _ED25519:
-        raise EvidenceError(where, "only Ed25519 keys are known here (type 1, 32 bytes)")
+    if len(material) != 33 or material[:1] != kind:
+        raise EvidenceError(where, f"only Ed25519 keys are known here (type {kind[0]}, 32 bytes)")
     return parts[0], material[1:]
 
 
@@ -69,7 +69,7 @@ class Verifier:
     @classmethod
     def parse(cls, vkey: str) -> Verifier:
         """The key of a line `<name>+<hex id>+<base64 key>`."""
-        name, public = _parse(vkey, "verifier key")
+        name, public = parse_key(vkey, "verifier key")
         expected = key_id(name, public)
         if vkey.split("+", 2)[1] != expected.hex():
             raise EvidenceError("verifier key", "the key id does not belong to this name and key")
@@ -117,7 +117,7 @@ class Signer:
             text = ""
         if not text.startswith(_PREFIX):
             raise EvidenceError(str(path), "it is not the key of a log")
-        name, seed = _parse(text.removeprefix(_PREFIX), str(path))
+        name, seed = parse_key(text.removeprefix(_PREFIX), str(path))
         signer = cls._of(name, Ed25519PrivateKey.from_private_bytes(seed))
         if text.split("+", 4)[3] != signer.id.hex():
             raise EvidenceError(str(path), "the key is damaged: its id does not belong to it")

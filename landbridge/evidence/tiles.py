@@ -13,7 +13,13 @@ from typing import Final
 
 from landbridge.evidence.disk import read_file
 from landbridge.evidence.finding import EvidenceError
-from landbridge.evidence.merkle import HASH_SIZE, TILE_HEIGHT, TILE_WIDTH, node_hash
+from landbridge.evidence.merkle import (
+    HASH_SIZE,
+    TILE_HEIGHT,
+    TILE_WIDTH,
+    NodeSource,
+    node_hash,
+)
 
 ENTRIES: Final = -1
 """The level under which bundles of entries are named."""
@@ -100,7 +106,7 @@ def decode_bundle(content: bytes, count: int, where: str, *, whole: bool = True)
 
 
 def tile_root(hashes: Sequence[bytes]) -> bytes:
-    """The hash over a full tile, which stands in the tile above."""
+    """The hash over a tile of a power of two, which stands above it."""
     row = list(hashes)
     while len(row) > 1:
         row = [node_hash(left, right) for left, right in zip(row[::2], row[1::2], strict=True)]
@@ -142,6 +148,23 @@ class TileFolder:
     def edge(self, size: int) -> dict[int, list[bytes]]:
         """What `Tree.resume` needs of a tree of `size` leaves."""
         return {tile.level: self.hashes(tile) for tile in edge_tiles(size)}
+
+    def nodes(self, size: int) -> NodeSource:
+        """The nodes of the published tree of `size` leaves; each tile is read once."""
+        read: dict[Tile, list[bytes]] = {}
+
+        def node(level: int, index: int) -> bytes:
+            tile_level, inner = divmod(level, TILE_HEIGHT)
+            first, count = index << inner, 1 << inner
+            number = first // TILE_WIDTH
+            whole = size >> TILE_HEIGHT * tile_level
+            tile = Tile(tile_level, number, min(TILE_WIDTH, whole - number * TILE_WIDTH))
+            if tile not in read:
+                read[tile] = self.hashes(tile)
+            at = first - tile.first
+            return tile_root(read[tile][at : at + count])
+
+        return node
 
     def partials(self, tile: Tile) -> list[Tile]:
         """The partial tiles that lie in the same place, narrowest first."""

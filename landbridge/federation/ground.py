@@ -10,7 +10,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
+from landbridge.edge.state import log_signer, witness_key
 from landbridge.federation.folder import FederationFolder, FederationInvalid, MemberFolder
 from landbridge.identity.development import (
     DevelopmentAuthority,
@@ -86,7 +88,12 @@ class Ground:
             "handlers": str(member.folder / "handlers"),
             "access": str(member.folder / "access.cedar"),
         }
-        return self._settings(member.department, "node.toml", values)
+        gateway, name = self.folder("gateway"), self._log_name("gateway")
+        watching = {
+            "gateway_log": log_signer(gateway, name).vkey,
+            "gateway_witness": witness_key(gateway, name).vkey,
+        }
+        return self._settings(member.department, "node.toml", values, watching)
 
     def gateway_settings(
         self, addresses: Mapping[str, str], described: Mapping[str, Mapping[str, object]]
@@ -98,6 +105,9 @@ class Ground:
                 "title": member.title,
                 "address": addresses[member.department],
                 "name": server_name(member.department),
+                "witness_key": witness_key(
+                    self.folder(member.department), self._log_name(member.department)
+                ).vkey,
                 **described[member.department],
             }
             for member in self.federation.members
@@ -127,7 +137,16 @@ class Ground:
             write_private(folder / "tls.key", key)
             (folder / "tls.pem").write_bytes(certificate)
 
-    def _settings(self, name: str, file: str, values: Mapping[str, str]) -> Path:
+    def _log_name(self, name: str) -> str:
+        return f"{self.federation.name}/{name}"
+
+    def _settings(
+        self,
+        name: str,
+        file: str,
+        values: Mapping[str, str],
+        watching: Mapping[str, str] = MappingProxyType({}),
+    ) -> Path:
         folder = self.folder(name)
         lines = [f"{key} = {json.dumps(value)}" for key, value in values.items()]
         lines += [
@@ -139,6 +158,8 @@ class Ground:
             f"key = {json.dumps(str(folder / 'tls.key'))}",
             f"certificate = {json.dumps(str(folder / 'tls.pem'))}",
             f"authority = {json.dumps(str(self.ca))}",
+            "[log]",
+            *(f"{key} = {json.dumps(value)}" for key, value in watching.items()),
         ]
         path = folder / file
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -103,6 +103,15 @@ class Federation:
         """Ends the department's node in order."""
         self._nodes[department].stop()
 
+    def stop_gateway(self) -> None:
+        """Ends the gateway in order; the nodes go on."""
+        self._running_gateway().stop()
+
+    def start_gateway(self) -> None:
+        """Starts the gateway again after `stop_gateway`, perhaps at another port."""
+        self._gateway = spawn("gateway", "gateway", self._ground.folder("gateway") / "gateway.toml")
+        self._gateway.await_ready()
+
     def restart(self, department: str) -> None:
         """Starts the department's node again, at the same port."""
         earlier = self._nodes[department]

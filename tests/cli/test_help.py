@@ -32,6 +32,7 @@ COMMANDS = (
     ("log", "about"),
     ("log", "forget-key"),
     ("log", "archive"),
+    ("log", "witness"),
     ("up",),
     ("token",),
     ("token", "issue"),

@@ -21,6 +21,8 @@ OWNERS = {
     "opentelemetry": ("landbridge/edge/telemetry.py",),
     "sqlite3": ("nodes/ledger.py", "nodes/history.py"),
     "rfc8785": ("landbridge/evidence/entry.py",),
+    "starlette": ("landbridge/edge/witness_http.py",),
+    "uvicorn": ("landbridge/edge/witness_http.py",),
     "typer": ("landbridge/cli/",),
 }
 

@@ -1,0 +1,118 @@
+"""The gateway before its witnesses, the nodes, and as the witness of each node's log.
+
+Connections run from the gateway to the nodes only. So it puts its own checkpoints to them, and it
+goes to each of them to look at theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+import grpc
+
+from gateway.departments import Member
+from landbridge.edge.witness_wire import reply_from, reply_to
+from landbridge.errors import LandbridgeError
+from landbridge.evidence.cosignature import WitnessKey
+from landbridge.evidence.finding import EvidenceError
+from landbridge.evidence.oversight import MOST_REQUESTS, Ask
+from landbridge.evidence.signer import Verifier
+from landbridge.evidence.witness_memory import Reply, Witness
+from landbridge.status import from_rpc_error
+from landbridge.v1 import witness_pb2, witness_pb2_grpc
+
+SECONDS: Final = 2.0
+"""For one request to a witness. A quick refusal to connect costs less."""
+
+Tell = Callable[[str], None]
+"""Takes a sentence for the operator."""
+
+
+def witnesses(
+    members: Sequence[Member], channels: Mapping[str, grpc.Channel]
+) -> dict[WitnessKey, Ask]:
+    """Who cosigns the gateway's log: every member whose witness key the manifest lists.
+
+    EvidenceError for a key that is none.
+    """
+    return {
+        WitnessKey.parse(member.witness_key): _asking(channels[member.department])
+        for member in members
+        if member.witness_key
+    }
+
+
+def logs(members: Sequence[Member], tell: Tell) -> list[Verifier]:
+    """The logs of the members; one whose key cannot be read is told, and is not watched."""
+    found = []
+    for member in members:
+        try:
+            found.append(Verifier.parse(member.log_key))
+        except EvidenceError:
+            tell(f"the log of department {member.department} is not watched: its key is no key")
+    return found
+
+
+class Rounds:
+    """Goes to every node, one after the other, and looks at its log. One thread at a time."""
+
+    def __init__(self, witness: Witness, channels: Mapping[str, grpc.Channel], tell: Tell) -> None:
+        self._witness = witness
+        self._tell = tell
+        self._stubs = {
+            name: witness_pb2_grpc.WitnessedLogStub(channel) for name, channel in channels.items()
+        }
+        self._complaints: dict[str, str] = {}
+
+    def go(self) -> None:
+        """One conversation with each. What a node says cannot make this fail."""
+        for department, stub in self._stubs.items():
+            try:
+                complaint = self._look(stub)
+            except grpc.RpcError as failure:
+                # That it is down is said elsewhere; that it does not want a witness is its affair.
+                said = from_rpc_error(failure)
+                complaint = "" if _passing(said) else f"wants no witness: {said.reason}"
+            if complaint != self._complaints.get(department, ""):
+                self._complaints[department] = complaint
+                if complaint:
+                    self._tell(f"department {department}: its log {complaint}")
+
+    def _look(self, stub: witness_pb2_grpc.WitnessedLogStub) -> str:
+        request = witness_pb2.ConverseRequest()
+        declined = ""
+        for _ in range(MOST_REQUESTS):
+            body = stub.Converse(request, timeout=SECONDS).body
+            if not body:
+                return declined
+            reply = self._witness.add_checkpoint(body)
+            declined = _contradiction(reply)
+            request = witness_pb2.ConverseRequest(reply=reply_to(reply))
+        return "goes on asking"
+
+
+def _contradiction(reply: Reply) -> str:
+    """What an operator should know of a reply; a size that is merely not known yet is nothing."""
+    if reply.status in (200, 409):
+        return ""
+    return f"was not cosigned: {reply.body.decode(errors='replace').strip()}"
+
+
+def _asking(channel: grpc.Channel) -> Ask:
+    stub = witness_pb2_grpc.WitnessStub(channel)
+
+    def ask(body: bytes) -> Reply:
+        try:
+            request = witness_pb2.AddCheckpointRequest(body=body)
+            return reply_from(stub.AddCheckpoint(request, timeout=SECONDS))
+        except grpc.RpcError as failure:
+            raise ConnectionError(from_rpc_error(failure).reason) from None
+        except ValueError:
+            raise ConnectionError("the connection is closed") from None
+
+    return ask
+
+
+def _passing(said: LandbridgeError) -> bool:
+    return said.status in ("UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL")
