@@ -48,14 +48,21 @@ ROWS: dict[int, Row] = {
     12: Row("alias list / RENAME"),
     13: Row("split group key"),
     14: Row("CASE / FILTER"),
-    15: Row("isolation through other table"),
+    15: Row("isolation through other table", (
+        "joins/test_federation.py::test_no_joined_text_tells_the_worlds_apart",
+        "joins/test_cells.py::test_one_person_moves_the_cells_by_at_most_the_sensitivity",
+    )),
     17: Row("HAVING oracle"),
     19: Row("top-n inside FROM"),
     20: Row("window / QUALIFY / DISTINCT ON"),
     21: Row("rare key existence", (
         "gateway/test_questions.py::test_an_empty_cell_is_answered_like_any_other",
+        "attacks/test_undeclared_keys.py::test_a_rare_key_does_not_show_whatever_else_is_left_out",
     )),
-    22: Row("high-cardinality key"),
+    22: Row("high-cardinality key", (
+        "attacks/test_undeclared_keys.py::test_a_column_whose_owner_did_not_opt_in_is_refused",
+        "attacks/test_undeclared_keys.py::test_opting_in_opens_one_column_and_nothing_else",
+    )),
     24: Row("margin subtraction", (
         "attacks/test_inference.py::test_margins_and_cells_carry_noise_of_their_own",
         "disclosure/test_suppression.py::test_no_sensitive_cell_is_determined_by_all_that_is_shown",
@@ -71,7 +78,10 @@ ROWS: dict[int, Row] = {
     28: Row("bisection", (
         "attacks/test_inference.py::test_bisection_buys_no_income", _ATTACKER,
     )),
-    29: Row("order statistics"),
+    29: Row("order statistics", (
+        "quantiles/test_asking.py::test_other_order_statistics_are_refused_from_the_text",
+        "quantiles/test_asking.py::test_methods_for_tables_answer_no_quantiles",
+    )),
     30: Row("collectors"),
     31: Row("bit packing"),
     32: Row("clamp bypass"),
@@ -82,7 +92,10 @@ ROWS: dict[int, Row] = {
         "audit/test_mechanisms.py::test_no_more_is_lost_than_claimed",
         "audit/test_crossing.py::test_a_programme_gives_away_no_more_than_it_may",
     )),
-    37: Row("row multiplication"),
+    37: Row("row multiplication", (
+        "joins/test_reading.py::test_every_other_join_is_refused_where_it_stands",
+        "joins/test_cells.py::test_the_bound_is_reached",
+    )),
     42: Row("integer overflow", (
         "gateway/test_questions.py::test_values_outside_the_clip_interval_count_as_its_ends",
         "gateway/test_questions.py::test_no_part_of_an_expression_can_overflow",
@@ -168,7 +181,10 @@ ROWS: dict[int, Row] = {
     76: Row("pseudonym dictionary"),
     78: Row("PSI series"),
     79: Row("cross-purpose linking"),
-    80: Row("outer/anti join"),
+    80: Row("outer/anti join", (
+        "joins/test_reading.py::test_every_other_join_is_refused_where_it_stands",
+        "joins/test_federation.py::test_a_join_and_a_plain_question_spend_one_budget",
+    )),
     81: Row("Byzantine node", (
         "gateway/test_questions.py::test_a_node_that_lies_spoils_the_answer_and_is_named",
         "gateway/test_questions.py::test_a_proof_of_another_entry_is_no_proof_of_this_answer",
@@ -259,6 +275,10 @@ ROWS: dict[int, Row] = {
         "evidence/test_damage.py::test_a_root_over_other_entries_is_noticed",
         "evidence/test_damage.py::test_an_older_checkpoint_put_back_never_shortens_the_log",
         "evidence/test_damage.py::test_yesterday_s_state_folder_is_refused",
+        "evidence/test_oversight.py::test_a_backup_that_went_on_is_a_fork_and_found",
+        "evidence/test_witness.py::test_of_two_histories_at_once_one_is_cosigned",
+        "journeys/test_witness.py::"
+        "test_a_gateway_on_yesterdays_backup_answers_nothing_and_says_why",
     )),
     104: Row("personal data in the log", (
         "attacks/test_traces.py::test_no_file_of_any_process_holds_a_literal_or_a_subject",
@@ -268,7 +288,6 @@ ROWS: dict[int, Row] = {
 }  # fmt: skip
 
 WAITS: dict[int, str] = {
-    15: "joins: k counts persons after an inner join; other forms are refused today",
     76: "linked joins: there is no call that takes or gives a pseudonym",
     78: "linked joins: there is no private join",
     79: "linked joins: there are no pseudonyms",
@@ -277,5 +296,4 @@ WAITS: dict[int, str] = {
     93: "identity: keys come from a file; there is no fetch of a JWKS to bound",
     99: "floods: rapid resets, ping floods, one byte a second, the honest caller's latency",
     100: "fairness: no cap per caller, so the fast one waits until the slow ones are killed",
-    102: "witness: a rewritten and re-signed log, two roots for one size",
 }
