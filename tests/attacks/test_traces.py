@@ -93,9 +93,10 @@ def test_no_process_shows_a_literal_in_its_words_or_environment(probed: World) -
 
 def test_an_auditor_with_the_key_finds_the_subject(probed: World) -> None:
     """Row 104: keyed digests only, and the key opens them for whoever holds it."""
-    north = probed.running.state / "north"
-    key = SubjectKey.load(north / "subjects.key")
-    assert (north / "subjects.key").stat().st_mode & 0o077 == 0
+    folder = probed.running.state / "north" / "subjects"
+    (month,) = folder.glob("*.key")
+    key = SubjectKey.load(month)
+    assert month.stat().st_mode & 0o077 == folder.stat().st_mode & 0o077 == 0
     logged = [
         Entry.from_bytes(entry) for _, entry in verify_folder(probed.running.log("north")).entries()
     ]

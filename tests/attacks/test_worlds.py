@@ -26,7 +26,7 @@ pytestmark = pytest.mark.journey
 REFUSED = {**test_statements.REFUSED, **statements.REFUSED}
 NOISY = {**test_statements.NOISY, **statements.NOISY}
 OF_THE_REQUEST = ("time", "caller", "question_id", "question_hash", "trace_id", "answer_digest",
-                  "parts")  # fmt: skip
+                  "parts", "subject_key")  # fmt: skip
 """Fields of an entry that differ between any two requests; digests have keys of their own."""
 
 

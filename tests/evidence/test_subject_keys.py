@@ -31,6 +31,9 @@ class Memory:
     def __init__(self) -> None:
         self.entries: list[Entry] = []
 
+    def require(self) -> None:
+        """As `Log.require`."""
+
     def append(self, content: bytes) -> Receipt:
         """As `Log.append`."""
         assert problems(content) == []

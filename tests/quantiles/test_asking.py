@@ -201,6 +201,7 @@ EXACT = {
     "landbridgeMethod": "exact",
     "landbridgeCellKey": None,
     "landbridgeExactFor": ["university"],
+    "landbridgeExactBy": ["sex"],
 }
 
 
