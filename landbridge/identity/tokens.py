@@ -81,7 +81,7 @@ class TokenVerifier:
             raise ValueError("it is not a compact JWS")
         header, payload, _ = (base64url(part) for part in parts.groups())
         # (3) The header, and (4) the key that it names.
-        key = _key(header, keys)
+        key = _key(header, keys, self._keys.missed)
         # (5) The signature, before anything reads what it covers.
         if key.payload(token) != payload:
             raise ValueError("the signature covers something else")
@@ -89,7 +89,7 @@ class TokenVerifier:
         return read_claims(json_object(payload), self._issuer, self._audience)
 
 
-def _key(header: bytes, keys: Keys) -> PublicKey:
+def _key(header: bytes, keys: Keys, missed: Callable[[], None]) -> PublicKey:
     members = json_object(header)
     # Whatever else can stand in a header (jku, jwk, x5u, x5c, crit, b64) offers a key, or changes
     # what the signature covers.
@@ -102,6 +102,7 @@ def _key(header: bytes, keys: Keys) -> PublicKey:
     kid = members["kid"]
     key = keys.by_id.get(kid) if isinstance(kid, str) else None
     if key is None:
+        missed()
         raise ValueError("no such key")
     # The key decides about the algorithm; the header may only agree (RFC 8725, section 3.1).
     if members["alg"] != key.algorithm:
