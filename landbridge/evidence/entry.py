@@ -195,6 +195,7 @@ class Entry:
     parts: Sequence[Part] = ()
     subject: str = ""
     remembered: bool = False
+    count: int = 0
     data_version: str = ""
     note: str = ""
 
@@ -237,6 +238,7 @@ _TYPES: Final[Mapping[str, type | tuple[type, ...]]] = {
     "budget": Mapping,
     "parts": (list, tuple),
     "remembered": bool,
+    "count": int,
 }
 
 
