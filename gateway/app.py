@@ -21,9 +21,8 @@ from landbridge.edge.record import Recorder
 from landbridge.edge.server import Running, Tls, serve
 from landbridge.edge.state import log_signer, subject_key
 from landbridge.edge.telemetry import Telemetry
+from landbridge.edge.trust import Trusted, trusted
 from landbridge.evidence.log import Log
-from landbridge.identity.keys import KeySet
-from landbridge.identity.tokens import TokenVerifier
 from landbridge.v1 import gateway_pb2_grpc
 from policies.access import AccessPolicy
 
@@ -39,6 +38,7 @@ class Gateway:
     _departments: Departments
     _log: Log
     _recorder: Recorder
+    _trusted: Trusted
     _refreshing: threading.Thread
     _stopping: threading.Event = field(default_factory=threading.Event)
 
@@ -53,6 +53,7 @@ class Gateway:
         self._stopping.set()
         self._refreshing.join()
         self._departments.close()
+        self._trusted.close()
         self._recorder.event("stop")
         self._log.close()
 
@@ -81,8 +82,8 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
     signer = log_signer(settings.state, f"{settings.federation}/{settings.name}")
     log = Log.open(settings.state / "log", settings.state / "journal", signer)
     recorder = Recorder(log, subject_key(settings.state), access.digest, time.time)
-    verifier = TokenVerifier(settings.issuer, settings.audience, KeySet.load(settings.jwks))
-    asking = Asking(Planning(access), departments, verifier, recorder, signer.vkey)
+    trust = trusted(settings.trust)
+    asking = Asking(Planning(access), departments, trust.verifier, recorder, signer.vkey)
     telemetry = Telemetry("landbridge.gateway")
     recorder.event("start")
     running = serve(
@@ -109,6 +110,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
         departments,
         log,
         recorder,
+        trust,
         refreshing,
         stopping,
     )

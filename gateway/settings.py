@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gateway.departments import Member
 from landbridge.edge.settings import SettingsInvalid, open_settings
+from landbridge.edge.trust import Trust, read_trust
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +21,7 @@ class Settings:
     state: Path
     access: Path
     manifest: Path
-    issuer: str
-    audience: str
-    jwks: Path
+    trust: Trust
     tls_key: Path
     tls_certificate: Path
     tls_authority: Path
@@ -32,7 +31,7 @@ class Settings:
 def read(path: Path) -> Settings:
     """The settings in the file; raises SettingsInvalid, naming every problem."""
     top, problems = open_settings(path)
-    identity, tls, limits = (top.section(name) for name in ("identity", "tls", "limits"))
+    tls, limits = (top.section(name) for name in ("tls", "limits"))
     settings = Settings(
         federation=top.text("federation"),
         name=top.text("name", "gateway"),
@@ -40,15 +39,13 @@ def read(path: Path) -> Settings:
         state=top.path("state", "state"),
         access=top.path("access", "access.cedar"),
         manifest=top.path("manifest", "manifest.json"),
-        issuer=identity.text("issuer"),
-        audience=identity.text("audience"),
-        jwks=identity.path("jwks"),
+        trust=read_trust(top, problems),
         tls_key=tls.path("key"),
         tls_certificate=tls.path("certificate"),
         tls_authority=tls.path("authority"),
         calls=limits.integer("calls", 32),
     )
-    for section in (top, identity, tls, limits):
+    for section in (top, tls, limits):
         section.done()
     if problems:
         raise SettingsInvalid(str(path), problems)

@@ -11,9 +11,8 @@ from landbridge.edge.record import Recorder
 from landbridge.edge.server import Running, Tls, serve
 from landbridge.edge.state import log_signer, subject_key
 from landbridge.edge.telemetry import Telemetry
+from landbridge.edge.trust import Trusted, trusted
 from landbridge.evidence.log import Log
-from landbridge.identity.keys import KeySet
-from landbridge.identity.tokens import TokenVerifier
 from landbridge.v1 import node_pb2, node_pb2_grpc
 from nodes import policy as policies_of
 from nodes.answering import Answering
@@ -41,6 +40,7 @@ class Node:
     _history: History
     _log: Log
     _recorder: Recorder
+    _trusted: Trusted
 
     @property
     def port(self) -> int:
@@ -51,6 +51,7 @@ class Node:
         """Takes no more calls, lets those under way finish, and puts everything on disk."""
         self.running.stop(grace)
         self._tables.close()
+        self._trusted.close()
         self._recorder.event("stop")
         self._log.close()
         self._ledger.close()
@@ -65,7 +66,7 @@ def start(settings: Settings, report: Report) -> Node:
     policy = policies_of.read(
         settings.department, settings.contracts, settings.handlers, settings.access
     )
-    keys = KeySet.load(settings.jwks)
+    trust = trusted(settings.trust)
     tls = Tls(
         settings.tls_key.read_bytes(),
         settings.tls_certificate.read_bytes(),
@@ -88,7 +89,7 @@ def start(settings: Settings, report: Report) -> Node:
         policy.contracts,
         policy.handlers,
         policy.access,
-        TokenVerifier(settings.issuer, settings.audience, keys),
+        trust.verifier,
     )
     servicer = NodeServicer(
         settings.gateway,
@@ -107,7 +108,7 @@ def start(settings: Settings, report: Report) -> Node:
         report=report,
         threads=settings.calls,
     )
-    return Node(running, signer.vkey, tables, ledger, history, log, recorder)
+    return Node(running, signer.vkey, tables, ledger, history, log, recorder, trust)
 
 
 def _description(settings: Settings, policy: Policy, log_key: str) -> node_pb2.DescribeResponse:

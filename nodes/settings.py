@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from landbridge.edge.settings import SettingsInvalid, open_settings
+from landbridge.edge.trust import Trust, read_trust
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +26,7 @@ class Settings:
     contracts: Path
     handlers: Path
     access: Path
-    issuer: str
-    audience: str
-    jwks: Path
+    trust: Trust
     tls_key: Path
     tls_certificate: Path
     tls_authority: Path
@@ -41,7 +40,7 @@ class Settings:
 def read(path: Path) -> Settings:
     """The settings in the file; raises SettingsInvalid, naming every problem."""
     top, problems = open_settings(path)
-    identity, tls, limits = (top.section(name) for name in ("identity", "tls", "limits"))
+    tls, limits = (top.section(name) for name in ("tls", "limits"))
     settings = Settings(
         department=top.text("department"),
         title=top.text("title", ""),
@@ -52,9 +51,7 @@ def read(path: Path) -> Settings:
         contracts=top.path("contracts", "contracts"),
         handlers=top.path("handlers", "handlers"),
         access=top.path("access", "access.cedar"),
-        issuer=identity.text("issuer"),
-        audience=identity.text("audience"),
-        jwks=identity.path("jwks"),
+        trust=read_trust(top, problems),
         tls_key=tls.path("key"),
         tls_certificate=tls.path("certificate"),
         tls_authority=tls.path("authority"),
@@ -64,7 +61,7 @@ def read(path: Path) -> Settings:
         workers=limits.integer("workers", 2),
         calls=limits.integer("calls", 16),
     )
-    for section in (top, identity, tls, limits):
+    for section in (top, tls, limits):
         section.done()
     if problems:
         raise SettingsInvalid(str(path), problems)

@@ -109,5 +109,6 @@ def test_node_and_gateway_of_the_templates_belong_together(run: Run, tmp_path: P
     gateway = gateway_settings.read(tmp_path / "gateway" / "gateway.toml")
     (member,) = json.loads(gateway.manifest.read_text())["members"]
     assert (node.federation, node.gateway) == (gateway.federation, gateway.name)
-    assert (node.issuer, node.audience) == (gateway.issuer, gateway.audience)
+    assert node.trust.issuers[0].name == gateway.trust.issuers[0].name
+    assert node.trust.issuers[0].audience == gateway.trust.issuers[0].audience
     assert (member["department"], member["address"]) == (node.department, node.listen)
