@@ -67,6 +67,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
     members = read_manifest(settings.manifest)
     authority = settings.tls_authority.read_bytes()
     key, certificate = settings.tls_key.read_bytes(), settings.tls_certificate.read_bytes()
+    callers = settings.tls_callers.read_bytes() if settings.tls_callers else None
     credentials = grpc.ssl_channel_credentials(authority, key, certificate)
     departments = Departments(members, over_tls(credentials), tell)
     silent = departments.refresh()
@@ -96,6 +97,8 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
         address=settings.listen,
         # Callers show a token, not a certificate; the connection is the server's word only.
         tls=Tls(key, certificate),
+        # Here they show both, for tokens that are bound to a certificate (RFC 8705).
+        others=[(settings.listen_mutual, Tls(key, certificate, callers))] if callers else [],
         report=report,
         threads=settings.calls,
     )

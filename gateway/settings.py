@@ -13,11 +13,16 @@ from landbridge.edge.trust import Trust, read_trust
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What an operator decides; paths are relative to the file."""
+    """What an operator decides; paths are relative to the file.
+
+    On `listen_mutual`, if not empty, callers must show a certificate of the authority
+    `tls_callers`; tokens that are bound to a certificate pass there only.
+    """
 
     federation: str
     name: str
     listen: str
+    listen_mutual: str
     state: Path
     access: Path
     manifest: Path
@@ -25,6 +30,7 @@ class Settings:
     tls_key: Path
     tls_certificate: Path
     tls_authority: Path
+    tls_callers: Path | None
     calls: int
 
 
@@ -36,6 +42,7 @@ def read(path: Path) -> Settings:
         federation=top.text("federation"),
         name=top.text("name", "gateway"),
         listen=top.text("listen", "127.0.0.1:0"),
+        listen_mutual=top.text("listen_mutual", ""),
         state=top.path("state", "state"),
         access=top.path("access", "access.cedar"),
         manifest=top.path("manifest", "manifest.json"),
@@ -43,8 +50,11 @@ def read(path: Path) -> Settings:
         tls_key=tls.path("key"),
         tls_certificate=tls.path("certificate"),
         tls_authority=tls.path("authority"),
+        tls_callers=tls.optional_path("callers"),
         calls=limits.integer("calls", 32),
     )
+    if bool(settings.listen_mutual) != (settings.tls_callers is not None):
+        problems.append("listen_mutual and tls.callers belong together; one of them is missing")
     for section in (top, tls, limits):
         section.done()
     if problems:
