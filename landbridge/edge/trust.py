@@ -120,7 +120,7 @@ def trusted(trust: Trust) -> Trusted:
             revocations=revocations,
         )
     for address, keys in addresses:
-        address.start(keys.current)
+        address.start(keys.renew)
 
     def close() -> None:
         for address, _ in addresses:

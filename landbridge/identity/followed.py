@@ -148,6 +148,12 @@ class Followed(Generic[Value]):
                 self._look(now)
             return self._state
 
+    def renew(self) -> None:
+        """Looks now, however fresh the last reading is: the source has something new."""
+        with self._lock:
+            self._asked = self._clock()
+            self._look(self._asked)
+
     def _look(self, now: float) -> None:
         try:
             document = self._read()

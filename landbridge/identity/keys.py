@@ -111,6 +111,10 @@ class KeySet:
         state = self._followed.current()
         return Keys(state.generation, state.value)
 
+    def renew(self) -> None:
+        """Looks at the source now; for whoever has just fetched it."""
+        self._followed.renew()
+
     def missed(self) -> None:
         """A token names a key that is not here: the source may look sooner; nobody waits for it."""
         self._followed.hurry()

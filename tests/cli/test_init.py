@@ -116,7 +116,7 @@ def test_node_and_gateway_of_the_templates_belong_together(run: Run, tmp_path: P
 
 
 def test_the_port_for_certificates_needs_to_know_whose(run: Run, tmp_path: Path) -> None:
-    """A port that asks for certificates of nobody in particular would be open to all, or to none."""
+    """A port that asks for nobody's certificates in particular would be open to all, or none."""
     run("init", "gateway", str(tmp_path / "gateway"))
     path = tmp_path / "gateway" / "gateway.toml"
     template = path.read_text(encoding="utf-8")

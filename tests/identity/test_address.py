@@ -73,7 +73,7 @@ class World:
         for _ in range(0, seconds, step):
             self.clock.now += step
             if self.address.fetch_if_due():
-                self.keys.current()
+                self.keys.renew()
 
     def token(self, signer: Signer) -> str:
         """A token that is fresh now."""
@@ -171,6 +171,21 @@ def test_a_broken_issuer_leaves_the_last_good_keys_for_the_grace_and_no_longer(
     world.pass_time(60)
     world.verifier.verify(world.token(ed))
     assert world.keys.trouble == ""
+
+
+def test_a_question_just_before_a_fetch_does_not_hide_what_was_fetched(
+    world: World, ed: Signer
+) -> None:
+    """A withdrawn key must not live on because nobody asked before the provider went down."""
+    world.issuer.document = jwks(ed25519_signer("ed-2"))
+    world.clock.now += 299.5
+    world.keys.current()
+    world.clock.now += 0.5
+    assert world.address.fetch_if_due()
+    world.keys.renew()
+    world.issuer.trouble = f"{URL} answers with status 500."
+    world.pass_time(600)
+    assert_refused(world.verifier, world.token(ed))
 
 
 def test_a_fetch_that_hangs_counts_as_none(world: World, ed: Signer) -> None:

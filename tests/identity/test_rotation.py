@@ -102,7 +102,7 @@ def test_an_address_rotates_under_load_with_nobody_refused(ed: Signer) -> None:
         published[:] = signers
         clock.now += 60
         assert address.fetch_if_due()
-        keys.current()
+        keys.renew()
 
     old = ed
     with Crowd(verifier, token(old, exp=NOW + 7200)) as crowd:
