@@ -26,14 +26,13 @@ from landbridge.edge.record import Recorder
 from landbridge.edge.server import Running, Tls, serve
 from landbridge.edge.state import log_signer, subject_key, subject_keys, witness_key
 from landbridge.edge.telemetry import Telemetry
+from landbridge.edge.trust import Trusted, trusted
 from landbridge.errors import Unavailable
 from landbridge.evidence.cosignature import WitnessKey
 from landbridge.evidence.log import Log
 from landbridge.evidence.oversight import Oversight
 from landbridge.evidence.signer import Verifier
 from landbridge.evidence.witness_memory import Witness
-from landbridge.identity.keys import KeySet
-from landbridge.identity.tokens import TokenVerifier
 from landbridge.v1 import gateway_pb2_grpc
 from policies.access import AccessPolicy
 
@@ -51,6 +50,7 @@ class Gateway:
     _log: Log
     _recorder: Recorder
     _witness: Witness
+    _trusted: Trusted
     _refreshing: threading.Thread
     _stopping: threading.Event = field(default_factory=threading.Event)
 
@@ -64,6 +64,7 @@ class Gateway:
         self.running.stop(grace)
         self._stopping.set()
         self._refreshing.join()
+        self._trusted.close()
         with suppress(Unavailable):  # a log that was stopped takes no last entry
             life.end(self._recorder)
         self._log.close()
@@ -80,6 +81,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
     members = read_manifest(settings.manifest)
     authority = settings.tls_authority.read_bytes()
     key, certificate = settings.tls_key.read_bytes(), settings.tls_certificate.read_bytes()
+    callers = settings.tls_callers.read_bytes() if settings.tls_callers else None
     credentials = grpc.ssl_channel_credentials(authority, key, certificate)
     departments = Departments(members, over_tls(credentials), tell)
     silent = departments.refresh()
@@ -114,8 +116,8 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
     recorder = Recorder(
         log, subject_key(settings.state), access.digest, time.time, subject_keys(settings.state)
     )
-    verifier = TokenVerifier(settings.issuer, settings.audience, KeySet.load(settings.jwks))
-    asking = Asking(Planning(access, time.time), departments, verifier, recorder, signer.vkey)
+    trust = trusted(settings.trust)
+    asking = Asking(Planning(access, time.time), departments, trust.verifier, recorder, signer.vkey)
     telemetry = Telemetry("landbridge.gateway")
     with suppress(Unavailable):  # it serves and refuses, so that callers are told why
         life.begin(
@@ -136,6 +138,8 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
         address=settings.listen,
         # Callers show a token, not a certificate; the connection is the server's word only.
         tls=Tls(key, certificate),
+        # Here they show both, for tokens that are bound to a certificate (RFC 8705).
+        others=[(settings.listen_mutual, Tls(key, certificate, callers))] if callers else [],
         report=report,
         threads=settings.calls,
     )
@@ -155,6 +159,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
         log,
         recorder,
         witness,
+        trust,
         refreshing,
         stopping,
     )

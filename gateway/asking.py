@@ -24,7 +24,7 @@ from landbridge.evidence.finding import EvidenceError
 from landbridge.evidence.receipt import verify_receipt
 from landbridge.identity.bearer import bearer_token
 from landbridge.identity.caller import Caller
-from landbridge.identity.tokens import TokenVerifier
+from landbridge.identity.issuers import Verifier
 from landbridge.v1 import evidence_pb2, gateway_pb2, node_pb2
 
 MARGIN = 0.5
@@ -36,13 +36,14 @@ Metadata = Sequence[tuple[str, str | bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request as it arrived."""
+    """One request as it arrived; `certificate` is the SHA-256 of the one that the caller showed."""
 
     metadata: Metadata
     purpose: str
     question_id: str
     time_left: Callable[[], float]
     trace: Trace
+    certificate: str = ""
 
 
 class Asking:
@@ -52,7 +53,7 @@ class Asking:
         self,
         planning: Planning,
         departments: Departments,
-        verifier: TokenVerifier,
+        verifier: Verifier,
         recorder: Recorder,
         log_name: str,
     ) -> None:
@@ -167,10 +168,10 @@ class Asking:
         """What the caller may know to exist."""
         return self._planning.view(caller, self._departments.catalogue())
 
-    def identify(self, metadata: Metadata) -> Caller:
+    def identify(self, metadata: Metadata, certificate: str = "") -> Caller:
         """Who the caller is; a refused login is in the log."""
         with self._recorder.check("refused_login"):
-            return self._verifier.verify(bearer_token(metadata))
+            return self._verifier.verify(bearer_token(metadata), certificate)
 
     def _planned(
         self, request: Request, sql: str, micro_epsilon: int, draft: Draft
@@ -205,7 +206,7 @@ class Asking:
         if not _QUESTION_ID.fullmatch(request.question_id):
             raise error("INVALID_ARGUMENT", "A question id is 32 lower-case hexadecimal digits.")
         draft.note(question_id=request.question_id)
-        caller = self._verifier.verify(token)
+        caller = self._verifier.verify(token, request.certificate)
         draft.caller(caller)
         return token, caller
 

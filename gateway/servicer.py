@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import cast
 
 import grpc
 
@@ -11,6 +12,7 @@ from gateway.asking import Asking, Request
 from gateway.departments import Departments
 from gateway.directory import directory_response
 from landbridge.edge.telemetry import Telemetry
+from landbridge.identity.certificates import thumbprint
 from landbridge.v1 import gateway_pb2, gateway_pb2_grpc, node_pb2
 
 
@@ -55,7 +57,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServicer):
     ) -> gateway_pb2.DirectoryResponse:
         """Members, as far as this caller may use them."""
         del request  # it says nothing yet
-        caller = self._asking.identify(context.invocation_metadata())
+        caller = self._asking.identify(context.invocation_metadata(), _certificate(context))
         known = self._asking.view(caller)
         return directory_response(known, caller.clearance, self._departments.silent)
 
@@ -65,4 +67,15 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServicer):
     ) -> Iterator[Request]:
         metadata = context.invocation_metadata()
         with self._telemetry.request(f"gateway.{step}", metadata) as trace:
-            yield Request(metadata, purpose, question_id, context.time_remaining, trace)
+            yield Request(
+                metadata,
+                purpose,
+                question_id,
+                context.time_remaining,
+                trace,
+                _certificate(context),
+            )
+
+
+def _certificate(context: grpc.ServicerContext) -> str:
+    return thumbprint(cast(Mapping[str, Iterable[bytes]], context.auth_context()))

@@ -9,24 +9,29 @@ from pathlib import Path
 from gateway.departments import Member
 from gateway.outside import OutsideWitness
 from landbridge.edge.settings import SettingsInvalid, open_settings
+from landbridge.edge.trust import Trust, read_trust
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What an operator decides; paths are relative to the file."""
+    """What an operator decides; paths are relative to the file.
+
+    On `listen_mutual`, if not empty, callers must show a certificate of the authority
+    `tls_callers`; tokens that are bound to a certificate pass there only.
+    """
 
     federation: str
     name: str
     listen: str
+    listen_mutual: str
     state: Path
     access: Path
     manifest: Path
-    issuer: str
-    audience: str
-    jwks: Path
+    trust: Trust
     tls_key: Path
     tls_certificate: Path
     tls_authority: Path
+    tls_callers: Path | None
     calls: int
     quorum: int = 0
     maximum_unwitnessed_seconds: int = 14_400
@@ -35,26 +40,27 @@ class Settings:
 def read(path: Path) -> Settings:
     """The settings in the file; raises SettingsInvalid, naming every problem."""
     top, problems = open_settings(path)
-    names = ("identity", "tls", "limits", "log")
-    identity, tls, limits, log = (top.section(name) for name in names)
+    tls, limits, log = (top.section(name) for name in ("tls", "limits", "log"))
     settings = Settings(
         federation=top.text("federation"),
         name=top.text("name", "gateway"),
         listen=top.text("listen", "127.0.0.1:0"),
+        listen_mutual=top.text("listen_mutual", ""),
         state=top.path("state", "state"),
         access=top.path("access", "access.cedar"),
         manifest=top.path("manifest", "manifest.json"),
-        issuer=identity.text("issuer"),
-        audience=identity.text("audience"),
-        jwks=identity.path("jwks"),
+        trust=read_trust(top, problems),
         tls_key=tls.path("key"),
         tls_certificate=tls.path("certificate"),
         tls_authority=tls.path("authority"),
+        tls_callers=tls.optional_path("callers"),
         calls=limits.integer("calls", 32),
         quorum=log.integer("quorum", 0, least=0),
         maximum_unwitnessed_seconds=log.integer("maximum_unwitnessed_seconds", 14_400),
     )
-    for section in (top, identity, tls, limits, log):
+    if bool(settings.listen_mutual) != (settings.tls_callers is not None):
+        problems.append("listen_mutual and tls.callers belong together; one of them is missing")
+    for section in (top, tls, limits, log):
         section.done()
     if problems:
         raise SettingsInvalid(str(path), problems)

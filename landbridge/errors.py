@@ -123,6 +123,12 @@ CATALOGUE: Final[dict[str, Reason]] = {
     "TOKEN_AUDIENCE": Reason(
         "UNAUTHENTICATED", Unauthenticated, "The bearer token was issued for somebody else."
     ),
+    "TOKEN_REVOKED": Reason("UNAUTHENTICATED", Unauthenticated, "The bearer token was revoked."),
+    "TOKEN_BOUND": Reason(
+        "UNAUTHENTICATED",
+        Unauthenticated,
+        "The bearer token is bound to a client certificate, which this connection does not show.",
+    ),
     "PEER_UNKNOWN": Reason(
         "UNAUTHENTICATED", Unauthenticated, "The certificate of the peer is not the gateway's."
     ),

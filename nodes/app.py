@@ -14,14 +14,13 @@ from landbridge.edge.record import Recorder
 from landbridge.edge.server import Running, Tls, serve
 from landbridge.edge.state import log_signer, subject_key, subject_keys, witness_key
 from landbridge.edge.telemetry import Telemetry
+from landbridge.edge.trust import Trusted, trusted
 from landbridge.errors import Unavailable
 from landbridge.evidence.cosignature import WitnessKey
 from landbridge.evidence.log import Log
 from landbridge.evidence.oversight import Oversight
 from landbridge.evidence.signer import Signer, Verifier
 from landbridge.evidence.witness_memory import Witness
-from landbridge.identity.keys import KeySet
-from landbridge.identity.tokens import TokenVerifier
 from landbridge.v1 import node_pb2, node_pb2_grpc, witness_pb2_grpc
 from nodes import policy as policies_of
 from nodes.answering import Answering
@@ -52,6 +51,7 @@ class Node:
     _log: Log
     _recorder: Recorder
     _witness: Witness
+    _trusted: Trusted
 
     @property
     def port(self) -> int:
@@ -62,6 +62,7 @@ class Node:
         """Takes no more calls, lets those under way finish, and puts everything on disk."""
         self.running.stop(grace)
         self._tables.close()
+        self._trusted.close()
         with suppress(Unavailable):  # a log that was stopped takes no last entry
             life.end(self._recorder)
         self._log.close()
@@ -78,7 +79,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
     policy = policies_of.read(
         settings.department, settings.contracts, settings.handlers, settings.access
     )
-    keys = KeySet.load(settings.jwks)
+    trust = trusted(settings.trust)
     tls = Tls(
         settings.tls_key.read_bytes(),
         settings.tls_certificate.read_bytes(),
@@ -107,7 +108,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
         policy.contracts,
         policy.handlers,
         policy.access,
-        TokenVerifier(settings.issuer, settings.audience, keys),
+        trust.verifier,
         time.time,
     )
     servicer = NodeServicer(
@@ -140,7 +141,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
         threads=settings.calls,
     )
     return Node(
-        running, signer.vkey, cosigner.vkey, tables, ledger, history, log, recorder, witness
+        running, signer.vkey, cosigner.vkey, tables, ledger, history, log, recorder, witness, trust
     )
 
 

@@ -15,7 +15,7 @@ from functools import partial
 from landbridge.edge.record import Draft
 from landbridge.errors import error
 from landbridge.identity.caller import Caller
-from landbridge.identity.tokens import TokenVerifier
+from landbridge.identity.issuers import Verifier
 from policies.access import AccessPolicy
 from policies.canonical import masked, text
 from policies.contract import Contract, Method
@@ -59,7 +59,7 @@ class Guard:
         contracts: Mapping[str, Contract],
         handlers: Mapping[str, Handler],
         access: AccessPolicy,
-        verifier: TokenVerifier,
+        verifier: Verifier,
         clock: Callable[[], float],
     ) -> None:
         self.department = department
@@ -134,7 +134,7 @@ class Guard:
         if not _QUESTION_ID.fullmatch(asking.question_id):
             raise error("INVALID_ARGUMENT", "A question id is 32 lower-case hexadecimal digits.")
         draft.note(question_id=asking.question_id)
-        caller = self._verifier.verify(asking.token)
+        caller = self._verifier.verify_passed_on(asking.token)
         draft.caller(caller)
         require_stated(asking.purpose, caller.purposes)
         draft.note(purpose=asking.purpose)  # a word of the issuer's by now, not the caller's own

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from landbridge.edge.settings import SettingsInvalid, open_settings
+from landbridge.edge.trust import Trust, read_trust
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +27,7 @@ class Settings:
     contracts: Path
     handlers: Path
     access: Path
-    issuer: str
-    audience: str
-    jwks: Path
+    trust: Trust
     tls_key: Path
     tls_certificate: Path
     tls_authority: Path
@@ -46,8 +45,7 @@ class Settings:
 def read(path: Path) -> Settings:
     """The settings in the file; raises SettingsInvalid, naming every problem."""
     top, problems = open_settings(path)
-    names = ("identity", "tls", "limits", "log")
-    identity, tls, limits, log = (top.section(name) for name in names)
+    tls, limits, log = (top.section(name) for name in ("tls", "limits", "log"))
     settings = Settings(
         department=top.text("department"),
         title=top.text("title", ""),
@@ -58,9 +56,7 @@ def read(path: Path) -> Settings:
         contracts=top.path("contracts", "contracts"),
         handlers=top.path("handlers", "handlers"),
         access=top.path("access", "access.cedar"),
-        issuer=identity.text("issuer"),
-        audience=identity.text("audience"),
-        jwks=identity.path("jwks"),
+        trust=read_trust(top, problems),
         tls_key=tls.path("key"),
         tls_certificate=tls.path("certificate"),
         tls_authority=tls.path("authority"),
@@ -74,7 +70,7 @@ def read(path: Path) -> Settings:
         gateway_log=log.text("gateway_log", ""),
         gateway_witness=log.text("gateway_witness", ""),
     )
-    for section in (top, identity, tls, limits, log):
+    for section in (top, tls, limits, log):
         section.done()
     if problems:
         raise SettingsInvalid(str(path), problems)

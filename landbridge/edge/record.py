@@ -3,12 +3,14 @@
 A use case runs inside `Recorder.request`, notes what it learns as it goes, and ends with
 `Draft.answered`. A refusal or a fault on the way is recorded by the recorder itself, with what was
 noted until then. When the log cannot be written the reply is LOG_UNAVAILABLE, whatever it would
-have been.
+have been. Refused logins alone are limited: beyond a few a minute they share an entry, which says
+how many they were.
 """
 
 from __future__ import annotations
 
 import secrets
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
@@ -17,6 +19,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final, Literal
 
+from landbridge.edge.logins import WINDOW, RefusedLogins
 from landbridge.errors import LandbridgeError, error
 from landbridge.evidence.entry import Entry, SubjectKey, instant
 from landbridge.evidence.finding import EvidenceError
@@ -129,6 +132,9 @@ class Recorder:
         self._clock = clock
         self._periods = periods
         self._latest = self._keys
+        self._logins = RefusedLogins(clock)
+        self._counting = threading.Lock()
+        self._counter: threading.Timer | None = None
 
     def digest(self, use: Use, text: str) -> str:
         """HMAC of a text, hex, under the key of that use."""
@@ -173,7 +179,8 @@ class Recorder:
             raise
 
     def event(self, kind: str, **fields: Any) -> Receipt:
-        """An entry that belongs to no request, as start and stop do."""
+        """An entry that belongs to no request: start, stop. What was counted stands before it."""
+        self.write_counts()
         return self.append(Draft(kind, self, dict(fields)))
 
     def _dated(self) -> Recorder:
@@ -190,6 +197,23 @@ class Recorder:
         dated = copy(self)
         dated._keys = self._latest
         return dated
+
+    def write_counts(self) -> None:
+        """One entry for each cause whose refused logins were counted. Raises LOG_UNAVAILABLE."""
+        with self._counting:
+            if self._counter is not None:
+                self._counter.cancel()
+                self._counter = None
+        counted = self._logins.take()
+        while counted:
+            reason, count = counted.popitem()
+            try:
+                draft = Draft("refused_login", self)
+                self.append(draft, outcome="refused", reason=reason, count=count)
+            except LandbridgeError:
+                for left, number in ((reason, count), *counted.items()):
+                    self._logins.give_back(left, number)
+                raise
 
     def append(self, draft: Draft, **fields: Any) -> Receipt:
         """The entry, durable. Raises LOG_UNAVAILABLE.
@@ -229,6 +253,25 @@ class Recorder:
     def _refused(self, draft: Draft, refusal: LandbridgeError) -> bytes:
         if refusal.status == "UNAUTHENTICATED":
             draft.kind = "refused_login"
+            if not self._logins.admit(refusal.reason):
+                self._count_later()
+                return b""
         outcome = "failed" if refusal.status in ("INTERNAL", "UNAVAILABLE") else "refused"
         receipt = self.append(draft, outcome=outcome, reason=refusal.reason, rule=refusal.rule)
         return evidence_pb2.Receipt(entry=receipt.entry, proof=receipt.proof).SerializeToString()
+
+    def _count_later(self) -> None:
+        """The counts are written within a minute, by a thread that no caller waits for."""
+        with self._counting:
+            if self._counter is None:
+                self._counter = threading.Timer(WINDOW, self._count_now)
+                self._counter.daemon = True
+                self._counter.start()
+
+    def _count_now(self) -> None:
+        try:
+            self.write_counts()
+        except LandbridgeError:
+            # The log is shut or broken; they are kept, and tried with the next refusal or at the
+            # end.
+            return

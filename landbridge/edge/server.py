@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final
@@ -45,12 +45,15 @@ class Tls:
 
 
 class Running:
-    """A server that listens on `port` until it is stopped."""
+    """A server that listens on `port`, and on others of `ports`, until it is stopped."""
 
-    def __init__(self, server: grpc.Server, port: int, pool: ThreadPoolExecutor) -> None:
+    def __init__(
+        self, server: grpc.Server, ports: tuple[int, ...], pool: ThreadPoolExecutor
+    ) -> None:
         self._server = server
         self._pool = pool
-        self.port = port
+        self.port = ports[0]
+        self.ports = ports
 
     def stop(self, grace: float) -> None:
         """Takes no new calls from now on and returns when none is left.
@@ -70,6 +73,7 @@ def serve(
     *,
     address: str,
     tls: Tls,
+    others: Sequence[tuple[str, Tls]] = (),
     report: Report,
     threads: int,
     maximum_seconds: float = 60.0,
@@ -78,7 +82,8 @@ def serve(
     clock: Callable[[], float] = time.monotonic,
 ) -> Running:
     """Listens on `address` ("host:port", port 0: any free one) and serves, each call behind a
-    `Boundary`.
+    `Boundary`. `others` are further addresses of the same services, each with its own TLS: gRPC
+    either requires and checks a client certificate on a port, or asks for none.
 
     `threads` calls run at a time; up to `maximum_calls` run or wait, and `maximum_streams` of one
     connection; gRPC turns away what comes on top (RESOURCE_EXHAUSTED) or makes it wait. Raises
@@ -93,18 +98,21 @@ def serve(
     )
     for register in services:
         register(server)
-    try:
-        port = server.add_secure_port(address, tls.credentials())
-    except RuntimeError:
-        port = 0
-    if port == 0:
-        pool.shutdown(wait=False)
-        raise CannotListen(
-            f"Cannot listen on {address}: the port is in use, the address is not this machine's, "
-            "or the TLS key and certificate do not belong together."
-        )
+    ports = []
+    for where, shown in ((address, tls), *others):
+        try:
+            port = server.add_secure_port(where, shown.credentials())
+        except RuntimeError:
+            port = 0
+        if port == 0:
+            pool.shutdown(wait=False)
+            raise CannotListen(
+                f"Cannot listen on {where}: the port is in use, the address is not this machine's, "
+                "or the TLS key and certificate do not belong together."
+            )
+        ports.append(port)
     server.start()
-    return Running(server, port, pool)
+    return Running(server, tuple(ports), pool)
 
 
 def _options(maximum_streams: int) -> list[tuple[str, int]]:

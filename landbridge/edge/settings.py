@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ class Section:
     """One table of the file. Every key is taken once; `done` refuses what nobody took."""
 
     def __init__(self, name: str, values: dict[str, Any], folder: Path, problems: list[str]):
-        self._name = name
+        self.name = name
         self._values = dict(values)
         self._folder = folder
         self._problems = problems
@@ -33,7 +34,7 @@ class Section:
         """A whole number, `least` or more."""
         value = self._take(key, int, default)
         if isinstance(value, bool) or (isinstance(value, int) and value < least):
-            self._problems.append(f"{self._name}{key} must be a whole number above {least - 1}")
+            self._problems.append(f"{self.name}{key} must be a whole number above {least - 1}")
             return least
         return value if isinstance(value, int) else least
 
@@ -41,26 +42,50 @@ class Section:
         """A path, relative to the file's own folder."""
         return self._folder / self.text(key, default)
 
+    def optional_path(self, key: str) -> Path | None:
+        """A path, relative to the file's own folder; None where the key is absent."""
+        written = self.text(key, "")
+        return self._folder / written if written else None
+
+    def texts(self, key: str, default: Sequence[str]) -> tuple[str, ...]:
+        """A list of texts."""
+        value = self._values.pop(key, list(default))
+        if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
+            self._problems.append(f"{self.name}{key} must be a list of texts")
+            return tuple(default)
+        return tuple(value)
+
+    def tables(self, key: str) -> list[Section]:
+        """The tables of an array; none where it is absent."""
+        values = self._values.pop(key, [])
+        if not isinstance(values, list) or not all(isinstance(table, dict) for table in values):
+            self._problems.append(f"{self.name}{key} must be an array of tables, [[{key}]]")
+            return []
+        return [
+            Section(f"{self.name}{key}[{place}].", table, self._folder, self._problems)
+            for place, table in enumerate(values, start=1)
+        ]
+
     def section(self, key: str) -> Section:
         """A table inside this one; an absent one is empty."""
         values = self._values.pop(key, {})
         if not isinstance(values, dict):
-            self._problems.append(f"{self._name}{key} must be a table")
+            self._problems.append(f"{self.name}{key} must be a table")
             values = {}
-        return Section(f"{self._name}{key}.", values, self._folder, self._problems)
+        return Section(f"{self.name}{key}.", values, self._folder, self._problems)
 
     def done(self) -> None:
         """Names every key that nobody took."""
-        self._problems += [f"unknown key {self._name}{key}" for key in sorted(self._values)]
+        self._problems += [f"unknown key {self.name}{key}" for key in sorted(self._values)]
 
     def _take(self, key: str, kind: type, default: object) -> Any:
         value = self._values.pop(key, default)
         if value is None:
-            self._problems.append(f"key {self._name}{key} is missing")
+            self._problems.append(f"key {self.name}{key} is missing")
             return ""
         if not isinstance(value, kind):
             wanted = "text" if kind is str else "a whole number"
-            self._problems.append(f"{self._name}{key} must be {wanted}")
+            self._problems.append(f"{self.name}{key} must be {wanted}")
             return "" if kind is str else 1
         return value
 

@@ -196,6 +196,7 @@ class Entry:
     parts: Sequence[Part] = ()
     subject: str = ""
     remembered: bool = False
+    count: int = 0
     data_version: str = ""
     note: str = ""
     subject_key: str = ""
@@ -251,6 +252,7 @@ _TYPES: Final[Mapping[str, type | tuple[type, ...]]] = {
     "digests": Mapping,
     "changed": (list, tuple),
     "records": int,
+    "count": int,
 }
 
 

@@ -31,6 +31,7 @@ OWN_FIELDS: Final[Mapping[str, frozenset[str]]] = {
     "digests": frozenset({"start"}),
     "changed": frozenset({"policy_change", "membership_change"}),
     "records": frozenset({"submit"}),
+    "count": frozenset({"refused_login"}),
     "watch": frozenset({"alert"}),
     "basis": frozenset({"consult"}),
     "procedure": frozenset({"step"}),

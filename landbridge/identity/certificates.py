@@ -62,6 +62,22 @@ def peer(auth_context: Mapping[str, Iterable[bytes]]) -> Peer:
     return found
 
 
+def thumbprint(auth_context: Mapping[str, Iterable[bytes]]) -> str:
+    """SHA-256 of the certificate that a caller showed on a gRPC call, 64 hex digits; else empty.
+
+    TLS has checked its chain and dates against the authority of that port; on a port that asks for
+    none there is none.
+    """
+    transport = list(auth_context.get("transport_security_type", (b"ssl",)))
+    certificates = list(auth_context.get("x509_pem_cert", ()))
+    if transport != [b"ssl"] or len(certificates) != 1:
+        return ""
+    try:
+        return x509.load_pem_x509_certificate(certificates[0]).fingerprint(SHA256()).hex()
+    except (ValueError, x509.InvalidVersion):
+        return ""
+
+
 def require_peer(
     auth_context: Mapping[str, Iterable[bytes]], name: str, federation: str | None = None
 ) -> Peer:

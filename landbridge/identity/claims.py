@@ -12,6 +12,7 @@ from typing import Final
 
 from landbridge.errors import error
 from landbridge.identity.caller import Caller
+from landbridge.identity.json_object import base64url
 from landbridge.levels import Level
 
 _LONGEST_TEXT: Final = 200
@@ -27,11 +28,15 @@ class ClaimError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """A caller and when the claim to be that caller holds; times are seconds since 1970."""
+    """A caller and when the claim to be that caller holds; times are seconds since 1970.
+
+    `key` is the `kid` of the key that signed it, once that is known.
+    """
 
     caller: Caller
     issued: float
     not_before: float
+    key: str = ""
 
     def require_period(self, now: float, leeway: float) -> None:
         """Holds at `now`, give or take `leeway` seconds; `exp` itself is already too late.
@@ -51,10 +56,6 @@ def read_claims(claims: Mapping[str, object], issuer: str, audience: str) -> Cla
     """
     if _text(claims, "iss") != issuer:
         raise ClaimError("iss is not the issuer whose keys these are")
-    # A token bound to a certificate or key (RFC 7800) is no bearer token; we cannot check the
-    # binding behind a gateway, and must not take it without.
-    if "cnf" in claims:
-        raise ClaimError("the token is bound to a key")
     expires, issued = _seconds(claims, "exp"), _seconds(claims, "iat")
     not_before = _seconds(claims, "nbf") if "nbf" in claims else issued
     if not 0 < expires - issued <= _LONGEST_LIFE:
@@ -67,6 +68,7 @@ def read_claims(claims: Mapping[str, object], issuer: str, audience: str) -> Cla
         purposes=_purposes(claims, "purposes"),
         token_id=_text(claims, "jti"),
         expires=expires,
+        certificate=_certificate(claims["cnf"]) if "cnf" in claims else "",
     )
     match claims.get("aud"):
         case str(single) if single == audience:
@@ -76,6 +78,21 @@ def read_claims(claims: Mapping[str, object], issuer: str, audience: str) -> Cla
             raise error("TOKEN_AUDIENCE")
         case _:
             raise ClaimError("aud is not a text")
+
+
+def _certificate(confirmation: object) -> str:
+    """The thumbprint of RFC 8705, section 3.1, in hex.
+
+    A token that is bound in another way (RFC 7800: a key, DPoP), or in two, is refused: it must not
+    be taken without a check that we cannot make.
+    """
+    if not isinstance(confirmation, dict) or confirmation.keys() != {"x5t#S256"}:
+        raise ClaimError("the token is bound to something else than a certificate")
+    written = confirmation["x5t#S256"]
+    digest = base64url(written) if isinstance(written, str) else b""
+    if len(digest) != 32:
+        raise ClaimError("the thumbprint is not a SHA-256")
+    return digest.hex()
 
 
 def _text(claims: Mapping[str, object], name: str) -> str:

@@ -3,73 +3,27 @@
 from __future__ import annotations
 
 import logging
-import os
-import stat
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
 from types import MappingProxyType
-from typing import Final, Protocol
+from typing import Final
 
+from landbridge.identity.followed import File, Followed, Source, SourceError
 from landbridge.identity.json_object import json_object
 from landbridge.identity.signature import PublicKey
 
-_LARGEST: Final = 256 * 1024
 _NOBODY: Final[Mapping[str, PublicKey]] = MappingProxyType({})
 _LOG: Final = logging.getLogger(__name__)
 
+KeySetError = SourceError
+"""A JWKS that cannot be used; the text is one sentence with the source and the entry."""
 
-class KeySetError(ValueError):
-    """A JWKS that cannot be used; the text is one sentence with the source and the entry."""
+KeySource = Source
+"""Where a JWKS document comes from: a file, or an address (`jwks_address`)."""
 
-
-class KeySource(Protocol):
-    """Where a JWKS document comes from. A file now; an address is the same three members.
-
-    `read` answers at once: a source that has to wait for somebody does so on its own time and
-    gives what it has last fetched.
-    """
-
-    @property
-    def name(self) -> str:
-        """What an operator calls it; opens every sentence about it."""
-
-    @property
-    def interval(self) -> float:
-        """Seconds for which one reading is fresh."""
-
-    def read(self) -> bytes:
-        """The document; OSError or KeySetError where there is none just now."""
-
-
-@dataclass(frozen=True, slots=True)
-class KeyFile:
-    """A JWKS file. Replace it by renaming a complete new file over it."""
-
-    path: Path
-    interval: float = 1.0
-
-    @property
-    def name(self) -> str:
-        """The file's path."""
-        return str(self.path)
-
-    def read(self) -> bytes:
-        """Its bytes, at most 256 KiB.
-
-        A pipe, a device or an endless file at that path must not stall the server.
-        """
-        # The files are small: reading the bytes finds also the change that size and time hide.
-        descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as stream:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise KeySetError(f"{self.name} is not a regular file; point to a JWKS file.")
-            document = stream.read(_LARGEST + 1)
-        if len(document) > _LARGEST:
-            raise KeySetError(f"{self.name} is larger than 256 KiB, which no JWKS needs to be.")
-        return document
+KeyFile = File
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +72,7 @@ class KeySet:
     A source that cannot be read, or whose document is broken, leaves the last good keys in force
     until `grace` seconds after they were last seen good; then no key is, and every token is refused
     until the source is good again. `clock` gives seconds and need not agree with the calendar.
+    Raises KeySetError where the first document is not good.
     """
 
     def __init__(
@@ -126,14 +81,7 @@ class KeySet:
         clock: Callable[[], float] = time.monotonic,
         grace: float = 3600.0,
     ) -> None:
-        self._source = source
-        self._clock = clock
-        self._grace = grace
-        self._lock = Lock()
-        self._trouble = ""
-        self._asked = self._good = clock()
-        self._document: bytes | None = self._read()
-        self._keys = Keys(1, read_keys(self._document, source.name))
+        self._followed = Followed(source, read_keys, _NOBODY, clock=clock, grace=grace, log=_LOG)
 
     @classmethod
     def load(
@@ -156,46 +104,17 @@ class KeySet:
     @property
     def trouble(self) -> str:
         """Why the source could not be used when it was last looked at; empty if it could."""
-        return self._trouble
+        return self._followed.trouble
 
     def current(self) -> Keys:
         """The keys in force at this moment."""
-        with self._lock:
-            now = self._clock()
-            # A clock that was set back must not keep us from looking.
-            if not 0 <= now - self._asked < self._source.interval:
-                self._asked = now
-                self._look(now)
-            return self._keys
+        state = self._followed.current()
+        return Keys(state.generation, state.value)
 
-    def _look(self, now: float) -> None:
-        try:
-            document = self._read()
-            if document != self._document:
-                by_id = read_keys(document, self._source.name)
-                self._document = document
-                self._keys = Keys(self._keys.generation + 1, by_id)
-        except KeySetError as problem:
-            self._keep_or_close(str(problem), now)
-        else:
-            self._good = now
-            self._trouble = ""
+    def renew(self) -> None:
+        """Looks at the source now; for whoever has just fetched it."""
+        self._followed.renew()
 
-    def _keep_or_close(self, trouble: str, now: float) -> None:
-        if trouble != self._trouble:
-            _LOG.warning("%s", trouble)
-            self._trouble = trouble
-        # Counted from when the keys were last seen good, not from when the trouble was noticed: an
-        # idle server must not lengthen the life of a withdrawn key.
-        if not 0 <= now - self._good < self._grace and self._document is not None:
-            _LOG.error("%s: the last good keys are too old; no token passes.", self._source.name)
-            # Forgetting the document makes the same good file count as new when it comes back.
-            self._document = None
-            self._keys = Keys(self._keys.generation + 1, _NOBODY)
-
-    def _read(self) -> bytes:
-        try:
-            return self._source.read()
-        except OSError as reason:
-            why = reason.strerror or type(reason).__name__
-            raise KeySetError(f"{self._source.name} cannot be read: {why}.") from None
+    def missed(self) -> None:
+        """A token names a key that is not here: the source may look sooner; nobody waits for it."""
+        self._followed.hurry()

@@ -6,8 +6,9 @@ import hashlib
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
+from dataclasses import replace
 from threading import Lock
 from typing import Final
 
@@ -16,9 +17,11 @@ from landbridge.identity.caller import Caller
 from landbridge.identity.claims import Claims, read_claims
 from landbridge.identity.json_object import base64url, json_object
 from landbridge.identity.keys import Keys, KeySet
-from landbridge.identity.signature import PublicKey
+from landbridge.identity.revocation import Revocations
+from landbridge.identity.signature import ALGORITHMS, PublicKey
 
-_LONGEST: Final = 8 * 1024
+LONGEST: Final = 8 * 1024
+"""Characters of a token."""
 _REMEMBERED: Final = 10_000
 _COMPACT: Final = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)", re.ASCII)
 _HEADER: Final = frozenset({"alg", "typ", "kid"})
@@ -31,6 +34,8 @@ class TokenVerifier:
     A token once verified is remembered by its SHA-256, until it expires or the keys change, so that
     a caller who asks often pays for one signature; the times are compared at every use. `clock`
     gives seconds since 1970, `leeway` is the seconds by which issuers' clocks may differ from it.
+    `algorithms` are those that keys may be used with, `organisations` those whom this issuer may
+    speak for (None: all), and `revocations` is asked at every use.
     """
 
     def __init__(
@@ -40,22 +45,42 @@ class TokenVerifier:
         keys: KeySet,
         clock: Callable[[], float] = time.time,
         leeway: int = 30,
+        *,
+        algorithms: Collection[str] = ALGORITHMS,
+        organisations: Collection[str] | None = None,
+        revocations: Revocations | None = None,
     ) -> None:
         self._issuer = issuer
         self._audience = audience
         self._keys = keys
         self._clock = clock
         self._leeway = leeway
+        self._algorithms = frozenset(algorithms)
+        self._organisations = None if organisations is None else frozenset(organisations)
+        self._revocations = revocations
         self._memory = _Memory(_REMEMBERED)
 
-    def verify(self, token: str) -> Caller:
-        """The caller whom the token names.
+    def verify(self, token: str, certificate: str = "") -> Caller:
+        """The caller whom the token names, and who shows that certificate (SHA-256, hex).
 
-        Raises TOKEN_EXPIRED outside its period, TOKEN_AUDIENCE where it is for somebody else, and
-        TOKEN_INVALID, always with the same sentence and no cause, for everything else.
+        Raises TOKEN_EXPIRED outside its period, TOKEN_AUDIENCE where it is for somebody else,
+        TOKEN_REVOKED where it or whom it names is on the list, TOKEN_BOUND where it is bound to
+        another certificate (RFC 8705, section 3), and TOKEN_INVALID, always with the same sentence
+        and no cause, for everything else.
+        """
+        caller = self.verify_passed_on(token)
+        if caller.certificate and caller.certificate != certificate:
+            raise error("TOKEN_BOUND")
+        return caller
+
+    def verify_passed_on(self, token: str) -> Caller:
+        """The same without the binding: for a node, which never sees its caller's connection.
+
+        Only for tokens from the authenticated gateway, which has held the binding against the
+        connection; `Caller.certificate` says what it must have found.
         """
         # (1) Bounded before anything looks inside.
-        if len(token) > _LONGEST or not token.isascii():
+        if len(token) > LONGEST or not token.isascii():
             raise error("TOKEN_INVALID")
         digest = hashlib.sha256(token.encode("ascii")).digest()
         # One state of the keys for the whole verification, also if they rotate meanwhile.
@@ -69,7 +94,11 @@ class TokenVerifier:
         if claims is None:
             raise error("TOKEN_INVALID")
         # (7) The period, by our clock now.
-        claims.require_period(self._clock(), self._leeway)
+        now = self._clock()
+        claims.require_period(now, self._leeway)
+        # (8) The list, also for a token that is known.
+        if self._revocations is not None and self._revocations.hold(claims.caller, claims.key, now):
+            raise error("TOKEN_REVOKED")
         if not known:
             self._memory.keep(digest, keys.generation, claims)
         return claims.caller
@@ -81,15 +110,22 @@ class TokenVerifier:
             raise ValueError("it is not a compact JWS")
         header, payload, _ = (base64url(part) for part in parts.groups())
         # (3) The header, and (4) the key that it names.
-        key = _key(header, keys)
+        key = _key(header, keys, self._keys.missed)
+        if key.algorithm not in self._algorithms:
+            raise ValueError("the algorithm is not among those in use")
         # (5) The signature, before anything reads what it covers.
         if key.payload(token) != payload:
             raise ValueError("the signature covers something else")
         # (6) The claims.
-        return read_claims(json_object(payload), self._issuer, self._audience)
+        claims = read_claims(json_object(payload), self._issuer, self._audience)
+        if self._organisations is not None and (
+            claims.caller.organisation not in self._organisations
+        ):
+            raise ValueError("the issuer does not speak for that organisation")
+        return replace(claims, key=key.id)
 
 
-def _key(header: bytes, keys: Keys) -> PublicKey:
+def _key(header: bytes, keys: Keys, missed: Callable[[], None]) -> PublicKey:
     members = json_object(header)
     # Whatever else can stand in a header (jku, jwk, x5u, x5c, crit, b64) offers a key, or changes
     # what the signature covers.
@@ -102,6 +138,7 @@ def _key(header: bytes, keys: Keys) -> PublicKey:
     kid = members["kid"]
     key = keys.by_id.get(kid) if isinstance(kid, str) else None
     if key is None:
+        missed()
         raise ValueError("no such key")
     # The key decides about the algorithm; the header may only agree (RFC 8725, section 3.1).
     if members["alg"] != key.algorithm:

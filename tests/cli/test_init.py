@@ -10,6 +10,7 @@ import pytest
 
 from gateway import settings as gateway_settings
 from landbridge.cli import init
+from landbridge.edge.settings import SettingsInvalid
 from landbridge.federation.folder import read
 from nodes import policy
 from nodes import settings as node_settings
@@ -109,5 +110,28 @@ def test_node_and_gateway_of_the_templates_belong_together(run: Run, tmp_path: P
     gateway = gateway_settings.read(tmp_path / "gateway" / "gateway.toml")
     (member,) = json.loads(gateway.manifest.read_text())["members"]
     assert (node.federation, node.gateway) == (gateway.federation, gateway.name)
-    assert (node.issuer, node.audience) == (gateway.issuer, gateway.audience)
+    assert node.trust.issuers[0].name == gateway.trust.issuers[0].name
+    assert node.trust.issuers[0].audience == gateway.trust.issuers[0].audience
     assert (member["department"], member["address"]) == (node.department, node.listen)
+
+
+def test_the_port_for_certificates_needs_to_know_whose(run: Run, tmp_path: Path) -> None:
+    """A port that asks for nobody's certificates in particular would be open to all, or none."""
+    run("init", "gateway", str(tmp_path / "gateway"))
+    path = tmp_path / "gateway" / "gateway.toml"
+    template = path.read_text(encoding="utf-8")
+    both = template.replace("# listen_mutual", "listen_mutual").replace("# callers", "callers")
+    for half in (
+        template.replace("# listen_mutual", "listen_mutual"),
+        template.replace("# callers", "callers"),
+    ):
+        assert half not in {template, both}
+        path.write_text(half, encoding="utf-8")
+        with pytest.raises(SettingsInvalid, match="belong together"):
+            gateway_settings.read(path)
+    path.write_text(both, encoding="utf-8")
+    found = gateway_settings.read(path)
+    assert (found.listen_mutual, found.tls_callers) == (
+        "127.0.0.1:8444",
+        tmp_path / "gateway" / "callers.pem",
+    )

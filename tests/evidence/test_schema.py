@@ -71,6 +71,7 @@ def test_a_field_of_one_kind_stands_in_no_other(name: str, kinds: frozenset[str]
         "digests": {"access": "ab" * 32},
         "changed": ("changed access",),
         "records": 3,
+        "count": 3,
         "disclosable_from": TIME,
     }.get(name, "x")
     for kind in KINDS:

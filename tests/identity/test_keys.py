@@ -313,6 +313,7 @@ class Fetched:
     documents: list[bytes | Exception]
     name: str = "https://identity.example/jwks"
     interval: float = 60.0
+    age: float = 0.0
     reads: list[float] = field(default_factory=list)
 
     def read(self) -> bytes:
@@ -322,6 +323,9 @@ class Fetched:
         if isinstance(document, Exception):
             raise document
         return document
+
+    def hurry(self) -> None:
+        """Asked to be quick, it is not."""
 
 
 def test_another_source_fits_and_is_asked_once_per_interval(ed: Signer, clock: Clock) -> None:
