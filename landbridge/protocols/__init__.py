@@ -1,0 +1,1 @@
+"""What several departments compute together, step by step: masks, envelopes, pseudonyms."""

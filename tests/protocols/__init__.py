@@ -1,0 +1,1 @@
+"""The protocols between departments, each against its definition and against an attacker."""
