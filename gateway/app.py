@@ -14,7 +14,7 @@ from gateway.asking import Asking
 from gateway.departments import Departments, over_tls
 from gateway.planning import Planning
 from gateway.servicer import GatewayServicer
-from gateway.settings import Settings, read_manifest
+from gateway.settings import Settings, members_of, open_manifest
 from gateway.sql import silence
 from landbridge.edge.interceptor import Report
 from landbridge.edge.record import Recorder
@@ -24,6 +24,8 @@ from landbridge.edge.telemetry import Telemetry
 from landbridge.evidence.log import Log
 from landbridge.identity.keys import KeySet
 from landbridge.identity.tokens import TokenVerifier
+from landbridge.membership.keys import signing_key
+from landbridge.membership.statement import AskingSigner
 from landbridge.v1 import gateway_pb2_grpc
 from policies.access import AccessPolicy
 
@@ -63,12 +65,17 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
     `report` takes defects for the operator's eyes, `tell` sentences about the members.
     """
     silence()
-    members = read_manifest(settings.manifest)
+    settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    key_of_gateway = signing_key(settings.state)
+    manifest = open_manifest(settings, key_of_gateway)
+    document = manifest.signed(key_of_gateway)
+    members = members_of(manifest)
     authority = settings.tls_authority.read_bytes()
     key, certificate = settings.tls_key.read_bytes(), settings.tls_certificate.read_bytes()
     credentials = grpc.ssl_channel_credentials(authority, key, certificate)
     departments = Departments(members, over_tls(credentials), tell)
     silent = departments.refresh()
+    departments.offer(document)
     for name in silent:
         tell(f"department {name} does not answer yet")
     access = AccessPolicy.load(
@@ -77,12 +84,18 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
         contracts={name for member in members for name in member.contracts},
         handlers={f"{member.department}.{name}" for member in members for name in member.handlers},
     )
-    settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
     signer = log_signer(settings.state, f"{settings.federation}/{settings.name}")
     log = Log.open(settings.state / "log", settings.state / "journal", signer)
     recorder = Recorder(log, subject_key(settings.state), access.digest, time.time)
     verifier = TokenVerifier(settings.issuer, settings.audience, KeySet.load(settings.jwks))
-    asking = Asking(Planning(access), departments, verifier, recorder, signer.vkey)
+    asking = Asking(
+        Planning(access),
+        departments,
+        verifier,
+        recorder,
+        signer.vkey,
+        AskingSigner(settings.federation, key_of_gateway, time.time),
+    )
     telemetry = Telemetry("landbridge.gateway")
     recorder.event("start")
     running = serve(
@@ -100,7 +113,10 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
     )
     stopping = threading.Event()
     refreshing = threading.Thread(
-        target=_keep_fresh, args=(departments, stopping, report), name="describe", daemon=True
+        target=_keep_fresh,
+        args=(departments, document, stopping, report),
+        name="describe",
+        daemon=True,
     )
     refreshing.start()
     return Gateway(
@@ -114,10 +130,13 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
     )
 
 
-def _keep_fresh(departments: Departments, stopping: threading.Event, report: Report) -> None:
+def _keep_fresh(
+    departments: Departments, manifest: bytes, stopping: threading.Event, report: Report
+) -> None:
     """A node that starts late, or with new contracts, is known within seconds."""
     while not stopping.wait(REFRESH_SECONDS):
         try:
             departments.refresh()
+            departments.offer(manifest)
         except Exception as defect:  # noqa: BLE001 - the next round must come whatever happened
             report(defect)

@@ -24,6 +24,7 @@ from landbridge.evidence.receipt import verify_receipt
 from landbridge.identity.bearer import bearer_token
 from landbridge.identity.caller import Caller
 from landbridge.identity.tokens import TokenVerifier
+from landbridge.membership.statement import AskingSigner
 from landbridge.v1 import evidence_pb2, gateway_pb2, node_pb2
 
 MARGIN = 0.5
@@ -54,12 +55,14 @@ class Asking:
         verifier: TokenVerifier,
         recorder: Recorder,
         log_name: str,
+        signer: AskingSigner,
     ) -> None:
         self._planning = planning
         self._departments = departments
         self._verifier = verifier
         self._recorder = recorder
         self._log_name = log_name
+        self._signer = signer
 
     def query(
         self, request: Request, sql: str, micro_epsilon: int, *, partial: bool
@@ -73,11 +76,13 @@ class Asking:
             asked = self._departments.ask(  # (5)
                 self._agreeing(plan),
                 lambda stub: stub.Answer,
-                lambda _: node_pb2.AnswerRequest(
-                    asking=self._asking(request, token),
-                    question=question_to(plan.question),
-                    micro_epsilon=micro_epsilon,
-                    members=plan.departments,
+                self._signer.signing(
+                    node_pb2.AnswerRequest(
+                        asking=self._asking(request, token),
+                        question=question_to(plan.question),
+                        micro_epsilon=micro_epsilon,
+                        members=plan.departments,
+                    )
                 ),
                 request.time_left() - MARGIN,
                 request.trace.headers,
@@ -114,11 +119,13 @@ class Asking:
             asked = self._departments.ask(
                 self._agreeing(plan),
                 lambda stub: stub.Estimate,
-                lambda _: node_pb2.EstimateRequest(
-                    asking=self._asking(request, token),
-                    question=question_to(plan.question),
-                    micro_epsilon=micro_epsilon,
-                    members=plan.departments,
+                self._signer.signing(
+                    node_pb2.EstimateRequest(
+                        asking=self._asking(request, token),
+                        question=question_to(plan.question),
+                        micro_epsilon=micro_epsilon,
+                        members=plan.departments,
+                    )
                 ),
                 request.time_left() - MARGIN,
                 request.trace.headers,
@@ -146,7 +153,7 @@ class Asking:
             asked = self._departments.ask(
                 (department,),
                 lambda stub: stub.Reply,
-                lambda _: message,
+                self._signer.signing(message),
                 request.time_left() - MARGIN,
                 request.trace.headers,
             )

@@ -13,7 +13,7 @@ from gateway.catalogue import Catalogue, HandlerOffer, Offer, catalogue
 from landbridge.errors import LandbridgeError, error
 from landbridge.levels import Level
 from landbridge.status import CLIENT_METADATA_BYTES, from_rpc_error
-from landbridge.v1 import node_pb2, node_pb2_grpc
+from landbridge.v1 import membership_pb2, membership_pb2_grpc, node_pb2, node_pb2_grpc
 from policies import odcs
 
 Request = TypeVar("Request")
@@ -102,6 +102,11 @@ class Departments:
         self._known = self._catalogue_of({})
         self._silent: tuple[str, ...] = tuple(self._members)
         self._channels = {member.department: connect(member) for member in members}
+        self._ears = {
+            name: membership_pb2_grpc.MembersStub(channel)
+            for name, channel in self._channels.items()
+        }
+        self._told: set[str] = set()
         self._stubs = {
             name: node_pb2_grpc.NodeStub(channel) for name, channel in self._channels.items()
         }
@@ -145,6 +150,32 @@ class Departments:
                 self._known = self._catalogue_of(offers)
             self._silent = tuple(name for name in self._members if name not in described)
             return self._silent
+
+    def offer(self, manifest: bytes) -> None:
+        """Offers the manifest to every node that has not yet said what it does with it.
+
+        No member can make this fail; a refusal, and one who waits for its operator, is reported.
+        """
+        request = membership_pb2.OfferRequest(manifest=manifest)
+        calls = {
+            name: ear.Offer.future(request, timeout=DESCRIBE_SECONDS)
+            for name, ear in self._ears.items()
+            if name not in self._told
+        }
+        for name, call in calls.items():
+            try:
+                waiting = call.result().waiting
+            except grpc.RpcError as failure:
+                said = from_rpc_error(failure)
+                if said.status in ("UNAVAILABLE", "DEADLINE_EXCEEDED"):
+                    continue  # asked again at the next round
+                self._report(f"department {name} refuses the manifest: {said.reason}")
+            except grpc.FutureCancelledError:
+                continue
+            else:
+                if waiting:
+                    self._report(f"the manifest waits for the operator of department {name}")
+            self._told.add(name)
 
     def ask(
         self,

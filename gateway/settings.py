@@ -1,13 +1,16 @@
-"""The gateway's configuration file, `gateway.toml`, and the manifest of members beside it."""
+"""The gateway's configuration file, `gateway.toml`, and the manifest of members that it signs."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from gateway.departments import Member
 from landbridge.edge.settings import SettingsInvalid, open_settings
+from landbridge.membership.manifest import Manifest, ManifestInvalid, read_manifest
+from landbridge.membership.pinned import replace_durably
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,30 +58,36 @@ def read(path: Path) -> Settings:
     return settings
 
 
-def read_manifest(path: Path) -> tuple[Member, ...]:
-    """The members: a JSON list of department, title, address, name, contracts, handlers,
-    log_key.
+def open_manifest(settings: Settings, key: Ed25519PrivateKey) -> Manifest:
+    """The gateway's own manifest; one without members is written where there is none yet.
 
-    Raises SettingsInvalid.
+    Raises SettingsInvalid for a file that this gateway did not sign.
     """
+    path = settings.manifest
+    if not path.exists():
+        empty = Manifest(settings.federation, 0, settings.name, key.public_key()).following(())
+        replace_durably(path, empty.signed(key))
+        return empty
     try:
-        listed = json.loads(path.read_text(encoding="utf-8"))["members"]
-        members = tuple(
-            Member(
-                department=str(member["department"]),
-                title=str(member["title"]),
-                address=str(member["address"]),
-                name=str(member["name"]),
-                contracts=tuple(map(str, member["contracts"])),
-                handlers=tuple(map(str, member["handlers"])),
-                log_key=str(member["log_key"]),
-            )
-            for member in listed
+        manifest = read_manifest(path.read_bytes(), key.public_key())
+    except ManifestInvalid as invalid:
+        raise SettingsInvalid(str(path), [f"cannot be used ({invalid})"]) from None
+    if (manifest.federation, manifest.gateway) != (settings.federation, settings.name):
+        raise SettingsInvalid(str(path), ["is that of another federation or gateway"])
+    return manifest
+
+
+def members_of(manifest: Manifest) -> tuple[Member, ...]:
+    """The members as the gateway connects to them."""
+    return tuple(
+        Member(
+            each.department,
+            each.title,
+            each.address,
+            each.name,
+            each.contracts,
+            each.handlers,
+            each.log_key,
         )
-    except (OSError, ValueError, KeyError, TypeError) as failure:
-        raise SettingsInvalid(
-            str(path), [f"is no manifest ({type(failure).__name__}: {failure})"]
-        ) from None
-    if len({member.department for member in members}) < len(members) or not members:
-        raise SettingsInvalid(str(path), ["lists no member, or one of them twice"])
-    return members
+        for each in manifest.members
+    )

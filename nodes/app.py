@@ -14,13 +14,17 @@ from landbridge.edge.telemetry import Telemetry
 from landbridge.evidence.log import Log
 from landbridge.identity.keys import KeySet
 from landbridge.identity.tokens import TokenVerifier
-from landbridge.v1 import node_pb2, node_pb2_grpc
+from landbridge.membership.keys import MemberKeys
+from landbridge.membership.pinned import Pinned
+from landbridge.membership.statement import AskingVerifier
+from landbridge.v1 import membership_pb2_grpc, node_pb2, node_pb2_grpc
 from nodes import policy as policies_of
 from nodes.answering import Answering
 from nodes.engines.duckdb import DuckDBEngine, Limits
 from nodes.guard import Guard
 from nodes.history import History
 from nodes.ledger import Ledger
+from nodes.members import MembersServicer, logged
 from nodes.policy import Policy
 from nodes.replying import Replying
 from nodes.servicer import NodeServicer
@@ -90,6 +94,8 @@ def start(settings: Settings, report: Report) -> Node:
         policy.access,
         TokenVerifier(settings.issuer, settings.audience, keys),
     )
+    MemberKeys.in_folder(settings.state)  # a node whose keys cannot be used does not start
+    pinned = Pinned(settings.state, settings.department, logged(recorder))
     servicer = NodeServicer(
         settings.gateway,
         settings.federation,
@@ -98,10 +104,15 @@ def start(settings: Settings, report: Report) -> Node:
         Replying(guard, ledger, tables, recorder),
         recorder,
         Telemetry(f"landbridge.node.{settings.department}"),
+        AskingVerifier(settings.federation, settings.department, pinned.gateway_key, time.time),
     )
+    members = MembersServicer(settings.gateway, settings.federation, pinned, recorder)
     recorder.event("start")
     running = serve(
-        [partial(node_pb2_grpc.add_NodeServicer_to_server, servicer)],
+        [
+            partial(node_pb2_grpc.add_NodeServicer_to_server, servicer),
+            partial(membership_pb2_grpc.add_MembersServicer_to_server, members),
+        ],
         address=settings.listen,
         tls=tls,
         report=report,

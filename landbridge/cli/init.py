@@ -44,7 +44,7 @@ def node(folder: Target) -> None:
 def gateway(folder: Target) -> None:
     """Write a gateway's configuration, with comments: gateway.toml and what it names."""
     _write(folder, {"gateway": "."})
-    tell(f"Edit {folder / 'gateway.toml'} and {folder / 'manifest.json'}; then:")
+    tell(f"Edit {folder / 'gateway.toml'}; then:")
     _next("gateway", folder / "gateway.toml")
 
 

@@ -128,9 +128,9 @@ class Recorder:
             refusal.receipt = self._refused(draft, refusal)
             raise
 
-    def event(self, kind: str) -> Receipt:
-        """An entry that belongs to no request: start, stop."""
-        return self.append(Draft(kind, self), outcome="answered")
+    def event(self, kind: str, **fields: Any) -> Receipt:
+        """An entry that belongs to no request: start, stop, a change of members."""
+        return self.append(Draft(kind, self, dict(fields)), outcome="answered")
 
     def append(self, draft: Draft, **fields: Any) -> Receipt:
         """The entry, durable. Raises LOG_UNAVAILABLE.

@@ -7,11 +7,12 @@ and finds again later.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from landbridge.federation.folder import FederationFolder, FederationInvalid, MemberFolder
+from landbridge.federation.members import pin, write_manifest
 from landbridge.identity.development import (
     DevelopmentAuthority,
     DevelopmentIssuer,
@@ -88,25 +89,21 @@ class Ground:
         }
         return self._settings(member.department, "node.toml", values)
 
+    def enrol(self, granted: Mapping[str, Mapping[str, Sequence[str]]]) -> None:
+        """Gives every member its keys and the manifest, before any of them runs.
+
+        `granted` are each one's contracts and handlers.
+        """
+        pin(self.federation, self.state, self._manifest({}, granted))
+
     def gateway_settings(
-        self, addresses: Mapping[str, str], described: Mapping[str, Mapping[str, object]]
+        self,
+        addresses: Mapping[str, str],
+        granted: Mapping[str, Mapping[str, Sequence[str]]],
     ) -> Path:
         """Writes `gateway.toml` and the manifest of members beside it."""
-        members = [
-            {
-                "department": member.department,
-                "title": member.title,
-                "address": addresses[member.department],
-                "name": server_name(member.department),
-                **described[member.department],
-            }
-            for member in self.federation.members
-        ]
         folder = self.folder("gateway")
-        (folder / "manifest.json").write_text(
-            json.dumps({"federation": self.federation.name, "members": members}, indent=2),
-            encoding="utf-8",
-        )
+        self._manifest(addresses, granted)
         values = {
             "federation": self.federation.name,
             "listen": f"{HOST}:{self.federation.gateway_port}",
@@ -115,6 +112,14 @@ class Ground:
             "manifest": str(folder / "manifest.json"),
         }
         return self._settings("gateway", "gateway.toml", values)
+
+    def _manifest(
+        self,
+        addresses: Mapping[str, str],
+        granted: Mapping[str, Mapping[str, Sequence[str]]],
+    ) -> Path:
+        names = {each.department: server_name(each.department) for each in self.federation.members}
+        return write_manifest(self.federation, self.state, names, addresses, granted)
 
     def _certify(self, name: str) -> None:
         folder = self.folder(name)
