@@ -12,7 +12,10 @@ import grpc
 
 from gateway.asking import Asking
 from gateway.departments import Departments, over_tls
+from gateway.enrolment import EnrolmentServicer
+from gateway.membership import prepare
 from gateway.planning import Planning
+from gateway.register import Register
 from gateway.servicer import GatewayServicer
 from gateway.settings import Settings, members_of, open_manifest
 from gateway.sql import silence
@@ -26,7 +29,7 @@ from landbridge.identity.keys import KeySet
 from landbridge.identity.tokens import TokenVerifier
 from landbridge.membership.keys import signing_key
 from landbridge.membership.statement import AskingSigner
-from landbridge.v1 import gateway_pb2_grpc
+from landbridge.v1 import enrolment_pb2_grpc, gateway_pb2_grpc
 from policies.access import AccessPolicy
 
 REFRESH_SECONDS = 5.0
@@ -65,6 +68,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
     `report` takes defects for the operator's eyes, `tell` sentences about the members.
     """
     silence()
+    prepare(settings)
     settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
     key_of_gateway = signing_key(settings.state)
     manifest = open_manifest(settings, key_of_gateway)
@@ -79,7 +83,8 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
     for name in silent:
         tell(f"department {name} does not answer yet")
     access = AccessPolicy.load(
-        settings.access.read_text(encoding="utf-8"),
+        # It names what members serve. Before there is one nobody can be asked, so nothing is read.
+        settings.access.read_text(encoding="utf-8") if members else "",
         str(settings.access),
         contracts={name for member in members for name in member.contracts},
         handlers={f"{member.department}.{name}" for member in members for name in member.handlers},
@@ -103,7 +108,17 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
             partial(
                 gateway_pb2_grpc.add_GatewayServicer_to_server,
                 GatewayServicer(asking, departments, telemetry),
-            )
+            ),
+            partial(
+                enrolment_pb2_grpc.add_EnrolmentServicer_to_server,
+                EnrolmentServicer(
+                    Register(settings.state, settings.federation, time.time),
+                    authority,
+                    settings.manifest,
+                    recorder,
+                    time.monotonic,
+                ),
+            ),
         ],
         address=settings.listen,
         # Callers show a token, not a certificate; the connection is the server's word only.

@@ -136,6 +136,9 @@ CATALOGUE: Final[dict[str, Reason]] = {
         Unauthenticated,
         "The gateway signed this request too long ago, or its clock differs.",
     ),
+    "JOIN_REFUSED": Reason(
+        "PERMISSION_DENIED", Refused, "The join code is not valid, or not any more."
+    ),
     "MANIFEST_REFUSED": Reason(
         "PERMISSION_DENIED", Refused, "The offered manifest cannot follow the pinned one."
     ),

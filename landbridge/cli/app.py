@@ -97,10 +97,16 @@ def application() -> typer.Typer:
     gateways = _group("Run a gateway.")
     gateways.callback()(_gateways)
     gateways.command("serve")(servers.gateway_serve)
+    gateways.command("invite")(servers.gateway_invite)
+    gateways.command("members")(servers.gateway_members)
+    gateways.command("approve")(servers.gateway_approve)
+    gateways.command("reject")(servers.gateway_reject)
     whole.add_typer(gateways, name="gateway")
     nodes = _group("Run a department's node, and load its data.")
     nodes.command("serve")(servers.node_serve)
     nodes.command("load")(servers.node_load)
+    nodes.command("join")(servers.node_join)
+    nodes.command("accept")(servers.node_accept)
     whole.add_typer(nodes, name="node")
     return whole
 

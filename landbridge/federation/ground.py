@@ -13,6 +13,7 @@ from pathlib import Path
 
 from landbridge.federation.folder import FederationFolder, FederationInvalid, MemberFolder
 from landbridge.federation.members import pin, write_manifest
+from landbridge.identity.certificates import server_name
 from landbridge.identity.development import (
     DevelopmentAuthority,
     DevelopmentIssuer,
@@ -148,8 +149,3 @@ class Ground:
         path = folder / file
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
         return path
-
-
-def server_name(member: str) -> str:
-    """The name in a member's server certificate that is nobody else's, wherever it runs."""
-    return f"{member.replace('_', '-')}.landbridge.internal"

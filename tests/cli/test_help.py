@@ -35,7 +35,13 @@ COMMANDS = (
     ("init", "gateway"),
     ("gateway",),
     ("gateway", "serve"),
+    ("gateway", "invite"),
+    ("gateway", "members"),
+    ("gateway", "approve"),
+    ("gateway", "reject"),
     ("node",),
+    ("node", "join"),
+    ("node", "accept"),
     ("node", "serve"),
     ("node", "load"),
 )

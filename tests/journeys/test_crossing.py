@@ -15,8 +15,8 @@ import landbridge
 from landbridge.errors import Refused, Unauthenticated, Unavailable
 from landbridge.evidence.audit import verify_folder
 from landbridge.evidence.entry import Entry
-from landbridge.federation.ground import server_name
 from landbridge.federation.running import Federation
+from landbridge.identity.certificates import server_name
 from landbridge.membership.keys import signing_key
 from landbridge.membership.manifest import read_manifest
 from landbridge.membership.pinned import Pinned
