@@ -43,6 +43,7 @@ def main(arguments: list[str]) -> int:
         ("members", "list members and those who wait"),
         ("approve", "let a department in"),
         ("reject", "refuse a department"),
+        ("revoke", "take a member out"),
     ):
         command = commands.add_parser(name, help=words)
         command.add_argument("settings", type=Path)
@@ -79,6 +80,11 @@ def _operate(chosen: argparse.Namespace) -> int:
             case "approve":
                 membership.approve(found, chosen.department, chosen.fingerprint, time.time)
                 tell(f"{chosen.department} is a member; the gateway asks it from its next start.")
+            case "revoke":
+                membership.revoke(found, chosen.department, time.time)
+                tell(
+                    f"{chosen.department} is no member any more; mend access.cedar if it is named."
+                )
             case _:
                 membership.reject(found, chosen.department, time.time)
                 tell(f"{chosen.department} was refused.")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import grpc
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.asking import Asking
 from gateway.departments import Departments, over_tls
@@ -127,9 +128,10 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
         threads=settings.calls,
     )
     stopping = threading.Event()
+    follow = partial(_follow, departments, settings, key_of_gateway, recorder)
     refreshing = threading.Thread(
         target=_keep_fresh,
-        args=(departments, document, stopping, report),
+        args=(follow, stopping, report),
         name="describe",
         daemon=True,
     )
@@ -145,13 +147,24 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
     )
 
 
-def _keep_fresh(
-    departments: Departments, manifest: bytes, stopping: threading.Event, report: Report
+def _follow(
+    departments: Departments, settings: Settings, key: Ed25519PrivateKey, recorder: Recorder
 ) -> None:
+    """One round: who is out is asked no more, and everybody hears of the manifest as it is now."""
+    manifest = open_manifest(settings, key)
+    gone = departments.keep({each.department for each in manifest.members})
+    if gone:
+        recorder.event(
+            "membership", members=list(gone), note=f"manifest {manifest.version}: they leave"
+        )
+    departments.refresh()
+    departments.offer(manifest.signed(key))
+
+
+def _keep_fresh(follow: Callable[[], None], stopping: threading.Event, report: Report) -> None:
     """A node that starts late, or with new contracts, is known within seconds."""
     while not stopping.wait(REFRESH_SECONDS):
         try:
-            departments.refresh()
-            departments.offer(manifest)
+            follow()
         except Exception as defect:  # noqa: BLE001 - the next round must come whatever happened
             report(defect)

@@ -227,7 +227,9 @@ class Asking:
         self, department: str, receipt: evidence_pb2.Receipt, request: Request
     ) -> dict[str, object]:
         """The department's own entry of this very question, whose proof must hold."""
-        offer = self._departments.catalogue().offers[department]
+        offer = self._departments.catalogue().offers.get(department)
+        if offer is None:
+            raise _rejected(department, "an answer, but is no member any more")
         try:
             proven = verify_receipt(receipt.entry, receipt.proof, offer.log_key)
             entry = Entry.from_bytes(receipt.entry)

@@ -94,6 +94,20 @@ def reject(settings: Settings, department: str, clock: Callable[[], float]) -> N
     Register(settings.state, settings.federation, clock).decide(department, "", None)
 
 
+def revoke(settings: Settings, department: str, clock: Callable[[], float]) -> None:
+    """Takes the department out of the manifest; a running gateway follows within seconds.
+
+    Raises RegisterRefuses where it is no member.
+    """
+    key = signing_key(settings.state)
+    manifest = open_manifest(settings, key)
+    if manifest.member(department) is None:
+        raise RegisterRefuses(f"Department {department} is no member.")
+    Register(settings.state, settings.federation, clock).forget(department)
+    staying = [each for each in manifest.members if each.department != department]
+    replace_durably(settings.manifest, manifest.following(staying).signed(key))
+
+
 def listing(settings: Settings, clock: Callable[[], float]) -> list[dict[str, object]]:
     """Members, and those who wait, each with what an operator compares."""
     applicants = Register(settings.state, settings.federation, clock).applicants()

@@ -84,6 +84,12 @@ class Register:
         """Everybody who applied, by department."""
         return {name: _applicant(body) for name, body in self._read()["applied"].items()}
 
+    def forget(self, department: str) -> None:
+        """Whatever the department was promised is void: its invitation and its application."""
+        with self._changing() as content:
+            content["invited"].pop(department, None)
+            content["applied"].pop(department, None)
+
     def decide(
         self, department: str, fingerprint: str, certify: Callable[[Application], bytes] | None
     ) -> Applicant:

@@ -59,6 +59,11 @@ def gateway_reject(config: Settings, department: Department) -> None:
     _become("gateway", "reject", str(config), department)
 
 
+def gateway_revoke(config: Settings, department: Department) -> None:
+    """Take a member out; a running gateway and the other departments follow in seconds."""
+    _become("gateway", "revoke", str(config), department)
+
+
 def node_join(
     code: Annotated[
         str,

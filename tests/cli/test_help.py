@@ -39,6 +39,7 @@ COMMANDS = (
     ("gateway", "members"),
     ("gateway", "approve"),
     ("gateway", "reject"),
+    ("gateway", "revoke"),
     ("node",),
     ("node", "join"),
     ("node", "accept"),

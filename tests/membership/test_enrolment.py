@@ -19,6 +19,8 @@ from gateway import settings as gateway_settings
 from gateway.enrolment import FAILURES
 from gateway.register import Register, RegisterRefuses
 from landbridge.cli import init
+from landbridge.evidence.audit import verify_folder
+from landbridge.evidence.entry import Entry
 from landbridge.identity.certificates import server_name
 from landbridge.identity.development import DevelopmentIssuer
 from landbridge.membership.application import Application
@@ -26,7 +28,7 @@ from landbridge.membership.code import LIFETIME, CodeInvalid, JoinCode
 from landbridge.membership.keys import MemberKeys
 from landbridge.membership.manifest import MemberEntry
 from landbridge.status import from_rpc_error
-from landbridge.v1 import enrolment_pb2, enrolment_pb2_grpc
+from landbridge.v1 import enrolment_pb2, enrolment_pb2_grpc, node_pb2
 from nodes import app as node_app
 from nodes import settings as node_settings
 from nodes.join import JoinFailed, join
@@ -101,6 +103,35 @@ def test_two_commands_make_a_member_that_the_gateway_can_ask(town: Town) -> None
     certificate = x509.load_pem_x509_certificate(town.node.tls_certificate.read_bytes())
     assert (certificate.not_valid_after_utc - certificate.not_valid_before_utc).days == 30
     assert town.node.tls_key.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_revoked_member_is_asked_no_more_while_the_gateway_runs(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Out of the manifest, out of the catalogue, out of the connections, into the log."""
+    monkeypatch.setattr(gateway_app, "REFRESH_SECONDS", 0.05)
+    town.join(town.code())
+    town.running.stop(0)
+    town.running = gateway_app.start(town.gateway, _fail, lambda _: None)
+    departments = town.running._departments
+    assert departments.catalogue().members == ("library",)
+    membership.revoke(town.gateway, "library", time.time)
+    for _ in range(200):
+        if not departments.catalogue().members:
+            break
+        time.sleep(0.05)
+    assert departments.catalogue().members == ()
+    asked = departments.ask(
+        ("library",), lambda stub: stub.Describe, lambda _: node_pb2.DescribeRequest(), 5, ()
+    )
+    assert set(asked.missing) == {"library"}
+    town.running.stop(0)
+    entries = verify_folder(town.gateway.state / "log").entries()
+    kinds = [Entry.from_bytes(content).kind for _, content in entries]
+    assert kinds.count("membership") == 1
+    town.running = gateway_app.start(town.gateway, _fail, lambda _: None)
+    with pytest.raises(RegisterRefuses, match="no member"):
+        membership.revoke(town.gateway, "library", time.time)
 
 
 def ask(town: Town, application: Application) -> str:

@@ -35,6 +35,7 @@ def entry(name: str) -> MemberEntry:
 
 
 FIRST = Manifest("town", 0, "gateway", GATEWAY.public_key()).following((entry("lga"), entry("ewr")))
+TWICE = FIRST.following((entry("lga"), entry("lga")))
 
 
 @pytest.fixture
@@ -63,6 +64,7 @@ def test_only_the_gateways_own_document_is_read() -> None:
         b"",
         document.replace(b'"version":1', b'"version":2'),
         stranger,
+        TWICE.signed(GATEWAY),
     ):
         with pytest.raises(ManifestInvalid):
             read_manifest(spoilt, GATEWAY.public_key())
