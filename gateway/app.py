@@ -123,7 +123,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
         ],
         address=settings.listen,
         # Callers show a token, not a certificate; the connection is the server's word only.
-        tls=Tls(key, certificate),
+        tls=Tls(key, certificate, renewed=settings.tls_certificate.read_bytes),
         report=report,
         threads=settings.calls,
     )

@@ -74,6 +74,7 @@ def start(settings: Settings, report: Report) -> Node:
         settings.tls_key.read_bytes(),
         settings.tls_certificate.read_bytes(),
         settings.tls_authority.read_bytes(),
+        settings.tls_certificate.read_bytes,
     )
     settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
     signer = log_signer(settings.state, f"{settings.federation}/{settings.department}")
