@@ -6,12 +6,15 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
+import time
 from pathlib import Path
 
-from gateway import settings
+from gateway import membership, settings
 from gateway.app import start
-from landbridge.edge.process import report, run, tell
+from gateway.register import RegisterRefuses
+from landbridge.edge.process import STOPPED_BY_OPERATOR, report, run, tell
 from landbridge.edge.server import CannotListen
 from landbridge.edge.settings import SettingsInvalid
 from landbridge.evidence.finding import EvidenceError
@@ -35,12 +38,60 @@ def main(arguments: list[str]) -> int:
     serve = commands.add_parser("serve", help="serve until told to stop")
     serve.add_argument("settings", type=Path)
     serve.add_argument("--with-parent", action="store_true", help="stop when stdin closes")
+    for name, words in (
+        ("invite", "print a join code for a department"),
+        ("members", "list members and those who wait"),
+        ("approve", "let a department in"),
+        ("reject", "refuse a department"),
+        ("revoke", "take a member out"),
+    ):
+        command = commands.add_parser(name, help=words)
+        command.add_argument("settings", type=Path)
+        if name != "members":
+            command.add_argument("department")
+        if name == "approve":
+            command.add_argument("--fingerprint", required=True)
+        if name == "invite":
+            command.add_argument("--address", default="", help="where departments reach it")
     chosen = parser.parse_args(arguments)
+    if chosen.command != "serve":
+        return _operate(chosen)
     return run(
         lambda: start(settings.read(chosen.settings), report, tell),
         OPERATOR_ERRORS,
         with_parent=chosen.with_parent,
     )
+
+
+def _operate(chosen: argparse.Namespace) -> int:
+    """One of the operator's commands; results on standard output, one JSON line per member."""
+    try:
+        found = settings.read(chosen.settings)
+        match chosen.command:
+            case "invite":
+                address = chosen.address or found.listen
+                code = membership.invite(found, chosen.department, address, time.time)
+                print(code.text(), flush=True)
+                tell(f"The gateway's fingerprint is {code.fingerprint}")
+                tell("The code is good once and for fifteen minutes; whoever has it can apply.")
+            case "members":
+                for line in membership.listing(found, time.time):
+                    print(json.dumps(line), flush=True)
+            case "approve":
+                membership.approve(found, chosen.department, chosen.fingerprint, time.time)
+                tell(f"{chosen.department} is a member; the gateway asks it from its next start.")
+            case "revoke":
+                membership.revoke(found, chosen.department, time.time)
+                tell(
+                    f"{chosen.department} is no member any more; mend access.cedar if it is named."
+                )
+            case _:
+                membership.reject(found, chosen.department, time.time)
+                tell(f"{chosen.department} was refused.")
+    except (*OPERATOR_ERRORS, RegisterRefuses) as failure:
+        tell(str(failure))
+        return STOPPED_BY_OPERATOR
+    return 0
 
 
 if __name__ == "__main__":

@@ -10,13 +10,17 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import grpc
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.asking import Asking
 from gateway.departments import Departments, over_tls
+from gateway.enrolment import EnrolmentServicer
+from gateway.membership import prepare
 from gateway.outside import over_http
 from gateway.planning import Planning
+from gateway.register import Register
 from gateway.servicer import GatewayServicer
-from gateway.settings import Settings, read_manifest, read_witnesses
+from gateway.settings import Settings, members_of, open_manifest, read_witnesses
 from gateway.sql import silence
 from gateway.standing import standing
 from gateway.witnessing import Rounds, logs, witnesses
@@ -33,7 +37,9 @@ from landbridge.evidence.log import Log
 from landbridge.evidence.oversight import Oversight
 from landbridge.evidence.signer import Verifier
 from landbridge.evidence.witness_memory import Witness
-from landbridge.v1 import gateway_pb2_grpc
+from landbridge.membership.keys import signing_key
+from landbridge.membership.statement import AskingSigner
+from landbridge.v1 import enrolment_pb2_grpc, gateway_pb2_grpc
 from policies.access import AccessPolicy
 
 REFRESH_SECONDS = 5.0
@@ -78,22 +84,28 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
     `report` takes defects for the operator's eyes, `tell` sentences about the members.
     """
     silence()
-    members = read_manifest(settings.manifest)
+    prepare(settings)
+    settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    key_of_gateway = signing_key(settings.state)
+    manifest = open_manifest(settings, key_of_gateway)
+    document = manifest.signed(key_of_gateway)
+    members = members_of(manifest)
     authority = settings.tls_authority.read_bytes()
     key, certificate = settings.tls_key.read_bytes(), settings.tls_certificate.read_bytes()
     callers = settings.tls_callers.read_bytes() if settings.tls_callers else None
     credentials = grpc.ssl_channel_credentials(authority, key, certificate)
     departments = Departments(members, over_tls(credentials), tell)
     silent = departments.refresh()
+    departments.offer(document)
     for name in silent:
         tell(f"department {name} does not answer yet")
     access = AccessPolicy.load(
-        settings.access.read_text(encoding="utf-8"),
+        # It names what members serve. Before there is one nobody can be asked, so nothing is read.
+        settings.access.read_text(encoding="utf-8") if members else "",
         str(settings.access),
         contracts={name for member in members for name in member.contracts},
         handlers={f"{member.department}.{name}" for member in members for name in member.handlers},
     )
-    settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
     signer = log_signer(settings.state, f"{settings.federation}/{settings.name}")
     cosigner = witness_key(settings.state, signer.name)
     witness = Witness.open(
@@ -101,7 +113,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
     )
     outside = {
         WitnessKey.parse(each.key): over_http(each.url, signer.name)
-        for each in read_witnesses(settings.manifest)
+        for each in read_witnesses(settings.witnesses)
     }
     oversight = Oversight(
         Verifier.parse(signer.vkey),
@@ -117,7 +129,14 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
         log, subject_key(settings.state), access.digest, time.time, subject_keys(settings.state)
     )
     trust = trusted(settings.trust)
-    asking = Asking(Planning(access, time.time), departments, trust.verifier, recorder, signer.vkey)
+    asking = Asking(
+        Planning(access, time.time),
+        departments,
+        trust.verifier,
+        recorder,
+        signer.vkey,
+        AskingSigner(settings.federation, key_of_gateway, time.time),
+    )
     telemetry = Telemetry("landbridge.gateway")
     with suppress(Unavailable):  # it serves and refuses, so that callers are told why
         life.begin(
@@ -133,20 +152,31 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
             partial(
                 gateway_pb2_grpc.add_GatewayServicer_to_server,
                 GatewayServicer(asking, departments, telemetry),
-            )
+            ),
+            partial(
+                enrolment_pb2_grpc.add_EnrolmentServicer_to_server,
+                EnrolmentServicer(
+                    Register(settings.state, settings.federation, time.time),
+                    authority,
+                    settings.manifest,
+                    recorder,
+                    time.monotonic,
+                ),
+            ),
         ],
         address=settings.listen,
         # Callers show a token, not a certificate; the connection is the server's word only.
-        tls=Tls(key, certificate),
+        tls=Tls(key, certificate, renewed=settings.tls_certificate.read_bytes),
         # Here they show both, for tokens that are bound to a certificate (RFC 8705).
         others=[(settings.listen_mutual, Tls(key, certificate, callers))] if callers else [],
         report=report,
         threads=settings.calls,
     )
     stopping = threading.Event()
+    follow = partial(_follow, departments, settings, key_of_gateway, recorder)
     refreshing = threading.Thread(
         target=_keep_fresh,
-        args=(departments, rounds, stopping, report),
+        args=(follow, rounds, stopping, report),
         name="describe",
         daemon=True,
     )
@@ -165,13 +195,30 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
     )
 
 
+def _follow(
+    departments: Departments, settings: Settings, key: Ed25519PrivateKey, recorder: Recorder
+) -> None:
+    """One round: who is out is asked no more, and everybody hears of the manifest as it is now."""
+    manifest = open_manifest(settings, key)
+    gone = departments.keep({each.department for each in manifest.members})
+    if gone:
+        recorder.event(
+            "membership_change",
+            members=list(gone),
+            changed=[f"removed member:{name}" for name in gone],
+            note=f"manifest {manifest.version}",
+        )
+    departments.refresh()
+    departments.offer(manifest.signed(key))
+
+
 def _keep_fresh(
-    departments: Departments, rounds: Rounds, stopping: threading.Event, report: Report
+    follow: Callable[[], None], rounds: Rounds, stopping: threading.Event, report: Report
 ) -> None:
     """A node that starts late, with new contracts or with an old log is known within seconds."""
     while not stopping.wait(REFRESH_SECONDS):
         try:
-            departments.refresh()
+            follow()
             rounds.go()
         except Exception as defect:  # noqa: BLE001 - the next round must come whatever happened
             report(defect)

@@ -25,6 +25,7 @@ from landbridge.evidence.receipt import verify_receipt
 from landbridge.identity.bearer import bearer_token
 from landbridge.identity.caller import Caller
 from landbridge.identity.issuers import Verifier
+from landbridge.membership.statement import AskingSigner
 from landbridge.v1 import evidence_pb2, gateway_pb2, node_pb2
 
 MARGIN = 0.5
@@ -56,12 +57,14 @@ class Asking:
         verifier: Verifier,
         recorder: Recorder,
         log_name: str,
+        signer: AskingSigner,
     ) -> None:
         self._planning = planning
         self._departments = departments
         self._verifier = verifier
         self._recorder = recorder
         self._log_name = log_name
+        self._signer = signer
 
     def query(
         self, request: Request, sql: str, micro_epsilon: int, *, partial: bool
@@ -75,11 +78,13 @@ class Asking:
             asked = self._departments.ask(  # (5)
                 self._agreeing(plan),
                 lambda stub: stub.Answer,
-                lambda _: node_pb2.AnswerRequest(
-                    asking=self._asking(request, token),
-                    question=question_to(plan.question),
-                    micro_epsilon=micro_epsilon,
-                    members=plan.departments,
+                self._signer.signing(
+                    node_pb2.AnswerRequest(
+                        asking=self._asking(request, token),
+                        question=question_to(plan.question),
+                        micro_epsilon=micro_epsilon,
+                        members=plan.departments,
+                    )
                 ),
                 request.time_left() - MARGIN,
                 request.trace.headers,
@@ -116,11 +121,13 @@ class Asking:
             asked = self._departments.ask(
                 self._agreeing(plan),
                 lambda stub: stub.Estimate,
-                lambda _: node_pb2.EstimateRequest(
-                    asking=self._asking(request, token),
-                    question=question_to(plan.question),
-                    micro_epsilon=micro_epsilon,
-                    members=plan.departments,
+                self._signer.signing(
+                    node_pb2.EstimateRequest(
+                        asking=self._asking(request, token),
+                        question=question_to(plan.question),
+                        micro_epsilon=micro_epsilon,
+                        members=plan.departments,
+                    )
                 ),
                 request.time_left() - MARGIN,
                 request.trace.headers,
@@ -148,7 +155,7 @@ class Asking:
             asked = self._departments.ask(
                 (department,),
                 lambda stub: stub.Reply,
-                lambda _: message,
+                self._signer.signing(message),
                 request.time_left() - MARGIN,
                 request.trace.headers,
             )
@@ -226,7 +233,9 @@ class Asking:
         self, department: str, receipt: evidence_pb2.Receipt, request: Request
     ) -> dict[str, object]:
         """The department's own entry of this very question, whose proof must hold."""
-        offer = self._departments.catalogue().offers[department]
+        offer = self._departments.catalogue().offers.get(department)
+        if offer is None:
+            raise _rejected(department, "an answer, but is no member any more")
         try:
             proven = verify_receipt(receipt.entry, receipt.proof, offer.log_key)
             entry = Entry.from_bytes(receipt.entry)

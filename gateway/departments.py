@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -13,11 +13,12 @@ from gateway.catalogue import Catalogue, HandlerOffer, Offer, catalogue
 from landbridge.errors import LandbridgeError, error
 from landbridge.levels import Level
 from landbridge.status import CLIENT_METADATA_BYTES, from_rpc_error
-from landbridge.v1 import node_pb2, node_pb2_grpc
+from landbridge.v1 import membership_pb2, membership_pb2_grpc, node_pb2, node_pb2_grpc
 from policies import odcs
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
+Kept = TypeVar("Kept")
 
 DESCRIBE_SECONDS = 5.0
 
@@ -103,6 +104,11 @@ class Departments:
         self._known = self._catalogue_of({})
         self._silent: tuple[str, ...] = tuple(self._members)
         self._channels = {member.department: connect(member) for member in members}
+        self._ears = {
+            name: membership_pb2_grpc.MembersStub(channel)
+            for name, channel in self._channels.items()
+        }
+        self._told: dict[str, bytes] = {}
         self._stubs = {
             name: node_pb2_grpc.NodeStub(channel) for name, channel in self._channels.items()
         }
@@ -126,8 +132,9 @@ class Departments:
 
         What a silent node said earlier stays known. No member can make this fail.
         """
+        members = self._members
         asked = self.ask(
-            tuple(self._members),
+            tuple(members),
             lambda stub: stub.Describe,
             lambda _: node_pb2.DescribeRequest(),
             DESCRIBE_SECONDS,
@@ -137,7 +144,7 @@ class Departments:
         offers: dict[str, Offer] = {}
         for name, reply in asked.replies.items():
             try:
-                offer = _offer(self._members[name], reply)
+                offer = _offer(members[name], reply)
             except odcs.ContractInvalid as invalid:
                 self._report(f"department {name} serves a contract that cannot be used: {invalid}")
                 continue
@@ -147,10 +154,57 @@ class Departments:
             self._report(f"department {name} refuses to describe itself: {said.reason}")
         with self._lock:
             offers = {**self._known.offers, **offers}
+            offers = {name: offer for name, offer in offers.items() if name in self._members}
             if offers != self._known.offers:
                 self._known = self._catalogue_of(offers)
             self._silent = tuple(name for name in self._members if name not in described)
             return self._silent
+
+    def keep(self, staying: Collection[str]) -> tuple[str, ...]:
+        """Lets go of every member but these, at once; gives the names of those that go.
+
+        A question that is under way there ends as if the department had gone silent.
+        """
+        with self._lock:
+            going = tuple(name for name in self._members if name not in staying)
+            # New dictionaries, not changed ones: other threads are reading these.
+            self._members = _without(self._members, going)
+            self._stubs = _without(self._stubs, going)
+            self._ears = _without(self._ears, going)
+            closing = [self._channels[name] for name in going]
+            self._channels = _without(self._channels, going)
+            self._silent = tuple(name for name in self._silent if name not in going)
+            if going:
+                self._known = self._catalogue_of(_without(self._known.offers, going))
+        for channel in closing:
+            channel.close()
+        return going
+
+    def offer(self, manifest: bytes) -> None:
+        """Offers the manifest to every node that has not yet said what it does with this one.
+
+        No member can make this fail; a refusal, and one who waits for its operator, is reported.
+        """
+        request = membership_pb2.OfferRequest(manifest=manifest)
+        calls = {
+            name: ear.Offer.future(request, timeout=DESCRIBE_SECONDS)
+            for name, ear in self._ears.items()
+            if self._told.get(name) != manifest
+        }
+        for name, call in calls.items():
+            try:
+                waiting = call.result().waiting
+            except grpc.RpcError as failure:
+                said = from_rpc_error(failure)
+                if said.status in ("UNAVAILABLE", "DEADLINE_EXCEEDED"):
+                    continue  # asked again at the next round
+                self._report(f"department {name} refuses the manifest: {said.reason}")
+            except grpc.FutureCancelledError:
+                continue
+            else:
+                if waiting:
+                    self._report(f"the manifest waits for the operator of department {name}")
+            self._told[name] = manifest
 
     def ask(
         self,
@@ -163,14 +217,17 @@ class Departments:
         """Asks the named departments at once and waits for all; raises DEADLINE if it is over."""
         if seconds <= 0:
             raise error("DEADLINE")
-        calls = {
-            name: method(self._stubs[name]).future(
-                request(name), timeout=seconds, metadata=tuple(headers)
-            )
-            for name in names
-        }
-        replies: dict[str, Response] = {}
+        stubs = self._stubs
+        calls = {}
         missing: dict[str, LandbridgeError] = {}
+        for name in names:
+            try:
+                calls[name] = method(stubs[name]).future(
+                    request(name), timeout=seconds, metadata=tuple(headers)
+                )
+            except (KeyError, ValueError):  # it left; gRPC says ValueError of a closed channel
+                missing[name] = error("DEPARTMENT_MISSING")
+        replies: dict[str, Response] = {}
         refused: dict[str, LandbridgeError] = {}
         for name, call in calls.items():
             try:
@@ -195,6 +252,10 @@ class Departments:
 
 LONGEST_RULE = 200
 LONGEST_TEXT = 500
+
+
+def _without(found: Mapping[str, Kept], names: Collection[str]) -> dict[str, Kept]:
+    return {name: kept for name, kept in found.items() if name not in names}
 
 
 def _named(department: str, said: LandbridgeError) -> LandbridgeError:

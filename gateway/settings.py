@@ -1,4 +1,4 @@
-"""The gateway's configuration file, `gateway.toml`, and the manifest of members beside it."""
+"""The gateway's configuration file, `gateway.toml`, and the manifest of members that it signs."""
 
 from __future__ import annotations
 
@@ -6,10 +6,15 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from gateway.departments import Member
 from gateway.outside import OutsideWitness
 from landbridge.edge.settings import SettingsInvalid, open_settings
+from landbridge.edge.state import log_signer, witness_key
 from landbridge.edge.trust import Trust, read_trust
+from landbridge.membership.manifest import Manifest, ManifestInvalid, read_manifest
+from landbridge.membership.pinned import replace_durably
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,7 @@ class Settings:
     calls: int
     quorum: int = 0
     maximum_unwitnessed_seconds: int = 14_400
+    witnesses: Path | None = None
 
 
 def read(path: Path) -> Settings:
@@ -57,6 +63,7 @@ def read(path: Path) -> Settings:
         calls=limits.integer("calls", 32),
         quorum=log.integer("quorum", 0, least=0),
         maximum_unwitnessed_seconds=log.integer("maximum_unwitnessed_seconds", 14_400),
+        witnesses=log.optional_path("witnesses"),
     )
     if bool(settings.listen_mutual) != (settings.tls_callers is not None):
         problems.append("listen_mutual and tls.callers belong together; one of them is missing")
@@ -67,43 +74,59 @@ def read(path: Path) -> Settings:
     return settings
 
 
-def read_manifest(path: Path) -> tuple[Member, ...]:
-    """The members: a JSON list of department, title, address, name, contracts, handlers,
-    log_key, and, where the member is a witness of the gateway's log, witness_key.
+def open_manifest(settings: Settings, key: Ed25519PrivateKey) -> Manifest:
+    """The gateway's own manifest; one without members is written where there is none yet.
 
-    Raises SettingsInvalid.
+    Raises SettingsInvalid for a file that this gateway did not sign.
     """
-    try:
-        listed = json.loads(path.read_text(encoding="utf-8"))["members"]
-        members = tuple(
-            Member(
-                department=str(member["department"]),
-                title=str(member["title"]),
-                address=str(member["address"]),
-                name=str(member["name"]),
-                contracts=tuple(map(str, member["contracts"])),
-                handlers=tuple(map(str, member["handlers"])),
-                log_key=str(member["log_key"]),
-                witness_key=str(member.get("witness_key", "")),
-            )
-            for member in listed
+    path = settings.manifest
+    if not path.exists():
+        own = f"{settings.federation}/{settings.name}"
+        empty = Manifest(
+            settings.federation,
+            1,
+            settings.name,
+            key.public_key(),
+            gateway_log=log_signer(settings.state, own).vkey,
+            gateway_witness=witness_key(settings.state, own).vkey,
         )
-    except (OSError, ValueError, KeyError, TypeError) as failure:
-        raise SettingsInvalid(
-            str(path), [f"is no manifest ({type(failure).__name__}: {failure})"]
-        ) from None
-    if len({member.department for member in members}) < len(members) or not members:
-        raise SettingsInvalid(str(path), ["lists no member, or one of them twice"])
-    return members
+        replace_durably(path, empty.signed(key))
+        return empty
+    try:
+        manifest = read_manifest(path.read_bytes(), key.public_key())
+    except ManifestInvalid as invalid:
+        raise SettingsInvalid(str(path), [f"cannot be used ({invalid})"]) from None
+    if (manifest.federation, manifest.gateway) != (settings.federation, settings.name):
+        raise SettingsInvalid(str(path), ["is that of another federation or gateway"])
+    return manifest
 
 
-def read_witnesses(path: Path) -> tuple[OutsideWitness, ...]:
-    """The witnesses outside the federation: the manifest's list of key and url, where it has one.
+def members_of(manifest: Manifest) -> tuple[Member, ...]:
+    """The members as the gateway connects to them."""
+    return tuple(
+        Member(
+            each.department,
+            each.title,
+            each.address,
+            each.name,
+            each.contracts,
+            each.handlers,
+            each.log_key,
+            each.witness_key,
+        )
+        for each in manifest.members
+    )
+
+
+def read_witnesses(path: Path | None) -> tuple[OutsideWitness, ...]:
+    """The witnesses outside the federation: a JSON list of key and url; none without a file.
 
     Raises SettingsInvalid.
     """
+    if path is None:
+        return ()
     try:
-        listed = json.loads(path.read_text(encoding="utf-8")).get("witnesses", [])
+        listed = json.loads(path.read_text(encoding="utf-8"))
         found = tuple(OutsideWitness(str(each["key"]), str(each["url"])) for each in listed)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as failure:
         raise SettingsInvalid(

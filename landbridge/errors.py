@@ -132,6 +132,22 @@ CATALOGUE: Final[dict[str, Reason]] = {
     "PEER_UNKNOWN": Reason(
         "UNAUTHENTICATED", Unauthenticated, "The certificate of the peer is not the gateway's."
     ),
+    "SIGNATURE_INVALID": Reason(
+        "UNAUTHENTICATED",
+        Unauthenticated,
+        "The gateway did not sign this request for this department.",
+    ),
+    "SIGNATURE_EXPIRED": Reason(
+        "UNAUTHENTICATED",
+        Unauthenticated,
+        "The gateway signed this request too long ago, or its clock differs.",
+    ),
+    "JOIN_REFUSED": Reason(
+        "PERMISSION_DENIED", Refused, "The join code is not valid, or not any more."
+    ),
+    "MANIFEST_REFUSED": Reason(
+        "PERMISSION_DENIED", Refused, "The offered manifest cannot follow the pinned one."
+    ),
     # what is asked
     "INVALID_QUESTION": Reason(
         "INVALID_ARGUMENT", InvalidQuestion, "The text is outside the question algebra."

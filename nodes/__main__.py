@@ -10,16 +10,25 @@ import json
 import runpy
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from landbridge.edge.process import STOPPED_BY_OPERATOR, report, run, tell
+from landbridge.edge.record import Recorder
 from landbridge.edge.server import CannotListen
 from landbridge.edge.settings import SettingsInvalid
+from landbridge.edge.state import log_signer, subject_key
 from landbridge.evidence.finding import EvidenceError
+from landbridge.evidence.log import Log
 from landbridge.identity.keys import KeySetError
+from landbridge.membership.code import CodeInvalid, JoinCode
+from landbridge.membership.manifest import ManifestInvalid
+from landbridge.membership.pinned import Pinned
 from nodes import policy, settings
 from nodes.engines.engine import EngineNotStarted
+from nodes.join import JoinFailed, join
 from nodes.ledger import LedgerUnusable
+from nodes.members import logged
 from nodes.store import Store, StoreBusy, StoreDamaged
 from policies import odcs
 from policies.access import PolicyInvalid
@@ -29,7 +38,10 @@ OPERATOR_ERRORS = (
     CannotListen,
     EngineNotStarted,
     EvidenceError,
+    CodeInvalid,
     HandlerInvalid,
+    JoinFailed,
+    ManifestInvalid,
     KeySetError,
     LedgerUnusable,
     OSError,
@@ -62,6 +74,14 @@ def main(arguments: list[str]) -> int:
     diff.add_argument("new", type=Path)
     diff.add_argument("--json", action="store_true")
     diff.add_argument("--strict", action="store_true", help="status 1 where more is let out")
+    joining = commands.add_parser("join", help="become a member with a join code")
+    joining.add_argument("code")
+    joining.add_argument("folder", type=Path)
+    joining.add_argument("--address", default="", help="where the gateway reaches this node")
+    joining.add_argument("--yes", action="store_true", help="the fingerprint was compared")
+    accept = commands.add_parser("accept", help="see, and accept, a manifest that waits")
+    accept.add_argument("settings", type=Path)
+    accept.add_argument("--version", type=int, default=0)
     chosen = parser.parse_args(arguments)
     if chosen.command == "serve":
         return _serve(chosen.settings, with_parent=chosen.with_parent)
@@ -70,6 +90,10 @@ def main(arguments: list[str]) -> int:
             return _policy_check(chosen.folder, as_json=chosen.json)
         if chosen.command == "policy-diff":
             return _policy_diff(chosen.old, chosen.new, as_json=chosen.json, strict=chosen.strict)
+        if chosen.command == "join":
+            return _join(chosen)
+        if chosen.command == "accept":
+            return _accept(chosen.settings, chosen.version)
         return _load(chosen.settings, chosen.contract, chosen.source, chosen.script)
     except OPERATOR_ERRORS as failure:
         tell(str(failure))
@@ -105,6 +129,53 @@ def _policy_diff(old: Path, new: Path, *, as_json: bool, strict: bool) -> int:
         policy_page.show_changes(changed)
     wider = any(change.wider for found in changed.values() for change in found)
     return int(strict and wider)
+
+
+def _join(chosen: argparse.Namespace) -> int:
+    def confirm(fingerprint: str) -> bool:
+        tell(f"The gateway's fingerprint is {fingerprint}")
+        if chosen.yes:
+            return True
+        tell("Is that what the gateway's operator told you? [y/N]")
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+    # "-": on the command line other users of this machine could read it.
+    code = sys.stdin.readline() if chosen.code == "-" else chosen.code
+    found = settings.read(chosen.folder / "node.toml")
+    address = chosen.address or found.listen
+    join(JoinCode.read(code.strip()), found, address, confirm, tell)
+    tell(f"{found.department} is a member; start it with its node.toml.")
+    return 0
+
+
+def _accept(path: Path, version: int) -> int:
+    """Without a version, says what waits. To accept, the node must not run: the log is one's."""
+    found = settings.read(path)
+    if version:
+        return _accepted(found, version)
+    pinned = Pinned(found.state, found.department)
+    waiting = pinned.waiting()
+    if waiting is None:
+        tell("No manifest waits for an answer.")
+        return 0
+    offered, differences = waiting
+    for change in differences:
+        tell(f"{change.department} {change.what}{' (needs your yes)' if change.needs_yes else ''}")
+    tell(f"To accept it, stop the node and say --version {offered.version}")
+    return 0
+
+
+def _accepted(found: settings.Settings, version: int) -> int:
+    served = policy.read(found.department, found.contracts, found.handlers, found.access)
+    signer = log_signer(found.state, f"{found.federation}/{found.department}")
+    log = Log.open(found.state / "log", found.state / "journal", signer)
+    try:
+        recorder = Recorder(log, subject_key(found.state), served.digest, time.time)
+        Pinned(found.state, found.department, logged(recorder)).accept(version)
+    finally:
+        log.close()
+    tell(f"Version {version} is pinned.")
+    return 0
 
 
 def _load(path: Path, contract: str | None, source: Path | None, script: Path | None) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from landbridge.edge import life
@@ -21,13 +21,17 @@ from landbridge.evidence.log import Log
 from landbridge.evidence.oversight import Oversight
 from landbridge.evidence.signer import Signer, Verifier
 from landbridge.evidence.witness_memory import Witness
-from landbridge.v1 import node_pb2, node_pb2_grpc, witness_pb2_grpc
+from landbridge.membership.keys import MemberKeys
+from landbridge.membership.pinned import Pinned
+from landbridge.membership.statement import AskingVerifier
+from landbridge.v1 import membership_pb2_grpc, node_pb2, node_pb2_grpc, witness_pb2_grpc
 from nodes import policy as policies_of
 from nodes.answering import Answering
 from nodes.engines.duckdb import DuckDBEngine, Limits
 from nodes.guard import Guard
 from nodes.history import History
 from nodes.ledger import Ledger
+from nodes.members import MembersServicer, logged
 from nodes.policy import Policy
 from nodes.replying import Replying
 from nodes.servicer import NodeServicer
@@ -84,10 +88,12 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
         settings.tls_key.read_bytes(),
         settings.tls_certificate.read_bytes(),
         settings.tls_authority.read_bytes(),
+        settings.tls_certificate.read_bytes,
     )
     settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
     signer = log_signer(settings.state, f"{settings.federation}/{settings.department}")
     cosigner = witness_key(settings.state, signer.name)
+    settings = _as_pinned(settings)
     oversight = _oversight(settings, signer, tell)
     watched = [Verifier.parse(settings.gateway_log)] if settings.gateway_log else []
     witness = Witness.open(settings.state / "witness", cosigner, watched, clock=time.time)
@@ -111,6 +117,8 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
         trust.verifier,
         time.time,
     )
+    MemberKeys.in_folder(settings.state)  # a node whose keys cannot be used does not start
+    pinned = Pinned(settings.state, settings.department, logged(recorder))
     servicer = NodeServicer(
         settings.gateway,
         settings.federation,
@@ -119,7 +127,9 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
         Replying(guard, ledger, tables, recorder),
         recorder,
         Telemetry(f"landbridge.node.{settings.department}"),
+        AskingVerifier(settings.federation, settings.department, pinned.gateway_key, time.time),
     )
+    members = MembersServicer(settings.gateway, settings.federation, pinned, recorder)
     with suppress(Unavailable):  # it serves and refuses, so that callers are told why
         life.begin(recorder, settings.state / "log", log.size, policies_of.digests(policy))
     own_witness = WitnessKey.parse(settings.gateway_witness).name if oversight else ""
@@ -134,6 +144,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
                 witness_pb2_grpc.add_WitnessedLogServicer_to_server,
                 WitnessedLogServicer(servicer.admit, log, own_witness),
             ),
+            partial(membership_pb2_grpc.add_MembersServicer_to_server, members),
         ],
         address=settings.listen,
         tls=tls,
@@ -142,6 +153,16 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
     )
     return Node(
         running, signer.vkey, cosigner.vkey, tables, ledger, history, log, recorder, witness, trust
+    )
+
+
+def _as_pinned(settings: Settings) -> Settings:
+    """The gateway's keys from the pinned manifest, where the operator wrote no others."""
+    manifest = Pinned(settings.state, settings.department).manifest
+    return replace(
+        settings,
+        gateway_log=settings.gateway_log or manifest.gateway_log,
+        gateway_witness=settings.gateway_witness or manifest.gateway_witness,
     )
 
 

@@ -11,6 +11,7 @@ import grpc
 from landbridge.edge.record import Recorder
 from landbridge.edge.telemetry import Telemetry, Trace
 from landbridge.identity.certificates import require_peer
+from landbridge.membership.statement import AskingVerifier, Request
 from landbridge.v1 import node_pb2, node_pb2_grpc
 from nodes.answering import Answering
 from nodes.convert import (
@@ -35,6 +36,7 @@ class NodeServicer(node_pb2_grpc.NodeServicer):
         replying: Replying,
         recorder: Recorder,
         telemetry: Telemetry,
+        signed: AskingVerifier,
     ) -> None:
         self._gateway = gateway
         self._federation = federation
@@ -43,6 +45,7 @@ class NodeServicer(node_pb2_grpc.NodeServicer):
         self._replying = replying
         self._recorder = recorder
         self._telemetry = telemetry
+        self._signed = signed
 
     def Describe(
         self, request: node_pb2.DescribeRequest, context: grpc.ServicerContext
@@ -57,6 +60,7 @@ class NodeServicer(node_pb2_grpc.NodeServicer):
     ) -> node_pb2.AnswerResponse:
         """Steps (6) to (10)."""
         self._admit(context)
+        self._require_signed(request)
         with self._recorder.check("query"):
             refuse_unknown_fields(request)
             question = question_from(request.question)
@@ -82,6 +86,7 @@ class NodeServicer(node_pb2_grpc.NodeServicer):
     ) -> node_pb2.EstimateResponse:
         """Step (6) and the plan; no data is touched."""
         self._admit(context)
+        self._require_signed(request)
         with self._recorder.check("explain"):
             refuse_unknown_fields(request)
             question = question_from(request.question)
@@ -107,6 +112,7 @@ class NodeServicer(node_pb2_grpc.NodeServicer):
     ) -> node_pb2.ReplyResponse:
         """One handler, one subject."""
         self._admit(context)
+        self._require_signed(request)
         with self._recorder.check("call"):
             refuse_unknown_fields(request)
             arguments = arguments_from(request.arguments)
@@ -133,6 +139,10 @@ class NodeServicer(node_pb2_grpc.NodeServicer):
                 self._gateway,
                 self._federation,
             )
+
+    def _require_signed(self, request: Request) -> None:
+        with self._recorder.check("refused_login"):
+            self._signed.require(request)
 
     def _trace(self, step: str, context: grpc.ServicerContext) -> AbstractContextManager[Trace]:
         return self._telemetry.request(step, context.invocation_metadata())

@@ -16,6 +16,7 @@ from typing import Any, cast
 
 import duckdb
 import grpc
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.asking import Asking
 from gateway.departments import Departments, Member
@@ -33,6 +34,7 @@ from landbridge.identity.caller import Caller
 from landbridge.identity.development import DevelopmentIssuer
 from landbridge.identity.keys import KeySet
 from landbridge.identity.tokens import TokenVerifier
+from landbridge.membership.statement import AskingSigner, AskingVerifier
 from landbridge.status import from_rpc_error, to_status
 from landbridge.v1 import gateway_pb2, node_pb2
 from landbridge.wire import read_answer, read_plan, read_reply, write_literal
@@ -238,6 +240,7 @@ class FederationSimulator:
         self._draw = draw
         self._access = access
         self._handlers = tuple(handlers)
+        self.signer = AskingSigner("test.example", Ed25519PrivateKey.generate(), self.clock)
         self.nodes: dict[str, SimulatedNode] = {}
         by_name = (
             dict.fromkeys(rows, documents) if isinstance(documents, bytes) else dict(documents)
@@ -281,6 +284,7 @@ class FederationSimulator:
             self._verifier(),
             self.recorder,
             signer.vkey,
+            self.signer,
         )
         self.gateway = GatewayServicer(self.asking, self.departments, Telemetry("test.gateway"))
 
@@ -352,6 +356,7 @@ class FederationSimulator:
             Replying(guard, ledger, tables, recorder),
             recorder,
             Telemetry(f"test.{name}"),
+            AskingVerifier("test.example", name, self.signer.key.public_key, self.clock),
         )
         return SimulatedNode(
             name, servicer, ledger, history, log, tables, engines, recorder, signer.vkey

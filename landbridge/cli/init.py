@@ -37,14 +37,14 @@ def federation(folder: Target) -> None:
 def node(folder: Target) -> None:
     """Write a department's configuration, with comments: node.toml and what it names."""
     _write(folder, {"node": ".", "department": "."})
-    tell(f"Edit {folder / 'node.toml'}; then:")
+    tell(f"Edit {folder / 'node.toml'}, and join with a code from the gateway's operator; then:")
     _next("node", folder / "node.toml")
 
 
 def gateway(folder: Target) -> None:
     """Write a gateway's configuration, with comments: gateway.toml and what it names."""
     _write(folder, {"gateway": "."})
-    tell(f"Edit {folder / 'gateway.toml'} and {folder / 'manifest.json'}; then:")
+    tell(f"Edit {folder / 'gateway.toml'}; then:")
     _next("gateway", folder / "gateway.toml")
 
 

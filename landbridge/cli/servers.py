@@ -22,6 +22,84 @@ def gateway_serve(config: Settings) -> None:
     _become("gateway", "serve", str(config))
 
 
+Department = Annotated[
+    str, typer.Argument(metavar="DEPARTMENT", help="Its name.", show_default=False)
+]
+
+
+def gateway_invite(
+    config: Settings,
+    department: Department,
+    address: Annotated[
+        str, typer.Option(help="Where the department reaches the gateway; else as it listens.")
+    ] = "",
+) -> None:
+    """Print a join code for a department: good once, for fifteen minutes."""
+    _become("gateway", "invite", str(config), department, "--address", address)
+
+
+def gateway_members(config: Settings) -> None:
+    """List members and those who wait, one JSON line each, with their fingerprints."""
+    _become("gateway", "members", str(config))
+
+
+def gateway_approve(
+    config: Settings,
+    department: Department,
+    fingerprint: Annotated[
+        str, typer.Option(help="What `landbridge node join` shows.", show_default=False)
+    ],
+) -> None:
+    """Let a department in that waits: certify it and put it into the manifest."""
+    _become("gateway", "approve", str(config), department, "--fingerprint", fingerprint)
+
+
+def gateway_reject(config: Settings, department: Department) -> None:
+    """Refuse a department that waits."""
+    _become("gateway", "reject", str(config), department)
+
+
+def gateway_revoke(config: Settings, department: Department) -> None:
+    """Take a member out; a running gateway and the other departments follow in seconds."""
+    _become("gateway", "revoke", str(config), department)
+
+
+def node_join(
+    code: Annotated[
+        str,
+        typer.Argument(
+            metavar="CODE",
+            help="From the gateway's operator; - reads it from standard input.",
+            show_default=False,
+        ),
+    ],
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR", help="Where node.toml is, as `init node` writes it.", show_default=False
+        ),
+    ],
+    address: Annotated[
+        str, typer.Option(help="Where the gateway reaches this node; else as it listens.")
+    ] = "",
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="The fingerprint was compared.")] = False,
+) -> None:
+    """Become a member: make keys, apply with a join code, and wait for the operator's yes.
+
+    Shows the gateway's fingerprint and asks before anything is sent.
+    """
+    _become("nodes", "join", code, str(folder), "--address", address, *(["--yes"] if yes else []))
+
+
+def node_accept(
+    config: Settings,
+    version: Annotated[int, typer.Option(help="The version to accept; else only shown.")] = 0,
+) -> None:
+    """Show a manifest that waits for this department's yes, and accept it."""
+    _become("nodes", "accept", str(config), "--version", str(version))
+
+
 def node_serve(config: Settings) -> None:
     """Run a department's node until it is told to stop.
 

@@ -6,9 +6,12 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Final
+from functools import partial
+from typing import Final, cast
 
 import grpc
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 
 from landbridge.edge.interceptor import Boundary, Report
 
@@ -28,19 +31,47 @@ class CannotListen(Exception):
 class Tls:
     """A server's key and certificate chain, PEM.
 
-    With `authority` (PEM), callers must show a certificate that it signed.
+    With `authority` (PEM), callers must show a certificate that it signed. With `renewed`, which
+    gives the certificate chain as it is on disk now, connections that are opened later get that;
+    those that are open go on.
     """
 
     key: bytes = field(repr=False)
     certificate: bytes
     authority: bytes | None = None
+    renewed: Callable[[], bytes] | None = None
 
     def credentials(self) -> grpc.ServerCredentials:
-        """For gRPC, which reads them when the server starts to listen."""
-        return grpc.ssl_server_credentials(
-            [(self.key, self.certificate)],
-            root_certificates=self.authority,
-            require_client_auth=self.authority is not None,
+        """For gRPC, which asks for them again at every new connection where they may change."""
+        if self.renewed is None:
+            return grpc.ssl_server_credentials(
+                [(self.key, self.certificate)],
+                root_certificates=self.authority,
+                require_client_auth=self.authority is not None,
+            )
+        return grpc.dynamic_ssl_server_credentials(
+            self._configuration(self.certificate),
+            # None means "as before" to gRPC; the published types do not know it.
+            cast(
+                Callable[[], grpc.ServerCertificateConfiguration],
+                partial(self._current, self.renewed),
+            ),
+            require_client_authentication=self.authority is not None,
+        )
+
+    def _current(self, renewed: Callable[[], bytes]) -> grpc.ServerCertificateConfiguration | None:
+        """None, which keeps the earlier certificate, for one that is not this key's."""
+        try:
+            certificate = renewed()
+            x509_key = x509.load_pem_x509_certificate(certificate).public_key()
+            own = serialization.load_pem_private_key(self.key, None).public_key()
+        except (OSError, ValueError):
+            return None
+        return self._configuration(certificate) if x509_key == own else None
+
+    def _configuration(self, certificate: bytes) -> grpc.ServerCertificateConfiguration:
+        return grpc.ssl_server_certificate_configuration(
+            [(self.key, certificate)], root_certificates=self.authority
         )
 
 

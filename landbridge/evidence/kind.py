@@ -18,7 +18,7 @@ KINDS: Final[Mapping[str, str]] = {
     "step": "a step of a case was taken",
     "about": "a portal asked for the entries about one person",
     "policy_change": "a contract, a handler or the access policy is another than at the last start",
-    "membership_change": "the list of members is another than at the last start",
+    "membership_change": "the list of members changed, or somebody asked to change it",
     "refused_login": "somebody was not let in",
     "start": "the server began to serve",
     "stop": "the server ended in order",

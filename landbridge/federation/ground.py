@@ -7,13 +7,15 @@ and finds again later.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
 from landbridge.edge.state import log_signer, witness_key
 from landbridge.federation.folder import FederationFolder, FederationInvalid, MemberFolder
+from landbridge.federation.members import pin, write_manifest
+from landbridge.identity.certificates import server_name
 from landbridge.identity.development import (
     DevelopmentAuthority,
     DevelopmentIssuer,
@@ -95,28 +97,21 @@ class Ground:
         }
         return self._settings(member.department, "node.toml", values, watching)
 
+    def enrol(self, granted: Mapping[str, Mapping[str, Sequence[str]]]) -> None:
+        """Gives every member its keys and the manifest, before any of them runs.
+
+        `granted` are each one's contracts and handlers.
+        """
+        pin(self.federation, self.state, self._manifest({}, granted))
+
     def gateway_settings(
-        self, addresses: Mapping[str, str], described: Mapping[str, Mapping[str, object]]
+        self,
+        addresses: Mapping[str, str],
+        granted: Mapping[str, Mapping[str, Sequence[str]]],
     ) -> Path:
         """Writes `gateway.toml` and the manifest of members beside it."""
-        members = [
-            {
-                "department": member.department,
-                "title": member.title,
-                "address": addresses[member.department],
-                "name": server_name(member.department),
-                "witness_key": witness_key(
-                    self.folder(member.department), self._log_name(member.department)
-                ).vkey,
-                **described[member.department],
-            }
-            for member in self.federation.members
-        ]
         folder = self.folder("gateway")
-        (folder / "manifest.json").write_text(
-            json.dumps({"federation": self.federation.name, "members": members}, indent=2),
-            encoding="utf-8",
-        )
+        self._manifest(addresses, granted)
         values = {
             "federation": self.federation.name,
             "listen": f"{HOST}:{self.federation.gateway_port}",
@@ -125,6 +120,14 @@ class Ground:
             "manifest": str(folder / "manifest.json"),
         }
         return self._settings("gateway", "gateway.toml", values)
+
+    def _manifest(
+        self,
+        addresses: Mapping[str, str],
+        granted: Mapping[str, Mapping[str, Sequence[str]]],
+    ) -> Path:
+        names = {each.department: server_name(each.department) for each in self.federation.members}
+        return write_manifest(self.federation, self.state, names, addresses, granted)
 
     def _certify(self, name: str) -> None:
         folder = self.folder(name)
@@ -164,8 +167,3 @@ class Ground:
         path = folder / file
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
         return path
-
-
-def server_name(member: str) -> str:
-    """The name in a member's server certificate that is nobody else's, wherever it runs."""
-    return f"{member.replace('_', '-')}.landbridge.internal"

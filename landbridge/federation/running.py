@@ -157,6 +157,8 @@ class Federation:
 
     def _start(self) -> None:
         members = self.folder.members
+        granted = {member.department: _offered(member) for member in members}
+        self._ground.enrol(granted)
         # Nodes start while their data loads: each picks its tables up when they are there.
         loads = [(member, load) for member in members for load in self._loads(member)]
         for member in members:
@@ -167,15 +169,8 @@ class Federation:
             node.await_ready()
             self._progress(f"node {name} listens on port {node.port}")
         addresses = {name: f"{HOST}:{node.port}" for name, node in self._nodes.items()}
-        described = {
-            member.department: {
-                **_offered(member),
-                "log_key": self._nodes[member.department].log_key,
-            }
-            for member in members
-        }
         self._gateway = spawn(
-            "gateway", "gateway", self._ground.gateway_settings(addresses, described)
+            "gateway", "gateway", self._ground.gateway_settings(addresses, granted)
         )
         self._gateway.await_ready()
         self._progress(f"gateway listens on {self.address}")

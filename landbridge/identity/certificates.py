@@ -45,6 +45,11 @@ def identity(federation: str, member: str) -> str:
     return f"landbridge://{federation}/{member}"
 
 
+def server_name(member: str) -> str:
+    """The name in a member's server certificate that is nobody else's, wherever it runs."""
+    return f"{member.replace('_', '-')}.landbridge.internal"
+
+
 def peer(auth_context: Mapping[str, Iterable[bytes]]) -> Peer:
     """The member at the other end of a gRPC call, from `ServicerContext.auth_context()`.
 

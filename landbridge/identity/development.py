@@ -103,9 +103,20 @@ class DevelopmentAuthority:
         Good for serving at `hosts` (DNS names and IP addresses) and for calling. ValueError for a
         member name that no certificate can hold.
         """
+        key = ec.generate_private_key(ec.SECP256R1())
+        return _pem(key), self.certify(member, hosts, key.public_key(), days_valid, now)
+
+    def certify(
+        self,
+        member: str,
+        hosts: Sequence[str],
+        key: ec.EllipticCurvePublicKey,
+        days_valid: int = 30,
+        now: float | None = None,
+    ) -> bytes:
+        """A certificate, PEM, for a key that the member made itself; otherwise as `certificate`."""
         if isinstance(hosts, str):
             raise TypeError("hosts is a sequence of names, not one name")
-        key = ec.generate_private_key(ec.SECP256R1())
         names = [
             x509.UniformResourceIdentifier(identity(self.federation, member)),
             *map(_host, hosts),
@@ -114,7 +125,7 @@ class DevelopmentAuthority:
             _unsigned(
                 x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, member)]),
                 self._certificate.subject,
-                key.public_key(),
+                key,
                 days_valid,
                 now,
             )
@@ -133,7 +144,7 @@ class DevelopmentAuthority:
             )
             .sign(self._key, SHA256())
         )
-        return _pem(key), certificate.public_bytes(serialization.Encoding.PEM)
+        return certificate.public_bytes(serialization.Encoding.PEM)
 
 
 @dataclass(frozen=True, slots=True)

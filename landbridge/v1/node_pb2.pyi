@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from landbridge.v1 import evidence_pb2 as _evidence_pb2
+from landbridge.v1 import membership_pb2 as _membership_pb2
 from landbridge.v1 import question_pb2 as _question_pb2
 from landbridge.v1 import release_pb2 as _release_pb2
 import builtins as _builtins
@@ -172,12 +173,17 @@ class Asking(_message.Message):
     PURPOSE_FIELD_NUMBER: _builtins.int
     QUESTION_ID_FIELD_NUMBER: _builtins.int
     GATEWAY_LOG_FIELD_NUMBER: _builtins.int
+    SIGNED_FIELD_NUMBER: _builtins.int
     token: _builtins.str
     purpose: _builtins.str
     question_id: _builtins.str
     """16 random bytes in hex, chosen by the caller's client; a retry keeps it."""
     gateway_log: _builtins.str
     """Index of the gateway's log is not known yet when the question is sent; this names the log."""
+    @_builtins.property
+    def signed(self) -> _membership_pb2.GatewaySignature:
+        """The gateway's signature over all of this request, for this department."""
+
     def __init__(
         self,
         *,
@@ -185,10 +191,11 @@ class Asking(_message.Message):
         purpose: _builtins.str = ...,
         question_id: _builtins.str = ...,
         gateway_log: _builtins.str = ...,
+        signed: _membership_pb2.GatewaySignature | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["signed", b"signed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["gateway_log", b"gateway_log", "purpose", b"purpose", "question_id", b"question_id", "token", b"token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gateway_log", b"gateway_log", "purpose", b"purpose", "question_id", b"question_id", "signed", b"signed", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 import grpc
 import pytest
 
-from landbridge.federation.ground import server_name
+from landbridge.identity.certificates import server_name
 from landbridge.identity.development import DevelopmentAuthority
 from landbridge.v1 import gateway_pb2, node_pb2, node_pb2_grpc, question_pb2
 from tests.attacks.conftest import Worlds

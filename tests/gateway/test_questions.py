@@ -424,17 +424,23 @@ def test_a_malformed_request_from_the_gateway_leaves_an_entry_too(simulate: Simu
     """What cannot even be read is refused, and the refusal is in the node's log."""
     federation = simulate({"north": crowd(5)})
     node = federation.nodes["north"]
+    asking = node_pb2.Asking(question_id="0" * 32)
     for method, request in (
-        ("Answer", node_pb2.AnswerRequest(question=question_pb2.Question(
-            measures=[question_pb2.Measure()]))),
-        ("Reply", node_pb2.ReplyRequest(arguments={"a": question_pb2.Literal()})),
+        ("Answer", federation.signer.signing(node_pb2.AnswerRequest(
+            asking=asking, question=question_pb2.Question(measures=[question_pb2.Measure()])
+        ))("north")),
+        ("Reply", federation.signer.signing(node_pb2.ReplyRequest(
+            asking=asking, arguments={"a": question_pb2.Literal()}
+        ))("north")),
         ("Estimate", node_pb2.EstimateRequest.FromString(b"\xfa\x07\x01x")),
     ):  # fmt: skip
         before = len(federation.entries("north"))
         with pytest.raises(grpc.RpcError):
             node.call(f"/x/{method}", request.SerializeToString(), 5.0)
         (entry,) = federation.entries("north")[before:]
-        assert (entry.outcome, entry.reason) == ("refused", "INVALID_ARGUMENT")
+        # What is not in the schema has no canonical bytes, so nobody can have signed it.
+        reason = "SIGNATURE_INVALID" if method == "Estimate" else "INVALID_ARGUMENT"
+        assert (entry.outcome, entry.reason) == ("refused", reason)
 
 
 def test_a_purpose_that_no_issuer_knows_never_stands_in_the_log(simulate: Simulate) -> None:

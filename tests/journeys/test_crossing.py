@@ -15,9 +15,14 @@ import landbridge
 from landbridge.errors import Refused, Unauthenticated, Unavailable
 from landbridge.evidence.audit import verify_folder
 from landbridge.evidence.entry import Entry
-from landbridge.federation.ground import server_name
 from landbridge.federation.running import Federation
-from landbridge.v1 import gateway_pb2, gateway_pb2_grpc, node_pb2, node_pb2_grpc
+from landbridge.identity.certificates import server_name
+from landbridge.membership.keys import signing_key
+from landbridge.membership.manifest import read_manifest
+from landbridge.membership.pinned import Pinned
+from landbridge.membership.statement import AskingSigner
+from landbridge.status import from_rpc_error
+from landbridge.v1 import gateway_pb2, gateway_pb2_grpc, node_pb2, node_pb2_grpc, question_pb2
 
 pytestmark = pytest.mark.journey
 
@@ -223,6 +228,38 @@ def test_the_gateways_own_certificate_is_not_enough(nyc: Federation) -> None:
                 timeout=10,
             )
         assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+def test_the_gateways_certificate_and_a_callers_token_are_not_enough(nyc: Federation) -> None:
+    """Who has stolen both still has not the key that signs questions."""
+    own = nyc.state / "gateway"
+    credentials = grpc.ssl_channel_credentials(
+        nyc.ca.read_bytes(), (own / "tls.key").read_bytes(), (own / "tls.pem").read_bytes()
+    )
+    options = [("grpc.ssl_target_name_override", server_name("noaa"))]
+    question = question_pb2.Question(
+        contract="weather", measures=[question_pb2.Measure(count=question_pb2.Count())]
+    )
+    asked = node_pb2.AnswerRequest(
+        asking=node_pb2.Asking(token=nyc.token("alice"), purpose=RESEARCH, question_id="5" * 32),
+        question=question,
+        members=["noaa"],
+    )
+    with grpc.secure_channel(f"127.0.0.1:{nyc.node_port('noaa')}", credentials, options) as channel:
+        stub = node_pb2_grpc.NodeStub(channel)
+        with pytest.raises(grpc.RpcError) as refused:
+            stub.Answer(asked, timeout=10)
+        assert from_rpc_error(refused.value).reason == "SIGNATURE_INVALID"
+        signer = AskingSigner(nyc.folder.name, signing_key(own), time.time)
+        assert stub.Answer(signer.signing(asked)("noaa"), timeout=10).release.measures
+
+
+def test_every_department_pins_what_the_gateway_offers(nyc: Federation) -> None:
+    """And says so in its log: addresses are known only once all of them listen."""
+    manifest = read_manifest((nyc.state / "gateway" / "manifest.json").read_bytes())
+    assert all(member.address for member in manifest.members)
+    for member in manifest.members:
+        assert Pinned(nyc.state / member.department, member.department).manifest == manifest
 
 
 def test_a_node_killed_in_the_middle_is_named_within_the_deadline(nyc: Federation) -> None:

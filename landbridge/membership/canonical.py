@@ -1,0 +1,131 @@
+"""One message, one sequence of bytes: what hashes and signatures of messages are made of.
+
+protobuf promises no such thing between two versions or languages of its library, so
+docs/members.md defines it and this file writes it: the wire format with every choice taken. Fields
+in ascending order of number; a field with its default value left out unless its presence counts;
+shortest varints; repeated numbers packed; the entries of a map sorted by the bytes of their key,
+key and value both written. What a schema does not know cannot be written, so it is refused.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+from google.protobuf.unknown_fields import UnknownFieldSet
+
+_VARINT: Final = 0
+_FIXED64: Final = 1
+_LENGTH: Final = 2
+_MASK: Final = (1 << 64) - 1
+
+
+class NotCanonical(ValueError):
+    """The message has no canonical bytes; it never quotes a value."""
+
+
+def canonical_bytes(message: Message) -> bytes:
+    """The canonical bytes of docs/members.md.
+
+    Raises NotCanonical for a field that the schema does not know, for a number that is not finite
+    and for a kind of field that is not defined there.
+    """
+    if len(UnknownFieldSet(message)):
+        raise NotCanonical("The message holds a field that its schema does not know.")
+    return b"".join(_field(descriptor, value) for descriptor, value in message.ListFields())
+
+
+def _field(descriptor: FieldDescriptor, value: Any) -> bytes:
+    kind = descriptor.message_type
+    if kind is not None and kind.GetOptions().map_entry:
+        return _map(descriptor, value)
+    if not descriptor.is_repeated:
+        return _single(descriptor, value)
+    if descriptor.type in _LENGTH_DELIMITED:
+        return b"".join(_single(descriptor, each) for each in value)
+    _, write = _scalar(descriptor)
+    return _tag(descriptor, _LENGTH) + _prefixed(b"".join(map(write, value)))
+
+
+def _map(descriptor: FieldDescriptor, entries: Any) -> bytes:
+    kind = descriptor.message_type
+    assert kind is not None  # a map's entries are messages
+    key, value = kind.fields_by_name["key"], kind.fields_by_name["value"]
+    written = sorted((_single(key, name), name) for name in entries)
+    return b"".join(
+        _tag(descriptor, _LENGTH) + _prefixed(start + _single(value, entries[name]))
+        for start, name in written
+    )
+
+
+def _single(descriptor: FieldDescriptor, value: Any) -> bytes:
+    if descriptor.type == FieldDescriptor.TYPE_MESSAGE:
+        return _tag(descriptor, _LENGTH) + _prefixed(canonical_bytes(value))
+    if descriptor.type == FieldDescriptor.TYPE_STRING:
+        return _tag(descriptor, _LENGTH) + _prefixed(value.encode())
+    if descriptor.type == FieldDescriptor.TYPE_BYTES:
+        return _tag(descriptor, _LENGTH) + _prefixed(value)
+    wire, write = _scalar(descriptor)
+    return _tag(descriptor, wire) + write(value)
+
+
+_LENGTH_DELIMITED: Final = (
+    FieldDescriptor.TYPE_MESSAGE,
+    FieldDescriptor.TYPE_STRING,
+    FieldDescriptor.TYPE_BYTES,
+)
+
+
+def _scalar(descriptor: FieldDescriptor) -> tuple[int, Callable[[Any], bytes]]:
+    try:
+        return _SCALARS[descriptor.type]
+    except KeyError:
+        raise NotCanonical(
+            "The message holds a kind of number that has no canonical form."
+        ) from None
+
+
+def _tag(descriptor: FieldDescriptor, wire: int) -> bytes:
+    return _varint(descriptor.number << 3 | wire)
+
+
+def _varint(value: int) -> bytes:
+    rest = int(value) & _MASK  # a negative number is written as its two's complement of 64 bits
+    written = bytearray()
+    while rest > 0x7F:
+        written.append(rest & 0x7F | 0x80)
+        rest >>= 7
+    written.append(rest)
+    return bytes(written)
+
+
+def _double(value: float) -> bytes:
+    if not math.isfinite(value):
+        raise NotCanonical("The message holds a number that is not finite.")
+    return struct.pack("<d", value)
+
+
+def _prefixed(content: bytes) -> bytes:
+    return _varint(len(content)) + content
+
+
+_SCALARS: Final[dict[int, tuple[int, Callable[[Any], bytes]]]] = {
+    FieldDescriptor.TYPE_BOOL: (_VARINT, _varint),
+    FieldDescriptor.TYPE_ENUM: (_VARINT, _varint),
+    FieldDescriptor.TYPE_INT32: (_VARINT, _varint),
+    FieldDescriptor.TYPE_INT64: (_VARINT, _varint),
+    FieldDescriptor.TYPE_UINT32: (_VARINT, _varint),
+    FieldDescriptor.TYPE_UINT64: (_VARINT, _varint),
+    FieldDescriptor.TYPE_SINT32: (_VARINT, lambda n: _varint((n << 1) ^ (n >> 63))),
+    FieldDescriptor.TYPE_SINT64: (_VARINT, lambda n: _varint((n << 1) ^ (n >> 63))),
+    FieldDescriptor.TYPE_DOUBLE: (_FIXED64, _double),
+}
+
+
+def parts(contents: Iterable[bytes]) -> bytes:
+    """Each part after its length in 8 bytes, so that no two lists are spelt alike."""
+    return b"".join(len(content).to_bytes(8, "big") + content for content in contents)

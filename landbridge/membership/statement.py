@@ -1,0 +1,167 @@
+"""What a gateway signs when it asks a department, and how the department knows it again.
+
+A caller's token travels through the gateway, so a token alone cannot say which question it was
+sent with. The gateway's Ed25519 signature binds token, purpose, question, price, members and
+moment to one department: neither a stolen token nor an altered question is asked by anybody but
+the gateway, and the gateway cannot ask without a token. docs/members.md spells the bytes out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import Final, TypeVar
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from landbridge.errors import error
+from landbridge.membership.canonical import NotCanonical, canonical_bytes, parts
+from landbridge.v1 import membership_pb2, node_pb2
+
+_LABEL: Final = b"landbridge asking v1"
+LEEWAY: Final = 120.0
+"""Seconds that the clocks of gateway and node may differ, with the way between them."""
+
+Request = node_pb2.AnswerRequest | node_pb2.EstimateRequest | node_pb2.ReplyRequest
+AnyRequest = TypeVar(
+    "AnyRequest", node_pb2.AnswerRequest, node_pb2.EstimateRequest, node_pb2.ReplyRequest
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One request to one department, at one moment.
+
+    `subject` is the question hash, for a handler the hash of name and arguments; `request` the hash
+    of the whole request without its signature, so that a field that is added to it is signed from
+    its first day.
+    """
+
+    federation: str
+    department: str
+    method: str
+    token: bytes
+    purpose: str
+    question_id: str
+    subject: bytes
+    micro_epsilon: int
+    members: tuple[str, ...]
+    issued_at_ms: int
+    request: bytes
+
+    def to_bytes(self) -> bytes:
+        """What is signed."""
+        return parts(
+            (
+                _LABEL,
+                self.federation.encode(),
+                self.department.encode(),
+                self.method.encode(),
+                self.token,
+                self.purpose.encode(),
+                self.question_id.encode(),
+                self.subject,
+                self.micro_epsilon.to_bytes(8, "big"),
+                parts(member.encode() for member in self.members),
+                self.issued_at_ms.to_bytes(8, "big"),
+                self.request,
+            )
+        )
+
+
+def question_hash(question: bytes, question_id: str) -> bytes:
+    """SHA-256 over canonical bytes and the 16 bytes of the question id; raises ValueError."""
+    identifier = bytes.fromhex(question_id)
+    if len(identifier) != 16:
+        raise ValueError("A question id has 16 bytes.")
+    return sha256(question + identifier).digest()
+
+
+def statement(federation: str, department: str, request: Request, issued_at_ms: int) -> Statement:
+    """The statement of that request; raises ValueError where there is none."""
+    bare = deepcopy(request)
+    bare.asking.ClearField("signed")
+    asking = bare.asking
+    if isinstance(bare, node_pb2.ReplyRequest):
+        method, price, members = "Reply", 0, tuple[str, ...]()
+        subject = canonical_bytes(
+            node_pb2.ReplyRequest(handler=bare.handler, arguments=bare.arguments)
+        )
+    else:
+        method = "Answer" if isinstance(bare, node_pb2.AnswerRequest) else "Estimate"
+        price, members = bare.micro_epsilon, tuple(bare.members)
+        subject = canonical_bytes(bare.question)
+    return Statement(
+        federation,
+        department,
+        method,
+        sha256(asking.token.encode()).digest(),
+        asking.purpose,
+        asking.question_id,
+        question_hash(subject, asking.question_id),
+        price,
+        members,
+        issued_at_ms,
+        sha256(canonical_bytes(bare)).digest(),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AskingSigner:
+    """The gateway's side. `clock` gives seconds since 1970."""
+
+    federation: str
+    key: Ed25519PrivateKey
+    clock: Callable[[], float]
+
+    def signing(self, request: AnyRequest) -> Callable[[str], AnyRequest]:
+        """For a department's name, a copy of the request signed for it, all at this moment.
+
+        Raises INVALID_ARGUMENT where the request has no canonical bytes.
+        """
+        moment = int(self.clock() * 1000)
+        try:
+            said = statement(self.federation, "", request, moment)
+        except ValueError:
+            raise error("INVALID_ARGUMENT", "The question cannot be signed.") from None
+
+        def sign(department: str) -> AnyRequest:
+            signature = self.key.sign(replace(said, department=department).to_bytes())
+            signed = type(request)()
+            signed.CopyFrom(request)
+            signed.asking.signed.CopyFrom(
+                membership_pb2.GatewaySignature(issued_at_ms=moment, signature=signature)
+            )
+            return signed
+
+        return sign
+
+
+@dataclass(frozen=True, slots=True)
+class AskingVerifier:
+    """The department's side: `key` gives the gateway's key that is pinned now."""
+
+    federation: str
+    department: str
+    key: Callable[[], Ed25519PublicKey]
+    clock: Callable[[], float]
+
+    def require(self, request: Request) -> None:
+        """Returns for what the gateway signed for this department within the leeway.
+
+        Raises SIGNATURE_INVALID or SIGNATURE_EXPIRED; both say nothing of the question.
+        """
+        signed = request.asking.signed
+        try:
+            said = statement(self.federation, self.department, request, signed.issued_at_ms)
+            self.key().verify(signed.signature, said.to_bytes())
+        except (InvalidSignature, NotCanonical, ValueError):
+            raise error("SIGNATURE_INVALID") from None
+        if abs(self.clock() - signed.issued_at_ms / 1000) > LEEWAY:
+            raise error(
+                "SIGNATURE_EXPIRED",
+                hint="Set the clocks of gateway and departments; then ask again.",
+            )

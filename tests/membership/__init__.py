@@ -1,0 +1,1 @@
+"""Members: what they sign, what they pin, how they join."""

@@ -1,0 +1,77 @@
+"""A server takes its new certificate while it runs; whoever is connected does not notice."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+import grpc
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from landbridge.edge.server import Tls, serve
+from landbridge.identity.certificates import server_name
+from landbridge.identity.development import DevelopmentAuthority
+from landbridge.v1 import membership_pb2, membership_pb2_grpc
+
+
+class _Ear(membership_pb2_grpc.MembersServicer):
+    def Offer(  # noqa: N802 - gRPC's name
+        self, request: membership_pb2.OfferRequest, context: grpc.ServicerContext
+    ) -> membership_pb2.OfferResponse:
+        del request, context
+        return membership_pb2.OfferResponse(pinned=7)
+
+
+def _serial(port: int) -> int:
+    """Of the certificate that a new connection is shown."""
+    shown = ssl.get_server_certificate(("127.0.0.1", port))
+    return x509.load_pem_x509_certificate(shown.encode()).serial_number
+
+
+def test_connections_opened_later_get_the_new_certificate_and_no_call_fails(
+    tmp_path: Path,
+) -> None:
+    """Twenty rotations under one open connection and new ones; half a file changes nothing."""
+    authority = DevelopmentAuthority.create(tmp_path / "authority", "town")
+    name = server_name("north")
+    key, first = authority.certificate("north", [name])
+    public = x509.load_pem_x509_certificate(first).public_key()
+    assert isinstance(public, ec.EllipticCurvePublicKey)
+    path = tmp_path / "tls.pem"
+    path.write_bytes(first)
+    running = serve(
+        [lambda server: membership_pb2_grpc.add_MembersServicer_to_server(_Ear(), server)],
+        address="127.0.0.1:0",
+        tls=Tls(key, first, renewed=path.read_bytes),
+        report=lambda _: pytest.fail("a defect was reported"),
+        threads=2,
+    )
+    credentials = grpc.ssl_channel_credentials(authority.ca_pem)
+    options = [("grpc.ssl_target_name_override", name)]
+    target = f"127.0.0.1:{running.port}"
+    shown, answered = set(), 0
+    try:
+        with grpc.secure_channel(target, credentials, options) as open_from_the_start:
+            before = membership_pb2_grpc.MembersStub(open_from_the_start)
+            for _ in range(20):
+                renewed = authority.certify("north", [name], public)
+                path.write_bytes(renewed)
+                serial = _serial(running.port)
+                assert serial == x509.load_pem_x509_certificate(renewed).serial_number
+                shown.add(serial)
+                with grpc.secure_channel(
+                    target, credentials, [*options, ("grpc.use_local_subchannel_pool", 1)]
+                ) as new:
+                    after = membership_pb2_grpc.MembersStub(new)
+                    for stub in (before, after):
+                        answered += (
+                            stub.Offer(membership_pb2.OfferRequest(), timeout=10).pinned == 7
+                        )
+            for spoilt in (b"", path.read_bytes()[:99], authority.ca_pem):
+                path.write_bytes(spoilt)
+                assert _serial(running.port) in shown
+    finally:
+        running.stop(0)
+    assert (len(shown), answered) == (20, 40)
