@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from gateway.answered import Answered, Explained
 from gateway.catalogue import Catalogue
-from gateway.combine import combine, suppressed
+from gateway.combine import combine, require_budgets, suppressed
 from gateway.convert import question_to
 from gateway.departments import Asked, Departments
 from gateway.nearest import nearest
@@ -133,6 +133,8 @@ class Asking:
                 request.trace.headers,
             )
             asked.require_none_refused()
+            for name, estimate in asked.replies.items():
+                require_budgets(name, estimate)
             absent = tuple(name for name in plan.departments if name not in asked.replies)
             response = explain_response(Explained(plan, asked.replies, absent))
             draft.answered(response.SerializeToString(deterministic=True))

@@ -86,6 +86,16 @@ def expected_noise(mechanism: Mechanism, departments: int) -> tuple[float, float
     return deviation, LAPLACE if mechanism.noise is Noise.LAPLACE else GAUSSIAN
 
 
+def require_budgets(department: str, estimate: node_pb2.EstimateResponse) -> None:
+    """The budgets of an estimate can be shown; raises ANSWER_REJECTED."""
+    if not all(map(_is_budget, (estimate.recipient_budget, estimate.overall_budget))):
+        raise error(
+            "ANSWER_REJECTED",
+            f"Department {department} sent an estimate that does not fit the question.",
+            missing=(department,),
+        )
+
+
 def _check(plan: ReleasePlan, department: str, reply: node_pb2.AnswerResponse) -> None:
     release = reply.release
     domains = [
@@ -97,6 +107,7 @@ def _check(plan: ReleasePlan, department: str, reply: node_pb2.AnswerResponse) -
         and len(release.measures) == len(plan.mechanisms)
         and all(map(_fits, release.measures, plan.mechanisms, [plan] * len(release.measures)))
         and all(map(_is_budget, (reply.recipient_budget, reply.overall_budget)))
+        and reply.charged_micro_rho == (0 if release.remembered else plan.cost_micro_rho)
     )
     if not good:
         raise error(

@@ -53,17 +53,16 @@ class Views:
             for name, offer in seen.items()
             for each in (*offer.contracts, *(f"{handler}()" for handler in offer.handlers))
         )
+        tables = frozenset[str]().union(*(offer.contracts for offer in seen.values()))
         with self._lock:
             same = self._views.get(shown)
             if same is None or same[0] is not known:
+                # A table that is seen at one member stays declared at all that serve it: one whose
+                # text of the contract hides it is missing from an answer, and has to be named.
                 declared = {
-                    name: tuple(
-                        each for each in contracts
-                        # What has never been described is not known to be anybody's to see.
-                        if name not in seen or each in seen[name].contracts
-                    )
+                    name: tuple(each for each in contracts if each in tables)
                     for name, contracts in known.declared.items()
-                }  # fmt: skip
+                }
                 same = (known, catalogue(known.members, declared, seen))
             _keep(self._views, shown, same)
             _keep(self._callers, who, same)

@@ -157,9 +157,9 @@ class AccessPolicy:
         if not self._numbers:
             return (now,)
         near = {number + step for number in self._numbers for step in (-1, 0, 1)}
-        dates = sorted(near & set(range(10_000_000, 100_000_000))) or [now.date]
-        hours = sorted((near & set(range(24))) | {0, 23})
-        weekdays = sorted((near & set(range(1, 8))) | {1, 7})
+        dates = sorted(day for day in near if 10_000_000 <= day < 100_000_000) or [now.date]
+        hours = sorted({hour for hour in near if 0 <= hour < 24} | {0, 23})
+        weekdays = sorted({day for day in near if 1 <= day < 8} | {1, 7})
         return (now, *(Moment(*parts) for parts in product(dates, hours, weekdays)))
 
     def decide(self, request: Request) -> Decision:

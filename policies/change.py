@@ -69,13 +69,16 @@ def _outlets(old: Iterable[Outlet], new: Iterable[Outlet]) -> Iterator[Change]:
         if was is None or now is None:
             words = f"{what}, clearance {one.clearance.label}"
             yield Change(was is None, one.resource, words + (", no more" if now is None else ""))
-        elif was.clearance != now.clearance:
+        elif was.clearances != now.clearances:
             words = f"{what}, clearance {was.clearance.label} -> {now.clearance.label}"
-            yield Change(now.clearance < was.clearance, one.resource, words)
-        elif was.always != now.always:
-            yield Change(
-                now.always, one.resource, f"{what}, {'always' if now.always else 'at some times'}"
-            )
+            yield Change(bool(now.clearances - was.clearances), one.resource, words)
+        elif was.times != now.times:
+            yield Change(_longer(was, now), one.resource, f"{what}, at other times")
+
+
+def _longer(was: Outlet, now: Outlet) -> bool:
+    """Whether there is a moment that is new, or that was not looked at before."""
+    return now.times is None or (was.times is not None and bool(now.times - was.times))
 
 
 def _contracts(old: Mapping[str, Contract], new: Mapping[str, Contract]) -> Iterator[Change]:
@@ -84,6 +87,10 @@ def _contracts(old: Mapping[str, Contract], new: Mapping[str, Contract]) -> Iter
         if was.unit != now.unit:
             what = f"protects {now.unit or 'nobody'} instead of {was.unit or 'nobody'}"
             yield Change(was.unit is not None, name, what)
+        if was.delays != now.delays:
+            longer = any(dict(was.delays).get(purpose, 0) < days for purpose, days in now.delays)
+            what = f"told of later: {_shown(was.delays)} -> {_shown(now.delays)}"
+            yield Change(longer, name, what)
         for each in fields(Disclosure):
             before, after = getattr(was.disclosure, each.name), getattr(now.disclosure, each.name)
             if before != after:

@@ -7,7 +7,7 @@ not, so that nothing here has to understand Cedar.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Final, Literal
 
@@ -39,13 +39,13 @@ class Who:
         return self.organisation or "anybody else"
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Outlet:
     """`who` can use `column` of `resource` for `purpose` from clearance `clearance` on.
 
     `column` is a column that can be aggregated, filtered on or grouped by, `count(*)`, or the code
-    list of a handler. `policies` are the ids that permit it; `always` is false where they do so at
-    some times only.
+    list of a handler. `policies` are the ids that permit it; `clearances` are all from which they
+    do; `times` those of the moments looked at at which they do, None where at all of them.
     """
 
     who: Who
@@ -55,7 +55,13 @@ class Outlet:
     column: str
     clearance: Level
     policies: tuple[str, ...] = ()
-    always: bool = True
+    clearances: frozenset[Level] = frozenset()
+    times: frozenset[Moment] | None = None
+
+    @property
+    def always(self) -> bool:
+        """Whether it makes no difference when it is asked."""
+        return self.times is None
 
     @property
     def subject(self) -> tuple[Who, str, str, str, str]:
@@ -83,9 +89,9 @@ def outlets(
                 for part in (Who(who.organisation), Who(subject=who.subject), Who())
                 if part != who
             )
-            if not any(other and other.clearance <= each.clearance for other in alone):
+            if not any(other is not None and _covers(other, each) for other in alone):
                 found[each.subject] = each
-    return tuple(sorted(found.values()))
+    return tuple(sorted(found.values(), key=lambda each: (each.subject, each.clearance)))
 
 
 def kind_of(contract: Contract) -> str:
@@ -150,25 +156,41 @@ def _of_contract(who: Who, contract: Contract, access: Sequence[AccessPolicy]) -
     }
     for purpose in sorted(contract.purposes):
         for column, level in usable.items():
-            for clearance in _CLEARANCES[level:]:
-                found = _outlet(
-                    who, "query", contract.id, purpose, column, clearance, level, access
-                )
-                if found is not None:
-                    yield found
-                    break
+            found = [
+                _outlet(who, "query", contract.id, purpose, column, clearance, level, access)
+                for clearance in _CLEARANCES[level:]
+            ]
+            yield from _together(found)
 
 
 def _of_handler(
     who: Who, name: str, handler: Handler, access: Sequence[AccessPolicy]
 ) -> Iterator[Outlet]:
     for purpose in sorted(handler.purposes):
-        for clearance in _CLEARANCES[handler.level :]:
-            codes = ", ".join(handler.codes)
-            found = _outlet(who, "call", name, purpose, codes, clearance, handler.level, access)
-            if found is not None:
-                yield found
-                break
+        codes = ", ".join(handler.codes)
+        found = [
+            _outlet(who, "call", name, purpose, codes, clearance, handler.level, access)
+            for clearance in _CLEARANCES[handler.level :]
+        ]
+        yield from _together(found)
+
+
+def _together(found: Sequence[Outlet | None]) -> Iterator[Outlet]:
+    """Those of all clearances as one, from the lowest on."""
+    known = [each for each in found if each is not None]
+    if known:
+        times = [each.times for each in known if each.times is not None]
+        yield replace(
+            known[0],
+            clearances=frozenset(each.clearance for each in known),
+            times=frozenset[Moment]().union(*times) if len(times) == len(known) else None,
+        )
+
+
+def _covers(other: Outlet, each: Outlet) -> bool:
+    """Whether `other` lets out all that `each` does."""
+    times = other.times is None or (each.times is not None and each.times <= other.times)
+    return times and each.clearances <= other.clearances
 
 
 def _outlet(
@@ -184,7 +206,7 @@ def _outlet(
     """What all of `access` permit at some moment; None where they never do together."""
     moments = {moment for each in access for moment in each.moments(_ANY)}
     permitted: set[str] = set()
-    refused = False
+    times: set[Moment] = set()
     for moment in moments:
         request = Request(
             subject=who.subject or _NOBODY,
@@ -200,9 +222,9 @@ def _outlet(
         decisions = [each.decide(request) for each in access]
         if all(decision.permitted for decision in decisions):
             permitted |= {name for decision in decisions for name in decision.policies}
-        else:
-            refused = True
-    if not permitted:
+            times.add(moment)
+    if not times:
         return None
     ids = tuple(sorted(permitted))
-    return Outlet(who, action, resource, purpose, column, clearance, ids, always=not refused)
+    some = None if len(times) == len(moments) else frozenset(times)
+    return Outlet(who, action, resource, purpose, column, clearance, ids, times=some)
