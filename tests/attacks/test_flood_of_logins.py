@@ -26,6 +26,9 @@ class SyncedLog:
     entries: list[Entry] = field(default_factory=list)
     broken: bool = False
 
+    def require(self) -> None:
+        """As `Log.require`."""
+
     def append(self, entry: bytes) -> Receipt:
         """Each is one sync of the disk."""
         if self.broken:

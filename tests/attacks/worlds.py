@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -203,6 +204,9 @@ class World:
         """Another gateway process before the same node: an own log, the same certificate."""
         first = self.running.state / "gateway"
         settings = (first / "gateway.toml").read_text()
+        # A replica has the gateway's own signing key; nodes would believe no other.
+        (folder / "state").mkdir(mode=0o700)
+        shutil.copy2(first / "signing.key", folder / "state" / "signing.key")
         path = folder / "gateway.toml"
         path.write_text(settings.replace(f'state = "{first}"', f'state = "{folder / "state"}"'))
         process = spawn("second gateway", "gateway", path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from landbridge.errors import LandbridgeError
 from landbridge.levels import Level
 from policies import handler as handlers_format
 from policies.handler import Handler
-from tests.people import ACCESS, PURPOSE, crowd
+from tests.people import ACCESS, PURPOSE, crowd, document
 from tests.simulator import FederationSimulator
 
 Simulate = Callable[..., FederationSimulator]
@@ -111,7 +112,8 @@ def test_the_node_says_the_same_by_itself(simulate: Simulate) -> None:
     for number, contract in enumerate(("people", "peopla")):
         forwarded.asking.question_id = f"{number:032x}"
         forwarded.question.contract = contract
-        found.append(refusal(lambda: node.servicer.Answer(forwarded, federation.node_context())))
+        signed = federation.signer.signing(forwarded)("north")
+        found.append(refusal(partial(node.servicer.Answer, signed, federation.node_context())))
     same(found[0], found[1], "people", "peopla")
 
 
@@ -158,3 +160,27 @@ def test_a_policy_can_look_at_the_clock(simulate: Simulate) -> None:
     assert (said.reason, said.rule) == ("ACCESS_DENIED", "test.hours")
     federation.now += 12 * 3_600
     assert federation.query("SELECT count(*) FROM people WHERE age > 2").rows() == [(5,)]
+
+
+def test_a_department_whose_contract_hides_the_table_is_missing_and_named(
+    simulate: Simulate,
+) -> None:
+    """Never a silent partial: who sees a table at one member learns that another did not answer."""
+    documents = {"north": document(), "south": document(landbridgePurposes=["dpv:Marketing"])}
+    federation = simulate({"north": crowd(50), "south": crowd(40, 2)}, documents=documents)
+    said = refusal(lambda: federation.query("SELECT count(*) FROM people"))
+    assert (said.reason, said.missing) == ("DEPARTMENT_MISSING", ("south",))
+    answer = federation.query("SELECT count(*) FROM people", partial=True)
+    assert (answer.rows(), answer.missing) == ([(50,)], ("south",))
+
+
+def test_a_plan_with_an_impossible_budget_is_rejected(simulate: Simulate) -> None:
+    """An estimate is believed as little as an answer."""
+    federation = simulate({"north": crowd(5)})
+
+    def spoil(reply: Any) -> None:
+        reply.recipient_budget.delta = 0
+
+    federation.nodes["north"].change = spoil
+    said = refusal(lambda: federation.explain("SELECT count(*) FROM people"))
+    assert (said.reason, said.missing) == ("ANSWER_REJECTED", ("north",))

@@ -115,6 +115,7 @@ def test_the_node_holds_the_levels_by_itself(simulate: Simulate, clearance: Leve
     forwarded = asked[0]
     forwarded.asking.token = federation.token(clearance=clearance.label)
     forwarded.asking.question_id = f"{int(clearance):032x}"
+    forwarded = federation.signer.signing(forwarded)("north")
     assert served.contract.by_name["age"].level is Level.RESTRICTED
     if clearance >= Level.RESTRICTED:
         assert node.servicer.Answer(forwarded, federation.node_context()).release.measures

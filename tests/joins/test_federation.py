@@ -262,7 +262,7 @@ def test_a_node_takes_no_join_on_the_gateway_s_word(join: Join, case: str) -> No
         members=["north"],
     )
     with pytest.raises(LandbridgeError) as refused:
-        node.servicer.Answer(request, federation.node_context())
+        node.servicer.Answer(federation.signer.signing(request)("north"), federation.node_context())
     assert refused.value.reason in ("INVALID_ARGUMENT", "INVALID_QUESTION", "NOT_AVAILABLE")
     assert node.runs == 0
 

@@ -15,7 +15,7 @@ from landbridge.errors import Refused
 from landbridge.levels import Level
 from policies import access
 from policies.access import MEMORY, AccessPolicy, Decision, Request
-from tests.policies.policy_sets import ASK, FORBID, PERMIT, load
+from tests.policies.policy_sets import ASK, FORBID, NOON, PERMIT, load
 
 
 def unchecked(text: str) -> AccessPolicy:
@@ -236,3 +236,18 @@ def test_any_request_is_decided_by_the_written_rules_only(request: Request) -> N
         and request.purpose == "dpv:ResearchAndDevelopment"
         and request.level <= request.clearance
     )
+
+
+def test_the_moments_that_a_policy_tells_apart_are_few_and_hold_its_borders() -> None:
+    """Every hour, weekday and date on either side of what the policy names, and no more."""
+    timed = load(
+        '@id("t") permit (principal, action, resource) when { context.hour >= 9 && '
+        "context.weekday < 6 && context.date < 20270101 };"
+    )
+    moments = timed.moments(NOON)
+    assert moments[0] == NOON
+    assert len(moments) <= 3 * 12 * 7 + 1
+    assert {moment.hour for moment in moments} >= {0, 8, 9, 10, 23}
+    assert {moment.date for moment in moments} >= {20270100, 20270101}
+    assert {moment.weekday for moment in moments} >= {1, 5, 6, 7}
+    assert load(PERMIT).moments(NOON) == (NOON,)

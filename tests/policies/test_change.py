@@ -123,3 +123,36 @@ def test_no_property_of_a_column_changes_in_silence(name: str) -> None:
         value = False
     other = with_column("age", **{name: value})
     assert changes(side(), ({"people": other}, {}, side()[2]))
+
+
+HOURS = """@id("hours") permit (principal, action, resource) when {{ context.hour < {0} }};
+"""
+
+
+def test_longer_hours_let_out_more_and_shorter_ones_less() -> None:
+    """Also where both are only at some times."""
+    there = changes(side(HOURS.format(17)), side(HOURS.format(23)))
+    assert there
+    assert all(change.wider and "at other times" in change.what for change in there)
+    assert changes(side(HOURS.format(17)), side(HOURS.format(17))) == ()
+
+
+def test_an_unconditional_permit_beside_one_for_some_hours_is_told() -> None:
+    """What everybody may at times does not hide what somebody may always."""
+    always = '@id("police") permit (principal in Organisation::"police", action, resource);\n'
+    found = changes(side(HOURS.format(17)), side(HOURS.format(17) + always))
+    assert any(change.wider and change.what.startswith("police") for change in found)
+
+
+def test_more_clearances_are_told_where_the_lowest_is_the_same() -> None:
+    """A policy for one clearance exactly that becomes one for it and above."""
+    for_one = '@id("a") permit (principal, action, resource) when { principal.clearance == 1 };'
+    found = changes(side(for_one), side(for_one.replace("==", ">=")))
+    assert any(change.where == "people" and "age" in change.what for change in found)
+
+
+def test_a_longer_delay_before_persons_are_told_counts_as_more() -> None:
+    """The other way round it is less."""
+    later = replace(PEOPLE, delays=(("dpv:ResearchAndDevelopment", 3_650),))
+    assert changes(side(), side(contract=later))[0].wider
+    assert not changes(side(contract=later), side())[0].wider
