@@ -24,7 +24,7 @@ from landbridge.evidence.checkpoint import Checkpoint, open_checkpoint, parse_co
 from landbridge.evidence.cosignature import WitnessKey
 from landbridge.evidence.finding import EvidenceError
 from landbridge.evidence.merkle import consistency_proof, root_hash
-from landbridge.evidence.note import read_note, verified_lines
+from landbridge.evidence.note import MOST_SIGNATURES, read_note, verified_lines
 from landbridge.evidence.quorum import Quorum
 from landbridge.evidence.signer import Verifier
 from landbridge.evidence.tiles import TileFolder
@@ -33,6 +33,9 @@ from landbridge.evidence.witness_memory import Reply
 
 MOST_REQUESTS: Final = 4
 """In one conversation: what the witness saw last, the cosignature, and room for one surprise."""
+
+MOST_WITNESSES: Final = MOST_SIGNATURES - 1
+"""Their lines and the log's own must fit into one note that can be read again."""
 
 RETRY_SECONDS: Final = 5.0
 """After which a witness that did not cosign is asked again."""
@@ -60,7 +63,8 @@ class Oversight:
     """The witnesses of one log. Every method may be called from any thread.
 
     `witnesses` maps each witness's key to how it is asked, or to None for one that comes by itself.
-    `tell` takes sentences for the operator. `clock` is monotonic, in seconds.
+    `tell` takes sentences for the operator. `clock` is monotonic, in seconds. EvidenceError for a
+    quorum of more than there are, for two of one name, and for more than `MOST_WITNESSES`.
     """
 
     def __init__(
@@ -76,6 +80,14 @@ class Oversight:
         if needed > len(witnesses):
             raise EvidenceError(
                 f"quorum of {log.name}", f"it is {needed}, but {len(witnesses)} witnesses are known"
+            )
+        names = [key.name for key in witnesses]
+        if len(set(names)) < len(names):
+            raise EvidenceError(f"witnesses of {log.name}", "two of them have the same name")
+        if len(names) > MOST_WITNESSES:
+            raise EvidenceError(
+                f"witnesses of {log.name}",
+                f"they are {len(names)}, but a checkpoint has room for {MOST_WITNESSES}",
             )
         self._log = log
         self._ask = {key.name: ask for key, ask in witnesses.items() if ask is not None}

@@ -72,7 +72,7 @@ class AddCheckpoint:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The checkpoint may be cosigned once it is remembered; `lines` are the log's own, one a key."""
+    """The checkpoint may be cosigned once it is remembered; `lines`: the log's own, one a key."""
 
     checkpoint: Checkpoint
     lines: tuple[Line, ...]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from landbridge.errors import Unavailable
 from landbridge.evidence import EvidenceError, Log, Signer, verify_folder
 from landbridge.evidence.cosignature import Cosigner, WitnessKey
-from landbridge.evidence.oversight import MOST_REQUESTS, Ask, Oversight
+from landbridge.evidence.oversight import MOST_REQUESTS, MOST_WITNESSES, Ask, Oversight
 from landbridge.evidence.quorum import Quorum
 from landbridge.evidence.signer import Verifier
 from landbridge.evidence.witness import OK, STALE
@@ -328,6 +328,28 @@ def test_a_quorum_of_more_than_there_are_is_refused(tmp_path: Path) -> None:
     """It could never be met."""
     with pytest.raises(EvidenceError, match="it is 2, but 1"):
         watched(tmp_path, "ewr", needed=2).open()
+
+
+def test_as_many_witnesses_as_fit_under_a_checkpoint_and_no_more(tmp_path: Path) -> None:
+    """What was published must be readable at the next start, or the log never starts again."""
+    town = watched(tmp_path, *(f"d{number}" for number in range(MOST_WITNESSES)))
+    with town.open() as log:
+        log.append(b"one")
+        eventually(lambda: all_saw(town, 1))
+    with town.open() as log:
+        assert log.size == 1
+        assert len(town.witnesses()) == MOST_WITNESSES
+    town.departments.append(Department(tmp_path, "one-more"))
+    with pytest.raises(EvidenceError, match="they are 100, but a checkpoint has room for 99"):
+        town.open()
+
+
+def test_two_witnesses_of_one_name_are_refused(tmp_path: Path) -> None:
+    """A member must not lend its name, or its one vote, to another's key."""
+    town = watched(tmp_path, "ewr")
+    town.departments.append(Department(tmp_path / "elsewhere", "ewr"))
+    with pytest.raises(EvidenceError, match="same name"):
+        town.open()
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.floats(0, 30)), max_size=30), st.integers(0, 40))

@@ -273,6 +273,14 @@ def test_whatever_was_accepted_reopens(own: int, strange: int) -> None:
         again.close()
 
 
+def test_a_log_has_one_key(tmp_path: Path) -> None:
+    """A second key under the same name could sign another history in that log's name."""
+    keys = [Verifier.parse(LOG.vkey), Verifier.parse(Signer.create(LOG.name).vkey)]
+    with pytest.raises(EvidenceError, match="there are two"):
+        Witness.open(tmp_path, COSIGNER, keys, clock=lambda: 1.0)
+    Witness.open(tmp_path, COSIGNER, [keys[0], keys[0]], clock=lambda: 1.0).close()
+
+
 def test_a_damaged_memory_stops_the_start(tmp_path: Path) -> None:
     """Every byte of it: a witness that believes a changed file would cosign a fork."""
     witness = opened(tmp_path)
