@@ -110,7 +110,8 @@ class Log:
         is damaged, when the journal ends before the published checkpoint, when the key is another
         log's, or while another process has the log open. `publish_every` is in seconds,
         `segment_size`, of the journal's files, in bytes. With `oversight`, the log's witnesses have
-        been asked once when this returns, before anything new can be signed.
+        been asked once when this returns, before anything new can be signed; one that does not
+        answer within the oversight's patience is not waited for.
         """
         disk = disk or Disk()
         with ExitStack() as held:
@@ -203,7 +204,10 @@ class Log:
         return waiting.receipt
 
     def close(self) -> None:
-        """Commit what waits, publish everything, let go of the files; a second call is nothing."""
+        """Commit what waits, publish everything, ask the witnesses once, let go of the files.
+
+        A second call is nothing.
+        """
         with self._state:
             if self._closing:
                 return
@@ -212,9 +216,13 @@ class Log:
         for thread in self._threads:
             thread.join()
         with self._held:
-            if self._failure is None and self._size > self._published:
+            if self._failure is None:
                 try:
-                    self._publish()
+                    if self._size > self._published:
+                        self._publish()
+                    if self._oversight is not None:
+                        # What came last could otherwise be cut off while the log is stopped.
+                        self._witness(self._oversight)
                 except OSError as problem:
                     raise error("LOG_UNAVAILABLE") from problem
 

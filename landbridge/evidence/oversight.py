@@ -14,7 +14,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -24,7 +23,7 @@ from landbridge.evidence.checkpoint import Checkpoint, open_checkpoint, parse_co
 from landbridge.evidence.cosignature import WitnessKey
 from landbridge.evidence.finding import EvidenceError
 from landbridge.evidence.merkle import consistency_proof, root_hash
-from landbridge.evidence.note import read_note, verified_lines
+from landbridge.evidence.note import MOST_SIGNATURES, read_note, verified_lines
 from landbridge.evidence.quorum import Quorum
 from landbridge.evidence.signer import Verifier
 from landbridge.evidence.tiles import TileFolder
@@ -34,8 +33,14 @@ from landbridge.evidence.witness_memory import Reply
 MOST_REQUESTS: Final = 4
 """In one conversation: what the witness saw last, the cosignature, and room for one surprise."""
 
+MOST_WITNESSES: Final = MOST_SIGNATURES - 1
+"""Their lines and the log's own must fit into one note that can be read again."""
+
 RETRY_SECONDS: Final = 5.0
 """After which a witness that did not cosign is asked again."""
+
+PATIENCE_SECONDS: Final = 3.0
+"""How long the log waits for all its witnesses together."""
 
 Ask = Callable[[bytes], Reply]
 """Puts one request to a witness; raises ConnectionError, one sentence, when it cannot be reached.
@@ -60,7 +65,8 @@ class Oversight:
     """The witnesses of one log. Every method may be called from any thread.
 
     `witnesses` maps each witness's key to how it is asked, or to None for one that comes by itself.
-    `tell` takes sentences for the operator. `clock` is monotonic, in seconds.
+    `tell` takes sentences for the operator. `clock` is monotonic, in seconds. EvidenceError for a
+    quorum of more than there are, for two of one name, and for more than `MOST_WITNESSES`.
     """
 
     def __init__(
@@ -71,14 +77,26 @@ class Oversight:
         tell: Callable[[str], None],
         needed: int = 0,
         limit: float = 0.0,
+        patience: float = PATIENCE_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if needed > len(witnesses):
             raise EvidenceError(
                 f"quorum of {log.name}", f"it is {needed}, but {len(witnesses)} witnesses are known"
             )
+        names = [key.name for key in witnesses]
+        if len(set(names)) < len(names):
+            raise EvidenceError(f"witnesses of {log.name}", "two of them have the same name")
+        if len(names) > MOST_WITNESSES:
+            raise EvidenceError(
+                f"witnesses of {log.name}",
+                f"they are {len(names)}, but a checkpoint has room for {MOST_WITNESSES}",
+            )
         self._log = log
         self._ask = {key.name: ask for key, ask in witnesses.items() if ask is not None}
+        self._asking: set[str] = set()
+        self._defect: BaseException | None = None
+        self._patience = patience
         self._tell = tell
         self._clock = clock
         self._lock = threading.Lock()
@@ -133,11 +151,27 @@ class Oversight:
             )
 
     def ask(self) -> None:
-        """One conversation with every witness that can be asked, side by side."""
-        if not self._ask:
-            return
-        with ThreadPoolExecutor(len(self._ask), thread_name_prefix="witness") as pool:
-            list(pool.map(self._converse, self._ask))
+        """One conversation with every witness that can be asked, side by side.
+
+        Returns after `patience` at the latest. A conversation that is not over then goes on by
+        itself; its witness is not asked again before it ends, and holds up nothing any more.
+        """
+        end = time.monotonic() + self._patience
+        with self._lock:
+            names = [name for name in self._ask if name not in self._asking]
+            self._asking.update(names)
+        threads = [
+            threading.Thread(target=self._visit, args=(name,), name=f"witness-{name}", daemon=True)
+            for name in names
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(max(0.0, end - time.monotonic()))
+        with self._lock:
+            defect, self._defect = self._defect, None
+        if defect is not None:
+            raise defect
 
     def cosigned(self) -> str:
         """The published checkpoint with the cosignatures there are; empty where there is none.
@@ -169,6 +203,16 @@ class Oversight:
             proof = consistency_proof(old, published.size, self._files.nodes(published.size))
             known.asked = published
             return AddCheckpoint(old, tuple(proof), self._note).body
+
+    def _visit(self, name: str) -> None:
+        try:
+            self._converse(name)
+        except BaseException as defect:  # noqa: BLE001 - whoever asks next must be told
+            with self._lock:
+                self._defect = defect
+        finally:
+            with self._lock:
+                self._asking.discard(name)
 
     def _converse(self, name: str) -> None:
         request = self.next_request(name)

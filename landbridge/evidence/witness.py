@@ -72,7 +72,7 @@ class AddCheckpoint:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The checkpoint may be cosigned once it is remembered; `lines` are the log's own under it."""
+    """The checkpoint may be cosigned once it is remembered; `lines`: the log's own, one a key."""
 
     checkpoint: Checkpoint
     lines: tuple[Line, ...]
@@ -126,7 +126,9 @@ def consider(body: bytes, logs: Logs, seen: Mapping[str, Checkpoint]) -> Verdict
         _extends(before, checkpoint, request.proof)
     except EvidenceError as problem:
         return Declined(INCONSISTENT, f"{problem}\n", origin)
-    return Accepted(checkpoint, own)
+    # One line of each key: whoever signs a hundred times must not make a note that is too long.
+    once = {(line.name, line.key): line for line in reversed(own)}
+    return Accepted(checkpoint, tuple(reversed(once.values())))
 
 
 def _extends(before: Checkpoint, checkpoint: Checkpoint, proof: Sequence[bytes]) -> None:

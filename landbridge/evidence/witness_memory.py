@@ -71,11 +71,14 @@ class Witness:
     ) -> Witness:
         """The witness of `logs` that keeps what it saw in `folder`; `clock` in seconds since 1970.
 
-        EvidenceError names a file that is damaged: a witness that forgets would cosign a fork.
+        EvidenceError names a file that is damaged: a witness that forgets would cosign a fork; and
+        a log with two keys: whoever holds the second could sign in the name of the first.
         """
         known: dict[str, list[Verifier]] = {}
         for verifier in logs:
-            known.setdefault(verifier.name, []).append(verifier)
+            held = known.setdefault(verifier.name, [verifier])
+            if held != [verifier]:
+                raise EvidenceError(f"keys of log {verifier.name}", "there are two; it has one")
         disk = disk or Disk()
         disk.make_folder(folder)
         witness = cls(folder, cosigner, known, clock, disk)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,7 +16,13 @@ from hypothesis import strategies as st
 from landbridge.errors import Unavailable
 from landbridge.evidence import EvidenceError, Log, Signer, verify_folder
 from landbridge.evidence.cosignature import Cosigner, WitnessKey
-from landbridge.evidence.oversight import MOST_REQUESTS, Ask, Oversight
+from landbridge.evidence.oversight import (
+    MOST_REQUESTS,
+    MOST_WITNESSES,
+    PATIENCE_SECONDS,
+    Ask,
+    Oversight,
+)
 from landbridge.evidence.quorum import Quorum
 from landbridge.evidence.signer import Verifier
 from landbridge.evidence.witness import OK, STALE
@@ -61,6 +68,8 @@ class Watched:
     departments: list[Department]
     needed: int = 0
     now: float = 0.0
+    patience: float = PATIENCE_SECONDS
+    every: float = 0.001
     told: list[str] = field(default_factory=list)
 
     def open(self) -> Log:
@@ -71,6 +80,7 @@ class Watched:
             tell=self.told.append,
             needed=self.needed,
             limit=60.0,
+            patience=self.patience,
             clock=lambda: self.now,
         )
         return Log.open(
@@ -78,7 +88,7 @@ class Watched:
             self.place / "state",
             SIGNER,
             disk=FaultyDisk(),
-            publish_every=0.001,
+            publish_every=self.every,
             oversight=oversight,
         )
 
@@ -328,6 +338,62 @@ def test_a_quorum_of_more_than_there_are_is_refused(tmp_path: Path) -> None:
     """It could never be met."""
     with pytest.raises(EvidenceError, match="it is 2, but 1"):
         watched(tmp_path, "ewr", needed=2).open()
+
+
+def test_as_many_witnesses_as_fit_under_a_checkpoint_and_no_more(tmp_path: Path) -> None:
+    """What was published must be readable at the next start, or the log never starts again."""
+    town = watched(tmp_path, *(f"d{number}" for number in range(MOST_WITNESSES)))
+    with town.open() as log:
+        log.append(b"one")
+        eventually(lambda: all_saw(town, 1))
+    with town.open() as log:
+        assert log.size == 1
+        assert len(town.witnesses()) == MOST_WITNESSES
+    town.departments.append(Department(tmp_path, "one-more"))
+    with pytest.raises(EvidenceError, match="they are 100, but a checkpoint has room for 99"):
+        town.open()
+
+
+def test_a_witness_that_never_answers_holds_up_nobody(tmp_path: Path) -> None:
+    """Neither the start nor publication nor the stop, and it is not asked on top of that."""
+    town = watched(tmp_path, "ewr", "jfk", needed=1)
+    town.patience = 0.01
+    released, ask = threading.Event(), town.departments[1].witness.add_checkpoint
+    stuck: list[bytes] = []
+
+    def hang(body: bytes) -> Reply:
+        stuck.append(body)
+        released.wait()
+        return ask(body)
+
+    town.departments[1].ask = hang  # type: ignore[method-assign]
+    with town.open() as log:
+        for number in range(5):
+            log.append(str(number).encode())
+            eventually(lambda seen=number + 1: all_saw_one(town, seen))  # type: ignore[misc]
+        log.require()
+    assert len(stuck) == 1
+    released.set()
+
+
+def test_what_came_last_is_put_to_the_witnesses_before_the_stop(tmp_path: Path) -> None:
+    """Answers just before an orderly stop could be cut off, and nobody would notice."""
+    town = watched(tmp_path, "ewr", needed=1)
+    town.every = 3600.0
+    with town.open() as log:
+        log.append(b"one")
+        for number in range(5):
+            log.append(f"answer {number}".encode())
+    assert all_saw(town, 6)
+    assert town.witnesses() == ["nyc.example/ewr/witness"]
+
+
+def test_two_witnesses_of_one_name_are_refused(tmp_path: Path) -> None:
+    """A member must not lend its name, or its one vote, to another's key."""
+    town = watched(tmp_path, "ewr")
+    town.departments.append(Department(tmp_path / "elsewhere", "ewr"))
+    with pytest.raises(EvidenceError, match="same name"):
+        town.open()
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.floats(0, 30)), max_size=30), st.integers(0, 40))

@@ -9,6 +9,7 @@ import sys
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given
@@ -253,6 +254,31 @@ def test_nothing_is_cosigned_before_it_is_on_disk(tmp_path: Path) -> None:
         witness.add_checkpoint(log.request(0).body)
     assert witness.latest(LOG.name) is None
     witness.close()
+
+
+@given(st.integers(1, 100), st.integers(0, 99))
+def test_whatever_was_accepted_reopens(own: int, strange: int) -> None:
+    """Universal: a log that signs a hundred times over must not stop its witness for good."""
+    text, gap, line = Growing().grow(3).note().rpartition("\n\n")
+    stranger = Cosigner.create("strange.example/w").cosign("x\n", 5).text
+    note = text + gap + line * own + stranger * min(strange, 100 - own)
+    with TemporaryDirectory() as place:
+        first = opened(Path(place), FaultyDisk())
+        assert first.add_checkpoint(AddCheckpoint(0, (), note).body).status == OK
+        first.close()
+        again = opened(Path(place), FaultyDisk())
+        found = again.latest(LOG.name)
+        assert found is not None
+        assert found.size == 3
+        again.close()
+
+
+def test_a_log_has_one_key(tmp_path: Path) -> None:
+    """A second key under the same name could sign another history in that log's name."""
+    keys = [Verifier.parse(LOG.vkey), Verifier.parse(Signer.create(LOG.name).vkey)]
+    with pytest.raises(EvidenceError, match="there are two"):
+        Witness.open(tmp_path, COSIGNER, keys, clock=lambda: 1.0)
+    Witness.open(tmp_path, COSIGNER, [keys[0], keys[0]], clock=lambda: 1.0).close()
 
 
 def test_a_damaged_memory_stops_the_start(tmp_path: Path) -> None:
