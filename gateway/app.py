@@ -219,6 +219,6 @@ def _keep_fresh(
     while not stopping.wait(REFRESH_SECONDS):
         try:
             follow()
-            rounds.go()
+            rounds.go(stopping)
         except Exception as defect:  # noqa: BLE001 - the next round must come whatever happened
             report(defect)

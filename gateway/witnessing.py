@@ -6,6 +6,7 @@ goes to each of them to look at theirs.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
@@ -18,6 +19,7 @@ from landbridge.evidence.cosignature import WitnessKey
 from landbridge.evidence.finding import EvidenceError
 from landbridge.evidence.oversight import MOST_REQUESTS, Ask
 from landbridge.evidence.signer import Verifier
+from landbridge.evidence.witness import INCONSISTENT
 from landbridge.evidence.witness_memory import Reply, Witness
 from landbridge.status import from_rpc_error
 from landbridge.v1 import witness_pb2, witness_pb2_grpc
@@ -65,9 +67,11 @@ class Rounds:
         }
         self._complaints: dict[str, str] = {}
 
-    def go(self) -> None:
-        """One conversation with each. What a node says cannot make this fail."""
+    def go(self, stopping: threading.Event | None = None) -> None:
+        """One conversation with each, until `stopping`. What a node says cannot make this fail."""
         for department, stub in self._stubs.items():
+            if stopping is not None and stopping.is_set():
+                return
             try:
                 complaint = self._look(stub)
             except ValueError:
@@ -76,6 +80,8 @@ class Rounds:
                 # That it is down is said elsewhere; that it does not want a witness is its affair.
                 said = from_rpc_error(failure)
                 complaint = "" if _passing(said) else f"wants no witness: {said.reason}"
+            except ValueError:
+                complaint = "is not watched: the connection to it is closed"
             if complaint != self._complaints.get(department, ""):
                 self._complaints[department] = complaint
                 if complaint:
@@ -98,6 +104,13 @@ def _contradiction(reply: Reply) -> str:
     """What an operator should know of a reply; a size that is merely not known yet is nothing."""
     if reply.status in (200, 409):
         return ""
+    if reply.status == INCONSISTENT:
+        # Only what the log's own key signed gets this far; a wrong proof alone would do it too.
+        return (
+            "shows, signed by its own key, what is not proved to extend the checkpoint that was "
+            "cosigned before: it has two histories, was put back and continued, or proves wrongly; "
+            "it is not cosigned until that is mended"
+        )
     return f"was not cosigned: {reply.body.decode(errors='replace').strip()}"
 
 
