@@ -74,8 +74,6 @@ class Rounds:
                 return
             try:
                 complaint = self._look(stub)
-            except ValueError:
-                complaint = ""  # the connection is closed: it is no member any more
             except grpc.RpcError as failure:
                 # That it is down is said elsewhere; that it does not want a witness is its affair.
                 said = from_rpc_error(failure)
