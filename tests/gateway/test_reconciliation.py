@@ -11,7 +11,7 @@ from functools import partial
 import pytest
 
 from landbridge.errors import LandbridgeError
-from landbridge.evidence.entry import Entry
+from landbridge.evidence.entry import Entry, encode
 from landbridge.evidence.merkle import leaf_hash
 from landbridge.evidence.reconciliation import Reconciliation, reconcile
 from tests.people import crowd
@@ -98,6 +98,21 @@ def test_a_department_that_lost_its_last_entries_is_found(federation: Federation
     found = compare([*gateway, late], departments)
     assert whats(found) == ["missing_at_department"]
     assert (found.findings[0].department, found.findings[0].gateway) == ("north", len(gateway) - 1)
+
+
+@pytest.mark.parametrize("time", ["9999-99-99T99:99:99.999999Z", "2026-02-30T00:00:00.000000Z"])
+def test_a_time_that_never_was_is_a_finding(federation: FederationSimulator, time: str) -> None:
+    """One department must not be able to end the comparison of all."""
+    gateway, departments = logs(federation)
+    strange = encode({"kind": "query", "time": time, "outcome": "answered"})
+    read_north = [*read(departments["north"]), (len(departments["north"]), strange)]
+    found = reconcile(
+        partial(read, gateway),
+        {"north": lambda: read_north, "south": partial(read, departments["south"])},
+        in_flight=MINUTE,
+    )
+    assert whats(found) == ["unreadable"]
+    assert found.findings[0].department == "north"
 
 
 def test_an_answer_that_the_gateway_hides_is_found(federation: FederationSimulator) -> None:
