@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from landbridge.cli import checkpoint_file, receipt_file
-from landbridge.cli.ending import OperatorError
+from landbridge.cli.ending import OperatorError, Status
 from landbridge.cli.formats import Page, write_json
 from landbridge.cli.log_reading import Archive, fields, read_key, verified
 from landbridge.cli.terminal import page, plain, say, tell
@@ -37,7 +37,7 @@ Witness = Annotated[
     typer.Option(
         "--witness",
         metavar="VKEY_OR_FILE",
-        help="The key of a witness; repeat it for more. Says which of them cosigned.",
+        help="The key of a witness that must have cosigned; repeat it for more.",
     ),
 ]
 
@@ -91,19 +91,20 @@ def verify(
 ) -> None:
     """Verify a whole log, or one receipt.
 
-    Exit status 1 says that it does not hold; the first bad file and entry are named.
+    Exit status 1 says that it does not hold, or that a named witness did not cosign; the first bad
+    file and entry are named.
     """
     vkey = read_key(key)
     witnesses = [found for found in map(read_key, witness or ()) if found is not None]
     if evidence.is_dir():
         since = state if state is not None and state.exists() else None
         log = verified(evidence, vkey, since=since, archives=archive or (), witnesses=witnesses)
-        if state is not None:
-            checkpoint_file.keep(state, log.checkpoint)
         new = f", {log.size - log.since} of them new" if since else ""
         say(f"verified: {log.origin}, {log.size} entries{new}, root {log.root.hex()}")
-        _say_cosigned(log.witnesses, len(witnesses))
         _tell_whose(log)
+        _hold_cosigned(log.witnesses, witnesses)
+        if state is not None:  # last: the memory moves on over what holds in every respect
+            checkpoint_file.keep(state, log.checkpoint)
         return
     if state is not None or archive:
         raise OperatorError("--state and --archive belong to a log, not to a receipt.")
@@ -115,7 +116,7 @@ def verify(
         )
     found = receipt.verify(vkey, witnesses)
     say(f"verified: entry {found.index} of {found.size} in {found.origin}")
-    _say_cosigned(found.witnesses, len(witnesses))
+    _hold_cosigned(found.witnesses, witnesses)
 
 
 def table(entries: Iterable[tuple[int, dict[str, Any]]], *, brief: bool = False) -> Table:
@@ -143,18 +144,22 @@ def table(entries: Iterable[tuple[int, dict[str, Any]]], *, brief: bool = False)
     return shown
 
 
-def _say_cosigned(cosigned: Iterable[Cosigned], asked: int) -> None:
+def _hold_cosigned(cosigned: Iterable[Cosigned], asked: Iterable[str]) -> None:
+    """Says who cosigned; ends with status 1 unless all who were asked for did."""
     from datetime import UTC, datetime
 
     found = list(cosigned)
+    wanted = len(set(asked))  # a key given twice is one witness
     for each in found:
         try:
             moment = datetime.fromtimestamp(each.time, UTC).isoformat(sep=" ")
         except (ValueError, OverflowError, OSError):
             moment = f"second {each.time}"
         say(f"cosigned: {plain(each.witness)}, {moment}")
-    if len(found) < asked:
-        say(f"not cosigned by {asked - len(found)} of {asked} witnesses")
+    missing = wanted - len({each.witness for each in found})
+    if missing > 0:
+        say(f"not cosigned by {missing} of {wanted} witnesses")
+        raise typer.Exit(Status.NOT_VERIFIED)
 
 
 def _tell_whose(log: Verification) -> None:

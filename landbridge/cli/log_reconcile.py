@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -35,7 +35,7 @@ def reconcile(
             "--in-flight",
             min=0,
             metavar="SECONDS",
-            help="How long before the newest entry of all one side may lack what the other has.",
+            help="How long before now one side may lack what the other has.",
         ),
     ] = 60.0,
     key: Keys = None,
@@ -51,6 +51,7 @@ def reconcile(
     """
     from landbridge.evidence.reconciliation import reconcile as compare
 
+    now = datetime.now(UTC)
     # The departments' first: whatever the gateway names was durable there before.
     logs = verified_all([*departments, gateway], key or (), archive or ())
     parts, whole = logs[:-1], logs[-1]
@@ -58,6 +59,7 @@ def reconcile(
         whole.entries,
         {_department(log, whole): partial(log.entries, 0) for log in parts},
         in_flight=timedelta(seconds=in_flight),
+        now=now,
     )
     if json:
         write_json(

@@ -32,8 +32,12 @@ What = Literal[
     "without_parts",
     "not_given",
     "unreadable",
+    "ahead_of_time",
     "in_flight",
 ]
+
+LEEWAY: Final = timedelta(minutes=5)
+"""How far a server's clock may be ahead of the auditor's."""
 
 ANSWERING: Final = frozenset({"query", "call"})
 """Kinds whose answers departments make."""
@@ -98,9 +102,14 @@ class _Sides:
     times: dict[int, str] = field(default_factory=dict)
     unnamed: list[tuple[str, int, Entry]] = field(default_factory=list)
     sizes: dict[str, int] = field(default_factory=dict)
-    newest: str = ""
+    border: str = ""
+    latest: str = ""
     matched: int = 0
     findings: list[Finding] = field(default_factory=list)
+
+    def under_way(self, time: str) -> bool:
+        """So young that the other side may not have it yet; nothing is younger than now."""
+        return self.border <= time <= self.latest
 
     def find(
         self, what: What, department: str, at: int | None, index: int | None, question: str,
@@ -111,20 +120,21 @@ class _Sides:
 
 
 def reconcile(
-    gateway: Entries, departments: Mapping[str, Entries], *, in_flight: timedelta
+    gateway: Entries, departments: Mapping[str, Entries], *, in_flight: timedelta, now: datetime
 ) -> Reconciliation:
     """What the gateway's log and the departments' do not both say.
 
-    Entries younger than `in_flight` before the newest of all are under way, and said to be. Reads
-    each log once, the gateway's twice where a department has entries that nobody names.
+    `now` is the auditor's own clock before the first log was read: no log may say what is young.
+    Entries younger than `in_flight` before it are under way, and said to be; entries more than
+    `LEEWAY` after it are a finding. Reads each log once, the gateway's twice where a department has
+    entries that nobody names.
     """
-    sides = _Sides()
+    sides = _Sides(border=instant(now - in_flight), latest=instant(now + LEEWAY))
     _read_gateway(gateway, sides)  # (1) what the gateway says of its departments
     for name, entries in departments.items():
         _read_department(name, entries, sides)  # (2) what they say themselves
-    border = _before(sides.newest, in_flight)
-    _missing_there(sides, departments, border)  # (3) named, but not there
-    _missing_here(gateway, sides, border)  # (4) there, but not named
+    _missing_there(sides, departments)  # (3) named, but not there
+    _missing_here(gateway, sides)  # (4) there, but not named
     _sums(sides)  # (5) whole answers
     order = sorted(
         sides.findings,
@@ -141,7 +151,10 @@ def _read(where: str, entries: Entries, sides: _Sides) -> Iterator[tuple[int, by
             at, own = (None, index) if where else (index, None)
             sides.find("unreadable", where, at, own, "", f"It is no entry: {problem}.")
             continue
-        sides.newest = max(sides.newest, entry.time)
+        if entry.time > sides.latest:
+            at, own = (None, index) if where else (index, None)
+            said = "Its time is after the auditor's own."
+            sides.find("ahead_of_time", where, at, own, entry.question_id, said)
         yield index, content, entry
 
 
@@ -215,7 +228,7 @@ def _compare(
         answer.parts_remembered &= entry.remembered
 
 
-def _missing_there(sides: _Sides, departments: Mapping[str, Entries], border: str) -> None:
+def _missing_there(sides: _Sides, departments: Mapping[str, Entries]) -> None:
     for department, named in sides.named.items():
         for index, part in named.items():
             if part.seen:
@@ -224,18 +237,18 @@ def _missing_there(sides: _Sides, departments: Mapping[str, Entries], border: st
             said = "The gateway names an entry that the department's log has not."
             if department not in departments:
                 what, said = "not_given", "The department's log was not given."
-            elif index >= sides.sizes[department] and sides.times[part.gateway] >= border:
+            elif index >= sides.sizes[department] and sides.under_way(sides.times[part.gateway]):
                 what, said = "in_flight", "The department may not have published it yet."
             sides.find(what, department, part.gateway, index, part.question_id, said)
 
 
-def _missing_here(gateway: Entries, sides: _Sides, border: str) -> None:
+def _missing_here(gateway: Entries, sides: _Sides) -> None:
     known = _of_questions(gateway, {entry.question_id for _, _, entry in sides.unnamed})
     for department, index, entry in sides.unnamed:
         same = known.get(entry.question_id, [])
         at = same[-1][0] if same else None
         what: What = "missing_at_gateway"
-        if not same and entry.time >= border:
+        if not same and sides.under_way(entry.time):
             what = "in_flight"
             said = "The gateway may not have logged or published it yet."
         elif not same:
@@ -275,8 +288,3 @@ def _sums(sides: _Sides) -> None:
         if answer.remembered != answer.parts_remembered:
             said = "Gateway and departments differ in whether the answer was a remembered one."
             sides.find("another_memory", "", index, None, answer.question_id, said)
-
-
-def _before(newest: str, margin: timedelta) -> str:
-    """The instant so long before the newest, in an entry's own spelling."""
-    return instant(datetime.fromisoformat(newest) - margin) if newest else ""

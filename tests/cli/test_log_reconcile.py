@@ -62,7 +62,7 @@ def test_a_finding_ends_with_a_status_that_a_program_sees(
     document = json.loads(ended.out)
     assert (ended.status, document["matched"], document["wrong"]) == (1, 1, 1)
     assert document["findings"][0]["question_id"] == "cd" * 16
-    ended = run(*words, "--in-flight", "100000")
+    ended = run(*words, "--in-flight", "1000000000")
     assert ended.status == 0
     assert "1 entries under way" in ended.out
 

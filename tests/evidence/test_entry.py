@@ -225,6 +225,9 @@ def _json(value: JSON) -> bytes:
         ({"parts": [{"department": 1, "index": "x", "leaf_hash": None}]}, "field parts"),
         ({"time": "2026-01-31T12:00:00Z"}, "field time"),
         ({"time": "2026-01-31T12:00:00.000001+00:00"}, "field time"),
+        ({"time": "9999-99-99T99:99:99.999999Z"}, "field time"),
+        ({"time": "2026-02-30T12:00:00.000001Z"}, "field time"),
+        ({"time": "\u0662\u0660\u0662\u0666-01-31T12:00:00.000001Z"}, "field time"),
         ({"outcome": "maybe"}, "field outcome"),
     ],
 )

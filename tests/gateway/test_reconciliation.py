@@ -5,13 +5,13 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 import pytest
 
 from landbridge.errors import LandbridgeError
-from landbridge.evidence.entry import Entry
+from landbridge.evidence.entry import Entry, encode
 from landbridge.evidence.merkle import leaf_hash
 from landbridge.evidence.reconciliation import Reconciliation, reconcile
 from tests.people import crowd
@@ -29,14 +29,23 @@ def read(entries: Sequence[Entry]) -> Iterable[tuple[int, bytes]]:
     return [(index, entry.to_bytes()) for index, entry in enumerate(entries)]
 
 
+def newest(logs: Iterable[Log]) -> datetime:
+    """The clock of an auditor who comes at once."""
+    return datetime.fromisoformat(max(entry.time for log in logs for entry in log))
+
+
 def compare(
-    gateway: Log, departments: dict[str, Log], window: timedelta = MINUTE
+    gateway: Log,
+    departments: dict[str, Log],
+    window: timedelta = MINUTE,
+    now: datetime | None = None,
 ) -> Reconciliation:
     """Both sides, after whatever a test did to them."""
     return reconcile(
         partial(read, gateway),
         {name: partial(read, log) for name, log in departments.items()},
         in_flight=window,
+        now=now or newest([gateway, *departments.values()]),
     )
 
 
@@ -98,6 +107,37 @@ def test_a_department_that_lost_its_last_entries_is_found(federation: Federation
     found = compare([*gateway, late], departments)
     assert whats(found) == ["missing_at_department"]
     assert (found.findings[0].department, found.findings[0].gateway) == ("north", len(gateway) - 1)
+
+
+def test_entries_of_the_future_excuse_nothing(federation: FederationSimulator) -> None:
+    """The auditor's clock says what is young; a log dated 9999 neither hides nor blames others."""
+    gateway, departments = logs(federation)
+    now = newest([gateway, *departments.values()]) + 2 * MINUTE
+    hidden = departments["north"][-1]
+    departments["north"][-1] = replace(
+        hidden, time="9999-01-01T00:00:00.000000Z", question_id="ef" * 16
+    )
+    departments["north"].append(replace(departments["north"][-1], question_id="ee" * 16))
+    found = compare(gateway, departments, now=now)
+    assert whats(found).count("ahead_of_time") == 2
+    assert "missing_at_gateway" in whats(found)
+    assert "in_flight" not in whats(found)
+
+
+@pytest.mark.parametrize("time", ["9999-99-99T99:99:99.999999Z", "2026-02-30T00:00:00.000000Z"])
+def test_a_time_that_never_was_is_a_finding(federation: FederationSimulator, time: str) -> None:
+    """One department must not be able to end the comparison of all."""
+    gateway, departments = logs(federation)
+    strange = encode({"kind": "query", "time": time, "outcome": "answered"})
+    read_north = [*read(departments["north"]), (len(departments["north"]), strange)]
+    found = reconcile(
+        partial(read, gateway),
+        {"north": lambda: read_north, "south": partial(read, departments["south"])},
+        in_flight=MINUTE,
+        now=newest([gateway, *departments.values()]),
+    )
+    assert whats(found) == ["unreadable"]
+    assert found.findings[0].department == "north"
 
 
 def test_an_answer_that_the_gateway_hides_is_found(federation: FederationSimulator) -> None:
@@ -236,6 +276,7 @@ def test_what_is_no_entry_is_found_and_not_quoted(federation: FederationSimulato
         lambda: [*read(gateway), (len(gateway), b"secret")],
         {name: partial(read, log) for name, log in departments.items()},
         in_flight=MINUTE,
+        now=newest([gateway, *departments.values()]),
     )
     assert whats(found) == ["unreadable"]
     assert "secret" not in found.findings[0].sentence
