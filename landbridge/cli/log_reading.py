@@ -94,8 +94,11 @@ def read_key(given: str | None) -> str | None:
 def fields(entry: bytes) -> dict[str, Any]:
     """The fields of an entry; of one that this version cannot read, why."""
     from landbridge.evidence import EvidenceError, decode
+    from landbridge.evidence.entry import Entry
 
     try:
+        # What breaks the schema is not read in part: whoever wrote it is not to be believed.
+        Entry.from_bytes(entry)
         return dict(decode(entry))
     except EvidenceError as problem:
         return {"unreadable": problem.what}

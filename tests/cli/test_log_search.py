@@ -48,7 +48,7 @@ def town(tmp_path: Path) -> tuple[str, str]:
     return write(tmp_path, "gateway", [*gateway]), write(tmp_path, "jfk", [*department])
 
 
-def search(run: Run, town: tuple[str, str], *words: str) -> list[str]:
+def search(run: Run, town: tuple[str, ...], *words: str) -> list[str]:
     """What was found, as log:index."""
     ended = run("log", "search", *town, *words, "--format", "jsonl")
     assert ended.status == 0, ended.err
@@ -178,3 +178,23 @@ def test_what_is_no_entry_is_shown_as_that(run: Run, tmp_path: Path) -> None:
 def test_the_example_entries_are_entries() -> None:
     """What the tests above write is what a server could have written."""
     assert decode(at(1).to_bytes())["kind"] == "query"
+
+
+ODD = (
+    b'{"kind":["query"],"subject":["4711"],"time":"2026-01-01T12:07:00.000000Z","v":1}',
+    b'{"kind":"query","outcome":"answered","v":1}',
+    b'{"kind":"submit","records":"ten","time":"2026-01-01T12:08:00.000000Z","v":1}',
+    b'{"kind":"query","time":"9999-99-99T99:99:99.999999Z","v":1}',
+)
+
+
+@pytest.mark.parametrize("form", ["jsonl", "ocsf", "cloudevents"])
+def test_odd_entries_of_one_log_stop_no_reading_of_the_others(
+    form: str, run: Run, town: tuple[str, str], tmp_path: Path
+) -> None:
+    """A department's own log holds what it likes; the auditor still reads everybody's."""
+    whole = (*town, write(tmp_path, "odd", [*ODD]))
+    assert search(run, whole, "--kind", "call") == ["jfk:0", "jfk:1"]
+    ended = run("log", "export", *whole, "--format", form)
+    assert ended.status == 0, ended.err
+    assert "Traceback" not in ended.err
