@@ -204,6 +204,7 @@ def _follow(
     if gone:
         recorder.event(
             "membership_change",
+            program=life.program(),
             members=list(gone),
             changed=[f"removed member:{name}" for name in gone],
             note=f"manifest {manifest.version}",

@@ -7,6 +7,7 @@ from typing import cast
 
 import grpc
 
+from landbridge.edge.life import program
 from landbridge.edge.record import Recorder
 from landbridge.errors import error
 from landbridge.identity.certificates import require_peer
@@ -50,6 +51,8 @@ def logged(recorder: Recorder) -> Accepted:
         words = "; ".join(f"{change.department} {change.what}" for change in changes)
         recorder.event(
             "membership_change",
+            program=program(),
+            changed=sorted({f"{change.verb} member:{change.department}" for change in changes}),
             members=sorted({change.department for change in changes}),
             note=f"manifest {manifest.version}: {words or 'nothing changes'}"[:8_000],
         )

@@ -31,6 +31,8 @@ class Change:
     department: str
     what: str
     needs_yes: bool = False
+    verb: str = "changed"
+    """Or "added", "removed"."""
 
 
 def changes(
@@ -57,7 +59,7 @@ def changes(
     after = {each.department: each for each in offered.members}
     for name in sorted(before.keys() | after.keys()):
         if name not in after:
-            found.append(Change(name, "leaves", needs_yes=name == own))
+            found.append(Change(name, "leaves", needs_yes=name == own, verb="removed"))
         elif name not in before:
             found.append(_arrival(after[name], departed.get(name)))
         else:
@@ -67,8 +69,9 @@ def changes(
 
 def _arrival(entry: MemberEntry, earlier: Departed | None) -> Change:
     if earlier is None or earlier == Departed(entry.raw_keys, entry.log_key):
-        return Change(entry.department, "joins")
-    return Change(entry.department, "comes back with other keys", needs_yes=True)
+        return Change(entry.department, "joins", verb="added")
+    what = "comes back with other keys"
+    return Change(entry.department, what, needs_yes=True, verb="added")
 
 
 def _differences(

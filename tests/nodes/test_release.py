@@ -122,7 +122,8 @@ def test_the_stated_half_width_holds_nineteen_times_in_twenty(
     for _ in range(500):
         parts = {
             name: node_pb2.AnswerResponse(
-                release=release_to(release(plan, [(n, 50) for n in range(4)], draw), "v")
+                release=release_to(release(plan, [(n, 50) for n in range(4)], draw), "v"),
+                charged_micro_rho=plan.cost_micro_rho,
             )
             for name in names
         }

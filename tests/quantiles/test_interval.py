@@ -142,7 +142,8 @@ def test_the_stated_interval_holds_nineteen_times_in_twenty(noise: Noise, depart
     for _ in range(runs):
         replies = {
             f"d{n}": node_pb2.AnswerResponse(
-                release=release_to(release(plan, [], draw, [rows]), "v")
+                release=release_to(release(plan, [], draw, [rows]), "v"),
+                charged_micro_rho=plan.cost_micro_rho,
             )
             for n in range(departments)
         }

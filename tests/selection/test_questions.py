@@ -212,6 +212,7 @@ def test_a_node_refuses_several_departments_by_itself(simulate: Simulate) -> Non
     message = next(each for each in node.received if hasattr(each, "members"))
     message.members.append("south")
     message.asking.question_id = "f" * 32
+    message = federation.signer.signing(message)("north")
     with pytest.raises(LandbridgeError) as refused:
         node.servicer.Answer(message, federation.node_context())
     assert refused.value.reason == "INVALID_QUESTION"
