@@ -20,7 +20,13 @@ from gateway.outside import over_http
 from gateway.planning import Planning
 from gateway.register import Register
 from gateway.servicer import GatewayServicer
-from gateway.settings import Settings, members_of, open_manifest, read_witnesses
+from gateway.settings import (
+    Settings,
+    masking_keys,
+    members_of,
+    open_manifest,
+    read_witnesses,
+)
 from gateway.sql import silence
 from gateway.standing import standing
 from gateway.witnessing import Rounds, logs, witnesses
@@ -96,6 +102,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
     credentials = grpc.ssl_channel_credentials(authority, key, certificate)
     departments = Departments(members, over_tls(credentials), tell)
     silent = departments.refresh()
+    departments.pin(masking_keys(manifest))
     departments.offer(document)
     for name in silent:
         tell(f"department {name} does not answer yet")
@@ -210,6 +217,7 @@ def _follow(
             note=f"manifest {manifest.version}",
         )
     departments.refresh()
+    departments.pin(masking_keys(manifest))
     departments.offer(manifest.signed(key))
 
 

@@ -8,12 +8,20 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import grpc
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
 from gateway.catalogue import Catalogue, HandlerOffer, Offer, catalogue
 from landbridge.errors import LandbridgeError, error
 from landbridge.levels import Level
+from landbridge.protocols.agreement import keys_digest
 from landbridge.status import CLIENT_METADATA_BYTES, from_rpc_error
-from landbridge.v1 import membership_pb2, membership_pb2_grpc, node_pb2, node_pb2_grpc
+from landbridge.v1 import (
+    membership_pb2,
+    membership_pb2_grpc,
+    node_pb2,
+    node_pb2_grpc,
+    pooled_pb2_grpc,
+)
 from policies import odcs
 
 Request = TypeVar("Request")
@@ -39,6 +47,19 @@ class Member:
     handlers: tuple[str, ...] = ()
     log_key: str = ""
     witness_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stub:
+    """Everything that is asked of one department about its data."""
+
+    node: node_pb2_grpc.NodeStub
+    pooling: pooled_pb2_grpc.PoolingStub
+
+    @classmethod
+    def over(cls, channel: grpc.Channel) -> Stub:
+        """On that connection."""
+        return cls(node_pb2_grpc.NodeStub(channel), pooled_pb2_grpc.PoolingStub(channel))
 
 
 Connect = Callable[[Member], grpc.Channel]
@@ -109,9 +130,8 @@ class Departments:
             for name, channel in self._channels.items()
         }
         self._told: dict[str, bytes] = {}
-        self._stubs = {
-            name: node_pb2_grpc.NodeStub(channel) for name, channel in self._channels.items()
-        }
+        self._stubs = {name: Stub.over(channel) for name, channel in self._channels.items()}
+        self._masking: Mapping[str, X25519PublicKey] = {}
 
     @property
     def channels(self) -> Mapping[str, grpc.Channel]:
@@ -135,7 +155,7 @@ class Departments:
         members = self._members
         asked = self.ask(
             tuple(members),
-            lambda stub: stub.Describe,
+            lambda stub: stub.node.Describe,
             lambda _: node_pb2.DescribeRequest(),
             DESCRIBE_SECONDS,
             (),
@@ -180,6 +200,18 @@ class Departments:
             channel.close()
         return going
 
+    def pin(self, masking: Mapping[str, X25519PublicKey]) -> None:
+        """Takes the members' masking keys, as the manifest that is offered now has them."""
+        self._masking = dict(masking)
+
+    def keys_digest(self, names: Sequence[str]) -> bytes:
+        """The digest of those members' masking keys; raises DEPARTMENT_MISSING for one unknown."""
+        known = self._masking
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            raise error("DEPARTMENT_MISSING", missing=unknown)
+        return keys_digest({name: known[name] for name in names})
+
     def offer(self, manifest: bytes) -> None:
         """Offers the manifest to every node that has not yet said what it does with this one.
 
@@ -209,7 +241,7 @@ class Departments:
     def ask(
         self,
         names: Sequence[str],
-        method: Callable[[node_pb2_grpc.NodeStub], grpc.UnaryUnaryMultiCallable[Request, Response]],
+        method: Callable[[Stub], grpc.UnaryUnaryMultiCallable[Request, Response]],
         request: Callable[[str], Request],
         seconds: float,
         headers: Sequence[tuple[str, str]],

@@ -13,6 +13,7 @@ from gateway.presentation import Key, Presentation, Reading, compared_of, condit
 from gateway.scalar import quantiles_of, size
 from gateway.sql import read
 from gateway.views import Views
+from gateway.way import Way, way
 from landbridge.edge.record import Draft
 from landbridge.errors import error
 from landbridge.identity.caller import Caller
@@ -20,7 +21,7 @@ from landbridge.levels import Level
 from policies.access import AccessPolicy
 from policies.canonical import masked, text
 from policies.contract import Contract
-from policies.disclosure import ReleasePlan, plan_release
+from policies.disclosure import ReleasePlan
 from policies.joined import joined, level_in
 from policies.moment import Moment
 from policies.purpose import require_allowed, require_stated
@@ -40,8 +41,8 @@ MEMORY = 1_000
 class Plan:
     """A question that may be asked of `departments`, and how its answer will be shown.
 
-    `release` is the release that each of them is expected to make; `words` is the question as its
-    caller may read it.
+    `way` is how it is put to them, `release` the release that each of them, or all of them
+    together, is expected to make; `words` is the question as its caller may read it.
     """
 
     contract: Contract
@@ -49,13 +50,14 @@ class Plan:
     question: Question
     presentation: Presentation
     usage: Usage
+    way: Way
     release: ReleasePlan
     words: str
 
     @property
-    def mode(self) -> str:
-        """How the question will be put."""
-        return "one department" if len(self.departments) == 1 else "fan-out"
+    def draws(self) -> int:
+        """How many independent draws of the release's noise are in the answer."""
+        return 1 if self.way.pooling else len(self.departments)
 
 
 class Planning:
@@ -109,16 +111,15 @@ class Planning:
             )
         }  # fmt: skip
         draft.note(policies=sorted(ids))
-        release = plan_release(
-            reading.question, contract, micro_epsilon, len(served.departments)
-        )  # (4)
+        chosen = way(reading.question, contract, micro_epsilon, served.departments)  # (4)
         return Plan(
             contract,
             served.departments,
             reading.question,
             reading.presentation,
             usage,
-            release,
+            chosen,
+            chosen.release,
             text(reading.question),
         )
 

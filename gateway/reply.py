@@ -34,7 +34,7 @@ def query_response(answered: Answered) -> gateway_pb2.QueryResponse:
     """An answer, still without its receipt."""
     plan, replies = answered.plan, answered.replies
     remembered = all(reply.release.remembered for reply in replies.values())
-    charged = any(reply.charged_micro_rho for reply in replies.values())
+    charged = max(reply.charged_micro_rho for reply in replies.values())
     columns = [_column(plan, output) for output in plan.presentation.outputs]
     return gateway_pb2.QueryResponse(
         columns=columns,
@@ -53,12 +53,13 @@ def query_response(answered: Answered) -> gateway_pb2.QueryResponse:
                 answered.untold,
                 withheld=suppressed(answered.combined),
                 remembered=remembered,
+                rounds=answered.rounds,
             )
         ),
         missing=answered.missing,
         departments=list(replies),
         cost=gateway_pb2.Cost(
-            epsilon=plan.release.epsilon if charged else 0.0,
+            epsilon=_spent(plan, charged),
             delta=plan.release.delta,
             budgets=_budgets(plan, replies),
         ),
@@ -78,8 +79,8 @@ def explain_response(explained: Explained) -> gateway_pb2.ExplainResponse:
         for name, estimate in explained.estimates.items()
     }
     return gateway_pb2.ExplainResponse(
-        mode=plan.mode,
-        why=_why(plan),
+        mode=plan.way.mode.value,
+        why=plan.way.why,
         departments=plan.departments,
         contract=plan.contract.id,
         columns=[
@@ -110,10 +111,11 @@ def explain_response(explained: Explained) -> gateway_pb2.ExplainResponse:
     )
 
 
-def _why(plan: Plan) -> str:
-    if len(plan.departments) == 1:
-        return f"{plan.contract.id} is asked of {plan.departments[0]} alone."
-    return f"{len(plan.departments)} departments serve {plan.contract.id}; their parts are added."
+def _spent(plan: Plan, charged: int) -> float:
+    """The epsilon of what one department was charged at the most, over all rounds."""
+    if charged <= plan.release.cost_micro_rho:
+        return plan.release.epsilon if charged else 0.0
+    return shown(charged, plan.contract.disclosure.recipient.converting)
 
 
 def _notes(notes: Iterable[Note]) -> list[gateway_pb2.Note]:
@@ -164,7 +166,7 @@ def _accuracy(plan: Plan, output: Output) -> gateway_pb2.ExpectedAccuracy:
     if isinstance(output.source, Number):
         mechanism = next(m for m in plan.release.mechanisms if m.measure == output.source.measure)
         if mechanism.counted is None:
-            noise = expected_noise(mechanism, len(plan.departments))
+            noise = expected_noise(mechanism, plan.draws)
             width = half_width(Combined(mechanism, (), *noise))
             if width is not None:
                 found.half_width = width

@@ -190,11 +190,20 @@ CATALOGUE: Final[dict[str, Reason]] = {
     "QUESTION_ID_REUSED": Reason(
         "PERMISSION_DENIED", Refused, "This question id was used for another question."
     ),
+    "PARTS_WITHHELD": Reason(
+        "PERMISSION_DENIED", Refused, "The owner gives out no part of this department alone."
+    ),
     "DIFFERENCING": Reason(
         "PERMISSION_DENIED", Refused, "The difference to an earlier answer could be about one unit."
     ),
     # whether anybody can answer
     "DEPARTMENT_MISSING": Reason("UNAVAILABLE", Unavailable, "A department did not answer."),
+    "MEMBERS_DIFFER": Reason(
+        "UNAVAILABLE", Unavailable, "A department has pinned other members than the gateway names."
+    ),
+    "ROUND_FORGOTTEN": Reason(
+        "UNAVAILABLE", Unavailable, "A department cannot repeat that round of a pooled question."
+    ),
     "GATEWAY_UNREACHABLE": Reason("UNAVAILABLE", Unavailable, "The gateway cannot be reached."),
     "SHUTTING_DOWN": Reason("UNAVAILABLE", Unavailable, "The service is shutting down."),
     "LOG_UNAVAILABLE": Reason(

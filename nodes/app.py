@@ -24,15 +24,25 @@ from landbridge.evidence.witness_memory import Witness
 from landbridge.membership.keys import MemberKeys
 from landbridge.membership.pinned import Pinned
 from landbridge.membership.statement import AskingVerifier
-from landbridge.v1 import membership_pb2_grpc, node_pb2, node_pb2_grpc, witness_pb2_grpc
+from landbridge.protocols.masks import Exchanges
+from landbridge.v1 import (
+    membership_pb2_grpc,
+    node_pb2,
+    node_pb2_grpc,
+    pooled_pb2_grpc,
+    witness_pb2_grpc,
+)
 from nodes import policy as policies_of
 from nodes.answering import Answering
+from nodes.circle import Circles
 from nodes.engines.duckdb import DuckDBEngine, Limits
 from nodes.guard import Guard
 from nodes.history import History
 from nodes.ledger import Ledger
 from nodes.members import MembersServicer, logged
 from nodes.policy import Policy
+from nodes.pooling import Pooling
+from nodes.pooling_servicer import PoolingServicer
 from nodes.replying import Replying
 from nodes.servicer import NodeServicer
 from nodes.settings import Settings
@@ -117,8 +127,11 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
         trust.verifier,
         time.time,
     )
-    MemberKeys.in_folder(settings.state)  # a node whose keys cannot be used does not start
+    keys = MemberKeys.in_folder(settings.state)  # a node whose keys cannot be used does not start
     pinned = Pinned(settings.state, settings.department, logged(recorder))
+    telemetry = Telemetry(f"landbridge.node.{settings.department}")
+    signed = AskingVerifier(settings.federation, settings.department, pinned.gateway_key, time.time)
+    circles = Circles(settings.department, lambda: pinned.manifest, Exchanges(keys.masking))
     servicer = NodeServicer(
         settings.gateway,
         settings.federation,
@@ -126,8 +139,15 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
         Answering(guard, ledger, tables, recorder, draw, history),
         Replying(guard, ledger, tables, recorder),
         recorder,
-        Telemetry(f"landbridge.node.{settings.department}"),
-        AskingVerifier(settings.federation, settings.department, pinned.gateway_key, time.time),
+        telemetry,
+        signed,
+    )
+    pooling = PoolingServicer(
+        servicer.admit,
+        Pooling(guard, circles, ledger, tables, recorder, draw),
+        recorder,
+        telemetry,
+        signed,
     )
     members = MembersServicer(settings.gateway, settings.federation, pinned, recorder)
     with suppress(Unavailable):  # it serves and refuses, so that callers are told why
@@ -136,6 +156,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
     running = serve(
         [
             partial(node_pb2_grpc.add_NodeServicer_to_server, servicer),
+            partial(pooled_pb2_grpc.add_PoolingServicer_to_server, pooling),
             partial(
                 witness_pb2_grpc.add_WitnessServicer_to_server,
                 WitnessServicer(servicer.admit, witness),

@@ -8,7 +8,7 @@ clock are passed in. Journeys over real gRPC are in tests/journeys.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +22,7 @@ from gateway.asking import Asking
 from gateway.departments import Departments, Member
 from gateway.planning import Planning
 from gateway.servicer import GatewayServicer
+from gateway.settings import masking_keys
 from landbridge.answers import Answer, Plan, Reply
 from landbridge.edge.record import Recorder
 from landbridge.edge.telemetry import Telemetry
@@ -34,16 +35,22 @@ from landbridge.identity.caller import Caller
 from landbridge.identity.development import DevelopmentIssuer
 from landbridge.identity.keys import KeySet
 from landbridge.identity.tokens import TokenVerifier
+from landbridge.membership.keys import MemberKeys
+from landbridge.membership.manifest import Manifest, MemberEntry
 from landbridge.membership.statement import AskingSigner, AskingVerifier
+from landbridge.protocols.masks import Exchanges
 from landbridge.status import from_rpc_error, to_status
-from landbridge.v1 import gateway_pb2, node_pb2
+from landbridge.v1 import gateway_pb2, node_pb2, pooled_pb2
 from landbridge.wire import read_answer, read_plan, read_reply, write_literal
 from nodes.answering import Answering
+from nodes.circle import Circles
 from nodes.engines.engine import Cell, Parameter
 from nodes.guard import Guard
 from nodes.history import History
 from nodes.ledger import Ledger
 from nodes.load import load
+from nodes.pooling import Pooling
+from nodes.pooling_servicer import PoolingServicer
 from nodes.replying import Replying
 from nodes.servicer import NodeServicer
 from nodes.store import Store
@@ -178,7 +185,12 @@ class _Serving(NodeServicer):
 
 @dataclass
 class SimulatedNode:
-    """One department in memory. `down` makes it unreachable, `change` spoils what it replies."""
+    """One department in memory.
+
+    `down` makes it unreachable, `before` happens on a request's arrival (a `LandbridgeError` or a
+    failure of the call may be raised), `change` spoils what it replies, `pinned` is what it has
+    pinned instead of everybody's manifest.
+    """
 
     name: str
     servicer: NodeServicer
@@ -192,17 +204,25 @@ class SimulatedNode:
     down: bool = False
     change: Callable[[Any], None] | None = None
     received: list[Any] = field(default_factory=list)
+    pooling: Any = None
+    exchanges: Any = None
+    pinned: Manifest | None = None
+    before: Callable[[Any], None] | None = None
 
     def call(self, path: str, request: bytes, seconds: float) -> bytes:
         """One unary call, serialized both ways."""
         if self.down:
             raise _Failure(_bare(grpc.StatusCode.UNAVAILABLE))
         method = path.rsplit("/", 1)[1]
-        kind = getattr(node_pb2, f"{method}Request")
+        pooled = method in ("Pool", "EstimatePool")
+        kind = getattr(pooled_pb2 if pooled else node_pb2, f"{method}Request")
         message = kind.FromString(request)
         self.received.append(message)
+        if self.before is not None and method != "Describe":
+            self.before(message)
         try:
-            reply = getattr(self.servicer, method)(message, _Context(seconds=seconds))
+            face = self.pooling if pooled else self.servicer
+            reply = getattr(face, method)(message, _Context(seconds=seconds))
         except LandbridgeError as refusal:
             raise _Failure(to_status(refusal)) from None
         if self.change is not None and method != "Describe":
@@ -242,6 +262,7 @@ class FederationSimulator:
         self._handlers = tuple(handlers)
         self.signer = AskingSigner("test.example", Ed25519PrivateKey.generate(), self.clock)
         self.nodes: dict[str, SimulatedNode] = {}
+        self.manifest = self._listed(rows, {})
         by_name = (
             dict.fromkeys(rows, documents) if isinstance(documents, bytes) else dict(documents)
         )
@@ -263,8 +284,10 @@ class FederationSimulator:
             )
             for name in rows
         ]  # fmt: skip
+        self.manifest = self._listed(rows, self._contracts)
         self.told: list[str] = []
         self.departments = Departments(members, self._connect, self.told.append)
+        self.departments.pin(masking_keys(self.manifest))
         self.departments.refresh()
         signer = Signer.create("test.example/gateway")
         self.log = KeptLog(
@@ -287,6 +310,23 @@ class FederationSimulator:
             self.signer,
         )
         self.gateway = GatewayServicer(self.asking, self.departments, Telemetry("test.gateway"))
+
+    def _listed(self, names: Iterable[str], contracts: Mapping[str, tuple[str, ...]]) -> Manifest:
+        """What everybody has pinned: the members' keys, and what they serve."""
+        entries = (
+            MemberEntry(
+                name, name.upper(), "memory", name, contracts.get(name, ()), (), "",
+                self.keys(name).public,
+            )
+            for name in names
+        )  # fmt: skip
+        key = self.signer.key.public_key()
+        return Manifest("test.example", 1, "gateway", key, tuple(entries))
+
+    def keys(self, name: str) -> MemberKeys:
+        """A department's own, from its folder."""
+        (self.folder / name).mkdir(parents=True, exist_ok=True)
+        return MemberKeys.in_folder(self.folder / name)
 
     def clock(self) -> float:
         """The time that everybody has."""
@@ -348,6 +388,7 @@ class FederationSimulator:
             ],
             log_key=signer.vkey,
         )  # fmt: skip
+        signed = AskingVerifier("test.example", name, self.signer.key.public_key, self.clock)
         servicer = _Serving(
             "gateway",
             "test.example",
@@ -356,11 +397,21 @@ class FederationSimulator:
             Replying(guard, ledger, tables, recorder),
             recorder,
             Telemetry(f"test.{name}"),
-            AskingVerifier("test.example", name, self.signer.key.public_key, self.clock),
+            signed,
         )
-        return SimulatedNode(
+        node = SimulatedNode(
             name, servicer, ledger, history, log, tables, engines, recorder, signer.vkey
         )
+        node.exchanges = Exchanges(self.keys(name).masking)
+        circles = Circles(name, lambda: node.pinned or self.manifest, node.exchanges)
+        node.pooling = PoolingServicer(
+            servicer._admit,
+            Pooling(guard, circles, ledger, tables, recorder, self._draw),
+            recorder,
+            Telemetry(f"test.{name}"),
+            signed,
+        )
+        return node
 
     def token(self, subject: str = "alice", **changes: Any) -> str:
         """A caller's token."""
