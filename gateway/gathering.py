@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from gateway.by_department import side_by_side
 from gateway.combine import Combined, combine, require_budgets
 from gateway.convert import question_to
 from gateway.departments import Asked, Departments
@@ -74,14 +75,15 @@ class Gathering:
             asked = self._departments.ask(
                 self._agreeing(plan),
                 lambda stub: stub.node.Estimate,
-                self._signer.signing(
+                # Whoever gives cells of its own is asked for itself, not as one of many.
+                lambda name: self._signer.signing(
                     node_pb2.EstimateRequest(
                         asking=self._asking(put),
                         question=question_to(plan.question),
                         micro_epsilon=put.micro_epsilon,
-                        members=plan.departments,
+                        members=(name,) if plan.way.grouped else plan.departments,
                     )
-                ),
+                )(name),
                 put.request.seconds,
                 put.request.trace.headers,
             )
@@ -96,14 +98,7 @@ class Gathering:
         asked = self._departments.ask(
             self._agreeing(plan),
             lambda stub: stub.node.Answer,
-            self._signer.signing(
-                node_pb2.AnswerRequest(
-                    asking=self._asking(put),
-                    question=question_to(plan.question),
-                    micro_epsilon=put.micro_epsilon,
-                    members=plan.departments,
-                )
-            ),
+            self._answering(put),
             request.seconds,
             request.trace.headers,
         )
@@ -118,8 +113,26 @@ class Gathering:
         )
         asked.require_none_refused()
         absent = _absent(plan, asked, partial=put.partial)
+        if plan.way.grouped:
+            release, combined = side_by_side(plan.release, replies)
+            return Gathered(replace(plan, release=release), combined, replies, absent)
         plan = replace(plan, release=closed(plan.release, replies))
         return Gathered(plan, combine(plan.release, replies), replies, absent)
+
+    def _answering(self, put: Put) -> Callable[[str], node_pb2.AnswerRequest]:
+        """The request for each department, who is asked as one of many or for itself."""
+
+        def request(members: Sequence[str]) -> node_pb2.AnswerRequest:
+            return node_pb2.AnswerRequest(
+                asking=self._asking(put),
+                question=question_to(put.plan.question),
+                micro_epsilon=put.micro_epsilon,
+                members=members,
+            )
+
+        if put.plan.way.grouped:
+            return lambda name: self._signer.signing(request((name,)))(name)
+        return self._signer.signing(request(put.plan.departments))
 
     def _total(self, put: Put) -> Gathered:
         plan, draft = put.plan, put.draft

@@ -119,6 +119,8 @@ def plan_notes(plan: Plan) -> list[Note]:
     found += _ordered(plan)
     if plan.way.pooling is not None:
         found.append(_pooled(plan.way.pooling))
+    elif plan.way.grouped:
+        found.append(Note("plan", "Every department's part has noise of its own."))
     elif len(plan.departments) > 1:
         found.append(
             Note(

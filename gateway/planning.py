@@ -5,15 +5,16 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
+from gateway.by_department import DEPARTMENT, split, with_departments
 from gateway.catalogue import Catalogue, HandlerOffer, Served
 from gateway.presentation import Key, Presentation, Reading, compared_of, conditions_size
 from gateway.scalar import quantiles_of, size
 from gateway.sql import read
 from gateway.views import Views
-from gateway.way import Way, way
+from gateway.way import Way, apart, way
 from landbridge.edge.record import Draft
 from landbridge.errors import error
 from landbridge.identity.caller import Caller
@@ -27,7 +28,7 @@ from policies.moment import Moment
 from policies.purpose import require_allowed, require_stated
 from policies.quantiles import layout_of
 from policies.question import Question
-from policies.review import Usage, review
+from policies.review import Usage, Use, review
 from policies.sight import request
 
 MAXIMUM_OUTPUTS = 64
@@ -57,7 +58,7 @@ class Plan:
     @property
     def draws(self) -> int:
         """How many independent draws of the release's noise are in the answer."""
-        return 1 if self.way.pooling else len(self.departments)
+        return 1 if self.way.pooling or self.way.grouped else len(self.departments)
 
 
 class Planning:
@@ -94,9 +95,20 @@ class Planning:
         contract = served.contract
         draft.note(resource=contract.id, members=list(served.departments))
         require_allowed(purpose, contract.purposes)
-        usage = review(reading.question, contract, caller.clearance)
-        _require_presentable(reading, contract, usage.cells)
-        words = masked(reading.question, contract, partial(draft.recorder.digest, "literal"))
+        parted = split(reading.question, served)
+        question, departments = reading.question, served.departments
+        if parted is not None:
+            question, departments = parted.question, parted.departments
+            draft.note(members=list(departments))
+        usage = review(question, contract, caller.clearance)
+        cells = usage.cells * (len(departments) if parted and parted.grouped else 1)
+        _require_presentable(reading, contract, cells)
+        shown = contract
+        if parted is not None:
+            shown = with_departments(served)
+            use = Use(DEPARTMENT, "group" if parted.grouped else "filter")
+            usage = replace(usage, uses=(*usage.uses, use), cells=cells)
+        words = masked(reading.question, shown, partial(draft.recorder.digest, "literal"))
         draft.note(
             question=words, question_hash=draft.recorder.digest("question", text(reading.question))
         )
@@ -111,11 +123,15 @@ class Planning:
             )
         }  # fmt: skip
         draft.note(policies=sorted(ids))
-        chosen = way(reading.question, contract, micro_epsilon, served.departments)  # (4)
+        chosen = (  # (4)
+            way(question, contract, micro_epsilon, departments)
+            if parted is None
+            else apart(question, contract, micro_epsilon, departments, grouped=parted.grouped)
+        )
         return Plan(
-            contract,
-            served.departments,
-            reading.question,
+            shown,
+            departments,
+            question,
             reading.presentation,
             usage,
             chosen,
@@ -141,9 +157,9 @@ class Planning:
             if found and department is None:
                 _require_together(found[0], served)
             found.append(served)
-            return served.contract
+            return with_departments(served)
 
-        reading = read(sql, resolve, clearance, known.names[clearance])
+        reading = read(sql, resolve, clearance, known.names[clearance] | {DEPARTMENT})
         whole = joined([served.contract for served in found])
         served = Served(whole, found[0].departments)
         if not remember:

@@ -20,6 +20,8 @@ from policies.accounting import shown
 from policies.contract import Disclosure, Method, Type
 from policies.question import Bucketed, GroupKey, Truncated, Whole
 
+_BYTES = 8
+"""A number's."""
 _TYPES = {
     Type.INTEGER: gateway_pb2.ResultColumn.TYPE_INTEGER,
     Type.NUMBER: gateway_pb2.ResultColumn.TYPE_REAL,
@@ -97,7 +99,7 @@ def explain_response(explained: Explained) -> gateway_pb2.ExplainResponse:
             )
             for part in plan.contract.parts
         ],
-        cells=plan.release.cells,
+        cells=plan.release.cells * (len(plan.departments) if plan.way.grouped else 1),
         epsilon=plan.release.epsilon,
         delta=plan.release.delta,
         accuracy=[
@@ -108,6 +110,8 @@ def explain_response(explained: Explained) -> gateway_pb2.ExplainResponse:
         budgets=_budgets(plan, budgets),
         notes=_notes(notes),
         question=plan.words,
+        rounds=1,
+        bytes=_BYTES * plan.release.cells * sum(m.numbers for m in plan.release.mechanisms),
     )
 
 

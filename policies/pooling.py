@@ -77,6 +77,14 @@ class PoolingPlan:
         """How many numbers each member sends, eight bytes each."""
         return self.release.cells * sum(each.numbers for each in self.release.mechanisms)
 
+    @property
+    def beside_parts(self) -> float:
+        """The total's noise as a share of that in the sum of parts with noise of their own.
+
+        Parts each have 1 / `units_span` of the charge, and there are `members` draws of them.
+        """
+        return math.sqrt(self.release.terms.units_span / self.honest)
+
 
 def fewest_members(contract: Contract) -> int:
     """How many departments a total is made of at least."""

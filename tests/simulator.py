@@ -218,9 +218,9 @@ class SimulatedNode:
         kind = getattr(pooled_pb2 if pooled else node_pb2, f"{method}Request")
         message = kind.FromString(request)
         self.received.append(message)
-        if self.before is not None and method != "Describe":
-            self.before(message)
         try:
+            if self.before is not None and method != "Describe":
+                self.before(message)
             face = self.pooling if pooled else self.servicer
             reply = getattr(face, method)(message, _Context(seconds=seconds))
         except LandbridgeError as refusal:
