@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,6 @@ MEASURES = (
     "count(income)",
     "sum(age)",
     "sum(income)",
-    "avg(age)",
     "sum(age * 2 - 5)",
     "sum(CASE WHEN sex = 'F' THEN age END)",
 )
@@ -85,7 +85,8 @@ def test_a_pooled_answer_is_the_answer_over_all_rows(
         sql += f" WHERE {' AND '.join(filters)}"
     if keys:
         sql += f" GROUP BY {', '.join(keys)}"
-    true = {row[: len(keys)]: row[len(keys) :] for row in clear.execute(sql).fetchall()}
+    rows = clear.execute(sql).fetchall()
+    true = {tuple(map(_day, row[: len(keys)])): row[len(keys) :] for row in rows}
     answer = federation.query(sql, question_id=secrets.token_hex(16))
     assert federation.nodes["d0"].received[-1].DESCRIPTOR.name == "PoolRequest"
     found = {row[: len(keys)]: row[len(keys) :] for row in answer.rows()}
@@ -93,10 +94,20 @@ def test_a_pooled_answer_is_the_answer_over_all_rows(
     for cell, values in found.items():
         expected = true.get(cell, [None] * len(measures))
         for measure, value, exact in zip(measures, values, expected, strict=True):
-            if measure.startswith("avg"):
-                assert value == (exact if exact is None else pytest.approx(exact, abs=0.01))
-            else:
-                assert value == (exact or 0)
+            assert value == (exact or 0), measure
+
+
+def _day(value: Any) -> Any:
+    """DuckDB cuts a date off to a timestamp."""
+    return value.date() if isinstance(value, datetime) else value
+
+
+def test_an_average_is_that_of_everybody(made: Made) -> None:
+    """A sum and a count that were pooled together, the middle of the clip interval put back."""
+    federation, clear = made["three, a person in all"]
+    ((true,),) = clear.execute("SELECT avg(age) FROM people").fetchall()
+    ((found,),) = federation.query("SELECT avg(age) AS a FROM people").rows()
+    assert found == pytest.approx(true, abs=0.01)
 
 
 def test_a_median_is_pooled_too(made: Made) -> None:
