@@ -83,9 +83,8 @@ class Many(FederationSimulator):
 
     def _connect(self, member: Member) -> grpc.Channel:
         node = self.nodes[member.department]
-        server = grpc.server(
-            ThreadPoolExecutor(2), interceptors=(Boundary(_tell, maximum_seconds=120),)
-        )
+        boundary = Boundary(_tell, maximum_seconds=120)
+        server = grpc.server(ThreadPoolExecutor(2), interceptors=[boundary])
         face, pooling = _Face(node.servicer, self._delay), _Face(node.pooling, self._delay)
         node_pb2_grpc.add_NodeServicer_to_server(cast(Any, face), server)
         pooled_pb2_grpc.add_PoolingServicer_to_server(cast(Any, pooling), server)

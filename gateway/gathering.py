@@ -212,6 +212,14 @@ class Gathering:
         """Those who are too few for a total, as parts with noise of their own."""
         put.draft.note(question_id=pooled.question_id)
         plan = put.plan
+        if not plan.contract.disclosure.pooling.alone:
+            raise error(
+                "DEPARTMENT_MISSING",
+                f"No answer came from {', '.join(pooled.missing)}; the others are too few for a "
+                "total, and their owners let nothing else be told.",
+                missing=pooled.missing,
+                hint="Ask again later.",
+            )
         chosen = way(plan.question, plan.contract, put.micro_epsilon, pooled.left)
         left = replace(plan, departments=pooled.left, way=chosen, release=chosen.release)
         request = replace(put.request, question_id=pooled.question_id)

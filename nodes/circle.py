@@ -69,7 +69,17 @@ class Circles:
             raise self._differs()
         if len({key.public_bytes_raw() for key in keys.values()}) != len(keys):
             raise self._differs()  # two names, one key: one of them could read for the other
+        self._exchange(keys)
         return Circle(keys, keys_digest(keys))
+
+    def _exchange(self, keys: Mapping[str, X25519PublicKey]) -> None:
+        """Every exchange is made before anything is charged; a key of low order gives none."""
+        try:
+            for name, key in keys.items():
+                if name != self._department:
+                    self.exchanges.shared(key)
+        except ValueError:
+            raise self._differs() from None
 
     def _pinned(self) -> Manifest:
         """The manifest that is pinned now; exchanges with keys that are not in it are forgotten."""

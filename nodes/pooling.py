@@ -195,7 +195,8 @@ class Pooling:
         draft.note(
             charged_micro_rho=charged,
             remembered=not charged,
-            note=f"pooled over {turn.plan.members} departments, round {turn.round_hash.hex()}"
+            # Not the round's hash: who reads the log could try literals against it.
+            note=f"pooled over {turn.plan.members} departments"
             + ("" if hidden else "; an earlier round could be repeated"),
             budget={
                 "recipient_spent": recipient.spent,

@@ -118,8 +118,9 @@ def test_owners_who_tell_totals_only_tell_nothing_alone(simulate: Simulate) -> N
         federation.query("SELECT count(*) FROM east.people")
     assert (said.value.reason, said.value.rule) == ("PARTS_WITHHELD", "contract.pooling.alone")
     federation.nodes["north"].down = True
-    with pytest.raises(Refused):
+    with pytest.raises(Unavailable, match="too few for a total") as left:
         federation.query(f"{SQL} WHERE age > 30", partial=True)
+    assert left.value.missing == ("north",)
 
 
 def test_nobody_left_is_said_so(federation: FederationSimulator) -> None:

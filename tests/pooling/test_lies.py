@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
 from landbridge.errors import InvalidQuestion, LandbridgeError, Refused, Unavailable
 from landbridge.membership.manifest import Manifest
@@ -103,6 +103,19 @@ def test_a_set_of_members_that_hides_nothing_is_refused(
     with pytest.raises(LandbridgeError) as said:
         pool(federation, "east", members, keys=bytes(32))
     assert said.value.reason in (reason, "INVALID_QUESTION")
+    assert spent(federation, "east") == 0
+
+
+def test_a_key_of_low_order_is_found_before_the_charge(federation: FederationSimulator) -> None:
+    """It would make masks that everybody knows (RFC 7748, section 6.1)."""
+    entries = federation.manifest.members
+    low = X25519PublicKey.from_public_bytes(bytes(32))
+    weak = replace(entries[1], keys=replace(entries[1].keys, masking=low))
+    pinned = replace(federation.manifest, members=(entries[0], weak, entries[2]))
+    federation.nodes["east"].pinned = pinned
+    keys = keys_digest({each.department: each.keys.masking for each in pinned.members})
+    with pytest.raises(Unavailable):
+        pool(federation, "east", THREE, keys=keys)
     assert spent(federation, "east") == 0
 
 
