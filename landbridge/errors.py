@@ -193,6 +193,10 @@ CATALOGUE: Final[dict[str, Reason]] = {
     "DIFFERENCING": Reason(
         "PERMISSION_DENIED", Refused, "The difference to an earlier answer could be about one unit."
     ),
+    # whether the server's own files can be used; stands in its log alone
+    "POLICY_INVALID": Reason(
+        "UNAVAILABLE", Unavailable, "The changed policy cannot be used; the earlier one goes on."
+    ),
     # whether anybody can answer
     "DEPARTMENT_MISSING": Reason("UNAVAILABLE", Unavailable, "A department did not answer."),
     "GATEWAY_UNREACHABLE": Reason("UNAVAILABLE", Unavailable, "The gateway cannot be reached."),

@@ -28,6 +28,7 @@ from landbridge.v1 import membership_pb2_grpc, node_pb2, node_pb2_grpc, witness_
 from nodes import policy as policies_of
 from nodes.answering import Answering
 from nodes.engines.duckdb import DuckDBEngine, Limits
+from nodes.following import Enforcement, Following, PolicyFollower
 from nodes.guard import Guard
 from nodes.history import History
 from nodes.ledger import Ledger
@@ -56,14 +57,20 @@ class Node:
     _recorder: Recorder
     _witness: Witness
     _trusted: Trusted
+    _following: Following
 
     @property
     def port(self) -> int:
         """The port that it listens on."""
         return self.running.port
 
+    def hurry(self) -> None:
+        """Looks at the policy's files at once, on a thread of its own."""
+        self._following.hurry()
+
     def stop(self, grace: float = 5.0) -> None:
         """Takes no more calls, lets those under way finish, and puts everything on disk."""
+        self._following.close()
         self.running.stop(grace)
         self._tables.close()
         self._trusted.close()
@@ -80,9 +87,10 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
 
     `report` takes defects for the operator's eyes, `tell` sentences about the log.
     """
-    policy = policies_of.read(
-        settings.department, settings.contracts, settings.handlers, settings.access
-    )
+    collect = partial(policies_of.collect, settings.contracts, settings.handlers, settings.access)
+    understand = partial(policies_of.understand, settings.department, where=settings.contracts)
+    texts = collect()
+    policy = understand(texts)
     trust = trusted(settings.trust)
     tls = Tls(
         settings.tls_key.read_bytes(),
@@ -116,6 +124,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
         policy.access,
         trust.verifier,
         time.time,
+        policy.digest,
     )
     MemberKeys.in_folder(settings.state)  # a node whose keys cannot be used does not start
     pinned = Pinned(settings.state, settings.department, logged(recorder))
@@ -129,6 +138,10 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
         Telemetry(f"landbridge.node.{settings.department}"),
         AskingVerifier(settings.federation, settings.department, pinned.gateway_key, time.time),
     )
+
+    def describe(changed: Policy) -> None:
+        servicer.describe(_description(settings, changed, signer.vkey))
+
     members = MembersServicer(settings.gateway, settings.federation, pinned, recorder)
     with suppress(Unavailable):  # it serves and refuses, so that callers are told why
         life.begin(recorder, settings.state / "log", log.size, policies_of.digests(policy))
@@ -151,9 +164,12 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
         report=report,
         threads=settings.calls,
     )
+    enforce = Enforcement(guard, tables, describe, tell)
+    follower = PolicyFollower(policy, texts, collect, understand, enforce, recorder, tell)
     return Node(
-        running, signer.vkey, cosigner.vkey, tables, ledger, history, log, recorder, witness, trust
-    )
+        running, signer.vkey, cosigner.vkey, tables, ledger, history, log, recorder, witness, trust,
+        Following(follower.look, report),
+    )  # fmt: skip
 
 
 def _as_pinned(settings: Settings) -> Settings:
