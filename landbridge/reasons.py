@@ -117,6 +117,10 @@ class Differencing(errors.Refused):
     """The difference to an earlier answer could be about one unit."""
 
 
+class PolicyInvalid(errors.Unavailable):
+    """The changed policy cannot be used; the earlier one goes on."""
+
+
 class DepartmentMissing(errors.Unavailable):
     """A department did not answer."""
 
@@ -192,6 +196,7 @@ BY_REASON: Final[dict[str, type[errors.LandbridgeError]]] = {
     "SUBJECTS_EXHAUSTED": SubjectsExhausted,
     "QUESTION_ID_REUSED": QuestionIdReused,
     "DIFFERENCING": Differencing,
+    "POLICY_INVALID": PolicyInvalid,
     "DEPARTMENT_MISSING": DepartmentMissing,
     "GATEWAY_UNREACHABLE": GatewayUnreachable,
     "SHUTTING_DOWN": ShuttingDown,
