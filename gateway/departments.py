@@ -19,6 +19,7 @@ from landbridge.v1 import (
     membership_pb2_grpc,
     node_pb2,
     node_pb2_grpc,
+    renewal_pb2_grpc,
     witness_pb2_grpc,
 )
 from policies import odcs
@@ -90,6 +91,7 @@ class Connection:
     ear: membership_pb2_grpc.MembersStub
     witness: witness_pb2_grpc.WitnessStub
     witnessed: witness_pb2_grpc.WitnessedLogStub
+    renewal: renewal_pb2_grpc.RenewalStub
 
     @classmethod
     def over(cls, channel: grpc.Channel) -> Connection:
@@ -100,6 +102,7 @@ class Connection:
             membership_pb2_grpc.MembersStub(channel),
             witness_pb2_grpc.WitnessStub(channel),
             witness_pb2_grpc.WitnessedLogStub(channel),
+            renewal_pb2_grpc.RenewalStub(channel),
         )
 
 

@@ -20,6 +20,7 @@ from landbridge.edge import life
 from landbridge.edge.record import Recorder
 from landbridge.edge.settings import SettingsInvalid
 from landbridge.evidence.finding import EvidenceError
+from landbridge.membership.manifest import Manifest
 from policies.access import AccessPolicy, PolicyInvalid
 
 _LONGEST: Final = 4_000
@@ -28,6 +29,10 @@ _LONGEST: Final = 4_000
 Joined = Callable[[Sequence[Member]], None]
 """Told of members that came, so that their logs are watched and they watch ours; raises
 EvidenceError for a key that cannot be used."""
+
+
+Certificates = Callable[[Manifest], None]
+"""Renews what is about to end, for the members of that manifest and for the gateway itself."""
 
 
 def access_policy(settings: Settings, members: Sequence[Member], text: str) -> AccessPolicy:
@@ -68,6 +73,7 @@ class Follower:
         planning: Planning,
         recorder: Recorder,
         joined: Joined,
+        certificates: Certificates,
         tell: Callable[[str], None],
     ) -> None:
         self._settings = settings
@@ -78,6 +84,7 @@ class Follower:
         self._planning = planning
         self._recorder = recorder
         self._joined = joined
+        self._certificates = certificates
         self._tell = tell
         self._seen = access.digest
         self._complaint = ""
@@ -98,6 +105,7 @@ class Follower:
         self._departments.refresh()
         if not self._manifest_complaint:
             self._departments.offer(manifest.signed(self._key))
+            self._certificates(manifest)
         self._departments.close_retired()
 
     def _follow_members(self, members: tuple[Member, ...], version: int) -> None:
