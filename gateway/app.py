@@ -22,6 +22,8 @@ from gateway.register import Register
 from gateway.renewal import OwnCertificate, Renewals
 from gateway.servicer import GatewayServicer
 from gateway.settings import Settings, members_of, open_manifest, read_witnesses
+from gateway.shown import Shown
+from gateway.shown import over_tls as seen_over_tls
 from gateway.sql import silence
 from gateway.standing import standing
 from gateway.witnessing import Rounds, logs, witnesses
@@ -219,9 +221,15 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
                 note=f"the gateway's own certificate is another, until {until}",
             )
 
+    certificates_shown = None
+    if trust.revocations is not None:
+        certificates_shown = Shown(
+            trust.revocations, departments, seen_over_tls(settings), recorder, tell, time.time
+        )
+        certificates_shown.look(members)
     follower = Follower(
         settings, key_of_gateway, members, access, departments, planning, recorder, joined,
-        certificates, tell,
+        certificates, certificates_shown, tell,
     )  # fmt: skip
     refreshing = Refreshing(follower.look, rounds.go, report)
     return Gateway(

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from gateway.departments import Departments, Member
 from gateway.planning import Planning
 from gateway.settings import Settings, members_of, open_manifest
+from gateway.shown import Shown
 from landbridge.edge import life
 from landbridge.edge.record import Recorder
 from landbridge.edge.settings import SettingsInvalid
@@ -61,7 +62,10 @@ def read_access(settings: Settings, members: Sequence[Member]) -> str:
 
 
 class Follower:
-    """What the gateway stands on, looked at again every few seconds by one thread."""
+    """What the gateway stands on, looked at again every few seconds by one thread.
+
+    `shown` lets go of the members whose server shows a revoked certificate.
+    """
 
     def __init__(
         self,
@@ -74,6 +78,7 @@ class Follower:
         recorder: Recorder,
         joined: Joined,
         certificates: Certificates,
+        shown: Shown | None,
         tell: Callable[[str], None],
     ) -> None:
         self._settings = settings
@@ -85,6 +90,7 @@ class Follower:
         self._recorder = recorder
         self._joined = joined
         self._certificates = certificates
+        self._shown = shown
         self._tell = tell
         self._seen = access.digest
         self._complaint = ""
@@ -101,6 +107,8 @@ class Follower:
         else:
             self._manifest_complaint = ""
             self._follow_members(members_of(manifest), manifest.version)
+        if self._shown is not None:
+            self._shown.look(self._members)
         self._follow_access(at_once=at_once)
         self._departments.refresh()
         if not self._manifest_complaint:

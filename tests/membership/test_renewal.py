@@ -60,15 +60,16 @@ def test_certificates_that_live_seconds_renew_under_load_without_one_failed_requ
     monkeypatch.setattr(gateway_app, "REFRESH_SECONDS", 0.1)
     with a_town(tmp_path, certificate_seconds=7) as town:
         town.join(town.code())
+        town.load()
         node = town.start_node()
-        eventually(lambda: town.reason(town.explain) == "", "the new member is asked")
+        eventually(lambda: town.reason(town.query) == "", "the new member is asked")
         stopping, failures, answered = threading.Event(), list[str](), list[int]()
 
         def load(*, anew: bool) -> None:
             count = 0
             with town.client() as kept:
                 while not stopping.is_set():
-                    reason = town.reason(lambda: town.explain(None if anew else kept))
+                    reason = town.reason(lambda: town.query(None if anew else kept))
                     failures.extend([reason] if reason else [])
                     count += 1
             answered.append(count)

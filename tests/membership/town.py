@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from importlib.resources import as_file, files
 from pathlib import Path
 
 import pytest
@@ -17,11 +18,15 @@ from gateway import membership
 from gateway import settings as gateway_settings
 from landbridge.cli import init
 from landbridge.edge.trust import Issuer, Trust
+from landbridge.errors import error
 from landbridge.identity.development import DevelopmentIssuer
 from landbridge.membership.code import JoinCode
 from nodes import app as node_app
 from nodes import settings as node_settings
 from nodes.join import join
+from nodes.load import load
+from nodes.store import Store
+from policies import odcs
 
 
 @dataclass
@@ -67,7 +72,24 @@ class Town:
             with self.client() as new:
                 self.explain(new)
         else:
-            client.explain(init.QUESTION, purpose="dpv:ServiceOptimisation")
+            plan = client.explain(init.QUESTION, purpose="dpv:ServiceOptimisation")
+            if not plan.budgets:  # explained by the gateway alone
+                raise error("DEPARTMENT_MISSING")
+
+    def query(self, client: landbridge.Client | None = None) -> None:
+        """A question, answered from the loaded table; the same again is free."""
+        if client is None:
+            with self.client() as new:
+                self.query(new)
+        else:
+            client.query(init.QUESTION, purpose="dpv:ServiceOptimisation")
+
+    def load(self) -> None:
+        """The template's rows, as the department's table."""
+        path = next(self.node.contracts.glob("*.odcs.yaml"))
+        contract = odcs.read(path.read_bytes(), path.name)
+        with as_file(files("landbridge.cli") / "templates/rows/data/loans.csv") as rows:
+            load(contract, rows, Store(self.node.state / "data"))
 
     def reason(self, ask: Callable[[], None]) -> str:
         """Why it was refused; empty where it was not."""
