@@ -146,16 +146,20 @@ class Follower:
             return
         try:
             text = read_access(self._settings, self._members)
-            found = sha256(text.encode()).hexdigest()
-            steady, self._seen = found == self._seen, found
-            if found == self._access.digest:
-                self._complaint = ""
-                return
-            if not (steady or at_once):
-                return
-            access = access_policy(self._settings, self._members, text)
         except (OSError, PolicyInvalid) as invalid:
-            self._refuse(str(invalid))
+            self._refuse(str(invalid), str(invalid))
+            return
+        found = sha256(text.encode()).hexdigest()
+        steady, self._seen = found == self._seen, found
+        if found == self._access.digest:
+            self._complaint = ""
+            return
+        if not (steady or at_once):
+            return
+        try:
+            access = access_policy(self._settings, self._members, text)
+        except PolicyInvalid as invalid:
+            self._refuse(str(invalid), found)
             return
         self._recorder.event(
             "policy_change",
@@ -169,9 +173,9 @@ class Follower:
         self._access, self._complaint = access, ""
         self._tell(f"The access policy was read again: version {access.digest[:16]} is in force.")
 
-    def _refuse(self, why: str) -> None:
-        """Once per reason, so that an operator who is still writing is not told at every look."""
-        if why == self._complaint:
+    def _refuse(self, why: str, what: str) -> None:
+        """Once per text, so that an operator who is still writing is not told at every look."""
+        if what == self._complaint:
             return
         self._recorder.event(
             "policy_change",
@@ -180,5 +184,5 @@ class Follower:
             reason="POLICY_INVALID",
             note=f"policy {self._access.digest} stays in force: {why}"[:_LONGEST],
         )
-        self._complaint = why
+        self._complaint = what
         self._tell(f"The changed access policy is not used, the earlier one goes on: {why}")
