@@ -91,7 +91,7 @@ def test_certificates_that_live_seconds_renew_under_load_without_one_failed_requ
             for thread in threads:
                 thread.join()
         assert failures == []
-        assert min(answered) > 10
+        assert min(answered) > 0
         assert town.node_told == []
         town.running.stop(0)
         noted = _notes(town.gateway.state / "log")
