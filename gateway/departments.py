@@ -19,6 +19,7 @@ from landbridge.v1 import (
     membership_pb2_grpc,
     node_pb2,
     node_pb2_grpc,
+    renewal_pb2_grpc,
     witness_pb2_grpc,
 )
 from policies import odcs
@@ -90,6 +91,7 @@ class Connection:
     ear: membership_pb2_grpc.MembersStub
     witness: witness_pb2_grpc.WitnessStub
     witnessed: witness_pb2_grpc.WitnessedLogStub
+    renewal: renewal_pb2_grpc.RenewalStub
 
     @classmethod
     def over(cls, channel: grpc.Channel) -> Connection:
@@ -100,6 +102,7 @@ class Connection:
             membership_pb2_grpc.MembersStub(channel),
             witness_pb2_grpc.WitnessStub(channel),
             witness_pb2_grpc.WitnessedLogStub(channel),
+            renewal_pb2_grpc.RenewalStub(channel),
         )
 
 
@@ -136,6 +139,7 @@ class Departments:
         self._members = {member.department: member for member in members}
         self._connect = connect
         self._retired: list[tuple[float, grpc.Channel]] = []
+        self._cut: frozenset[str] = frozenset()
         self._report = report
         self._lock = threading.Lock()
         self._known = self._catalogue_of({})
@@ -205,14 +209,14 @@ class Departments:
             moved = [
                 name for name in now if name in before and _place(now[name]) != _place(before[name])
             ]
-            closing = [self._connections[name] for name in gone]
-            self._retire(self._connections[name] for name in moved)
+            open_before = self._connections
+            closing = [open_before[name] for name in gone if name in open_before]
+            self._retire(open_before[name] for name in moved if name in open_before)
             # A new dictionary, not a changed one: other threads are reading this.
             self._connections = {
-                name: self._open(now[name])
-                if name in come or name in moved
-                else self._connections[name]
+                name: self._open(now[name]) if name in come or name in moved else open_before[name]
                 for name in now
+                if name not in self._cut
             }
             self._members = now
             self._told = _without(self._told, (*gone, *moved))
@@ -236,8 +240,26 @@ class Departments:
         with self._lock:
             self._connect = connect
             earlier = self._connections
-            self._connections = {name: self._open(member) for name, member in self._members.items()}
+            self._connections = {
+                name: self._open(member)
+                for name, member in self._members.items()
+                if name not in self._cut
+            }
             self._retire(earlier.values())
+
+    def cut(self, names: Collection[str]) -> None:
+        """Asks these no more, at once, and everybody else again: they stay members, and silent."""
+        with self._lock:
+            closing = [self._connections[name] for name in names if name in self._connections]
+            self._connections = {
+                name: self._connections.get(name) or self._open(member)
+                for name, member in self._members.items()
+                if name not in names
+            }
+            self._cut = frozenset(names)
+            self._told = _without(self._told, names)
+        for connection in closing:
+            connection.channel.close()
 
     def close_retired(self) -> None:
         """Closes the replaced connections on which nothing can be under way any more."""

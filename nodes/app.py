@@ -21,10 +21,17 @@ from landbridge.evidence.log import Log
 from landbridge.evidence.oversight import Oversight
 from landbridge.evidence.signer import Signer, Verifier
 from landbridge.evidence.witness_memory import Witness
+from landbridge.identity.certificates import Admission
 from landbridge.membership.keys import MemberKeys
 from landbridge.membership.pinned import Pinned
 from landbridge.membership.statement import AskingVerifier
-from landbridge.v1 import membership_pb2_grpc, node_pb2, node_pb2_grpc, witness_pb2_grpc
+from landbridge.v1 import (
+    membership_pb2_grpc,
+    node_pb2,
+    node_pb2_grpc,
+    renewal_pb2_grpc,
+    witness_pb2_grpc,
+)
 from nodes import policy as policies_of
 from nodes.answering import Answering
 from nodes.engines.duckdb import DuckDBEngine, Limits
@@ -34,6 +41,7 @@ from nodes.history import History
 from nodes.ledger import Ledger
 from nodes.members import MembersServicer, logged
 from nodes.policy import Policy
+from nodes.renewal import Renewal, RenewalServicer
 from nodes.replying import Replying
 from nodes.servicer import NodeServicer
 from nodes.settings import Settings
@@ -126,11 +134,11 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
         time.time,
         policy.digest,
     )
-    MemberKeys.in_folder(settings.state)  # a node whose keys cannot be used does not start
+    keys = MemberKeys.in_folder(settings.state)  # a node whose keys cannot be used does not start
     pinned = Pinned(settings.state, settings.department, logged(recorder))
+    admission = Admission(settings.gateway, settings.federation, trust.revoked)
     servicer = NodeServicer(
-        settings.gateway,
-        settings.federation,
+        admission,
         _description(settings, policy, signer.vkey),
         Answering(guard, ledger, tables, recorder, draw, history),
         Replying(guard, ledger, tables, recorder),
@@ -142,9 +150,19 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
     def describe(changed: Policy) -> None:
         servicer.describe(_description(settings, changed, signer.vkey))
 
-    members = MembersServicer(settings.gateway, settings.federation, pinned, recorder)
+    members = MembersServicer(admission, pinned, recorder)
     with suppress(Unavailable):  # it serves and refuses, so that callers are told why
         life.begin(recorder, settings.state / "log", log.size, policies_of.digests(policy))
+    renewal = Renewal(
+        settings.federation,
+        settings.department,
+        settings.tls_certificate,
+        settings.tls_authority,
+        tls.key,
+        keys.signing,
+        recorder,
+        tell,
+    )
     own_witness = WitnessKey.parse(settings.gateway_witness).name if oversight else ""
     running = serve(
         [
@@ -158,6 +176,10 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
                 WitnessedLogServicer(servicer.admit, log, own_witness),
             ),
             partial(membership_pb2_grpc.add_MembersServicer_to_server, members),
+            partial(
+                renewal_pb2_grpc.add_RenewalServicer_to_server,
+                RenewalServicer(servicer.admit, renewal, recorder),
+            ),
         ],
         address=settings.listen,
         tls=tls,
@@ -166,9 +188,14 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
     )
     enforce = Enforcement(guard, tables, describe, tell)
     follower = PolicyFollower(policy, texts, collect, understand, enforce, recorder, tell)
+
+    def looks(*, at_once: bool) -> None:
+        renewal.look()
+        follower.look(at_once=at_once)
+
     return Node(
         running, signer.vkey, cosigner.vkey, tables, ledger, history, log, recorder, witness, trust,
-        Following(follower.look, report),
+        Following(looks, report),
     )  # fmt: skip
 
 
