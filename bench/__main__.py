@@ -40,6 +40,7 @@ ROWS: Final = (
     "pooled_50",
     "fanout_50",
     "read_sql",
+    "decision",
     "sdk_import",
     "log_on",
     "startup",

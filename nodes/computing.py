@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from landbridge.errors import error
 from nodes.compile import Statement, compile_histograms, compile_question
 from nodes.engines.engine import Cell, Engine
+from nodes.shape import fits
 from nodes.store import Loaded
 from policies.contract import Contract
 from policies.disclosure import ReleasePlan
@@ -58,7 +59,7 @@ def data_version(department: str, contract: Contract, tables: Mapping[str, Loade
     versions = []
     for part in contract.each:
         loaded = tables.get(part.id)
-        if loaded is None or loaded.contract_digest != part.digest:
+        if loaded is None or not fits(loaded, part):
             # An operator's matter; the caller learns only that this department is not ready.
             raise error(
                 "DEPARTMENT_MISSING",

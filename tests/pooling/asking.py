@@ -71,5 +71,5 @@ def numbers(reply: pooled_pb2.PoolResponse) -> list[int]:
 def spent(federation: FederationSimulator, department: str) -> int:
     """What the university was charged there, in micro-rho."""
     node = federation.nodes[department]
-    contract = node.servicer._answering._guard.contracts["people"]
+    contract = node.servicer._answering._guard._rules.contracts["people"]
     return node.ledger.accounts(contract, "university")[0].spent
