@@ -232,6 +232,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
         certificates, certificates_shown, tell,
     )  # fmt: skip
     refreshing = Refreshing(follower.look, rounds.go, report)
+    departments.outdated = refreshing.wake
     return Gateway(
         running,
         signer.vkey,
@@ -267,6 +268,10 @@ class Refreshing:
     def hurry(self) -> None:
         """Looks at once; never waits, so that a signal may call it."""
         self._at_once = True
+        self._wake.set()
+
+    def wake(self) -> None:
+        """The next round comes now; never waits."""
         self._wake.set()
 
     def close(self) -> None:

@@ -127,7 +127,8 @@ class Asked(Generic[Response]):
 class Departments:
     """All members. Connections are made and mended by gRPC; descriptions by `refresh`.
 
-    `report` takes what an operator should know, one sentence each.
+    `report` takes what an operator should know, one sentence each. `outdated` is called when a node
+    says that its contract is another than the one that it was asked by; it never waits.
     """
 
     def __init__(
@@ -136,6 +137,7 @@ class Departments:
         connect: Connect,
         report: Callable[[str], None],
     ) -> None:
+        self.outdated: Callable[[], None] = lambda: None
         self._members = {member.department: member for member in members}
         self._connect = connect
         self._retired: list[tuple[float, grpc.Channel]] = []
@@ -331,6 +333,8 @@ class Departments:
                 replies[name] = call.result()
             except grpc.RpcError as failure:
                 said = from_rpc_error(failure)
+                if said.reason == "CONTRACT_CHANGED":
+                    self.outdated()
                 passing = said.status in ("UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL")
                 (missing if passing else refused)[name] = said
             except grpc.FutureCancelledError:

@@ -70,6 +70,7 @@ class Shown:
         """One look at everybody, while the list names certificates at all."""
         if not self._revocations.certificates and not self._cut:
             return
+        self._cut &= {member.department for member in members}
         revoked = set()
         for member in members:
             found = self._show(member)
