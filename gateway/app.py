@@ -158,6 +158,13 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
             # What a silent department serves is not known; it has not changed for that.
             unknown=tuple(f"contract:{name}/" for name in silent),
         )
+    certificates_shown = None
+    if trust.revocations is not None:
+        certificates_shown = Shown(
+            trust.revocations, departments, seen_over_tls(settings), recorder, tell, time.time
+        )
+        with suppress(Unavailable):  # who shows a revoked one is let go of before that is logged
+            certificates_shown.look(members)
     renewed = settings.tls_certificate.read_bytes
     running = serve(
         [
@@ -221,12 +228,6 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
                 note=f"the gateway's own certificate is another, until {until}",
             )
 
-    certificates_shown = None
-    if trust.revocations is not None:
-        certificates_shown = Shown(
-            trust.revocations, departments, seen_over_tls(settings), recorder, tell, time.time
-        )
-        certificates_shown.look(members)
     follower = Follower(
         settings, key_of_gateway, members, access, departments, planning, recorder, joined,
         certificates, certificates_shown, tell,

@@ -12,6 +12,8 @@ from gateway import app as gateway_app
 from gateway import membership
 from gateway.register import RegisterRefuses
 from gateway.settings import open_manifest
+from landbridge.edge.record import Recorder
+from landbridge.errors import error
 from landbridge.evidence.audit import verify_folder
 from landbridge.evidence.entry import Entry
 from landbridge.membership.keys import signing_key
@@ -147,3 +149,20 @@ def test_a_contract_that_a_running_member_adds_is_asked_once_it_is_granted(
             membership.grant(member.gateway, "library", [bad], [])
     with pytest.raises(RegisterRefuses, match="no member"):
         membership.grant(member.gateway, "health", ["guests"], [])
+
+
+def test_who_is_out_is_asked_no_more_even_when_the_log_cannot_be_written(
+    member: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A question carries its caller's token; the entry comes once it can be written."""
+
+    def full(*_: object, **__: object) -> None:
+        raise error("LOG_UNAVAILABLE")
+
+    departments = member.running._departments
+    with monkeypatch.context() as disk:
+        disk.setattr(Recorder, "event", full)
+        membership.revoke(member.gateway, "library", time.time)
+        eventually(lambda: not departments.connections, "it is let go of")
+    eventually(lambda: not member.running._refreshing._look.__self__._members, "it is logged")  # type: ignore[attr-defined]
+    assert entries(member, "membership_change")[-1].changed == ("removed member:library",)
