@@ -18,6 +18,7 @@ from gateway.enrolment import EnrolmentServicer
 from gateway.membership import prepare
 from gateway.outside import over_http
 from gateway.planning import Planning
+from gateway.portal import PortalServicer
 from gateway.register import Register
 from gateway.servicer import GatewayServicer
 from gateway.settings import Settings, members_of, open_manifest, read_witnesses
@@ -26,6 +27,7 @@ from gateway.standing import standing
 from gateway.witnessing import Rounds, logs, witnesses
 from landbridge.edge import life
 from landbridge.edge.interceptor import Report
+from landbridge.edge.own_log import OwnLog
 from landbridge.edge.record import Recorder
 from landbridge.edge.server import Running, Tls, serve
 from landbridge.edge.state import log_signer, subject_key, subject_keys, witness_key
@@ -39,7 +41,7 @@ from landbridge.evidence.signer import Verifier
 from landbridge.evidence.witness_memory import Witness
 from landbridge.membership.keys import signing_key
 from landbridge.membership.statement import AskingSigner
-from landbridge.v1 import enrolment_pb2_grpc, gateway_pb2_grpc
+from landbridge.v1 import enrolment_pb2_grpc, gateway_pb2_grpc, portal_pb2_grpc
 from policies.access import AccessPolicy
 
 REFRESH_SECONDS = 5.0
@@ -125,19 +127,23 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
     log = Log.open(settings.state / "log", settings.state / "journal", signer, oversight=oversight)
     rounds = Rounds(witness, departments.channels, tell)
     rounds.go()
-    recorder = Recorder(
-        log, subject_key(settings.state), access.digest, time.time, subject_keys(settings.state)
-    )
+    lasting, periods = subject_key(settings.state), subject_keys(settings.state)
+    recorder = Recorder(log, lasting, access.digest, time.time, periods)
     trust = trusted(settings.trust)
-    asking = Asking(
-        Planning(access, time.time),
+    planning = Planning(access, time.time)
+    asking_signer = AskingSigner(settings.federation, key_of_gateway, time.time)
+    asking = Asking(planning, departments, trust.verifier, recorder, signer.vkey, asking_signer)
+    telemetry = Telemetry("landbridge.gateway")
+    portal = PortalServicer(
+        planning,
         departments,
         trust.verifier,
         recorder,
+        OwnLog(settings.state / "log", signer.name, periods, lasting, time.time),
         signer.vkey,
-        AskingSigner(settings.federation, key_of_gateway, time.time),
+        asking_signer,
+        telemetry,
     )
-    telemetry = Telemetry("landbridge.gateway")
     with suppress(Unavailable):  # it serves and refuses, so that callers are told why
         life.begin(
             recorder,
@@ -153,6 +159,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
                 gateway_pb2_grpc.add_GatewayServicer_to_server,
                 GatewayServicer(asking, departments, telemetry),
             ),
+            partial(portal_pb2_grpc.add_PortalServicer_to_server, portal),
             partial(
                 enrolment_pb2_grpc.add_EnrolmentServicer_to_server,
                 EnrolmentServicer(

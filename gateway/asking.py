@@ -12,6 +12,7 @@ from gateway.combine import combine, require_budgets, suppressed
 from gateway.convert import question_to
 from gateway.departments import Asked, Departments
 from gateway.nearest import nearest
+from gateway.parts import part_of, rejected
 from gateway.planning import Plan, Planning
 from gateway.reply import explain_response, query_response
 from gateway.selection import closed
@@ -19,9 +20,6 @@ from gateway.table import rows
 from landbridge.edge.record import Draft, Recorder
 from landbridge.edge.telemetry import Trace
 from landbridge.errors import LandbridgeError, error
-from landbridge.evidence.entry import Entry
-from landbridge.evidence.finding import EvidenceError
-from landbridge.evidence.receipt import verify_receipt
 from landbridge.identity.bearer import bearer_token
 from landbridge.identity.caller import Caller
 from landbridge.identity.issuers import Verifier
@@ -167,7 +165,7 @@ class Asking:
             reply = asked.replies[department]
             draft.note(parts=[self._part(department, reply.receipt, request)])
             if reply.code not in offer.codes:
-                raise _rejected(department, "a reply that its handler does not declare")
+                raise rejected(department, "a reply that its handler does not declare")
             logged = draft.answered(reply.code.encode())
             return gateway_pb2.CallResponse(
                 code=reply.code, version=reply.version, receipt=logged.message()
@@ -235,25 +233,7 @@ class Asking:
         self, department: str, receipt: evidence_pb2.Receipt, request: Request
     ) -> dict[str, object]:
         """The department's own entry of this very question, whose proof must hold."""
-        offer = self._departments.catalogue().offers.get(department)
-        if offer is None:
-            raise _rejected(department, "an answer, but is no member any more")
-        try:
-            proven = verify_receipt(receipt.entry, receipt.proof, offer.log_key)
-            entry = Entry.from_bytes(receipt.entry)
-        except EvidenceError:
-            raise _rejected(department, "no valid proof that it logged its answer") from None
-        if (entry.question_id, entry.outcome) != (request.question_id, "answered"):
-            raise _rejected(department, "the proof of another entry than this answer's")
-        return {
-            "department": department,
-            "index": proven.index,
-            "leaf_hash": proven.leaf_hash.hex(),
-        }
-
-
-def _rejected(department: str, what: str) -> LandbridgeError:
-    return error("ANSWER_REJECTED", f"Department {department} sent {what}.", missing=(department,))
+        return part_of(department, receipt, request.question_id, self._departments.catalogue())
 
 
 def _absent(plan: Plan, asked: Asked[node_pb2.AnswerResponse], *, partial: bool) -> tuple[str, ...]:

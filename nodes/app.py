@@ -10,6 +10,7 @@ from functools import partial
 
 from landbridge.edge import life
 from landbridge.edge.interceptor import Report
+from landbridge.edge.own_log import OwnLog
 from landbridge.edge.record import Recorder
 from landbridge.edge.server import Running, Tls, serve
 from landbridge.edge.state import log_signer, subject_key, subject_keys, witness_key
@@ -24,7 +25,13 @@ from landbridge.evidence.witness_memory import Witness
 from landbridge.membership.keys import MemberKeys
 from landbridge.membership.pinned import Pinned
 from landbridge.membership.statement import AskingVerifier
-from landbridge.v1 import membership_pb2_grpc, node_pb2, node_pb2_grpc, witness_pb2_grpc
+from landbridge.v1 import (
+    membership_pb2_grpc,
+    node_pb2,
+    node_pb2_grpc,
+    portal_pb2_grpc,
+    witness_pb2_grpc,
+)
 from nodes import policy as policies_of
 from nodes.answering import Answering
 from nodes.engines.duckdb import DuckDBEngine, Limits
@@ -37,6 +44,7 @@ from nodes.replying import Replying
 from nodes.servicer import NodeServicer
 from nodes.settings import Settings
 from nodes.store import Store
+from nodes.subject_access import SubjectAccessServicer
 from nodes.tables import Tables
 from nodes.witnessing import WitnessedLogServicer, WitnessServicer
 from policies.noise import draw
@@ -98,9 +106,8 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
     watched = [Verifier.parse(settings.gateway_log)] if settings.gateway_log else []
     witness = Witness.open(settings.state / "witness", cosigner, watched, clock=time.time)
     log = Log.open(settings.state / "log", settings.state / "journal", signer, oversight=oversight)
-    recorder = Recorder(
-        log, subject_key(settings.state), policy.digest, time.time, subject_keys(settings.state)
-    )
+    lasting, periods = subject_key(settings.state), subject_keys(settings.state)
+    recorder = Recorder(log, lasting, policy.digest, time.time, periods)
     ledger = Ledger(settings.state / "ledger.sqlite", time.time)
     history = History(settings.state / "history.sqlite")
     limits = Limits(settings.memory_mb << 20, settings.threads, settings.cpu_seconds)
@@ -119,6 +126,8 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
     )
     MemberKeys.in_folder(settings.state)  # a node whose keys cannot be used does not start
     pinned = Pinned(settings.state, settings.department, logged(recorder))
+    telemetry = Telemetry(f"landbridge.node.{settings.department}")
+    signed = AskingVerifier(settings.federation, settings.department, pinned.gateway_key, time.time)
     servicer = NodeServicer(
         settings.gateway,
         settings.federation,
@@ -126,8 +135,16 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
         Answering(guard, ledger, tables, recorder, draw, history),
         Replying(guard, ledger, tables, recorder),
         recorder,
-        Telemetry(f"landbridge.node.{settings.department}"),
-        AskingVerifier(settings.federation, settings.department, pinned.gateway_key, time.time),
+        telemetry,
+        signed,
+    )
+    subject_access = SubjectAccessServicer(
+        servicer.admit,
+        signed,
+        guard,
+        OwnLog(settings.state / "log", signer.name, periods, lasting, time.time),
+        recorder,
+        telemetry,
     )
     members = MembersServicer(settings.gateway, settings.federation, pinned, recorder)
     with suppress(Unavailable):  # it serves and refuses, so that callers are told why
@@ -144,6 +161,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
                 witness_pb2_grpc.add_WitnessedLogServicer_to_server,
                 WitnessedLogServicer(servicer.admit, log, own_witness),
             ),
+            partial(portal_pb2_grpc.add_SubjectAccessServicer_to_server, subject_access),
             partial(membership_pb2_grpc.add_MembersServicer_to_server, members),
         ],
         address=settings.listen,
