@@ -22,6 +22,7 @@ from gateway.portal import PortalServicer
 from gateway.register import Register
 from gateway.servicer import GatewayServicer
 from gateway.settings import Settings, members_of, open_manifest, read_witnesses
+from gateway.sight import Watched
 from gateway.sql import silence
 from gateway.standing import standing
 from gateway.witnessing import Rounds, logs, witnesses
@@ -125,14 +126,17 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
         limit=settings.maximum_unwitnessed_seconds,
     )
     log = Log.open(settings.state / "log", settings.state / "journal", signer, oversight=oversight)
-    rounds = Rounds(witness, departments.channels, tell)
+    sight = Watched(settings.federation, witness.latest)
+    rounds = Rounds(witness, departments.channels, tell, sight)
     rounds.go()
     lasting, periods = subject_key(settings.state), subject_keys(settings.state)
     recorder = Recorder(log, lasting, access.digest, time.time, periods)
     trust = trusted(settings.trust)
     planning = Planning(access, time.time)
     asking_signer = AskingSigner(settings.federation, key_of_gateway, time.time)
-    asking = Asking(planning, departments, trust.verifier, recorder, signer.vkey, asking_signer)
+    asking = Asking(
+        planning, departments, trust.verifier, recorder, signer.vkey, asking_signer, sight
+    )
     telemetry = Telemetry("landbridge.gateway")
     portal = PortalServicer(
         planning,
@@ -143,6 +147,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
         signer.vkey,
         asking_signer,
         telemetry,
+        sight,
     )
     with suppress(Unavailable):  # it serves and refuses, so that callers are told why
         life.begin(

@@ -16,6 +16,7 @@ from gateway.parts import part_of, rejected
 from gateway.planning import Plan, Planning
 from gateway.reply import explain_response, query_response
 from gateway.selection import closed
+from gateway.sight import Sight, Unwatched
 from gateway.table import rows
 from landbridge.edge.record import Draft, Recorder
 from landbridge.edge.telemetry import Trace
@@ -56,6 +57,7 @@ class Asking:
         recorder: Recorder,
         log_name: str,
         signer: AskingSigner,
+        sight: Sight | None = None,
     ) -> None:
         self._planning = planning
         self._departments = departments
@@ -63,6 +65,7 @@ class Asking:
         self._recorder = recorder
         self._log_name = log_name
         self._signer = signer
+        self._sight = sight or Unwatched()
 
     def query(
         self, request: Request, sql: str, micro_epsilon: int, *, partial: bool
@@ -73,6 +76,7 @@ class Asking:
         """
         with self._recorder.request("query", trace_id=request.trace.id) as draft:
             token, plan = self._planned(request, sql, micro_epsilon, draft)
+            seen = self._sight.sizes(plan.departments)
             asked = self._departments.ask(  # (5)
                 self._agreeing(plan),
                 lambda stub: stub.Answer,
@@ -89,7 +93,7 @@ class Asking:
             )
             replies = asked.replies
             draft.note(
-                parts=[self._part(name, r.receipt, request) for name, r in replies.items()],
+                parts=[self._part(name, r.receipt, request, seen) for name, r in replies.items()],
                 charged_micro_rho=sum(reply.charged_micro_rho for reply in replies.values()),
                 remembered=bool(replies) and all(r.release.remembered for r in replies.values()),
             )
@@ -152,6 +156,9 @@ class Asking:
             )
             message = node_pb2.ReplyRequest(asking=self._asking(request, token), handler=offer.name)
             arguments(message)
+            if not self._sight.trusted(department):
+                raise _why((department,), {})
+            seen = self._sight.sizes((department,))
             asked = self._departments.ask(
                 (department,),
                 lambda stub: stub.Reply,
@@ -163,7 +170,7 @@ class Asking:
             if asked.missing:
                 raise _why((department,), asked.missing)
             reply = asked.replies[department]
-            draft.note(parts=[self._part(department, reply.receipt, request)])
+            draft.note(parts=[self._part(department, reply.receipt, request, seen)])
             if reply.code not in offer.codes:
                 raise rejected(department, "a reply that its handler does not declare")
             logged = draft.answered(reply.code.encode())
@@ -219,7 +226,11 @@ class Asking:
 
     def _agreeing(self, plan: Plan) -> tuple[str, ...]:
         known = self._departments.catalogue()
-        return tuple(name for name in plan.departments if known.agrees(name, plan.contract))
+        return tuple(
+            name
+            for name in plan.departments
+            if known.agrees(name, plan.contract) and self._sight.trusted(name)
+        )
 
     def _asking(self, request: Request, token: str) -> node_pb2.Asking:
         return node_pb2.Asking(
@@ -230,10 +241,15 @@ class Asking:
         )
 
     def _part(
-        self, department: str, receipt: evidence_pb2.Receipt, request: Request
+        self,
+        department: str,
+        receipt: evidence_pb2.Receipt,
+        request: Request,
+        seen: Mapping[str, int],
     ) -> dict[str, object]:
         """The department's own entry of this very question, whose proof must hold."""
-        return part_of(department, receipt, request.question_id, self._departments.catalogue())
+        known = self._departments.catalogue()
+        return part_of(department, receipt, request.question_id, known, seen[department])
 
 
 def _absent(plan: Plan, asked: Asked[node_pb2.AnswerResponse], *, partial: bool) -> tuple[str, ...]:

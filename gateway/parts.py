@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from gateway.catalogue import Catalogue
 from landbridge.errors import LandbridgeError, error
 from landbridge.evidence.entry import Entry
@@ -17,18 +15,16 @@ def part_of(
     receipt: evidence_pb2.Receipt,
     question_id: str,
     known: Catalogue,
-    contradicted: Collection[str] = (),
+    seen: int,
 ) -> dict[str, object]:
     """The department's entry of this very question; raises ANSWER_REJECTED unless it is proved.
 
-    `contradicted` are departments whose logs have shown two histories: what stands in such a log
-    proves nothing, so nothing is taken from them.
+    `seen` entries of its log were seen before it was asked: an entry in their midst was not made
+    for this question, or the log has two histories.
     """
     offer = known.offers.get(department)
     if offer is None:
         raise rejected(department, "an answer, but is no member any more")
-    if department in contradicted:
-        raise rejected(department, "an answer, but its log was put back or has two histories")
     try:
         proven = verify_receipt(receipt.entry, receipt.proof, offer.log_key)
         entry = Entry.from_bytes(receipt.entry)
@@ -36,6 +32,8 @@ def part_of(
         raise rejected(department, "no valid proof that it logged its answer") from None
     if (entry.question_id, entry.outcome) != (question_id, "answered"):
         raise rejected(department, "the proof of another entry than this answer's")
+    if proven.index < seen:
+        raise rejected(department, "an answer whose entry stands where another one was seen")
     return {
         "department": department,
         "index": proven.index,

@@ -15,6 +15,7 @@ from gateway.asking import MARGIN
 from gateway.departments import Departments, ask_each
 from gateway.parts import part_of, rejected
 from gateway.planning import Planning
+from gateway.sight import Sight, Unwatched
 from landbridge.edge.own_log import OwnLog, require_subject
 from landbridge.edge.record import Draft, Recorder
 from landbridge.edge.telemetry import Telemetry, Trace
@@ -47,6 +48,7 @@ class PortalServicer(portal_pb2_grpc.PortalServicer):
         log_key: str,
         signer: AskingSigner,
         telemetry: Telemetry,
+        sight: Sight | None = None,
     ) -> None:
         self._planning = planning
         self._departments = departments
@@ -56,6 +58,7 @@ class PortalServicer(portal_pb2_grpc.PortalServicer):
         self._log_key = log_key
         self._signer = signer
         self._telemetry = telemetry
+        self._sight = sight or Unwatched()
 
     def About(
         self, request: portal_pb2.AboutRequest, context: grpc.ServicerContext
@@ -118,19 +121,22 @@ class PortalServicer(portal_pb2_grpc.PortalServicer):
         if not before or "" in before:
             listed = self._log.about(request.subject, before.get("", 0), most, time_left)
             logs.append(listed.message(self._log.name))
+        seen = self._sight.sizes(members)
+        doubtful = [name for name in members if not self._sight.trusted(name)]
         asked = ask_each(
             stubs,
-            members,
+            [name for name in members if name not in doubtful],
             lambda stub: stub.List,
             requests.__getitem__,
             time_left() - MARGIN,
             trace.headers,
         )
         absent = {**asked.missing, **asked.refused}
+        absent |= dict.fromkeys(doubtful, error("LOG_CONTRADICTED"))
         parts = []
         for name, reply in asked.replies.items():
             try:
-                parts.append(part_of(name, reply.receipt, request.question_id, known))
+                parts.append(part_of(name, reply.receipt, request.question_id, known, seen[name]))
                 logs.append(_checked(name, reply.found, most))
             except LandbridgeError as unproved:
                 absent[name] = unproved
