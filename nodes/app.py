@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from landbridge.edge import life
+from landbridge.edge.first_look import FirstLook
 from landbridge.edge.interceptor import Report
 from landbridge.edge.own_log import OwnLog
 from landbridge.edge.record import Recorder
@@ -64,6 +65,7 @@ class Node:
     _recorder: Recorder
     _witness: Witness
     _trusted: Trusted
+    _first_look: FirstLook
 
     @property
     def port(self) -> int:
@@ -72,11 +74,13 @@ class Node:
 
     def stop(self, grace: float = 5.0) -> None:
         """Takes no more calls, lets those under way finish, and puts everything on disk."""
+        begun = self._first_look.end()
         self.running.stop(grace)
         self._tables.close()
         self._trusted.close()
         with suppress(Unavailable):  # a log that was stopped takes no last entry
-            life.end(self._recorder)
+            if begun:
+                life.end(self._recorder)
         self._log.close()
         self._witness.close()
         self._ledger.close()
@@ -107,7 +111,8 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
     witness = Witness.open(settings.state / "witness", cosigner, watched, clock=time.time)
     log = Log.open(settings.state / "log", settings.state / "journal", signer, oversight=oversight)
     lasting, periods = subject_key(settings.state), subject_keys(settings.state)
-    recorder = Recorder(log, lasting, policy.digest, time.time, periods)
+    first_look = FirstLook()
+    recorder = Recorder(log, lasting, policy.digest, time.time, periods, first_look)
     ledger = Ledger(settings.state / "ledger.sqlite", time.time)
     history = History(settings.state / "history.sqlite")
     limits = Limits(settings.memory_mb << 20, settings.threads, settings.cpu_seconds)
@@ -147,8 +152,17 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
         telemetry,
     )
     members = MembersServicer(settings.gateway, settings.federation, pinned, recorder)
-    with suppress(Unavailable):  # it serves and refuses, so that callers are told why
-        life.begin(recorder, settings.state / "log", log.size, policies_of.digests(policy))
+
+    def begin() -> None:
+        with suppress(Unavailable):  # it serves and refuses, so that callers are told why
+            life.begin(
+                recorder.starting(), settings.state / "log", log.size, policies_of.digests(policy)
+            )
+
+    # The gateway comes by itself: what is on the disk may be older than what it has seen.
+    late = oversight is not None and log.size > 0
+    if not late:
+        first_look.begin(begin)
     own_witness = WitnessKey.parse(settings.gateway_witness).name if oversight else ""
     running = serve(
         [
@@ -169,9 +183,12 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
         report=report,
         threads=settings.calls,
     )
+    if late and oversight is not None:
+        first_look.begin(begin, oversight.looked)
     return Node(
-        running, signer.vkey, cosigner.vkey, tables, ledger, history, log, recorder, witness, trust
-    )
+        running, signer.vkey, cosigner.vkey, tables, ledger, history, log, recorder, witness, trust,
+        first_look,
+    )  # fmt: skip
 
 
 def _as_pinned(settings: Settings) -> Settings:

@@ -19,6 +19,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final, Literal
 
+from landbridge.edge.first_look import FirstLook
 from landbridge.edge.logins import WINDOW, RefusedLogins
 from landbridge.errors import LandbridgeError, error
 from landbridge.evidence.entry import Entry, SubjectKey, instant
@@ -116,6 +117,7 @@ class Recorder:
     A draft's own recorder makes digests with the key of the month in which the draft was begun, and
     the entry names it. Other digests are made with `subjects`, which lasts: they are for what is
     compared over years and must not stand in an entry. Without `periods` that key makes all.
+    Everything waits for the `first_look` but what `starting` writes.
     """
 
     def __init__(
@@ -125,7 +127,9 @@ class Recorder:
         policy_digest: str,
         clock: Callable[[], float],
         periods: SubjectKeys | None = None,
+        first_look: FirstLook | None = None,
     ) -> None:
+        self._first_look = first_look
         self._log = log
         self._keys = _Keys.of("", subjects)
         self._policy_digest = policy_digest
@@ -155,6 +159,7 @@ class Recorder:
         Raises before anything begins, and leaves no entry, while the log may not be relied on:
         LOG_CONTRADICTED, LOG_UNWITNESSED, LOG_UNAVAILABLE.
         """
+        self._await_first_look()
         self._log.require()
         draft = Draft(kind, self._dated(), dict(fields))
         try:
@@ -180,8 +185,15 @@ class Recorder:
 
     def event(self, kind: str, **fields: Any) -> Receipt:
         """An entry that belongs to no request: start, stop. What was counted stands before it."""
+        self._await_first_look()
         self.write_counts()
         return self.append(Draft(kind, self, dict(fields)))
+
+    def starting(self) -> Recorder:
+        """This recorder for the server's start itself, which waits for nothing."""
+        first = copy(self)
+        first._first_look = None
+        return first
 
     def _dated(self) -> Recorder:
         """This recorder, with this month's key."""
@@ -250,7 +262,12 @@ class Recorder:
         )
         return self._log.append(entry.to_bytes())
 
+    def _await_first_look(self) -> None:
+        if self._first_look is not None:
+            self._first_look.require()
+
     def _refused(self, draft: Draft, refusal: LandbridgeError) -> bytes:
+        self._await_first_look()
         if refusal.status == "UNAUTHENTICATED":
             draft.kind = "refused_login"
             if not self._logins.admit(refusal.reason):
