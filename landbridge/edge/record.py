@@ -65,6 +65,24 @@ class _Keys:
         return cls(ident, subjects, {use: subjects.derived(use) for use in uses})
 
 
+class _Salts:
+    """Salts of 32 bytes, drawn many at a time: each draw lets go of the interpreter's lock, and
+    where many threads want it, waits long to have it back.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._left: list[bytes] = []
+
+    def next(self) -> bytes:
+        """One that nobody had."""
+        with self._lock:
+            if not self._left:
+                drawn = secrets.token_bytes(32 * 64)
+                self._left = [drawn[at : at + 32] for at in range(0, len(drawn), 32)]
+            return self._left.pop()
+
+
 _DIGESTED: Final = frozenset({"caller", "question_hash", "subject"})
 """Fields that hold keyed digests; `question` does only beside its hash."""
 
@@ -100,7 +118,7 @@ class Draft:
 
         The entry commits to the answer by SHA-256(salt || answer) and says nothing of it.
         """
-        salt = secrets.token_bytes(32)
+        salt = self.recorder.salts.next()
         self.note(answer_digest=sha256(salt + answer).hexdigest())
         self.logged = Logged(self.recorder.append(self, outcome="answered"), salt)
         return self.logged
@@ -130,12 +148,13 @@ class Recorder:
         first_look: FirstLook | None = None,
     ) -> None:
         self._first_look = first_look
+        self.salts = _Salts()
         self._log = log
         self._keys = _Keys.of("", subjects)
         self._policy_digest = policy_digest
         self._clock = clock
         self._periods = periods
-        self._latest = self._keys
+        self._latest: Recorder | None = None
         self._logins = RefusedLogins(clock)
         self._counting = threading.Lock()
         self._counter: threading.Timer | None = None
@@ -204,10 +223,11 @@ class Recorder:
         except (EvidenceError, OSError) as problem:
             # Without a key there is no entry, and without an entry no answer.
             raise error("LOG_UNAVAILABLE") from problem
-        if self._latest.id != period.id:
-            self._latest = _Keys.of(period.id, period.key)
-        dated = copy(self)
-        dated._keys = self._latest
+        dated = self._latest
+        if dated is None or dated._keys.id != period.id:
+            dated = copy(self)
+            dated._keys = _Keys.of(period.id, period.key)
+            self._latest = dated
         return dated
 
     def write_counts(self) -> None:
@@ -253,14 +273,17 @@ class Recorder:
             return self._write(draft.kind, short)
 
     def _write(self, kind: str, fields: dict[str, Any]) -> Receipt:
-        entry = Entry(
-            kind=kind,
-            time=instant(datetime.fromtimestamp(self._clock(), UTC)),
-            policy_digest=self._policy_digest,
-            subject_key=self._keys.id if not _DIGESTED.isdisjoint(fields) else "",
-            **fields,
+        # Made from its fields: the object between them and the bytes would cost as much as those.
+        entry = Entry.bytes_of(
+            {
+                "kind": kind,
+                "time": instant(datetime.fromtimestamp(self._clock(), UTC)),
+                "policy_digest": self._policy_digest,
+                "subject_key": self._keys.id if not _DIGESTED.isdisjoint(fields) else "",
+                **fields,
+            }
         )
-        return self._log.append(entry.to_bytes())
+        return self._log.append(entry)
 
     def _await_first_look(self) -> None:
         if self._first_look is not None:

@@ -39,7 +39,7 @@ class SubjectKeys:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = threading.Lock()
-        self._current: tuple[str, PeriodKey] | None = None
+        self._current: tuple[tuple[int, int], PeriodKey] | None = None
 
     def at(self, seconds: float) -> PeriodKey:
         """The key for what is logged at that time (since 1970), made when it is first needed.
@@ -49,11 +49,12 @@ class SubjectKeys:
         was set back, or is right again, dates in it is digested with the key of the next month that
         was not. EvidenceError where a file cannot be used.
         """
-        month = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m")
+        moment = datetime.fromtimestamp(seconds, UTC)
+        month = (moment.year, moment.month)
         with self._lock:
             if self._current is None or month != self._current[0]:
                 forgotten = self.forgotten()
-                usable = month
+                usable = f"{moment.year:04}-{moment.month:02}"
                 while usable in forgotten:
                     usable = _following(usable)
                 self._current = month, self._open(usable)
