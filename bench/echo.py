@@ -102,7 +102,6 @@ def _logged(folder: Path, *, same_entry: bool) -> Iterator[Answer]:
             log.append(ready)
             return _plain(request)
 
-        recorded(bytes(4))
         ready = bytes(700)
         yield appended if same_entry else recorded
 

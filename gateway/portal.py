@@ -114,8 +114,8 @@ class PortalServicer(portal_pb2_grpc.PortalServicer):
             for name in members
         }
         stubs = {
-            name: portal_pb2_grpc.SubjectAccessStub(channel)
-            for name, channel in self._departments.channels.items()
+            name: portal_pb2_grpc.SubjectAccessStub(each.channel)
+            for name, each in self._departments.connections.items()
         }
         logs = []
         if not before or "" in before:

@@ -159,6 +159,10 @@ class Recorder:
         self._counting = threading.Lock()
         self._counter: threading.Timer | None = None
 
+    def under(self, policy_digest: str) -> None:
+        """From now on entries name this version of the policy, unless a draft notes another."""
+        self._policy_digest = policy_digest
+
     def digest(self, use: Use, text: str) -> str:
         """HMAC of a text, hex, under the key of that use."""
         return self._keys.uses[use].digest(text)
@@ -224,7 +228,8 @@ class Recorder:
             # Without a key there is no entry, and without an entry no answer.
             raise error("LOG_UNAVAILABLE") from problem
         dated = self._latest
-        if dated is None or dated._keys.id != period.id:
+        now = (period.id, self._policy_digest)
+        if dated is None or (dated._keys.id, dated._policy_digest) != now:
             dated = copy(self)
             dated._keys = _Keys.of(period.id, period.key)
             self._latest = dated
@@ -278,6 +283,7 @@ class Recorder:
             {
                 "kind": kind,
                 "time": instant(datetime.fromtimestamp(self._clock(), UTC)),
+                # A request that was decided notes by which version: another may be in force by now.
                 "policy_digest": self._policy_digest,
                 "subject_key": self._keys.id if not _DIGESTED.isdisjoint(fields) else "",
                 **fields,
