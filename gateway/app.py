@@ -18,17 +18,20 @@ from gateway.following import Follower, access_policy, read_access
 from gateway.membership import own_authority, prepare
 from gateway.outside import over_http
 from gateway.planning import Planning
+from gateway.portal import PortalServicer
 from gateway.register import Register
 from gateway.renewal import OwnCertificate, Renewals
 from gateway.servicer import GatewayServicer
 from gateway.settings import Settings, members_of, open_manifest, read_witnesses
 from gateway.shown import Shown
 from gateway.shown import over_tls as seen_over_tls
+from gateway.sight import Watched
 from gateway.sql import silence
 from gateway.standing import standing
 from gateway.witnessing import Rounds, logs, witnesses
 from landbridge.edge import life
 from landbridge.edge.interceptor import Report
+from landbridge.edge.own_log import OwnLog
 from landbridge.edge.record import Recorder
 from landbridge.edge.server import Running, Tls, serve
 from landbridge.edge.state import log_signer, subject_key, subject_keys, witness_key
@@ -44,7 +47,7 @@ from landbridge.membership.keys import signing_key
 from landbridge.membership.manifest import Manifest
 from landbridge.membership.renewal import Life
 from landbridge.membership.statement import AskingSigner
-from landbridge.v1 import enrolment_pb2_grpc, gateway_pb2_grpc
+from landbridge.v1 import enrolment_pb2_grpc, gateway_pb2_grpc, portal_pb2_grpc
 
 REFRESH_SECONDS = 5.0
 
@@ -133,22 +136,29 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
         limit=settings.maximum_unwitnessed_seconds,
     )
     log = Log.open(settings.state / "log", settings.state / "journal", signer, oversight=oversight)
-    rounds = Rounds(witness, connections, tell)
+    sight = Watched(settings.federation, witness.latest)
+    rounds = Rounds(witness, connections, tell, sight)
     rounds.go()
-    recorder = Recorder(
-        log, subject_key(settings.state), access.digest, time.time, subject_keys(settings.state)
-    )
+    lasting, periods = subject_key(settings.state), subject_keys(settings.state)
+    recorder = Recorder(log, lasting, access.digest, time.time, periods)
     trust = trusted(settings.trust)
     planning = Planning(access, time.time)
+    asking_signer = AskingSigner(settings.federation, key_of_gateway, time.time)
     asking = Asking(
+        planning, departments, trust.verifier, recorder, signer.vkey, asking_signer, sight
+    )
+    telemetry = Telemetry("landbridge.gateway")
+    portal = PortalServicer(
         planning,
         departments,
         trust.verifier,
         recorder,
+        OwnLog(settings.state / "log", signer.name, periods, lasting, time.time),
         signer.vkey,
-        AskingSigner(settings.federation, key_of_gateway, time.time),
+        asking_signer,
+        telemetry,
+        sight,
     )
-    telemetry = Telemetry("landbridge.gateway")
     with suppress(Unavailable):  # it serves and refuses, so that callers are told why
         life.begin(
             recorder,
@@ -172,6 +182,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
                 gateway_pb2_grpc.add_GatewayServicer_to_server,
                 GatewayServicer(asking, departments, telemetry),
             ),
+            partial(portal_pb2_grpc.add_PortalServicer_to_server, portal),
             partial(
                 enrolment_pb2_grpc.add_EnrolmentServicer_to_server,
                 EnrolmentServicer(
