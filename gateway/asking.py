@@ -11,10 +11,11 @@ from gateway.combine import suppressed
 from gateway.departments import Departments
 from gateway.gathering import Gathering, Put, asking_of, why_missing
 from gateway.nearest import nearest
+from gateway.parts import part_of, rejected
 from gateway.planning import Plan, Planning
-from gateway.proof import part_of, rejected
 from gateway.reply import explain_response, query_response
 from gateway.request import Metadata, Request
+from gateway.sight import Sight, Unwatched
 from gateway.table import rows
 from landbridge.edge.record import Draft, Recorder
 from landbridge.errors import LandbridgeError, error
@@ -38,14 +39,16 @@ class Asking:
         recorder: Recorder,
         log_name: str,
         signer: AskingSigner,
+        sight: Sight | None = None,
     ) -> None:
-        self._gathering = Gathering(departments, signer, log_name)
+        self._gathering = Gathering(departments, signer, log_name, sight or Unwatched())
         self._planning = planning
         self._departments = departments
         self._verifier = verifier
         self._recorder = recorder
         self._log_name = log_name
         self._signer = signer
+        self._sight = sight or Unwatched()
 
     def query(
         self, request: Request, sql: str, micro_epsilon: int, *, partial: bool
@@ -103,6 +106,9 @@ class Asking:
                 asking=asking_of(request, token, self._log_name), handler=offer.name
             )
             arguments(message)
+            if not self._sight.trusted(department):
+                raise why_missing((department,), {})
+            seen = self._sight.sizes((department,))
             asked = self._departments.ask(
                 (department,),
                 lambda stub: stub.node.Reply,
@@ -115,7 +121,7 @@ class Asking:
                 raise why_missing((department,), asked.missing)
             reply = asked.replies[department]
             known = self._departments.catalogue()
-            part = part_of(known, department, reply.receipt, request.question_id)
+            part = part_of(department, reply.receipt, request.question_id, known, seen[department])
             draft.note(parts=[part])
             if reply.code not in offer.codes:
                 raise rejected(department, "a reply that its handler does not declare")

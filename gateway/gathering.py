@@ -9,18 +9,19 @@ from gateway.by_department import side_by_side
 from gateway.combine import Combined, combine, require_budgets
 from gateway.convert import question_to
 from gateway.departments import Asked, Departments
+from gateway.parts import part_of
 from gateway.planning import Plan
 from gateway.pooling import Call, Pooled, Rounds
-from gateway.proof import part_of
 from gateway.request import Request
 from gateway.selection import closed
+from gateway.sight import Sight
 from gateway.total import total
 from gateway.way import way
 from landbridge.edge.record import Draft
 from landbridge.errors import LandbridgeError, error
-from landbridge.evidence.entry import Part
 from landbridge.membership.statement import AskingSigner
 from landbridge.v1 import node_pb2, pooled_pb2, release_pb2
+from policies.contract import Contract
 from policies.pooling import fewest_members, plan_pooling
 
 
@@ -54,7 +55,10 @@ class Put:
 class Gathering:
     """Asks departments, and trusts none of them. `log_name` is the gateway's log."""
 
-    def __init__(self, departments: Departments, signer: AskingSigner, log_name: str) -> None:
+    def __init__(
+        self, departments: Departments, signer: AskingSigner, log_name: str, sight: Sight
+    ) -> None:
+        self._sight = sight
         self._departments = departments
         self._signer = signer
         self._log_name = log_name
@@ -95,6 +99,7 @@ class Gathering:
 
     def _parts(self, put: Put) -> Gathered:
         plan, request = put.plan, put.request
+        seen = self._sight.sizes(plan.departments)
         asked = self._departments.ask(
             self._agreeing(plan),
             lambda stub: stub.node.Answer,
@@ -105,7 +110,13 @@ class Gathering:
         replies = asked.replies
         put.draft.note(
             parts=[
-                part_of(self._departments.catalogue(), name, r.receipt, request.question_id)
+                part_of(
+                    name,
+                    r.receipt,
+                    request.question_id,
+                    self._departments.catalogue(),
+                    seen[name],
+                )
                 for name, r in replies.items()
             ],
             charged_micro_rho=sum(reply.charged_micro_rho for reply in replies.values()),
@@ -136,12 +147,13 @@ class Gathering:
 
     def _total(self, put: Put) -> Gathered:
         plan, draft = put.plan, put.draft
-        parts: list[Part] = []
+        parts: list[dict[str, object]] = []
         replied: list[pooled_pb2.PoolResponse] = []
         halves = 2 if put.partial else 1
 
         def ask(call: Call) -> Asked[pooled_pb2.PoolResponse]:
             request = replace(put.request, question_id=call.question_id)
+            seen = self._sight.sizes(call.asked)
             asked = self._departments.ask(
                 call.asked,
                 lambda stub: stub.pooling.Pool,
@@ -162,7 +174,7 @@ class Gathering:
             )
             known = self._departments.catalogue()
             for name, reply in asked.replies.items():
-                parts.append(part_of(known, name, reply.receipt, call.question_id))
+                parts.append(part_of(name, reply.receipt, call.question_id, known, seen[name]))
                 replied.append(reply)
             draft.note(
                 question_id=call.question_id,
@@ -250,20 +262,27 @@ class Gathering:
         return {name: reply.estimate for name, reply in asked.replies.items()}
 
     def _asking(self, put: Put) -> node_pb2.Asking:
-        return asking_of(put.request, put.token, self._log_name)
+        return asking_of(put.request, put.token, self._log_name, put.plan.contract)
 
     def _agreeing(self, plan: Plan) -> tuple[str, ...]:
         known = self._departments.catalogue()
-        return tuple(name for name in plan.departments if known.agrees(name, plan.contract))
+        return tuple(
+            name
+            for name in plan.departments
+            if known.agrees(name, plan.contract) and self._sight.trusted(name)
+        )
 
 
-def asking_of(request: Request, token: str, log_name: str) -> node_pb2.Asking:
-    """Who asks and why, as a department is told."""
+def asking_of(
+    request: Request, token: str, log_name: str, contract: Contract | None = None
+) -> node_pb2.Asking:
+    """Who asks and why, and by which contract it was planned, as a department is told."""
     return node_pb2.Asking(
         token=token,
         purpose=request.purpose,
         question_id=request.question_id,
         gateway_log=log_name,
+        contracts=[bytes.fromhex(part.digest) for part in contract.each] if contract else (),
     )
 
 
@@ -281,6 +300,13 @@ def why_missing(absent: tuple[str, ...], missing: Mapping[str, LandbridgeError])
     reasons = {said.reason for said in missing.values()}
     if reasons == {"DEADLINE"} and len(missing) == len(absent):
         return error("DEADLINE", f"Time ran out before {names} answered.", missing=absent)
+    if reasons == {"CONTRACT_CHANGED"} and len(missing) == len(absent):
+        return error(
+            "CONTRACT_CHANGED",
+            f"The contract of {names} is another than the gateway knew; nothing was charged.",
+            missing=absent,
+            hint="Ask again in a moment: the gateway is reading the new one.",
+        )
     if len(absent) == 1 and reasons == {"RUN_FAILED"}:
         return error("RUN_FAILED", f"Department {names} could not compute it.", missing=absent)
     return error(

@@ -165,6 +165,13 @@ def _missing(why: Mapping[str, LandbridgeError]) -> LandbridgeError:
             missing=sorted(why),
             hint="Their operators may have a manifest to look at; ask again later.",
         )
+    if reasons == {"CONTRACT_CHANGED"}:
+        return error(
+            "CONTRACT_CHANGED",
+            f"The contract of {names} is another than the gateway knew.",
+            missing=sorted(why),
+            hint="Ask again in a moment: the gateway is reading the new one.",
+        )
     if reasons == {"DEADLINE"}:
         return error("DEADLINE", f"Time ran out before {names} answered.", missing=sorted(why))
     if len(why) == 1 and reasons == {"RUN_FAILED"}:

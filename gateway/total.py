@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gateway.combine import MOST_ROWS, Combined, expected_noise, is_budget
-from gateway.proof import rejected
+from gateway.parts import rejected
 from landbridge.errors import error
 from landbridge.protocols.masks import from_bytes, unmasked
 from landbridge.v1 import pooled_pb2

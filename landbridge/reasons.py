@@ -149,6 +149,10 @@ class RoundForgotten(errors.Unavailable):
     """A department cannot repeat that round of a pooled question."""
 
 
+class ContractChanged(errors.Unavailable):
+    """The department's contract is another than the one that the question was planned by."""
+
+
 class GatewayUnreachable(errors.Unavailable):
     """The gateway cannot be reached."""
 
@@ -228,6 +232,7 @@ BY_REASON: Final[dict[str, type[errors.LandbridgeError]]] = {
     "DEPARTMENT_MISSING": DepartmentMissing,
     "MEMBERS_DIFFER": MembersDiffer,
     "ROUND_FORGOTTEN": RoundForgotten,
+    "CONTRACT_CHANGED": ContractChanged,
     "GATEWAY_UNREACHABLE": GatewayUnreachable,
     "SHUTTING_DOWN": ShuttingDown,
     "LOG_UNAVAILABLE": LogUnavailable,

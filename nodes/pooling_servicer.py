@@ -13,8 +13,8 @@ from landbridge.membership.canonical import canonical_bytes
 from landbridge.membership.statement import AskingVerifier
 from landbridge.v1 import node_pb2, pooled_pb2, pooled_pb2_grpc
 from nodes.convert import budget_to, masked_to, question_from, refuse_unknown_fields
-from nodes.guard import Asking
 from nodes.pooling import Pooling, PoolQuestion
+from nodes.servicer import asking_from
 
 
 class PoolingServicer(pooled_pb2_grpc.PoolingServicer):
@@ -82,12 +82,11 @@ class PoolingServicer(pooled_pb2_grpc.PoolingServicer):
         with self._recorder.check(kind):
             refuse_unknown_fields(request)
             question = question_from(request.question)
-        asking = request.asking
         drawing = (
             request if isinstance(request, pooled_pb2.PoolRequest) else pooled_pb2.PoolRequest()
         )
         return PoolQuestion(
-            Asking(asking.token, asking.purpose, asking.question_id),
+            asking_from(request.asking),
             question,
             canonical_bytes(request.question),  # the signature over it was checked above
             request.micro_epsilon,

@@ -8,6 +8,7 @@ clock are passed in. Journeys over real gRPC are in tests/journeys.
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,9 +22,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from gateway.asking import Asking
 from gateway.departments import Departments, Member
 from gateway.planning import Planning
+from gateway.portal import PortalServicer
 from gateway.servicer import GatewayServicer
 from gateway.settings import masking_keys
+from landbridge.access_list import AccessList, read_accesses
 from landbridge.answers import Answer, Plan, Reply
+from landbridge.edge.own_log import OwnLog
 from landbridge.edge.record import Recorder
 from landbridge.edge.telemetry import Telemetry
 from landbridge.errors import LandbridgeError, error
@@ -31,6 +35,7 @@ from landbridge.evidence.entry import Entry, SubjectKey
 from landbridge.evidence.log import Log
 from landbridge.evidence.receipt import Receipt
 from landbridge.evidence.signer import Signer
+from landbridge.evidence.subject_keys import SubjectKeys
 from landbridge.identity.caller import Caller
 from landbridge.identity.certificates import Admission
 from landbridge.identity.development import DevelopmentIssuer
@@ -41,7 +46,7 @@ from landbridge.membership.manifest import Manifest, MemberEntry
 from landbridge.membership.statement import AskingSigner, AskingVerifier
 from landbridge.protocols.masks import Exchanges
 from landbridge.status import from_rpc_error, to_status
-from landbridge.v1 import gateway_pb2, node_pb2, pooled_pb2
+from landbridge.v1 import gateway_pb2, node_pb2, pooled_pb2, portal_pb2
 from landbridge.wire import read_answer, read_plan, read_reply, write_literal
 from nodes.answering import Answering
 from nodes.circle import Circles
@@ -55,6 +60,7 @@ from nodes.pooling_servicer import PoolingServicer
 from nodes.replying import Replying
 from nodes.servicer import NodeServicer
 from nodes.store import Store
+from nodes.subject_access import SubjectAccessServicer
 from nodes.tables import Tables
 from policies import odcs
 from policies.access import AccessPolicy
@@ -119,6 +125,11 @@ class KeptLog:
     def require(self) -> None:
         """As `Log.require`."""
         self._log.require()
+
+    def wait_until_published(self) -> None:
+        """Returns when the folder shows everything; the publisher comes twice a second."""
+        while self._log._published < self._log.size:
+            time.sleep(0.01)
 
     def close(self) -> None:
         """As `Log.close`."""
@@ -202,6 +213,7 @@ class SimulatedNode:
     engines: list[DirectEngine]
     recorder: Recorder
     log_key: str
+    access: SubjectAccessServicer
     down: bool = False
     change: Callable[[Any], None] | None = None
     received: list[Any] = field(default_factory=list)
@@ -214,16 +226,20 @@ class SimulatedNode:
         """One unary call, serialized both ways."""
         if self.down:
             raise _Failure(_bare(grpc.StatusCode.UNAVAILABLE))
-        method = path.rsplit("/", 1)[1]
-        pooled = method in ("Pool", "EstimatePool")
-        kind = getattr(pooled_pb2 if pooled else node_pb2, f"{method}Request")
+        service, method = path.rsplit("/", 2)[1:]
+        servicer: Any = self.servicer
+        if service.endswith(".SubjectAccess"):
+            servicer, kind = self.access, portal_pb2.SubjectAccessListRequest
+        elif service.endswith(".Pooling"):
+            servicer, kind = self.pooling, getattr(pooled_pb2, f"{method}Request")
+        else:
+            kind = getattr(node_pb2, f"{method}Request")
         message = kind.FromString(request)
         self.received.append(message)
         try:
             if self.before is not None and method != "Describe":
                 self.before(message)
-            face = self.pooling if pooled else self.servicer
-            reply = getattr(face, method)(message, _Context(seconds=seconds))
+            reply = getattr(servicer, method)(message, _Context(seconds=seconds))
         except LandbridgeError as refusal:
             raise _Failure(to_status(refusal)) from None
         if self.change is not None and method != "Describe":
@@ -295,20 +311,32 @@ class FederationSimulator:
             Log.open(folder / "gateway" / "log", folder / "gateway" / "state", signer)
         )
         self.log_key = signer.vkey
-        self.recorder = Recorder(cast(Log, self.log), SubjectKey.create(), "0" * 64, self.clock)
+        lasting, periods = SubjectKey.create(), SubjectKeys(folder / "gateway" / "subjects")
+        self.recorder = Recorder(cast(Log, self.log), lasting, "0" * 64, self.clock)
         policy = AccessPolicy.load(
             gateway_access,
             "gateway",
             contracts={each for served in self._contracts.values() for each in served},
             handlers={f"{name}.{h.name}" for name in rows for h in self._handlers},
         )
+        planning = Planning(policy, self.clock)
         self.asking = Asking(
-            Planning(policy, self.clock),
+            planning,
             self.departments,
             self._verifier(),
             self.recorder,
             signer.vkey,
             self.signer,
+        )
+        self.portal = PortalServicer(
+            planning,
+            self.departments,
+            self._verifier(),
+            self.recorder,
+            OwnLog(folder / "gateway" / "log", signer.name, periods, lasting, self.clock),
+            signer.vkey,
+            self.signer,
+            Telemetry("test.gateway"),
         )
         self.gateway = GatewayServicer(self.asking, self.departments, Telemetry("test.gateway"))
 
@@ -355,7 +383,8 @@ class FederationSimulator:
         else:
             signer.save(place / "log.key")
         log = KeptLog(Log.open(place / "log", place / "state", signer))
-        recorder = Recorder(cast(Log, log), SubjectKey.create(), "1" * 64, self.clock)
+        lasting, periods = SubjectKey.create(), SubjectKeys(place / "subjects")
+        recorder = Recorder(cast(Log, log), lasting, "1" * 64, self.clock)
         ledger = Ledger(place / "ledger.sqlite", self.clock)
         history = History(place / "history.sqlite")
         tables = Tables(store, tuple(contracts), open_engine)
@@ -399,8 +428,16 @@ class FederationSimulator:
             Telemetry(f"test.{name}"),
             signed,
         )
+        access = SubjectAccessServicer(
+            servicer.admit,
+            signed,
+            guard,
+            OwnLog(place / "log", signer.name, periods, lasting, self.clock),
+            recorder,
+            Telemetry(f"test.{name}"),
+        )
         node = SimulatedNode(
-            name, servicer, ledger, history, log, tables, engines, recorder, signer.vkey
+            name, servicer, ledger, history, log, tables, engines, recorder, signer.vkey, access
         )
         node.exchanges = Exchanges(self.keys(name).masking)
         circles = Circles(name, lambda: node.pinned or self.manifest, node.exchanges)
@@ -470,6 +507,23 @@ class FederationSimulator:
             request.arguments[name].CopyFrom(write_literal(value, name))
         with _as_a_client():
             return read_reply(self.gateway.Call(request, self.context(token)))
+
+    def about(
+        self,
+        subject: str,
+        *,
+        purpose: str = PURPOSE,
+        token: str | None = None,
+        before: Mapping[str, int] | None = None,
+    ) -> AccessList:
+        """One person's accesses, as a portal gets them, once all logs are published."""
+        for log in (self.log, *(node.log for node in self.nodes.values())):
+            log.wait_until_published()
+        request = portal_pb2.AboutRequest(
+            subject=subject, purpose=purpose, question_id=secrets.token_hex(16), before=before or {}
+        )
+        with _as_a_client():
+            return read_accesses(self.portal.About(request, self.context(token)))
 
     def entries(self, department: str | None = None) -> list[Entry]:
         """Everything in a log, oldest first."""

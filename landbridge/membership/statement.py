@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from landbridge.errors import error
 from landbridge.membership.canonical import NotCanonical, canonical_bytes, parts
-from landbridge.v1 import membership_pb2, node_pb2, pooled_pb2
+from landbridge.v1 import membership_pb2, node_pb2, pooled_pb2, portal_pb2
 
 _LABEL: Final = b"landbridge asking v1"
 LEEWAY: Final = 120.0
@@ -31,6 +31,7 @@ Request = (
     | node_pb2.ReplyRequest
     | pooled_pb2.PoolRequest
     | pooled_pb2.EstimatePoolRequest
+    | portal_pb2.SubjectAccessListRequest
 )
 AnyRequest = TypeVar(
     "AnyRequest",
@@ -39,6 +40,7 @@ AnyRequest = TypeVar(
     node_pb2.ReplyRequest,
     pooled_pb2.PoolRequest,
     pooled_pb2.EstimatePoolRequest,
+    portal_pb2.SubjectAccessListRequest,
 )
 
 
@@ -100,6 +102,13 @@ def statement(federation: str, department: str, request: Request, issued_at_ms: 
         method, price, members = "Reply", 0, tuple[str, ...]()
         subject = canonical_bytes(
             node_pb2.ReplyRequest(handler=bare.handler, arguments=bare.arguments)
+        )
+    elif isinstance(bare, portal_pb2.SubjectAccessListRequest):
+        method, price, members = "List", 0, tuple[str, ...]()
+        subject = canonical_bytes(
+            portal_pb2.SubjectAccessListRequest(
+                subject=bare.subject, before=bare.before, most=bare.most
+            )
         )
     else:
         # Every other request is named for the method that it is made for.

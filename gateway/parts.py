@@ -1,19 +1,27 @@
-"""That a department logged what it answered: no part counts without it."""
+"""What the gateway's entry says of a department's own entry, once its proof holds."""
 
 from __future__ import annotations
 
 from gateway.catalogue import Catalogue
 from landbridge.errors import LandbridgeError, error
-from landbridge.evidence.entry import Entry, Part
+from landbridge.evidence.entry import Entry
 from landbridge.evidence.finding import EvidenceError
 from landbridge.evidence.receipt import verify_receipt
 from landbridge.v1 import evidence_pb2
 
 
 def part_of(
-    known: Catalogue, department: str, receipt: evidence_pb2.Receipt, question_id: str
-) -> Part:
-    """The department's own entry of this very question; raises ANSWER_REJECTED without proof."""
+    department: str,
+    receipt: evidence_pb2.Receipt,
+    question_id: str,
+    known: Catalogue,
+    seen: int,
+) -> dict[str, object]:
+    """The department's entry of this very question; raises ANSWER_REJECTED unless it is proved.
+
+    `seen` entries of its log were seen before it was asked: an entry in their midst was not made
+    for this question, or the log has two histories.
+    """
     offer = known.offers.get(department)
     if offer is None:
         raise rejected(department, "an answer, but is no member any more")
@@ -24,6 +32,8 @@ def part_of(
         raise rejected(department, "no valid proof that it logged its answer") from None
     if (entry.question_id, entry.outcome) != (question_id, "answered"):
         raise rejected(department, "the proof of another entry than this answer's")
+    if proven.index < seen:
+        raise rejected(department, "an answer whose entry stands where another one was seen")
     return {
         "department": department,
         "index": proven.index,
