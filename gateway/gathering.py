@@ -100,6 +100,8 @@ class Gathering:
     def _parts(self, put: Put) -> Gathered:
         plan, request = put.plan, put.request
         seen = self._sight.sizes(plan.departments)
+        if plan.way.grouped:
+            put.draft.note(members=[])  # each is told of itself alone; `parts` names them
         asked = self._departments.ask(
             self._agreeing(plan),
             lambda stub: stub.node.Answer,
@@ -178,6 +180,7 @@ class Gathering:
                 replied.append(reply)
             draft.note(
                 question_id=call.question_id,
+                members=list(call.members),
                 parts=list(parts),
                 charged_micro_rho=sum(reply.charged_micro_rho for reply in replied),
                 remembered=bool(replied) and all(reply.remembered for reply in replied),
@@ -222,7 +225,7 @@ class Gathering:
 
     def _left(self, put: Put, pooled: Pooled) -> Gathered:
         """Those who are too few for a total, as parts with noise of their own."""
-        put.draft.note(question_id=pooled.question_id)
+        put.draft.note(question_id=pooled.question_id, members=list(pooled.left))
         plan = put.plan
         if not plan.contract.disclosure.pooling.alone:
             raise error(
