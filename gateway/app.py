@@ -12,7 +12,9 @@ from functools import partial
 import grpc
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from gateway.asking import Asking
+from gateway.consult_planning import ConsultPlanning
+from gateway.consult_servicer import ConsultationsServicer
+from gateway.consulting import Consulting
 from gateway.departments import Departments, over_tls
 from gateway.enrolment import EnrolmentServicer
 from gateway.membership import prepare
@@ -23,6 +25,7 @@ from gateway.servicer import GatewayServicer
 from gateway.settings import Settings, members_of, open_manifest, read_witnesses
 from gateway.sql import silence
 from gateway.standing import standing
+from gateway.views import Views
 from gateway.witnessing import Rounds, logs, witnesses
 from landbridge.edge import life
 from landbridge.edge.interceptor import Report
@@ -39,7 +42,7 @@ from landbridge.evidence.signer import Verifier
 from landbridge.evidence.witness_memory import Witness
 from landbridge.membership.keys import signing_key
 from landbridge.membership.statement import AskingSigner
-from landbridge.v1 import enrolment_pb2_grpc, gateway_pb2_grpc
+from landbridge.v1 import consult_pb2_grpc, enrolment_pb2_grpc, gateway_pb2_grpc
 from policies.access import AccessPolicy
 
 REFRESH_SECONDS = 5.0
@@ -129,15 +132,17 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
         log, subject_key(settings.state), access.digest, time.time, subject_keys(settings.state)
     )
     trust = trusted(settings.trust)
-    asking = Asking(
+    asking = Consulting(
         Planning(access, time.time),
+        ConsultPlanning(access, Views(access, time.time), time.time),
         departments,
         trust.verifier,
         recorder,
         signer.vkey,
         AskingSigner(settings.federation, key_of_gateway, time.time),
+        waiting=max(1, settings.calls // 4),
     )
-    telemetry = Telemetry("landbridge.gateway")
+    servicer = GatewayServicer(asking, departments, Telemetry("landbridge.gateway"))
     with suppress(Unavailable):  # it serves and refuses, so that callers are told why
         life.begin(
             recorder,
@@ -149,9 +154,10 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
         )
     running = serve(
         [
+            partial(gateway_pb2_grpc.add_GatewayServicer_to_server, servicer),
             partial(
-                gateway_pb2_grpc.add_GatewayServicer_to_server,
-                GatewayServicer(asking, departments, telemetry),
+                consult_pb2_grpc.add_ConsultationsServicer_to_server,
+                ConsultationsServicer(asking, servicer.request),
             ),
             partial(
                 enrolment_pb2_grpc.add_EnrolmentServicer_to_server,

@@ -89,24 +89,31 @@ class Asking:
                 request.time_left() - MARGIN,
                 request.trace.headers,
             )
-            replies = asked.replies
-            draft.note(
-                parts=[self._part(name, r.receipt, request) for name, r in replies.items()],
-                charged_micro_rho=sum(reply.charged_micro_rho for reply in replies.values()),
-                remembered=bool(replies) and all(r.release.remembered for r in replies.values()),
-            )
-            asked.require_none_refused()
-            absent = _absent(plan, asked, partial=partial)
-            plan = replace(plan, release=closed(plan.release, replies))  # (11)
-            combined = combine(plan.release, replies)
-            draft.note(suppressed=suppressed(combined))
-            table, untold = rows(plan.release, plan.presentation, combined)
-            if absent:
-                draft.note(note="missing: " + ", ".join(absent))
-            response = query_response(Answered(plan, table, untold, combined, replies, absent))
-            logged = draft.answered(response.SerializeToString(deterministic=True))  # (12)
-            response.receipt.CopyFrom(logged.message())
-            return response
+            return self._combined(request, plan, asked, draft, partial=partial)
+
+    def _combined(
+        self, request: Request, plan: Plan, asked: Asked[node_pb2.AnswerResponse], draft: Draft,
+        *, partial: bool,
+    ) -> gateway_pb2.QueryResponse:  # fmt: skip
+        """Steps (11) and (12)."""
+        replies = asked.replies
+        draft.note(
+            parts=[self._part(name, r.receipt, request) for name, r in replies.items()],
+            charged_micro_rho=sum(reply.charged_micro_rho for reply in replies.values()),
+            remembered=bool(replies) and all(r.release.remembered for r in replies.values()),
+        )
+        asked.require_none_refused()
+        absent = _absent(plan, asked, partial=partial)
+        plan = replace(plan, release=closed(plan.release, replies))  # (11)
+        combined = combine(plan.release, replies)
+        draft.note(suppressed=suppressed(combined))
+        table, untold = rows(plan.release, plan.presentation, combined)
+        if absent:
+            draft.note(note="missing: " + ", ".join(absent))
+        response = query_response(Answered(plan, table, untold, combined, replies, absent))
+        logged = draft.answered(response.SerializeToString(deterministic=True))  # (12)
+        response.receipt.CopyFrom(logged.message())
+        return response
 
     def explain(
         self, request: Request, sql: str, micro_epsilon: int
@@ -163,11 +170,11 @@ class Asking:
             )
             asked.require_none_refused()
             if asked.missing:
-                raise _why((department,), asked.missing)
+                raise why((department,), asked.missing)
             reply = asked.replies[department]
             draft.note(parts=[self._part(department, reply.receipt, request)])
             if reply.code not in offer.codes:
-                raise _rejected(department, "a reply that its handler does not declare")
+                raise rejected(department, "a reply that its handler does not declare")
             logged = draft.answered(reply.code.encode())
             return gateway_pb2.CallResponse(
                 code=reply.code, version=reply.version, receipt=logged.message()
@@ -237,14 +244,14 @@ class Asking:
         """The department's own entry of this very question, whose proof must hold."""
         offer = self._departments.catalogue().offers.get(department)
         if offer is None:
-            raise _rejected(department, "an answer, but is no member any more")
+            raise rejected(department, "an answer, but is no member any more")
         try:
             proven = verify_receipt(receipt.entry, receipt.proof, offer.log_key)
             entry = Entry.from_bytes(receipt.entry)
         except EvidenceError:
-            raise _rejected(department, "no valid proof that it logged its answer") from None
+            raise rejected(department, "no valid proof that it logged its answer") from None
         if (entry.question_id, entry.outcome) != (request.question_id, "answered"):
-            raise _rejected(department, "the proof of another entry than this answer's")
+            raise rejected(department, "the proof of another entry than this answer's")
         return {
             "department": department,
             "index": proven.index,
@@ -252,7 +259,8 @@ class Asking:
         }
 
 
-def _rejected(department: str, what: str) -> LandbridgeError:
+def rejected(department: str, what: str) -> LandbridgeError:
+    """A department's reply that does not fit what it was asked."""
     return error("ANSWER_REJECTED", f"Department {department} sent {what}.", missing=(department,))
 
 
@@ -260,11 +268,12 @@ def _absent(plan: Plan, asked: Asked[node_pb2.AnswerResponse], *, partial: bool)
     """Who did not answer; raises unless the caller takes a partial answer and there is one."""
     absent = tuple(name for name in plan.departments if name not in asked.replies)
     if absent and not (partial and asked.replies):
-        raise _why(absent, asked.missing)
+        raise why(absent, asked.missing)
     return absent
 
 
-def _why(absent: tuple[str, ...], missing: Mapping[str, LandbridgeError]) -> LandbridgeError:
+def why(absent: tuple[str, ...], missing: Mapping[str, LandbridgeError]) -> LandbridgeError:
+    """Why there is no answer from those departments."""
     names = ", ".join(absent)
     reasons = {said.reason for said in missing.values()}
     if reasons == {"DEADLINE"} and len(missing) == len(absent):

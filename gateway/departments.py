@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import grpc
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from gateway.catalogue import Catalogue, HandlerOffer, Offer, catalogue
 from landbridge.errors import LandbridgeError, error
@@ -28,7 +29,8 @@ class Member:
     """A member as the manifest lists it.
 
     `name` is the one its server certificate carries; `log_key` verifies its log and cannot be
-    changed by the member; `witness_key` verifies its cosignatures under the gateway's log.
+    changed by the member; `witness_key` verifies its cosignatures under the gateway's log,
+    `signing_key` its grants.
     """
 
     department: str
@@ -39,6 +41,7 @@ class Member:
     handlers: tuple[str, ...] = ()
     log_key: str = ""
     witness_key: str = ""
+    signing_key: Ed25519PublicKey | None = None
 
 
 Connect = Callable[[Member], grpc.Channel]
@@ -83,7 +86,7 @@ class Asked(Generic[Response]):
     def require_none_refused(self) -> None:
         """Raises the first refusal, with the department's name: one refusal refuses the whole."""
         for department, said in self.refused.items():
-            raise _named(department, said)
+            raise named(department, said)
 
 
 class Departments:
@@ -117,6 +120,11 @@ class Departments:
     def channels(self) -> Mapping[str, grpc.Channel]:
         """The connection to each member, by department."""
         return self._channels
+
+    def signing_key(self, department: str) -> Ed25519PublicKey | None:
+        """What a member signs grants with; None for who is no member."""
+        member = self._members.get(department)
+        return None if member is None else member.signing_key
 
     @property
     def silent(self) -> tuple[str, ...]:
@@ -258,7 +266,7 @@ def _without(found: Mapping[str, Kept], names: Collection[str]) -> dict[str, Kep
     return {name: kept for name, kept in found.items() if name not in names}
 
 
-def _named(department: str, said: LandbridgeError) -> LandbridgeError:
+def named(department: str, said: LandbridgeError) -> LandbridgeError:
     """A node's refusal, with the department's name; the receipt stays the node's own.
 
     What a node says goes into our log and to our caller, so it is kept short and printable.

@@ -93,7 +93,7 @@ class Planning:
         draft.note(resource=contract.id, members=list(served.departments))
         require_allowed(purpose, contract.purposes)
         usage = review(reading.question, contract, caller.clearance)
-        _require_presentable(reading, contract, usage.cells)
+        require_presentable(reading, contract, usage.cells)
         words = masked(reading.question, contract, partial(draft.recorder.digest, "literal"))
         draft.note(
             question=words, question_hash=draft.recorder.digest("question", text(reading.question))
@@ -138,7 +138,7 @@ class Planning:
             served = known.table(table, department)
             # Two named departments are refused by what is written, and better there.
             if found and department is None:
-                _require_together(found[0], served)
+                require_together(found[0], served)
             found.append(served)
             return served.contract
 
@@ -168,7 +168,7 @@ class Planning:
         return department, offer
 
 
-def _require_together(one: Served, other: Served) -> None:
+def require_together(one: Served, other: Served) -> None:
     """Both tables are served by the same departments, each of which can join its own."""
     if one.departments == other.departments:
         return
@@ -196,7 +196,7 @@ def _state(purpose: str, caller: Caller, draft: Draft) -> None:
     draft.note(purpose=purpose)
 
 
-def _require_presentable(reading: Reading, contract: Contract, cells: int) -> None:
+def require_presentable(reading: Reading, contract: Contract, cells: int) -> None:
     """Arithmetic on released numbers runs in this process, so it is bounded before anybody asks."""
     shown = reading.presentation
     scalars = [output.source for output in shown.outputs if not isinstance(output.source, Key)]

@@ -28,7 +28,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServicer):
         self, request: gateway_pb2.QueryRequest, context: grpc.ServicerContext
     ) -> gateway_pb2.QueryResponse:
         """Answers one SELECT of aggregates."""
-        with self._request("query", request.purpose, request.question_id, context) as asked:
+        with self.request("query", request.purpose, request.question_id, context) as asked:
             return self._asking.query(
                 asked, request.sql, request.micro_epsilon, partial=request.partial
             )
@@ -37,7 +37,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServicer):
         self, request: gateway_pb2.ExplainRequest, context: grpc.ServicerContext
     ) -> gateway_pb2.ExplainResponse:
         """What Query would do."""
-        with self._request("explain", request.purpose, "0" * 32, context) as asked:
+        with self.request("explain", request.purpose, "0" * 32, context) as asked:
             return self._asking.explain(asked, request.sql, request.micro_epsilon)
 
     def Call(
@@ -49,7 +49,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServicer):
             for name, literal in request.arguments.items():
                 message.arguments[name].CopyFrom(literal)
 
-        with self._request("call", request.purpose, request.question_id, context) as asked:
+        with self.request("call", request.purpose, request.question_id, context) as asked:
             return self._asking.call(asked, request.handler, arguments)
 
     def Directory(
@@ -62,9 +62,10 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServicer):
         return directory_response(known, caller.clearance, self._departments.silent)
 
     @contextmanager
-    def _request(
+    def request(
         self, step: str, purpose: str, question_id: str, context: grpc.ServicerContext
     ) -> Iterator[Request]:
+        """A call as the use cases take it, traced while it runs."""
         metadata = context.invocation_metadata()
         with self._telemetry.request(f"gateway.{step}", metadata) as trace:
             yield Request(

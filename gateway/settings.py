@@ -113,6 +113,7 @@ def members_of(manifest: Manifest) -> tuple[Member, ...]:
             each.handlers,
             each.log_key,
             each.witness_key,
+            each.keys.signing,
         )
         for each in manifest.members
     )

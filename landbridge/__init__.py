@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from landbridge.answers import Answer, Plan, Reply
     from landbridge.client import AsyncClient, Client, aconnect, connect
+    from landbridge.consultation.callers import AsyncConsultation, Consultation
+    from landbridge.consultation.officers import Reviewer, review
     from landbridge.directory import Directory
     from landbridge.errors import (
         DeadlineExceeded,
@@ -32,6 +34,10 @@ _HOMES = {
     "connect": "client",
     "AsyncClient": "client",
     "Client": "client",
+    "Consultation": "consultation.callers",
+    "AsyncConsultation": "consultation.callers",
+    "Reviewer": "consultation.officers",
+    "review": "consultation.officers",
     "Answer": "answers",
     "Plan": "answers",
     "Reply": "answers",
@@ -49,7 +55,9 @@ _HOMES = {
 __all__ = [
     "Answer",
     "AsyncClient",
+    "AsyncConsultation",
     "Client",
+    "Consultation",
     "DeadlineExceeded",
     "Directory",
     "Fault",
@@ -59,10 +67,12 @@ __all__ = [
     "Receipt",
     "Refused",
     "Reply",
+    "Reviewer",
     "Unauthenticated",
     "Unavailable",
     "aconnect",
     "connect",
+    "review",
 ]
 
 

@@ -10,6 +10,7 @@ from functools import partial
 
 from landbridge.edge import life
 from landbridge.edge.interceptor import Report
+from landbridge.edge.local import Local, serve_local
 from landbridge.edge.record import Recorder
 from landbridge.edge.server import Running, Tls, serve
 from landbridge.edge.state import log_signer, subject_key, subject_keys, witness_key
@@ -24,22 +25,37 @@ from landbridge.evidence.witness_memory import Witness
 from landbridge.membership.keys import MemberKeys
 from landbridge.membership.pinned import Pinned
 from landbridge.membership.statement import AskingVerifier
-from landbridge.v1 import membership_pb2_grpc, node_pb2, node_pb2_grpc, witness_pb2_grpc
+from landbridge.v1 import (
+    consult_pb2_grpc,
+    membership_pb2_grpc,
+    node_pb2,
+    node_pb2_grpc,
+    witness_pb2_grpc,
+)
 from nodes import policy as policies_of
 from nodes.answering import Answering
+from nodes.consult_servicer import ConsultingServicer, ReviewingServicer
+from nodes.consulting import Consulting
+from nodes.desk import Desk
 from nodes.engines.duckdb import DuckDBEngine, Limits
+from nodes.granting import Granting
 from nodes.guard import Guard
 from nodes.history import History
 from nodes.ledger import Ledger
 from nodes.members import MembersServicer, logged
 from nodes.policy import Policy
+from nodes.queue import Queue
 from nodes.replying import Replying
+from nodes.reviewing import Reviewing
 from nodes.servicer import NodeServicer
 from nodes.settings import Settings
 from nodes.store import Store
 from nodes.tables import Tables
 from nodes.witnessing import WitnessedLogServicer, WitnessServicer
 from policies.noise import draw
+
+OFFICERS = 8
+"""Calls of officers at a time, those that wait for news included."""
 
 
 @dataclass(slots=True)
@@ -49,6 +65,8 @@ class Node:
     running: Running
     log_key: str
     witness_key: str
+    _local: Local
+    _queue: Queue
     _tables: Tables
     _ledger: Ledger
     _history: History
@@ -64,7 +82,9 @@ class Node:
 
     def stop(self, grace: float = 5.0) -> None:
         """Takes no more calls, lets those under way finish, and puts everything on disk."""
+        self._local.stop(grace)
         self.running.stop(grace)
+        self._queue.close()
         self._tables.close()
         self._trusted.close()
         with suppress(Unavailable):  # a log that was stopped takes no last entry
@@ -117,21 +137,47 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
         trust.verifier,
         time.time,
     )
-    MemberKeys.in_folder(settings.state)  # a node whose keys cannot be used does not start
+    # A node whose keys cannot be used does not start.
+    keys = MemberKeys.in_folder(settings.state)
     pinned = Pinned(settings.state, settings.department, logged(recorder))
+    answering = Answering(guard, ledger, tables, recorder, draw, history)
+    replying = Replying(guard, ledger, tables, recorder)
+    telemetry = Telemetry(f"landbridge.node.{settings.department}")
+    signed = AskingVerifier(settings.federation, settings.department, pinned.gateway_key, time.time)
     servicer = NodeServicer(
         settings.gateway,
         settings.federation,
         _description(settings, policy, signer.vkey),
-        Answering(guard, ledger, tables, recorder, draw, history),
-        Replying(guard, ledger, tables, recorder),
+        answering,
+        replying,
         recorder,
-        Telemetry(f"landbridge.node.{settings.department}"),
-        AskingVerifier(settings.federation, settings.department, pinned.gateway_key, time.time),
+        telemetry,
+        signed,
+    )
+    granting = Granting(guard, settings.federation, keys.signing, time.time)
+    queue = Queue(settings.state / "consultations.sqlite", time.time)
+    waiting = max(1, settings.calls // 4)
+    desk = Desk(queue, guard, ledger, recorder, granting, waiting)
+    consulting = ConsultingServicer(
+        servicer.admit,
+        signed,
+        Consulting(desk, recorder),
+        granting,
+        answering,
+        replying,
+        recorder,
+        telemetry,
     )
     members = MembersServicer(settings.gateway, settings.federation, pinned, recorder)
     with suppress(Unavailable):  # it serves and refuses, so that callers are told why
         life.begin(recorder, settings.state / "log", log.size, policies_of.digests(policy))
+    officers = ReviewingServicer(Reviewing(desk, recorder), recorder)
+    local = serve_local(
+        [partial(consult_pb2_grpc.add_ReviewingServicer_to_server, officers)],
+        settings.review or settings.state / "review",
+        report=report,
+        threads=OFFICERS,
+    )
     own_witness = WitnessKey.parse(settings.gateway_witness).name if oversight else ""
     running = serve(
         [
@@ -145,6 +191,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
                 WitnessedLogServicer(servicer.admit, log, own_witness),
             ),
             partial(membership_pb2_grpc.add_MembersServicer_to_server, members),
+            partial(consult_pb2_grpc.add_ConsultingServicer_to_server, consulting),
         ],
         address=settings.listen,
         tls=tls,
@@ -152,7 +199,18 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
         threads=settings.calls,
     )
     return Node(
-        running, signer.vkey, cosigner.vkey, tables, ledger, history, log, recorder, witness, trust
+        running,
+        signer.vkey,
+        cosigner.vkey,
+        local,
+        queue,
+        tables,
+        ledger,
+        history,
+        log,
+        recorder,
+        witness,
+        trust,
     )
 
 
