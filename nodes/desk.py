@@ -104,6 +104,11 @@ class Desk:
                         resource=resource_of(record, self.guard.department),
                         case=record.id,
                         note=kind,
+                        **(
+                            {"outcome": "refused", "reason": "CONSULTATION_CLOSED"}
+                            if kind == "expired"
+                            else {"outcome": "answered"}
+                        ),
                     )
                     told = f"to {after.role}" if kind == "escalated" else ""
                     change.put(replace(record, standing=after), kind, told, "node")

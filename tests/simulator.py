@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,10 +19,13 @@ import duckdb
 import grpc
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from gateway.asking import Asking
+from gateway.consult_planning import ConsultPlanning
+from gateway.consult_servicer import ConsultationsServicer
+from gateway.consulting import Consulting
 from gateway.departments import Departments, Member
 from gateway.planning import Planning
 from gateway.servicer import GatewayServicer
+from gateway.views import Views
 from landbridge.answers import Answer, Plan, Reply
 from landbridge.edge.record import Recorder
 from landbridge.edge.telemetry import Telemetry
@@ -36,15 +40,21 @@ from landbridge.identity.keys import KeySet
 from landbridge.identity.tokens import TokenVerifier
 from landbridge.membership.statement import AskingSigner, AskingVerifier
 from landbridge.status import from_rpc_error, to_status
-from landbridge.v1 import gateway_pb2, node_pb2
+from landbridge.v1 import consult_pb2, gateway_pb2, node_pb2
 from landbridge.wire import read_answer, read_plan, read_reply, write_literal
 from nodes.answering import Answering
+from nodes.consult_servicer import ConsultingServicer
+from nodes.consulting import Consulting as ConsultingAtNode
+from nodes.desk import Desk
 from nodes.engines.engine import Cell, Parameter
+from nodes.granting import Granting
 from nodes.guard import Guard
 from nodes.history import History
 from nodes.ledger import Ledger
 from nodes.load import load
+from nodes.queue import Queue
 from nodes.replying import Replying
+from nodes.reviewing import Reviewing
 from nodes.servicer import NodeServicer
 from nodes.store import Store
 from nodes.tables import Tables
@@ -189,6 +199,10 @@ class SimulatedNode:
     engines: list[DirectEngine]
     recorder: Recorder
     log_key: str
+    consulting: ConsultingServicer
+    reviewing: Reviewing
+    queue: Queue
+    key: Ed25519PrivateKey
     down: bool = False
     change: Callable[[Any], None] | None = None
     received: list[Any] = field(default_factory=list)
@@ -197,12 +211,14 @@ class SimulatedNode:
         """One unary call, serialized both ways."""
         if self.down:
             raise _Failure(_bare(grpc.StatusCode.UNAVAILABLE))
-        method = path.rsplit("/", 1)[1]
-        kind = getattr(node_pb2, f"{method}Request")
+        service, method = path.rsplit("/", 2)[1:]
+        asked_here = service == "landbridge.v1.Node"
+        kind = getattr(node_pb2 if asked_here else consult_pb2, f"{method}Request")
         message = kind.FromString(request)
         self.received.append(message)
+        face = self.servicer if asked_here else self.consulting
         try:
-            reply = getattr(self.servicer, method)(message, _Context(seconds=seconds))
+            reply = getattr(face, method)(message, _Context(seconds=seconds))
         except LandbridgeError as refusal:
             raise _Failure(to_status(refusal)) from None
         if self.change is not None and method != "Describe":
@@ -260,6 +276,7 @@ class FederationSimulator:
                 name, name.upper(), "memory", name, self._contracts[name],
                 tuple(handler.name for handler in self._handlers),
                 self.nodes[name].log_key,
+                signing_key=self.nodes[name].key.public_key(),
             )
             for name in rows
         ]  # fmt: skip
@@ -278,8 +295,9 @@ class FederationSimulator:
             contracts={each for served in self._contracts.values() for each in served},
             handlers={f"{name}.{h.name}" for name in rows for h in self._handlers},
         )
-        self.asking = Asking(
+        self.asking = Consulting(
             Planning(policy, self.clock),
+            ConsultPlanning(policy, Views(policy, self.clock), self.clock),
             self.departments,
             self._verifier(),
             self.recorder,
@@ -287,6 +305,7 @@ class FederationSimulator:
             self.signer,
         )
         self.gateway = GatewayServicer(self.asking, self.departments, Telemetry("test.gateway"))
+        self.consultations = ConsultationsServicer(self.asking, self.gateway.request)
 
     def clock(self) -> float:
         """The time that everybody has."""
@@ -348,19 +367,26 @@ class FederationSimulator:
             ],
             log_key=signer.vkey,
         )  # fmt: skip
+        answering = Answering(guard, ledger, tables, recorder, self._draw, history)
+        replying = Replying(guard, ledger, tables, recorder)
+        telemetry = Telemetry(f"test.{name}")
+        signed = AskingVerifier("test.example", name, self.signer.key.public_key, self.clock)
         servicer = _Serving(
-            "gateway",
-            "test.example",
-            description,
-            Answering(guard, ledger, tables, recorder, self._draw, history),
-            Replying(guard, ledger, tables, recorder),
-            recorder,
-            Telemetry(f"test.{name}"),
-            AskingVerifier("test.example", name, self.signer.key.public_key, self.clock),
-        )
+            "gateway", "test.example", description, answering, replying, recorder, telemetry,
+            signed,
+        )  # fmt: skip
+        key = Ed25519PrivateKey.from_private_bytes(sha256(name.encode()).digest())
+        granting = Granting(guard, "test.example", key, self.clock)
+        queue = Queue(place / "consultations.sqlite", self.clock)
+        desk = Desk(queue, guard, ledger, recorder, granting)
+        consulting = ConsultingServicer(
+            servicer.admit, signed, ConsultingAtNode(desk, recorder), granting, answering,
+            replying, recorder, telemetry,
+        )  # fmt: skip
         return SimulatedNode(
-            name, servicer, ledger, history, log, tables, engines, recorder, signer.vkey
-        )
+            name, servicer, ledger, history, log, tables, engines, recorder, signer.vkey,
+            consulting, Reviewing(desk, recorder), queue, key,
+        )  # fmt: skip
 
     def token(self, subject: str = "alice", **changes: Any) -> str:
         """A caller's token."""
@@ -396,7 +422,7 @@ class FederationSimulator:
             partial=partial,
             question_id=question_id or secrets.token_hex(16),
         )
-        with _as_a_client():
+        with as_a_client():
             context = self.context(token, seconds)
             return read_answer(self.gateway.Query(request, context))
 
@@ -405,7 +431,7 @@ class FederationSimulator:
         request = gateway_pb2.ExplainRequest(
             sql=sql, purpose=purpose, micro_epsilon=round(epsilon * 1_000_000)
         )
-        with _as_a_client():
+        with as_a_client():
             return read_plan(self.gateway.Explain(request, self.context()))
 
     def call(
@@ -417,7 +443,7 @@ class FederationSimulator:
         )
         for name, value in arguments.items():
             request.arguments[name].CopyFrom(write_literal(value, name))
-        with _as_a_client():
+        with as_a_client():
             return read_reply(self.gateway.Call(request, self.context(token)))
 
     def entries(self, department: str | None = None) -> list[Entry]:
@@ -431,6 +457,7 @@ class FederationSimulator:
             node.log.close()
             node.ledger.close()
             node.history.close()
+            node.queue.close()
             node.tables.close()
 
     def context(self, token: str | None = None, seconds: float = 30.0) -> grpc.ServicerContext:
@@ -479,7 +506,7 @@ class _Channel:
 
 
 @contextmanager
-def _as_a_client() -> Iterator[None]:
+def as_a_client() -> Iterator[None]:
     """Errors pass the wire's form, as they would."""
     try:
         yield
