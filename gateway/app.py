@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 import grpc
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.consult_planning import ConsultPlanning
 from gateway.consult_servicer import ConsultationsServicer
 from gateway.consulting import Consulting
-from gateway.departments import Departments, over_tls
+from gateway.departments import Connection, Departments, Member, over_tls
 from gateway.enrolment import EnrolmentServicer
+from gateway.following import Follower, access_policy, read_access
 from gateway.membership import prepare
 from gateway.outside import over_http
 from gateway.planning import Planning
@@ -25,7 +25,6 @@ from gateway.servicer import GatewayServicer
 from gateway.settings import Settings, members_of, open_manifest, read_witnesses
 from gateway.sql import silence
 from gateway.standing import standing
-from gateway.views import Views
 from gateway.witnessing import Rounds, logs, witnesses
 from landbridge.edge import life
 from landbridge.edge.interceptor import Report
@@ -43,7 +42,6 @@ from landbridge.evidence.witness_memory import Witness
 from landbridge.membership.keys import signing_key
 from landbridge.membership.statement import AskingSigner
 from landbridge.v1 import consult_pb2_grpc, enrolment_pb2_grpc, gateway_pb2_grpc
-from policies.access import AccessPolicy
 
 REFRESH_SECONDS = 5.0
 
@@ -60,19 +58,21 @@ class Gateway:
     _recorder: Recorder
     _witness: Witness
     _trusted: Trusted
-    _refreshing: threading.Thread
-    _stopping: threading.Event = field(default_factory=threading.Event)
+    _refreshing: Refreshing
 
     @property
     def port(self) -> int:
         """The port that it listens on."""
         return self.running.port
 
+    def hurry(self) -> None:
+        """Looks at its policy and members at once, on a thread of its own."""
+        self._refreshing.hurry()
+
     def stop(self, grace: float = 5.0) -> None:
         """Takes no more calls, lets those under way finish, and puts everything on disk."""
         self.running.stop(grace)
-        self._stopping.set()
-        self._refreshing.join()
+        self._refreshing.close()
         self._trusted.close()
         with suppress(Unavailable):  # a log that was stopped takes no last entry
             life.end(self._recorder)
@@ -102,13 +102,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
     departments.offer(document)
     for name in silent:
         tell(f"department {name} does not answer yet")
-    access = AccessPolicy.load(
-        # It names what members serve. Before there is one nobody can be asked, so nothing is read.
-        settings.access.read_text(encoding="utf-8") if members else "",
-        str(settings.access),
-        contracts={name for member in members for name in member.contracts},
-        handlers={f"{member.department}.{name}" for member in members for name in member.handlers},
-    )
+    access = access_policy(settings, members, read_access(settings, members))
     signer = log_signer(settings.state, f"{settings.federation}/{settings.name}")
     cosigner = witness_key(settings.state, signer.name)
     witness = Witness.open(
@@ -118,23 +112,28 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
         WitnessKey.parse(each.key): over_http(each.url, signer.name)
         for each in read_witnesses(settings.witnesses)
     }
+
+    def connections() -> Mapping[str, Connection]:
+        return departments.connections
+
     oversight = Oversight(
         Verifier.parse(signer.vkey),
-        {**witnesses(members, departments.channels), **outside},
+        {**witnesses(members, connections), **outside},
         tell=tell,
         needed=settings.quorum,
         limit=settings.maximum_unwitnessed_seconds,
     )
     log = Log.open(settings.state / "log", settings.state / "journal", signer, oversight=oversight)
-    rounds = Rounds(witness, departments.channels, tell)
+    rounds = Rounds(witness, connections, tell)
     rounds.go()
     recorder = Recorder(
         log, subject_key(settings.state), access.digest, time.time, subject_keys(settings.state)
     )
     trust = trusted(settings.trust)
+    planning = Planning(access, time.time)
     asking = Consulting(
-        Planning(access, time.time),
-        ConsultPlanning(access, Views(access, time.time), time.time),
+        planning,
+        ConsultPlanning(planning, time.time),
         departments,
         trust.verifier,
         recorder,
@@ -178,15 +177,17 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
         report=report,
         threads=settings.calls,
     )
-    stopping = threading.Event()
-    follow = partial(_follow, departments, settings, key_of_gateway, recorder)
-    refreshing = threading.Thread(
-        target=_keep_fresh,
-        args=(follow, rounds, stopping, report),
-        name="describe",
-        daemon=True,
+
+    def joined(now: Sequence[Member]) -> None:
+        for verifier in logs(now, tell):
+            witness.know(verifier)
+        for each, ask in witnesses(now, connections).items():
+            oversight.include(each, ask)
+
+    follower = Follower(
+        settings, key_of_gateway, members, access, departments, planning, recorder, joined, tell
     )
-    refreshing.start()
+    refreshing = Refreshing(follower.look, rounds.go, report)
     return Gateway(
         running,
         signer.vkey,
@@ -197,35 +198,48 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
         witness,
         trust,
         refreshing,
-        stopping,
     )
 
 
-def _follow(
-    departments: Departments, settings: Settings, key: Ed25519PrivateKey, recorder: Recorder
-) -> None:
-    """One round: who is out is asked no more, and everybody hears of the manifest as it is now."""
-    manifest = open_manifest(settings, key)
-    gone = departments.keep({each.department for each in manifest.members})
-    if gone:
-        recorder.event(
-            "membership_change",
-            program=life.program(),
-            members=list(gone),
-            changed=[f"removed member:{name}" for name in gone],
-            note=f"manifest {manifest.version}",
-        )
-    departments.refresh()
-    departments.offer(manifest.signed(key))
+class Refreshing:
+    """A node that starts late, with new contracts or with an old log, a new member and a changed
+    policy are known within seconds.
+    """
 
+    def __init__(
+        self,
+        look: Callable[..., None],
+        go: Callable[[threading.Event], None],
+        report: Report,
+    ) -> None:
+        self._look = look
+        self._go = go
+        self._report = report
+        self._wake, self._stopping = threading.Event(), threading.Event()
+        self._at_once = False
+        self._thread = threading.Thread(target=self._run, name="describe", daemon=True)
+        self._thread.start()
 
-def _keep_fresh(
-    follow: Callable[[], None], rounds: Rounds, stopping: threading.Event, report: Report
-) -> None:
-    """A node that starts late, with new contracts or with an old log is known within seconds."""
-    while not stopping.wait(REFRESH_SECONDS):
-        try:
-            follow()
-            rounds.go(stopping)
-        except Exception as defect:  # noqa: BLE001 - the next round must come whatever happened
-            report(defect)
+    def hurry(self) -> None:
+        """Looks at once; never waits, so that a signal may call it."""
+        self._at_once = True
+        self._wake.set()
+
+    def close(self) -> None:
+        """Returns when it looks no more."""
+        self._stopping.set()
+        self._wake.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            self._wake.wait(REFRESH_SECONDS)
+            self._wake.clear()
+            if self._stopping.is_set():
+                return
+            at_once, self._at_once = self._at_once, False
+            try:
+                self._look(at_once=at_once)
+                self._go(self._stopping)
+            except Exception as defect:  # noqa: BLE001 - the next round must come whatever happened
+                self._report(defect)

@@ -13,9 +13,8 @@ from functools import partial
 
 from gateway.catalogue import Catalogue, HandlerOffer, Served
 from gateway.convert import question_to
-from gateway.planning import Plan, require_presentable, require_together
+from gateway.planning import Plan, Planning, require_presentable, require_together
 from gateway.sql import read
-from gateway.views import Views
 from landbridge.consultation.grant import Grant, invalid, matter_hash
 from landbridge.edge.record import Draft
 from landbridge.errors import error
@@ -36,26 +35,26 @@ from policies.sight import may_consult, request
 class ConsultPlanning:
     """Plans for one caller at a time, by the gateway's own access policy."""
 
-    def __init__(self, access: AccessPolicy, views: Views, clock: Callable[[], float]) -> None:
-        self._access = access
-        self._views = views
+    def __init__(self, planning: Planning, clock: Callable[[], float]) -> None:
+        self._planning = planning
         self._clock = clock
 
     def view(self, caller: Caller, known: Catalogue) -> Catalogue:
         """What the caller may know to exist, because they may have it considered."""
-        return self._views.consultable(caller, known)
+        return self._planning.rules.views.consultable(caller, known)
 
     def question(
         self, sql: str, purpose: str, micro_epsilon: int, caller: Caller, known: Catalogue,
         draft: Draft, grant: Grant | None = None,
     ) -> Plan:  # fmt: skip
         """The plan; raises as `Planning.question`, and GRANT_INVALID for another's grant."""
+        rules = self._planning.begin(draft)
         require_stated(purpose, caller.purposes)
         draft.note(purpose=purpose)
         draft.note(question_hash=draft.recorder.digest("text", sql))
-        seen = self._views.consultable(caller, known)
+        seen = rules.views.consultable(caller, known)
         now = Moment.at(self._clock())
-        ceiling = partial(self._ceiling, caller, purpose, now)
+        ceiling = partial(_ceiling, rules.access, caller, purpose, now)
         found: list[Served] = []
 
         def resolve(table: str, department: str | None) -> Contract:
@@ -88,7 +87,7 @@ class ConsultPlanning:
             asked = request(
                 caller, "contract", part.id, purpose, level_in(part, contract, usage), now
             )
-            ids |= {*self._permitted(asked)}  # (3)
+            ids |= {*_permitted(rules.access, asked)}  # (3)
         draft.note(policies=sorted(ids))
         if grant is not None:
             matter = consult_pb2.Matter(question=question_to(reading.question))
@@ -111,14 +110,17 @@ class ConsultPlanning:
         self, name: str, purpose: str, caller: Caller, known: Catalogue, draft: Draft
     ) -> tuple[str, HandlerOffer]:
         """The department and handler; raises as `Planning.handler`."""
+        rules = self._planning.begin(draft)
         require_stated(purpose, caller.purposes)
         draft.note(purpose=purpose)
         # What lies above what may be lifted is not in the view.
-        department, offer = self._views.consultable(caller, known).handler(name, Level.RESTRICTED)
+        seen = rules.views.consultable(caller, known)
+        department, offer = seen.handler(name, Level.RESTRICTED)
         full = f"{department}.{offer.name}"
         draft.note(resource=full, members=[department])
         now = Moment.at(self._clock())
-        ids = self._permitted(request(caller, "handler", full, purpose, offer.level, now))
+        asked = request(caller, "handler", full, purpose, offer.level, now)
+        ids = _permitted(rules.access, asked)
         draft.note(policies=list(ids))
         return department, offer
 
@@ -134,16 +136,20 @@ class ConsultPlanning:
             raise invalid()
         return department, offer
 
-    def _permitted(self, asked: Request) -> tuple[str, ...]:
-        """The policies that permit it as it is, or as a consultation."""
-        decision = self._access.decide(asked)
-        if decision.permitted:
-            return decision.policies
-        return self._access.require(replace(asked, action="consult"))
 
-    def _ceiling(self, caller: Caller, purpose: str, now: Moment, contract: Contract) -> Level:
-        level = may_consult(caller, "contract", contract.id, self._access, now, [purpose])
-        return caller.clearance if level is None else max(caller.clearance, level)
+def _permitted(access: AccessPolicy, asked: Request) -> tuple[str, ...]:
+    """The policies that permit it as it is, or as a consultation."""
+    decision = access.decide(asked)
+    if decision.permitted:
+        return decision.policies
+    return access.require(replace(asked, action="consult"))
+
+
+def _ceiling(
+    access: AccessPolicy, caller: Caller, purpose: str, now: Moment, contract: Contract
+) -> Level:
+    level = may_consult(caller, "contract", contract.id, access, now, [purpose])
+    return caller.clearance if level is None else max(caller.clearance, level)
 
 
 def _require_lifted(

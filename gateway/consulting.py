@@ -244,14 +244,17 @@ class Consulting(Asking):
         seconds = request.time_left() - MARGIN
         if seconds <= 0:
             raise error("DEADLINE")
-        channel = self._departments.channels.get(department)
-        if channel is None:
+        connection = self._departments.connections.get(department)
+        if connection is None:
             raise not_available("department", department)
         signed = self._signer.signing(message)(department)
         headers: Sequence[tuple[str, str]] = tuple(request.trace.headers)
         try:
-            stub = consult_pb2_grpc.ConsultingStub(channel)
-            return method(stub).future(signed, timeout=seconds, metadata=tuple(headers)).result()
+            return (
+                method(connection.consulting)
+                .future(signed, timeout=seconds, metadata=tuple(headers))
+                .result()
+            )
         except grpc.RpcError as failure:
             said = from_rpc_error(failure)
             if said.status not in ("UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL"):

@@ -38,6 +38,7 @@ from nodes.consult_servicer import ConsultingServicer, ReviewingServicer
 from nodes.consulting import Consulting
 from nodes.desk import Desk
 from nodes.engines.duckdb import DuckDBEngine, Limits
+from nodes.following import Enforcement, Following, PolicyFollower
 from nodes.granting import Granting
 from nodes.guard import Guard
 from nodes.history import History
@@ -74,14 +75,20 @@ class Node:
     _recorder: Recorder
     _witness: Witness
     _trusted: Trusted
+    _following: Following
 
     @property
     def port(self) -> int:
         """The port that it listens on."""
         return self.running.port
 
+    def hurry(self) -> None:
+        """Looks at the policy's files at once, on a thread of its own."""
+        self._following.hurry()
+
     def stop(self, grace: float = 5.0) -> None:
         """Takes no more calls, lets those under way finish, and puts everything on disk."""
+        self._following.close()
         self._local.stop(grace)
         self.running.stop(grace)
         self._queue.close()
@@ -100,9 +107,10 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
 
     `report` takes defects for the operator's eyes, `tell` sentences about the log.
     """
-    policy = policies_of.read(
-        settings.department, settings.contracts, settings.handlers, settings.access
-    )
+    collect = partial(policies_of.collect, settings.contracts, settings.handlers, settings.access)
+    understand = partial(policies_of.understand, settings.department, where=settings.contracts)
+    texts = collect()
+    policy = understand(texts)
     trust = trusted(settings.trust)
     tls = Tls(
         settings.tls_key.read_bytes(),
@@ -136,6 +144,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
         policy.access,
         trust.verifier,
         time.time,
+        policy.digest,
     )
     # A node whose keys cannot be used does not start.
     keys = MemberKeys.in_folder(settings.state)
@@ -168,6 +177,10 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
         recorder,
         telemetry,
     )
+
+    def describe(changed: Policy) -> None:
+        servicer.describe(_description(settings, changed, signer.vkey))
+
     members = MembersServicer(settings.gateway, settings.federation, pinned, recorder)
     with suppress(Unavailable):  # it serves and refuses, so that callers are told why
         life.begin(recorder, settings.state / "log", log.size, policies_of.digests(policy))
@@ -198,6 +211,8 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
         report=report,
         threads=settings.calls,
     )
+    enforce = Enforcement(guard, tables, describe, tell)
+    follower = PolicyFollower(policy, texts, collect, understand, enforce, recorder, tell)
     return Node(
         running,
         signer.vkey,
@@ -211,6 +226,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
         recorder,
         witness,
         trust,
+        Following(follower.look, report),
     )
 
 

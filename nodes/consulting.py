@@ -178,7 +178,7 @@ class Consulting:
                 question = question_from(matter.question)
                 weighed = guard.weigh(asking, question, draft)
                 caller, contract = weighed.permission.caller, weighed.permission.contract
-                priced = self._desk.priced(question, micro_epsilon, caller.organisation)
+                priced = self._desk.priced(question, contract, micro_epsilon, caller.organisation)
                 return _Opening(
                     caller,
                     "",
@@ -204,7 +204,7 @@ class Consulting:
                     called.caller,
                     handler.name,
                     (f"{guard.department}.{handler.name}",),
-                    terms_of_handler(handler, guard.contracts[handler.contract]),
+                    terms_of_handler(handler, called.contract),
                     called.lifts,
                     called.terms,
                     handler.level,

@@ -114,19 +114,26 @@ class Desk:
                     change.put(replace(record, standing=after), kind, told, "node")
             yield change
 
-    def priced(self, question: Question, micro_epsilon: int, organisation: str) -> Priced:
-        """The question under the contract as it is now, for one department; raises as planning."""
-        contract = joined([self.guard.contracts[name] for name in question.contracts])
+    def contract(self, question: Question) -> Contract:
+        """The contract that a question is about, as it is now; it must be `current`."""
+        contracts = self.guard.rules.contracts
+        return joined([contracts[name] for name in question.contracts])
+
+    def priced(
+        self, question: Question, contract: Contract, micro_epsilon: int, organisation: str
+    ) -> Priced:
+        """What would be released of it, for one department; raises as planning does."""
         plan = plan_release(question, contract, micro_epsilon, 1)
         return Priced(question, contract, plan, *self._ledger.accounts(contract, organisation))
 
     def current(self, record: Record) -> bool:
         """Whether the owner's rules are still those under which it was opened."""
         found: Terms
-        contracts = [self.guard.contracts.get(name) for name, _ in record.terms]
+        rules = self.guard.rules
+        contracts = [rules.contracts.get(name) for name, _ in record.terms]
         if record.handler:
-            handler = self.guard.handlers.get(record.handler)
-            contract = None if handler is None else self.guard.contracts.get(handler.contract)
+            handler = rules.handlers.get(record.handler)
+            contract = None if handler is None else rules.contracts.get(handler.contract)
             if handler is None or contract is None:
                 return False
             found = terms_of_handler(handler, contract)
@@ -177,11 +184,12 @@ class Desk:
 
     def _offering(self, record: Record, matter: consult_pb2.Matter) -> consult_pb2.Offering | None:
         if record.handler:
-            codes = self.guard.handlers[record.handler].codes
+            codes = self.guard.rules.handlers[record.handler].codes
             return consult_pb2.Offering(cells=1, method="code", keys=[f"one of {', '.join(codes)}"])
         question = question_from(matter.question)
         try:
-            priced = self.priced(question, record.micro_epsilon, record.organisation)
+            contract = self.contract(question)
+            priced = self.priced(question, contract, record.micro_epsilon, record.organisation)
         except LandbridgeError:
             return None
         plan, terms = priced.plan, priced.contract.disclosure

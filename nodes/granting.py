@@ -103,11 +103,10 @@ class Granting:
     ) -> tuple[WeighedCall, Grant]:
         """The same for a handler's call."""
         weighed = self._guard.weigh_call(asking, message.call.handler, draft)
-        contract = self._guard.contracts[weighed.handler.contract]
         grant = self._held(
             message.grant, weighed, asking,
             matter_hash(consult_pb2.Matter(call=message.call)), 0,
-            terms_of_handler(weighed.handler, contract), weighed.lifts,
+            terms_of_handler(weighed.handler, weighed.contract), weighed.lifts,
         )  # fmt: skip
         return weighed, grant
 

@@ -71,12 +71,27 @@ class WeighedCall:
 
     caller: Caller
     handler: Handler
+    contract: Contract
     lifts: Lifts
     terms: Terms
 
 
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """One version of what the department decides by; `digest` names it in the log."""
+
+    contracts: Mapping[str, Contract]
+    handlers: Mapping[str, Handler]
+    access: AccessPolicy
+    digest: str = ""
+
+
 class Guard:
-    """One department's decision, from its contracts, handlers and policies."""
+    """One department's decision, from its contracts, handlers and policies.
+
+    Every decision is made by one version of the rules, the one in force when it began; what it
+    gives (contract, handler) belongs to that version, whatever `follow` is told meanwhile.
+    """
 
     def __init__(
         self,
@@ -86,21 +101,30 @@ class Guard:
         access: AccessPolicy,
         verifier: Verifier,
         clock: Callable[[], float],
+        digest: str = "",
     ) -> None:
         self.department = department
-        self.contracts = contracts
-        self.handlers = handlers
-        self._access = access
+        self._rules = Rules(contracts, handlers, access, digest)
         self._verifier = verifier
         self._clock = clock
+
+    @property
+    def rules(self) -> Rules:
+        """Those in force."""
+        return self._rules
+
+    def follow(self, rules: Rules) -> None:
+        """Decides by these from the next request on: all of them or, before this, none."""
+        self._rules = rules
 
     def question(
         self, asking: Asking, question: Question, members: Sequence[str], draft: Draft
     ) -> Permission:
         """Raises Unauthenticated, Refused or InvalidQuestion; notes what it finds in the draft."""
+        rules = self._begin(draft)
         caller = self._identify(asking, draft)
         now = Moment.at(self._clock())
-        contract = self._contract(question, caller, now)
+        contract = _contract(rules, question, caller, now)
         draft.note(resource=contract.id)
         _require_members(self.department, members)
         require_allowed(asking.purpose, contract.purposes)
@@ -115,7 +139,7 @@ class Guard:
         ids = {
             policy
             for part in contract.each
-            for policy in self._access.require(
+            for policy in rules.access.require(
                 request(
                     caller, "contract", part.id, asking.purpose, level_in(part, contract, usage),
                     now,
@@ -132,14 +156,15 @@ class Guard:
         what may not be lifted is refused as ever: sealed columns, exact numbers for others than
         the named, and what the algebra and the contract's own limits do not hold.
         """
+        rules = self._begin(draft)
         caller = self._identify(asking, draft)
         now = Moment.at(self._clock())
-        contract = self._contract(question, caller, now, consulting=True)
+        contract = _contract(rules, question, caller, now, consulting=True)
         draft.note(resource=contract.id, members=[self.department])
         for part in contract.each:
             require_named(caller.organisation, part)
         ceilings = [
-            may_consult(caller, "contract", part.id, self._access, now, [asking.purpose])
+            may_consult(caller, "contract", part.id, rules.access, now, [asking.purpose])
             for part in contract.each
         ]
         ceiling = min(Level.OPEN if each is None else each for each in ceilings)
@@ -153,42 +178,49 @@ class Guard:
         for part in contract.each:
             level = level_in(part, contract, usage)
             asked = request(caller, "contract", part.id, asking.purpose, level, now, "consult")
-            ids |= {*self._access.require(asked)}
+            ids |= {*rules.access.require(asked)}
             plain = request(caller, "contract", part.id, asking.purpose, level, now)
-            access |= not self._access.decide(plain).permitted
+            access |= not rules.access.decide(plain).permitted
         draft.note(policies=sorted(ids))
         lifts = Lifts(
             usage.level if usage.level > caller.clearance else None,
             asking.purpose not in contract.purposes,
             access,
         )
-        terms = terms_of(self._access.annotations(ids))
+        terms = terms_of(rules.access.annotations(ids))
         return Weighed(Permission(caller, contract, usage), lifts, terms)
 
     def weigh_call(self, asking: Asking, name: str, draft: Draft) -> WeighedCall:
         """As `weigh`, for a handler."""
+        rules = self._begin(draft)
         caller = self._identify(asking, draft)
         now = Moment.at(self._clock())
         full = f"{self.department}.{name}"
-        handler = self.handlers.get(name)
-        ceiling = may_consult(caller, "handler", full, self._access, now)
+        handler = rules.handlers.get(name)
+        ceiling = may_consult(caller, "handler", full, rules.access, now)
         if handler is None or not (
-            sees_handler(caller, full, handler.level, handler.purposes, self._access, now)
+            sees_handler(caller, full, handler.level, handler.purposes, rules.access, now)
             or (ceiling is not None and handler.level <= max(ceiling, caller.clearance))
         ):
             raise not_available("handler", full)
         draft.note(resource=full)
-        draft.delayed(dict(self.contracts[handler.contract].delays).get(asking.purpose, 0))
+        draft.delayed(dict(rules.contracts[handler.contract].delays).get(asking.purpose, 0))
         asked = request(caller, "handler", full, asking.purpose, handler.level, now, "consult")
-        ids = self._access.require(asked)
+        ids = rules.access.require(asked)
         draft.note(policies=list(ids))
         plain = request(caller, "handler", full, asking.purpose, handler.level, now)
         lifts = Lifts(
             handler.level if handler.level > caller.clearance else None,
             asking.purpose not in handler.purposes,
-            not self._access.decide(plain).permitted,
+            not rules.access.decide(plain).permitted,
         )
-        return WeighedCall(caller, handler, lifts, terms_of(self._access.annotations(ids)))
+        return WeighedCall(
+            caller,
+            handler,
+            rules.contracts[handler.contract],
+            lifts,
+            terms_of(rules.access.annotations(ids)),
+        )
 
     def identify(self, asking: Asking, draft: Draft) -> Caller:
         """Who asks, for what states no purpose of its own; raises Unauthenticated."""
@@ -211,56 +243,65 @@ class Guard:
     ) -> bool:  # fmt: skip
         """Whether the owner's policy lets this officer decide that in this role."""
         now = Moment.at(self._clock())
+        access = self._rules.access
         return all(
-            self._access.decide(
+            access.decide(
                 replace(request(officer, kind, each, purpose, level, now, "review"), role=role)
             ).permitted
             for each in resources
         )
 
-    def _contract(
-        self, question: Question, caller: Caller, now: Moment, *, consulting: bool = False
-    ) -> Contract:
-        """The contract asked, or what its parts are joined to, as far as the caller sees them."""
-        if len(question.contracts) > MAXIMUM_PARTS:
-            raise error("INVALID_QUESTION", f"At most {MAXIMUM_PARTS} tables are joined.")
-        parts = []
-        for name in question.contracts:
-            part = self.contracts.get(name)
-            if part is None or not (
-                sees_contract(caller, part, self._access, now)
-                or (
-                    consulting
-                    and may_consult(caller, "contract", name, self._access, now) is not None
-                )
-            ):
-                raise not_available("table", name)
-            parts.append(part)
-        return joined(parts)
-
     def handler(self, asking: Asking, name: str, draft: Draft) -> tuple[Caller, Handler]:
         """The handler, for a caller who may use it; raises as `question` does."""
+        rules = self._begin(draft)
         caller = self._identify(asking, draft)
         now = Moment.at(self._clock())
         full = f"{self.department}.{name}"
-        handler = self.handlers.get(name)
+        handler = rules.handlers.get(name)
         if handler is None or not sees_handler(
-            caller, full, handler.level, handler.purposes, self._access, now
+            caller, full, handler.level, handler.purposes, rules.access, now
         ):
             raise not_available("handler", full)
         draft.note(resource=full)
-        days = dict(self.contracts[handler.contract].delays).get(asking.purpose, 0)
+        days = dict(rules.contracts[handler.contract].delays).get(asking.purpose, 0)
         draft.delayed(days)
         require_allowed(asking.purpose, handler.purposes)
         asked = request(caller, "handler", full, asking.purpose, handler.level, now)
-        draft.note(policies=list(self._access.require(asked)))
+        draft.note(policies=list(rules.access.require(asked)))
         return caller, handler
+
+    def _begin(self, draft: Draft) -> Rules:
+        rules = self._rules
+        if rules.digest:
+            draft.note(policy_digest=rules.digest)
+        return rules
 
     def _identify(self, asking: Asking, draft: Draft) -> Caller:
         caller = self.identify(asking, draft)
         require_stated(asking.purpose, caller.purposes)
         draft.note(purpose=asking.purpose)  # a word of the issuer's by now, not the caller's own
         return caller
+
+
+def _contract(
+    rules: Rules, question: Question, caller: Caller, now: Moment, *, consulting: bool = False
+) -> Contract:
+    """The contract asked, or what its parts are joined to, as far as the caller sees them.
+
+    With `consulting` also what they may have considered.
+    """
+    if len(question.contracts) > MAXIMUM_PARTS:
+        raise error("INVALID_QUESTION", f"At most {MAXIMUM_PARTS} tables are joined.")
+    parts = []
+    for name in question.contracts:
+        part = rules.contracts.get(name)
+        if part is None or not (
+            sees_contract(caller, part, rules.access, now)
+            or (consulting and may_consult(caller, "contract", name, rules.access, now) is not None)
+        ):
+            raise not_available("table", name)
+        parts.append(part)
+    return joined(parts)
 
 
 def require_named(organisation: str, contract: Contract) -> None:

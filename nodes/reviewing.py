@@ -173,8 +173,7 @@ class Reviewing:
             )
         matter = consult_pb2.Matter.FromString(record.matter)
         question = question_from(matter.question)
-        before = self._desk.priced(question, record.micro_epsilon, record.organisation)
-        contract = before.contract
+        contract = self._desk.contract(question)
         if offer.less.without or offer.less.coarser:
             question = narrowed(question, contract, offer.less)
             narrowed_to(matter.question, question)
@@ -187,7 +186,7 @@ class Reviewing:
         ):
             raise error("INVALID_ARGUMENT", "An epsilon that is offered is less than the asked.")
         usage = review(question, contract, max(record.clearance, record.level))
-        after = self._desk.priced(question, micro_epsilon, record.organisation)
+        after = self._desk.priced(question, contract, micro_epsilon, record.organisation)
         level = usage.level if usage.level > record.clearance else None
         draft.note(
             question=masked(question, contract, lambda v: draft.recorder.digest("literal", v)),

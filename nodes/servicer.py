@@ -47,6 +47,10 @@ class NodeServicer(node_pb2_grpc.NodeServicer):
         self._telemetry = telemetry
         self._signed = signed
 
+    def describe(self, description: node_pb2.DescribeResponse) -> None:
+        """Says this from now on; the gateway asks every few seconds."""
+        self._description = description
+
     def Describe(
         self, request: node_pb2.DescribeRequest, context: grpc.ServicerContext
     ) -> node_pb2.DescribeResponse:

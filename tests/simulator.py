@@ -25,7 +25,6 @@ from gateway.consulting import Consulting
 from gateway.departments import Departments, Member
 from gateway.planning import Planning
 from gateway.servicer import GatewayServicer
-from gateway.views import Views
 from landbridge.answers import Answer, Plan, Reply
 from landbridge.edge.record import Recorder
 from landbridge.edge.telemetry import Telemetry
@@ -295,9 +294,10 @@ class FederationSimulator:
             contracts={each for served in self._contracts.values() for each in served},
             handlers={f"{name}.{h.name}" for name in rows for h in self._handlers},
         )
+        planning = Planning(policy, self.clock)
         self.asking = Consulting(
-            Planning(policy, self.clock),
-            ConsultPlanning(policy, Views(policy, self.clock), self.clock),
+            planning,
+            ConsultPlanning(planning, self.clock),
             self.departments,
             self._verifier(),
             self.recorder,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
@@ -41,7 +42,7 @@ LIMITED = {
 
 
 @pytest.fixture
-def federation(simulate: Simulate) -> Iterator[FederationSimulator]:
+def federation(simulate: Simulate) -> FederationSimulator:
     """Two departments, whose policies let things be considered."""
     return simulate(
         {"north": crowd(400), "south": crowd(100, 3)}, access=OPEN_ACCESS,
@@ -330,7 +331,7 @@ def test_budget_beyond_the_allowance_is_granted_up_to_its_amount(simulate: Simul
     decide(federation, view)
     granted = look(federation, view.id).grant
     north = federation.nodes["north"]
-    contract = north.consulting._granting._guard.contracts["people"]
+    contract = north.consulting._granting._guard.rules.contracts["people"]
     before = north.ledger.accounts(contract, "university")
     answer = ask(federation, granted, sql, epsilon=4)
     after = north.ledger.accounts(contract, "university")
@@ -409,7 +410,7 @@ def test_another_caller_finds_nothing(federation: FederationSimulator) -> None:
     assert refused(lambda: look(federation, view.id, token=bob)) == "NOT_AVAILABLE"
     assert refused(lambda: respond(federation, view, token=bob, withdraw=True)) == "NOT_AVAILABLE"
     for unknown in ("north." + "0" * 32, "west." + "0" * 32, "north", "", "north.x"):
-        assert refused(lambda each=unknown: look(federation, each)) == "NOT_AVAILABLE"
+        assert refused(partial(look, federation, unknown)) == "NOT_AVAILABLE"
 
 
 def test_news_come_in_order_and_from_where_they_were_left(federation: FederationSimulator) -> None:
