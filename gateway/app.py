@@ -141,7 +141,9 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
         AskingSigner(settings.federation, key_of_gateway, time.time),
         waiting=max(1, settings.calls // 4),
     )
-    servicer = GatewayServicer(asking, departments, Telemetry("landbridge.gateway"))
+    servicer = GatewayServicer(
+        asking, departments, Telemetry("landbridge.gateway"), settings.federation
+    )
     with suppress(Unavailable):  # it serves and refuses, so that callers are told why
         life.begin(
             recorder,

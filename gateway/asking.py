@@ -11,6 +11,7 @@ from gateway.catalogue import Catalogue
 from gateway.combine import combine, require_budgets, suppressed
 from gateway.convert import question_to
 from gateway.departments import Asked, Departments
+from gateway.directory import Sight
 from gateway.nearest import nearest
 from gateway.planning import Plan, Planning
 from gateway.reply import explain_response, query_response
@@ -181,8 +182,12 @@ class Asking:
             )
 
     def view(self, caller: Caller) -> Catalogue:
-        """What the caller may know to exist."""
+        """What policy lets the caller use."""
         return self._planning.view(caller, self._departments.catalogue())
+
+    def sight(self, caller: Caller) -> Sight:
+        """What the caller may know to exist."""
+        return self._planning.sight(caller, self._departments.catalogue())
 
     def identify(self, metadata: Metadata, certificate: str = "") -> Caller:
         """Who the caller is; a refused login is in the log."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from gateway.catalogue import Catalogue, HandlerOffer, Served
+from gateway.directory import Sight
 from gateway.presentation import Key, Presentation, Reading, compared_of, conditions_size
 from gateway.scalar import quantiles_of, size
 from gateway.sql import read
@@ -27,7 +28,7 @@ from policies.purpose import require_allowed, require_stated
 from policies.quantiles import layout_of
 from policies.question import Question
 from policies.review import Usage, review
-from policies.sight import request
+from policies.sight import may_consult, request
 
 MAXIMUM_OUTPUTS = 64
 MAXIMUM_STEPS = 250_000
@@ -88,8 +89,18 @@ class Planning:
         self._rules = Rules(access, Views(access, self._clock))
 
     def view(self, caller: Caller, known: Catalogue) -> Catalogue:
-        """What the caller may know to exist."""
+        """What policy lets the caller use."""
         return self._rules.views.of(caller, known)
+
+    def sight(self, caller: Caller, known: Catalogue) -> Sight:
+        """What the caller may know to exist."""
+        rules, now = self._rules, Moment.at(self._clock())
+
+        def ceiling(contract: Contract) -> Level | None:
+            return may_consult(caller, "contract", contract.id, rules.access, now)
+
+        usable = rules.views.of(caller, known)
+        return Sight(caller, usable, rules.views.consultable(caller, known), ceiling)
 
     def question(
         self, sql: str, purpose: str, micro_epsilon: int, caller: Caller, known: Catalogue,

@@ -10,7 +10,7 @@ import grpc
 
 from gateway.asking import Asking, Request
 from gateway.departments import Departments
-from gateway.directory import directory_response
+from gateway.directory import Procedures, directory_response
 from landbridge.edge.telemetry import Telemetry
 from landbridge.identity.certificates import thumbprint
 from landbridge.v1 import gateway_pb2, gateway_pb2_grpc, node_pb2
@@ -19,7 +19,16 @@ from landbridge.v1 import gateway_pb2, gateway_pb2_grpc, node_pb2
 class GatewayServicer(gateway_pb2_grpc.GatewayServicer):
     """What callers speak to."""
 
-    def __init__(self, asking: Asking, departments: Departments, telemetry: Telemetry) -> None:
+    def __init__(
+        self,
+        asking: Asking,
+        departments: Departments,
+        telemetry: Telemetry,
+        federation: str = "",
+        procedures: Procedures = lambda _: (),
+    ) -> None:
+        self._federation = federation
+        self._procedures = procedures
         self._asking = asking
         self._departments = departments
         self._telemetry = telemetry
@@ -58,8 +67,12 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServicer):
         """Members, as far as this caller may use them."""
         del request  # it says nothing yet
         caller = self._asking.identify(context.invocation_metadata(), _certificate(context))
-        known = self._asking.view(caller)
-        return directory_response(known, caller.clearance, self._departments.silent)
+        return directory_response(
+            self._asking.sight(caller),
+            self._departments.silent,
+            self._federation,
+            self._procedures(caller),
+        )
 
     @contextmanager
     def request(
