@@ -46,9 +46,12 @@ def spelt(question: question_pb2.Question, contract: Contract, department: str) 
     """
     unit = contract.unit or ""
     keys = [_key(key) for key in question.group_by]
-    outputs = [
-        f"{key}{_alias(message)}" for key, message in zip(keys, question.group_by, strict=True)
-    ]
+    outputs, names = list[str](), set[str]()
+    for place, (key, message) in enumerate(zip(keys, question.group_by, strict=True), start=1):
+        name = _name(message)
+        name = name if name not in names else f"{name}_{place}"
+        names.add(name)
+        outputs.append(key if name == key else f"{key} AS {name}")
     outputs += [_measure(measure, unit) for measure in question.measures]
     words = f"SELECT {', '.join(outputs)} FROM {department}.{question.contract}"
     words += "".join(f" JOIN {department}.{other} USING ({unit})" for other in question.joined)
@@ -71,16 +74,16 @@ def _key(key: question_pb2.GroupKey) -> str:
             raise _outside()
 
 
-def _alias(key: question_pb2.GroupKey) -> str:
-    """A name for a column of the answer, where it would have none or that of another."""
+def _name(key: question_pb2.GroupKey) -> str:
+    """What the column of the answer is called."""
     match key.WhichOneof("kind"):
         case "truncation":
             unit = _known(_SPANS, key.truncation.unit)
-            return f" AS {key.truncation.column.replace('.', '_')}_{unit}"
+            return f"{key.truncation.column.replace('.', '_')}_{unit}"
         case "bucket":
-            return f" AS {key.bucket.column.replace('.', '_')}_bucket"
+            return f"{key.bucket.column.replace('.', '_')}_bucket"
         case _:
-            return f" AS {key.column.replace('.', '_')}" if "." in key.column else ""
+            return key.column.replace(".", "_")
 
 
 def _measure(measure: question_pb2.Measure, unit: str) -> str:
