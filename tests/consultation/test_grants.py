@@ -16,6 +16,7 @@ from landbridge.consultation.grant import Grant, read_grant
 from landbridge.errors import LandbridgeError
 from landbridge.v1 import consult_pb2, gateway_pb2, node_pb2
 from landbridge.wire import write_literal
+from nodes.ledger import GrantUse
 from nodes.reviewing import Approve
 from policies import handler as handlers_format
 from policies.consultation import Scope
@@ -400,6 +401,19 @@ def test_a_refusal_is_the_same_whoever_is_in_the_data(simulate: Simulate) -> Non
         ]  # fmt: skip
 
     assert story(crowd(60)) == story(crowd(61)[1:])
+
+
+def test_a_grant_never_reaches_beyond_the_budget_of_all(federation: FederationSimulator) -> None:
+    """Approved while there was enough, used when there is not: the ledger has the last word."""
+    north = federation.nodes["north"]
+    contract = north.consulting._granting._guard.rules.contracts["people"]
+    overall = north.ledger.accounts(contract, "university")[1].limit
+    use = GrantUse("9" * 32, single=True, micro_rho=overall, expires=federation.now + 60)
+    north.ledger.reserve("1" * 32, b"other", contract, "institute", overall // 4)
+    assert refused(
+        partial(north.ledger.reserve, "2" * 32, b"key", contract, "university", overall, use)
+    ) == "BUDGET_EXHAUSTED"  # fmt: skip
+    north.ledger.use(use, "3" * 32)  # what was refused used nothing
 
 
 def test_a_node_takes_no_consultation_that_the_gateway_did_not_sign(
