@@ -14,34 +14,47 @@ import grpc
 from gateway.consult_planning import ConsultPlanning
 from gateway.consult_servicer import ConsultationsServicer
 from gateway.consulting import Consulting
-from gateway.departments import Connection, Departments, Member, over_tls
+from gateway.departments import Connect, Connection, Departments, Member, over_tls
 from gateway.enrolment import EnrolmentServicer
 from gateway.following import Follower, access_policy, read_access
-from gateway.membership import prepare
+from gateway.membership import own_authority, prepare
 from gateway.outside import over_http
 from gateway.planning import Planning
+from gateway.portal import PortalServicer
 from gateway.register import Register
+from gateway.renewal import OwnCertificate, Renewals
 from gateway.servicer import GatewayServicer
 from gateway.settings import Settings, members_of, open_manifest, read_witnesses
+from gateway.shown import Shown
+from gateway.shown import over_tls as seen_over_tls
+from gateway.sight import Watched
 from gateway.sql import silence
 from gateway.standing import standing
 from gateway.witnessing import Rounds, logs, witnesses
 from landbridge.edge import life
 from landbridge.edge.interceptor import Report
+from landbridge.edge.own_log import OwnLog
 from landbridge.edge.record import Recorder
 from landbridge.edge.server import Running, Tls, serve
 from landbridge.edge.state import log_signer, subject_key, subject_keys, witness_key
 from landbridge.edge.telemetry import Telemetry
 from landbridge.edge.trust import Trusted, trusted
-from landbridge.errors import Unavailable
+from landbridge.errors import LandbridgeError, Unavailable
 from landbridge.evidence.cosignature import WitnessKey
 from landbridge.evidence.log import Log
 from landbridge.evidence.oversight import Oversight
 from landbridge.evidence.signer import Verifier
 from landbridge.evidence.witness_memory import Witness
 from landbridge.membership.keys import signing_key
+from landbridge.membership.manifest import Manifest
+from landbridge.membership.renewal import Life
 from landbridge.membership.statement import AskingSigner
-from landbridge.v1 import consult_pb2_grpc, enrolment_pb2_grpc, gateway_pb2_grpc
+from landbridge.v1 import (
+    consult_pb2_grpc,
+    enrolment_pb2_grpc,
+    gateway_pb2_grpc,
+    portal_pb2_grpc,
+)
 
 REFRESH_SECONDS = 5.0
 
@@ -93,11 +106,17 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
     manifest = open_manifest(settings, key_of_gateway)
     document = manifest.signed(key_of_gateway)
     members = members_of(manifest)
+    own = own_authority(settings)
+    own_certificate = OwnCertificate(settings, own)
+    own_certificate.renew(time.time())
     authority = settings.tls_authority.read_bytes()
     key, certificate = settings.tls_key.read_bytes(), settings.tls_certificate.read_bytes()
     callers = settings.tls_callers.read_bytes() if settings.tls_callers else None
-    credentials = grpc.ssl_channel_credentials(authority, key, certificate)
-    departments = Departments(members, over_tls(credentials), tell)
+
+    def connect(shown: bytes) -> Connect:
+        return over_tls(grpc.ssl_channel_credentials(authority, key, shown))
+
+    departments = Departments(members, connect(certificate), tell)
     silent = departments.refresh()
     departments.offer(document)
     for name in silent:
@@ -124,13 +143,14 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
         limit=settings.maximum_unwitnessed_seconds,
     )
     log = Log.open(settings.state / "log", settings.state / "journal", signer, oversight=oversight)
-    rounds = Rounds(witness, connections, tell)
+    sight = Watched(settings.federation, witness.latest)
+    rounds = Rounds(witness, connections, tell, sight)
     rounds.go()
-    recorder = Recorder(
-        log, subject_key(settings.state), access.digest, time.time, subject_keys(settings.state)
-    )
+    lasting, periods = subject_key(settings.state), subject_keys(settings.state)
+    recorder = Recorder(log, lasting, access.digest, time.time, periods)
     trust = trusted(settings.trust)
     planning = Planning(access, time.time)
+    asking_signer = AskingSigner(settings.federation, key_of_gateway, time.time)
     asking = Consulting(
         planning,
         ConsultPlanning(planning, time.time),
@@ -138,11 +158,22 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
         trust.verifier,
         recorder,
         signer.vkey,
-        AskingSigner(settings.federation, key_of_gateway, time.time),
+        asking_signer,
+        sight,
         waiting=max(1, settings.calls // 4),
     )
-    servicer = GatewayServicer(
-        asking, departments, Telemetry("landbridge.gateway"), settings.federation
+    telemetry = Telemetry("landbridge.gateway")
+    servicer = GatewayServicer(asking, departments, telemetry, settings.federation)
+    portal = PortalServicer(
+        planning,
+        departments,
+        trust.verifier,
+        recorder,
+        OwnLog(settings.state / "log", signer.name, periods, lasting, time.time),
+        signer.vkey,
+        asking_signer,
+        telemetry,
+        sight,
     )
     with suppress(Unavailable):  # it serves and refuses, so that callers are told why
         life.begin(
@@ -153,6 +184,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
             # What a silent department serves is not known; it has not changed for that.
             unknown=tuple(f"contract:{name}/" for name in silent),
         )
+    renewed = settings.tls_certificate.read_bytes
     running = serve(
         [
             partial(gateway_pb2_grpc.add_GatewayServicer_to_server, servicer),
@@ -160,6 +192,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
                 consult_pb2_grpc.add_ConsultationsServicer_to_server,
                 ConsultationsServicer(asking, servicer.request),
             ),
+            partial(portal_pb2_grpc.add_PortalServicer_to_server, portal),
             partial(
                 enrolment_pb2_grpc.add_EnrolmentServicer_to_server,
                 EnrolmentServicer(
@@ -173,9 +206,11 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
         ],
         address=settings.listen,
         # Callers show a token, not a certificate; the connection is the server's word only.
-        tls=Tls(key, certificate, renewed=settings.tls_certificate.read_bytes),
+        tls=Tls(key, certificate, renewed=renewed),
         # Here they show both, for tokens that are bound to a certificate (RFC 8705).
-        others=[(settings.listen_mutual, Tls(key, certificate, callers))] if callers else [],
+        others=[(settings.listen_mutual, Tls(key, certificate, callers, renewed))]
+        if callers
+        else [],
         report=report,
         threads=settings.calls,
     )
@@ -186,9 +221,44 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
         for each, ask in witnesses(now, connections).items():
             oversight.include(each, ask)
 
-    follower = Follower(
-        settings, key_of_gateway, members, access, departments, planning, recorder, joined, tell
+    renewals = (
+        None
+        if own is None
+        else Renewals(
+            settings.federation,
+            own,
+            settings.certificate_seconds,
+            trust.revocations,
+            recorder,
+            tell,
+            time.time,
+        )
     )
+
+    def certificates(manifest: Manifest) -> None:
+        if renewals is not None:
+            renewals.go(manifest, departments.connections)
+        changed = own_certificate.follow(time.time())
+        if changed is not None:
+            departments.reconnect(connect(changed))
+            until = Life.of(changed).last_moment
+            recorder.event(
+                "membership_change",
+                program=life.program(),
+                members=[settings.name],
+                note=f"the gateway's own certificate is another, until {until}",
+            )
+
+    certificates_shown = None
+    if trust.revocations is not None:
+        certificates_shown = Shown(
+            trust.revocations, departments, seen_over_tls(settings), recorder, tell, time.time
+        )
+        certificates_shown.look(members)
+    follower = Follower(
+        settings, key_of_gateway, members, access, departments, planning, recorder, joined,
+        certificates, certificates_shown, tell,
+    )  # fmt: skip
     refreshing = Refreshing(follower.look, rounds.go, report)
     return Gateway(
         running,
@@ -243,5 +313,7 @@ class Refreshing:
             try:
                 self._look(at_once=at_once)
                 self._go(self._stopping)
+            except LandbridgeError:
+                continue  # the log is shut or broken, which is said elsewhere; the next round tries
             except Exception as defect:  # noqa: BLE001 - the next round must come whatever happened
                 self._report(defect)

@@ -11,18 +11,17 @@ from gateway.catalogue import Catalogue
 from gateway.combine import combine, require_budgets, suppressed
 from gateway.convert import question_to
 from gateway.departments import Asked, Departments
-from gateway.directory import Sight
+from gateway.directory import Offered
 from gateway.nearest import nearest
+from gateway.parts import part_of, rejected
 from gateway.planning import Plan, Planning
 from gateway.reply import explain_response, query_response
 from gateway.selection import closed
+from gateway.sight import Sight, Unwatched
 from gateway.table import rows
 from landbridge.edge.record import Draft, Recorder
 from landbridge.edge.telemetry import Trace
 from landbridge.errors import LandbridgeError, error
-from landbridge.evidence.entry import Entry
-from landbridge.evidence.finding import EvidenceError
-from landbridge.evidence.receipt import verify_receipt
 from landbridge.identity.bearer import bearer_token
 from landbridge.identity.caller import Caller
 from landbridge.identity.issuers import Verifier
@@ -59,6 +58,7 @@ class Asking:
         recorder: Recorder,
         log_name: str,
         signer: AskingSigner,
+        sight: Sight | None = None,
     ) -> None:
         self._planning = planning
         self._departments = departments
@@ -66,6 +66,7 @@ class Asking:
         self._recorder = recorder
         self._log_name = log_name
         self._signer = signer
+        self._sight = sight or Unwatched()
 
     def query(
         self, request: Request, sql: str, micro_epsilon: int, *, partial: bool
@@ -76,6 +77,7 @@ class Asking:
         """
         with self._recorder.request("query", trace_id=request.trace.id) as draft:
             token, plan = self._planned(request, sql, micro_epsilon, draft)
+            seen = self._sight.sizes(plan.departments)
             asked = self._departments.ask(  # (5)
                 self._agreeing(plan),
                 lambda stub: stub.Answer,
@@ -90,16 +92,16 @@ class Asking:
                 request.time_left() - MARGIN,
                 request.trace.headers,
             )
-            return self._combined(request, plan, asked, draft, partial=partial)
+            return self._combined(request, plan, asked, draft, seen, partial=partial)
 
     def _combined(
         self, request: Request, plan: Plan, asked: Asked[node_pb2.AnswerResponse], draft: Draft,
-        *, partial: bool,
+        seen: Mapping[str, int], *, partial: bool,
     ) -> gateway_pb2.QueryResponse:  # fmt: skip
         """Steps (11) and (12)."""
         replies = asked.replies
         draft.note(
-            parts=[self._part(name, r.receipt, request) for name, r in replies.items()],
+            parts=[self._part(name, r.receipt, request, seen) for name, r in replies.items()],
             charged_micro_rho=sum(reply.charged_micro_rho for reply in replies.values()),
             remembered=bool(replies) and all(r.release.remembered for r in replies.values()),
         )
@@ -162,6 +164,9 @@ class Asking:
             )
             message = node_pb2.ReplyRequest(asking=self._asking(request, token), handler=offer.name)
             arguments(message)
+            if not self._sight.trusted(department):
+                raise why((department,), {})
+            seen = self._sight.sizes((department,))
             asked = self._departments.ask(
                 (department,),
                 lambda stub: stub.Reply,
@@ -173,7 +178,7 @@ class Asking:
             if asked.missing:
                 raise why((department,), asked.missing)
             reply = asked.replies[department]
-            draft.note(parts=[self._part(department, reply.receipt, request)])
+            draft.note(parts=[self._part(department, reply.receipt, request, seen)])
             if reply.code not in offer.codes:
                 raise rejected(department, "a reply that its handler does not declare")
             logged = draft.answered(reply.code.encode())
@@ -185,9 +190,9 @@ class Asking:
         """What policy lets the caller use."""
         return self._planning.view(caller, self._departments.catalogue())
 
-    def sight(self, caller: Caller) -> Sight:
+    def offered(self, caller: Caller) -> Offered:
         """What the caller may know to exist."""
-        return self._planning.sight(caller, self._departments.catalogue())
+        return self._planning.offered(caller, self._departments.catalogue())
 
     def identify(self, metadata: Metadata, certificate: str = "") -> Caller:
         """Who the caller is; a refused login is in the log."""
@@ -233,7 +238,11 @@ class Asking:
 
     def _agreeing(self, plan: Plan) -> tuple[str, ...]:
         known = self._departments.catalogue()
-        return tuple(name for name in plan.departments if known.agrees(name, plan.contract))
+        return tuple(
+            name
+            for name in plan.departments
+            if known.agrees(name, plan.contract) and self._sight.trusted(name)
+        )
 
     def _asking(self, request: Request, token: str) -> node_pb2.Asking:
         return node_pb2.Asking(
@@ -244,29 +253,15 @@ class Asking:
         )
 
     def _part(
-        self, department: str, receipt: evidence_pb2.Receipt, request: Request
+        self,
+        department: str,
+        receipt: evidence_pb2.Receipt,
+        request: Request,
+        seen: Mapping[str, int],
     ) -> dict[str, object]:
         """The department's own entry of this very question, whose proof must hold."""
-        offer = self._departments.catalogue().offers.get(department)
-        if offer is None:
-            raise rejected(department, "an answer, but is no member any more")
-        try:
-            proven = verify_receipt(receipt.entry, receipt.proof, offer.log_key)
-            entry = Entry.from_bytes(receipt.entry)
-        except EvidenceError:
-            raise rejected(department, "no valid proof that it logged its answer") from None
-        if (entry.question_id, entry.outcome) != (request.question_id, "answered"):
-            raise rejected(department, "the proof of another entry than this answer's")
-        return {
-            "department": department,
-            "index": proven.index,
-            "leaf_hash": proven.leaf_hash.hex(),
-        }
-
-
-def rejected(department: str, what: str) -> LandbridgeError:
-    """A department's reply that does not fit what it was asked."""
-    return error("ANSWER_REJECTED", f"Department {department} sent {what}.", missing=(department,))
+        known = self._departments.catalogue()
+        return part_of(department, receipt, request.question_id, known, seen[department])
 
 
 def _absent(plan: Plan, asked: Asked[node_pb2.AnswerResponse], *, partial: bool) -> tuple[str, ...]:

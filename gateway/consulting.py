@@ -14,11 +14,13 @@ from typing import Final, TypeVar
 
 import grpc
 
-from gateway.asking import MARGIN, Asking, Request, rejected, why
+from gateway.asking import MARGIN, Asking, Request, why
 from gateway.consult_planning import ConsultPlanning
 from gateway.convert import question_to
 from gateway.departments import Asked, Departments, named
+from gateway.parts import rejected
 from gateway.planning import Planning
+from gateway.sight import Sight
 from gateway.spelling import spelt
 from landbridge.consultation.grant import Grant, invalid, read_grant
 from landbridge.edge.record import Recorder
@@ -60,9 +62,10 @@ class Consulting(Asking):
         recorder: Recorder,
         log_name: str,
         signer: AskingSigner,
+        sight: Sight | None = None,
         waiting: int = 8,
     ) -> None:
-        super().__init__(planning, departments, verifier, recorder, log_name, signer)
+        super().__init__(planning, departments, verifier, recorder, log_name, signer, sight)
         self._consulting = consulting
         self._waiting = BoundedSemaphore(waiting)
 
@@ -89,6 +92,7 @@ class Consulting(Asking):
                 matter = consult_pb2.Matter(call=call)
             readable(asked.basis, LONGEST_BASIS, "The legal basis")
             draft.note(basis=draft.recorder.digest("text", asked.basis))
+            seen = self._sight.sizes((department,))
             reply = self._owner(
                 department,
                 lambda stub: stub.Consult,
@@ -103,7 +107,7 @@ class Consulting(Asking):
             draft.note(
                 case=_identifier(department, reply.consultation),
                 note="opened",
-                parts=[self._part(department, reply.receipt, request)],
+                parts=[self._part(department, reply.receipt, request, seen)],
             )
             view = self._view(department, reply.consultation)
             logged = draft.answered(view.SerializeToString(deterministic=True))
@@ -144,6 +148,7 @@ class Consulting(Asking):
             token, _ = self._identified(request, draft)
             department, own = _named_in(asked.id)
             draft.note(case=f"{department}.{own}")
+            seen = self._sight.sizes((department,))
             reply = self._owner(
                 department,
                 lambda stub: stub.Respond,
@@ -159,7 +164,7 @@ class Consulting(Asking):
             )
             draft.note(
                 note="accepted" if asked.accept else "withdrawn" if asked.withdraw else "replied",
-                parts=[self._part(department, reply.receipt, request)],
+                parts=[self._part(department, reply.receipt, request, seen)],
             )
             view = self._view(department, reply.consultation)
             draft.answered(view.SerializeToString(deterministic=True))
@@ -176,6 +181,7 @@ class Consulting(Asking):
             plan = self._consulting.question(
                 asked.sql, request.purpose, asked.micro_epsilon, caller, known, draft, grant
             )
+            seen = self._sight.sizes((grant.department,))
             reply = self._owner(  # (5)
                 grant.department,
                 lambda stub: stub.AnswerGranted,
@@ -188,7 +194,7 @@ class Consulting(Asking):
                 request,
             )
             replies = Asked({grant.department: reply.response}, {}, {})
-            return self._combined(request, plan, replies, draft, partial=False)
+            return self._combined(request, plan, replies, draft, seen, partial=False)
 
     def call_granted(
         self, request: Request, asked: gateway_pb2.CallRequest, message: consult_pb2.Grant
@@ -204,6 +210,7 @@ class Consulting(Asking):
                 grant, asked.handler, consult_pb2.Matter(call=call), request.purpose, caller,
                 self._departments.catalogue(), draft,
             )  # fmt: skip
+            seen = self._sight.sizes((department,))
             reply = self._owner(
                 department,
                 lambda stub: stub.ReplyGranted,
@@ -212,7 +219,7 @@ class Consulting(Asking):
                 ),
                 request,
             ).response
-            draft.note(parts=[self._part(department, reply.receipt, request)])
+            draft.note(parts=[self._part(department, reply.receipt, request, seen)])
             if reply.code not in offer.codes:
                 raise rejected(department, "a reply that its handler does not declare")
             logged = draft.answered(reply.code.encode())
@@ -247,6 +254,8 @@ class Consulting(Asking):
         connection = self._departments.connections.get(department)
         if connection is None:
             raise not_available("department", department)
+        if not self._sight.trusted(department):
+            raise why((department,), {})
         signed = self._signer.signing(message)(department)
         headers: Sequence[tuple[str, str]] = tuple(request.trace.headers)
         try:

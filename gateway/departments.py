@@ -21,6 +21,7 @@ from landbridge.v1 import (
     membership_pb2_grpc,
     node_pb2,
     node_pb2_grpc,
+    renewal_pb2_grpc,
     witness_pb2_grpc,
 )
 from policies import odcs
@@ -28,6 +29,7 @@ from policies import odcs
 Request = TypeVar("Request")
 Response = TypeVar("Response")
 Kept = TypeVar("Kept")
+Stub = TypeVar("Stub")
 
 DESCRIBE_SECONDS = 5.0
 RETIRED_SECONDS = 90.0
@@ -95,6 +97,7 @@ class Connection:
     witness: witness_pb2_grpc.WitnessStub
     witnessed: witness_pb2_grpc.WitnessedLogStub
     consulting: consult_pb2_grpc.ConsultingStub
+    renewal: renewal_pb2_grpc.RenewalStub
 
     @classmethod
     def over(cls, channel: grpc.Channel) -> Connection:
@@ -106,6 +109,7 @@ class Connection:
             witness_pb2_grpc.WitnessStub(channel),
             witness_pb2_grpc.WitnessedLogStub(channel),
             consult_pb2_grpc.ConsultingStub(channel),
+            renewal_pb2_grpc.RenewalStub(channel),
         )
 
 
@@ -142,6 +146,7 @@ class Departments:
         self._members = {member.department: member for member in members}
         self._connect = connect
         self._retired: list[tuple[float, grpc.Channel]] = []
+        self._cut: frozenset[str] = frozenset()
         self._report = report
         self._lock = threading.Lock()
         self._known = self._catalogue_of({})
@@ -216,14 +221,14 @@ class Departments:
             moved = [
                 name for name in now if name in before and _place(now[name]) != _place(before[name])
             ]
-            closing = [self._connections[name] for name in gone]
-            self._retire(self._connections[name] for name in moved)
+            open_before = self._connections
+            closing = [open_before[name] for name in gone if name in open_before]
+            self._retire(open_before[name] for name in moved if name in open_before)
             # A new dictionary, not a changed one: other threads are reading this.
             self._connections = {
-                name: self._open(now[name])
-                if name in come or name in moved
-                else self._connections[name]
+                name: self._open(now[name]) if name in come or name in moved else open_before[name]
                 for name in now
+                if name not in self._cut
             }
             self._members = now
             self._told = _without(self._told, (*gone, *moved))
@@ -247,8 +252,26 @@ class Departments:
         with self._lock:
             self._connect = connect
             earlier = self._connections
-            self._connections = {name: self._open(member) for name, member in self._members.items()}
+            self._connections = {
+                name: self._open(member)
+                for name, member in self._members.items()
+                if name not in self._cut
+            }
             self._retire(earlier.values())
+
+    def cut(self, names: Collection[str]) -> None:
+        """Asks these no more, at once, and everybody else again: they stay members, and silent."""
+        with self._lock:
+            closing = [self._connections[name] for name in names if name in self._connections]
+            self._connections = {
+                name: self._connections.get(name) or self._open(member)
+                for name, member in self._members.items()
+                if name not in names
+            }
+            self._cut = frozenset(names)
+            self._told = _without(self._told, names)
+        for connection in closing:
+            connection.channel.close()
 
     def close_retired(self) -> None:
         """Closes the replaced connections on which nothing can be under way any more."""
@@ -301,30 +324,8 @@ class Departments:
         headers: Sequence[tuple[str, str]],
     ) -> Asked[Response]:
         """Asks the named departments at once and waits for all; raises DEADLINE if it is over."""
-        if seconds <= 0:
-            raise error("DEADLINE")
-        connections = self._connections
-        calls = {}
-        missing: dict[str, LandbridgeError] = {}
-        for name in names:
-            try:
-                calls[name] = method(connections[name].node).future(
-                    request(name), timeout=seconds, metadata=tuple(headers)
-                )
-            except (KeyError, ValueError):  # it left; gRPC says ValueError of a closed channel
-                missing[name] = error("DEPARTMENT_MISSING")
-        replies: dict[str, Response] = {}
-        refused: dict[str, LandbridgeError] = {}
-        for name, call in calls.items():
-            try:
-                replies[name] = call.result()
-            except grpc.RpcError as failure:
-                said = from_rpc_error(failure)
-                passing = said.status in ("UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL")
-                (missing if passing else refused)[name] = said
-            except grpc.FutureCancelledError:
-                missing[name] = error("DEPARTMENT_MISSING")
-        return Asked(replies, missing, refused)
+        nodes = {name: each.node for name, each in self._connections.items()}
+        return ask_each(nodes, names, method, request, seconds, headers)
 
     def _catalogue_of(self, offers: Mapping[str, Offer]) -> Catalogue:
         declared = {name: member.contracts for name, member in self._members.items()}
@@ -336,6 +337,40 @@ class Departments:
             channel.close()
         for connection in self._connections.values():
             connection.channel.close()
+
+
+def ask_each(
+    stubs: Mapping[str, Stub],
+    names: Sequence[str],
+    method: Callable[[Stub], grpc.UnaryUnaryMultiCallable[Request, Response]],
+    request: Callable[[str], Request],
+    seconds: float,
+    headers: Sequence[tuple[str, str]],
+) -> Asked[Response]:
+    """As `Departments.ask`, over these stubs of whichever service."""
+    if seconds <= 0:
+        raise error("DEADLINE")
+    calls = {}
+    missing: dict[str, LandbridgeError] = {}
+    for name in names:
+        try:
+            calls[name] = method(stubs[name]).future(
+                request(name), timeout=seconds, metadata=tuple(headers)
+            )
+        except (KeyError, ValueError):  # it left; gRPC says ValueError of a closed channel
+            missing[name] = error("DEPARTMENT_MISSING")
+    replies: dict[str, Response] = {}
+    refused: dict[str, LandbridgeError] = {}
+    for name, call in calls.items():
+        try:
+            replies[name] = call.result()
+        except grpc.RpcError as failure:
+            said = from_rpc_error(failure)
+            passing = said.status in ("UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL")
+            (missing if passing else refused)[name] = said
+        except grpc.FutureCancelledError:
+            missing[name] = error("DEPARTMENT_MISSING")
+    return Asked(replies, missing, refused)
 
 
 LONGEST_RULE = 200

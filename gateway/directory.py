@@ -16,7 +16,7 @@ Procedures = Callable[[Caller], Iterable[gateway_pb2.DirectoryProcedure]]
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class Offered:
     """What a caller may know: what policy lets them use, and what an officer may let them.
 
     The second is the first and more. `ceiling` is the level up to which an officer may consider a
@@ -30,7 +30,7 @@ class Sight:
 
 
 def directory_response(
-    sight: Sight,
+    offered: Offered,
     silent: Iterable[str],
     federation: str = "",
     procedures: Iterable[gateway_pb2.DirectoryProcedure] = (),
@@ -40,36 +40,36 @@ def directory_response(
     return gateway_pb2.DirectoryResponse(
         federation=federation,
         members=[
-            _member(name, sight, reachable=name not in unheard)
-            for name in sight.consultable.members
+            _member(name, offered, reachable=name not in unheard)
+            for name in offered.consultable.members
         ],
         procedures=procedures,
     )
 
 
-def _member(name: str, sight: Sight, *, reachable: bool) -> gateway_pb2.DirectoryMember:
-    offer = sight.consultable.offers.get(name)
+def _member(name: str, offered: Offered, *, reachable: bool) -> gateway_pb2.DirectoryMember:
+    offer = offered.consultable.offers.get(name)
     if offer is None:
         return gateway_pb2.DirectoryMember(department=name, title=name, reachable=False)
-    usable = sight.usable.offers.get(name)
+    usable = offered.usable.offers.get(name)
     return gateway_pb2.DirectoryMember(
         department=name,
         title=offer.title,
         reachable=reachable,
-        contracts=[_contract(contract, sight, usable) for contract in offer.contracts.values()],
+        contracts=[_contract(contract, offered, usable) for contract in offer.contracts.values()],
         handlers=[
             shown
             for handler in offer.handlers.values()
-            if (shown := _handler(name, handler, sight, usable)) is not None
+            if (shown := _handler(name, handler, offered, usable)) is not None
         ],
     )
 
 
 def _contract(
-    contract: Contract, sight: Sight, usable: Offer | None
+    contract: Contract, offered: Offered, usable: Offer | None
 ) -> gateway_pb2.DirectoryContract:
-    ceiling = sight.ceiling(contract)
-    level = sight.caller.clearance if ceiling is None else max(sight.caller.clearance, ceiling)
+    ceiling = offered.ceiling(contract)
+    level = offered.caller.clearance if ceiling is None else max(offered.caller.clearance, ceiling)
     who = contract.responsible
     return gateway_pb2.DirectoryContract(
         id=contract.id,
@@ -106,11 +106,11 @@ def _contract(
 
 
 def _handler(
-    department: str, handler: HandlerOffer, sight: Sight, usable: Offer | None
+    department: str, handler: HandlerOffer, offered: Offered, usable: Offer | None
 ) -> gateway_pb2.DirectoryHandler | None:
     seen = usable is not None and handler.name in usable.handlers
-    queryable = seen and handler.level <= sight.caller.clearance
-    considered = sight.consultable.offers[department].handlers
+    queryable = seen and handler.level <= offered.caller.clearance
+    considered = offered.consultable.offers[department].handlers
     if handler.name not in considered:
         return None
     return gateway_pb2.DirectoryHandler(

@@ -16,10 +16,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from gateway.departments import Departments, Member
 from gateway.planning import Planning
 from gateway.settings import Settings, members_of, open_manifest
+from gateway.shown import Shown
 from landbridge.edge import life
 from landbridge.edge.record import Recorder
 from landbridge.edge.settings import SettingsInvalid
 from landbridge.evidence.finding import EvidenceError
+from landbridge.membership.manifest import Manifest
 from policies.access import AccessPolicy, PolicyInvalid
 
 _LONGEST: Final = 4_000
@@ -28,6 +30,10 @@ _LONGEST: Final = 4_000
 Joined = Callable[[Sequence[Member]], None]
 """Told of members that came, so that their logs are watched and they watch ours; raises
 EvidenceError for a key that cannot be used."""
+
+
+Certificates = Callable[[Manifest], None]
+"""Renews what is about to end, for the members of that manifest and for the gateway itself."""
 
 
 def access_policy(settings: Settings, members: Sequence[Member], text: str) -> AccessPolicy:
@@ -56,7 +62,10 @@ def read_access(settings: Settings, members: Sequence[Member]) -> str:
 
 
 class Follower:
-    """What the gateway stands on, looked at again every few seconds by one thread."""
+    """What the gateway stands on, looked at again every few seconds by one thread.
+
+    `shown` lets go of the members whose server shows a revoked certificate.
+    """
 
     def __init__(
         self,
@@ -68,6 +77,8 @@ class Follower:
         planning: Planning,
         recorder: Recorder,
         joined: Joined,
+        certificates: Certificates,
+        shown: Shown | None,
         tell: Callable[[str], None],
     ) -> None:
         self._settings = settings
@@ -78,6 +89,8 @@ class Follower:
         self._planning = planning
         self._recorder = recorder
         self._joined = joined
+        self._certificates = certificates
+        self._shown = shown
         self._tell = tell
         self._seen = access.digest
         self._complaint = ""
@@ -94,10 +107,13 @@ class Follower:
         else:
             self._manifest_complaint = ""
             self._follow_members(members_of(manifest), manifest.version)
+        if self._shown is not None:
+            self._shown.look(self._members)
         self._follow_access(at_once=at_once)
         self._departments.refresh()
         if not self._manifest_complaint:
             self._departments.offer(manifest.signed(self._key))
+            self._certificates(manifest)
         self._departments.close_retired()
 
     def _follow_members(self, members: tuple[Member, ...], version: int) -> None:
@@ -130,16 +146,20 @@ class Follower:
             return
         try:
             text = read_access(self._settings, self._members)
-            found = sha256(text.encode()).hexdigest()
-            steady, self._seen = found == self._seen, found
-            if found == self._access.digest:
-                self._complaint = ""
-                return
-            if not (steady or at_once):
-                return
-            access = access_policy(self._settings, self._members, text)
         except (OSError, PolicyInvalid) as invalid:
-            self._refuse(str(invalid))
+            self._refuse(str(invalid), str(invalid))
+            return
+        found = sha256(text.encode()).hexdigest()
+        steady, self._seen = found == self._seen, found
+        if found == self._access.digest:
+            self._complaint = ""
+            return
+        if not (steady or at_once):
+            return
+        try:
+            access = access_policy(self._settings, self._members, text)
+        except PolicyInvalid as invalid:
+            self._refuse(str(invalid), found)
             return
         self._recorder.event(
             "policy_change",
@@ -153,9 +173,9 @@ class Follower:
         self._access, self._complaint = access, ""
         self._tell(f"The access policy was read again: version {access.digest[:16]} is in force.")
 
-    def _refuse(self, why: str) -> None:
-        """Once per reason, so that an operator who is still writing is not told at every look."""
-        if why == self._complaint:
+    def _refuse(self, why: str, what: str) -> None:
+        """Once per text, so that an operator who is still writing is not told at every look."""
+        if what == self._complaint:
             return
         self._recorder.event(
             "policy_change",
@@ -164,5 +184,5 @@ class Follower:
             reason="POLICY_INVALID",
             note=f"policy {self._access.digest} stays in force: {why}"[:_LONGEST],
         )
-        self._complaint = why
+        self._complaint = what
         self._tell(f"The changed access policy is not used, the earlier one goes on: {why}")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from gateway.catalogue import Catalogue, HandlerOffer, Served
-from gateway.directory import Sight
+from gateway.directory import Offered
 from gateway.presentation import Key, Presentation, Reading, compared_of, conditions_size
 from gateway.scalar import quantiles_of, size
 from gateway.sql import read
@@ -28,7 +28,7 @@ from policies.purpose import require_allowed, require_stated
 from policies.quantiles import layout_of
 from policies.question import Question
 from policies.review import Usage, review
-from policies.sight import may_consult, request
+from policies.sight import log_request, may_consult, request
 
 MAXIMUM_OUTPUTS = 64
 MAXIMUM_STEPS = 250_000
@@ -92,7 +92,7 @@ class Planning:
         """What policy lets the caller use."""
         return self._rules.views.of(caller, known)
 
-    def sight(self, caller: Caller, known: Catalogue) -> Sight:
+    def offered(self, caller: Caller, known: Catalogue) -> Offered:
         """What the caller may know to exist."""
         rules, now = self._rules, Moment.at(self._clock())
 
@@ -100,7 +100,7 @@ class Planning:
             return may_consult(caller, "contract", contract.id, rules.access, now)
 
         usable = rules.views.of(caller, known)
-        return Sight(caller, usable, rules.views.consultable(caller, known), ceiling)
+        return Offered(caller, usable, rules.views.consultable(caller, known), ceiling)
 
     def question(
         self, sql: str, purpose: str, micro_epsilon: int, caller: Caller, known: Catalogue,
@@ -195,6 +195,14 @@ class Planning:
         ids = rules.access.require(request(caller, "handler", full, purpose, offer.level, now))
         draft.note(policies=list(ids))
         return department, offer
+
+    def about(self, purpose: str, caller: Caller, log: str, draft: Draft) -> None:
+        """Whether the caller may look a person up in the logs; raises Refused."""
+        rules = self.begin(draft)
+        _state(purpose, caller, draft)
+        draft.note(resource=log)
+        asked = log_request(caller, log, purpose, Moment.at(self._clock()))
+        draft.note(policies=list(rules.access.require(asked)))
 
     @property
     def rules(self) -> Rules:

@@ -68,7 +68,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServicer):
         del request  # it says nothing yet
         caller = self._asking.identify(context.invocation_metadata(), _certificate(context))
         return directory_response(
-            self._asking.sight(caller),
+            self._asking.offered(caller),
             self._departments.silent,
             self._federation,
             self._procedures(caller),

@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from landbridge.access_list import Access, AccessList
     from landbridge.answers import Answer, Plan, Reply
     from landbridge.client import AsyncClient, Client, aconnect, connect
     from landbridge.consultation.callers import AsyncConsultation, Consultation
@@ -38,6 +39,8 @@ _HOMES = {
     "AsyncConsultation": "consultation.callers",
     "Reviewer": "consultation.officers",
     "review": "consultation.officers",
+    "Access": "access_list",
+    "AccessList": "access_list",
     "Answer": "answers",
     "Plan": "answers",
     "Reply": "answers",
@@ -53,6 +56,8 @@ _HOMES = {
 }
 
 __all__ = [
+    "Access",
+    "AccessList",
     "Answer",
     "AsyncClient",
     "AsyncConsultation",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import TracebackType
 from typing import Final, Self, TypeVar, cast
@@ -14,6 +14,7 @@ import grpc
 from google.protobuf.message import Message
 
 from landbridge import exchange
+from landbridge.access_list import AccessList
 from landbridge.answers import Answer, Plan, Reply, Value
 from landbridge.consultation.callers import AsyncConsultation, Consultation
 from landbridge.directory import Directory
@@ -23,6 +24,7 @@ from landbridge.status import from_rpc_error
 from landbridge.transport import Endpoint, Pem, TokenSource, bearer, current_token
 from landbridge.v1.consult_pb2_grpc import ConsultationsStub
 from landbridge.v1.gateway_pb2_grpc import GatewayStub
+from landbridge.v1.portal_pb2_grpc import PortalStub
 
 Result = TypeVar("Result")
 
@@ -91,6 +93,7 @@ class Client:
         self._stubs = {
             "Gateway": GatewayStub(self._channel),
             "Consultations": ConsultationsStub(self._channel),
+            "Portal": PortalStub(self._channel),
         }
         self._closed = False
 
@@ -150,6 +153,15 @@ class Client:
     def directory(self) -> Directory:
         """The members, their contracts and handlers, as far as this caller may use them."""
         return self.run(exchange.directory(), None)
+
+    def about(
+        self, subject: str, *, purpose: str, before: Mapping[str, int] | None = None
+    ) -> AccessList:
+        """Who looked at one person's data: for a citizens' portal.
+
+        `before` goes on where an earlier list ended: give it that list's `older`.
+        """
+        return self.run(exchange.about(subject, purpose=purpose, before=before), None)
 
     def close(self) -> None:
         """Ends the connection; calls that still run fail."""
@@ -225,6 +237,7 @@ class AsyncClient:
         self._stubs = {
             "Gateway": GatewayStub(self._channel),
             "Consultations": ConsultationsStub(self._channel),
+            "Portal": PortalStub(self._channel),
         }
         self._closed = False
 
@@ -275,6 +288,12 @@ class AsyncClient:
     async def directory(self) -> Directory:
         """As `Client.directory`."""
         return await self.run(exchange.directory(), None)
+
+    async def about(
+        self, subject: str, *, purpose: str, before: Mapping[str, int] | None = None
+    ) -> AccessList:
+        """As `Client.about`."""
+        return await self.run(exchange.about(subject, purpose=purpose, before=before), None)
 
     async def close(self) -> None:
         """Ends the connection; calls that still run fail."""

@@ -135,6 +135,14 @@ CATALOGUE: Final[dict[str, Reason]] = {
     "PEER_UNKNOWN": Reason(
         "UNAUTHENTICATED", Unauthenticated, "The certificate of the peer is not the gateway's."
     ),
+    "CERTIFICATE_REVOKED": Reason(
+        "UNAUTHENTICATED", Unauthenticated, "The certificate of the peer was revoked."
+    ),
+    "CERTIFICATE_ENDED": Reason(
+        "UNAUTHENTICATED",
+        Unauthenticated,
+        "The certificate of the peer has ended since the connection was opened.",
+    ),
     "SIGNATURE_INVALID": Reason(
         "UNAUTHENTICATED",
         Unauthenticated,
@@ -147,6 +155,9 @@ CATALOGUE: Final[dict[str, Reason]] = {
     ),
     "JOIN_REFUSED": Reason(
         "PERMISSION_DENIED", Refused, "The join code is not valid, or not any more."
+    ),
+    "RENEWAL_REFUSED": Reason(
+        "PERMISSION_DENIED", Refused, "The certificate cannot take the place of the present one."
     ),
     "MANIFEST_REFUSED": Reason(
         "PERMISSION_DENIED", Refused, "The offered manifest cannot follow the pinned one."

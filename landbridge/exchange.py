@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from numbers import Real
@@ -16,11 +16,12 @@ from typing import Any, Final, Generic, TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
+from landbridge.access_list import AccessList, read_accesses
 from landbridge.answers import Answer, Plan, Reply, Value
 from landbridge.consultation.view import View, read_callers
 from landbridge.directory import Directory
 from landbridge.errors import LandbridgeError, error
-from landbridge.v1 import consult_pb2, gateway_pb2
+from landbridge.v1 import consult_pb2, gateway_pb2, portal_pb2
 from landbridge.wire import read_answer, read_directory, read_plan, read_reply, write_literal
 
 Result = TypeVar("Result")
@@ -38,7 +39,7 @@ reasons of UNAVAILABLE are the gateway's word, already logged; asking again at o
 
 @dataclass(frozen=True, slots=True)
 class Exchange(Generic[Result]):
-    """A request, the gateway's method that takes it, and how its reply is read.
+    """A request, the gateway's service and method that take it, and how its reply is read.
 
     `service` is the one of `landbridge.v1` that has the method. Repeating it is safe: it changes
     nothing, it carries a question id, or it names the turn that it is made on.
@@ -158,6 +159,19 @@ def call(
 def directory() -> Exchange[Directory]:
     """The members, their contracts and handlers."""
     return Exchange("Directory", gateway_pb2.DirectoryRequest(), read_directory)
+
+
+def about(subject: str, *, purpose: str, before: Mapping[str, int] | None) -> Exchange[AccessList]:
+    """Who looked at one person's data."""
+    if not isinstance(subject, str) or not subject:
+        raise error("INVALID_ARGUMENT", "The subject must be text.")
+    request = portal_pb2.AboutRequest(
+        purpose=_purpose(purpose),
+        question_id=_question_id(),
+        subject=_text(subject, "INVALID_ARGUMENT", "The subject"),
+        before=before or {},
+    )
+    return Exchange("About", request, read_accesses, "Portal")
 
 
 def consult(

@@ -9,8 +9,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from landbridge.edge import life
+from landbridge.edge.first_look import FirstLook
 from landbridge.edge.interceptor import Report
 from landbridge.edge.local import Local, serve_local
+from landbridge.edge.own_log import OwnLog
 from landbridge.edge.record import Recorder
 from landbridge.edge.server import Running, Tls, serve
 from landbridge.edge.state import log_signer, subject_key, subject_keys, witness_key
@@ -22,6 +24,7 @@ from landbridge.evidence.log import Log
 from landbridge.evidence.oversight import Oversight
 from landbridge.evidence.signer import Signer, Verifier
 from landbridge.evidence.witness_memory import Witness
+from landbridge.identity.certificates import Admission
 from landbridge.membership.keys import MemberKeys
 from landbridge.membership.pinned import Pinned
 from landbridge.membership.statement import AskingVerifier
@@ -30,6 +33,8 @@ from landbridge.v1 import (
     membership_pb2_grpc,
     node_pb2,
     node_pb2_grpc,
+    portal_pb2_grpc,
+    renewal_pb2_grpc,
     witness_pb2_grpc,
 )
 from nodes import policy as policies_of
@@ -46,11 +51,13 @@ from nodes.ledger import Ledger
 from nodes.members import MembersServicer, logged
 from nodes.policy import Policy
 from nodes.queue import Queue
+from nodes.renewal import Renewal, RenewalServicer
 from nodes.replying import Replying
 from nodes.reviewing import Reviewing
 from nodes.servicer import NodeServicer
 from nodes.settings import Settings
 from nodes.store import Store
+from nodes.subject_access import SubjectAccessServicer
 from nodes.tables import Tables
 from nodes.witnessing import WitnessedLogServicer, WitnessServicer
 from policies.noise import draw
@@ -67,6 +74,7 @@ class Node:
     log_key: str
     witness_key: str
     _local: Local
+    _desk: Desk
     _queue: Queue
     _tables: Tables
     _ledger: Ledger
@@ -75,6 +83,7 @@ class Node:
     _recorder: Recorder
     _witness: Witness
     _trusted: Trusted
+    _first_look: FirstLook
     _following: Following
 
     @property
@@ -88,14 +97,17 @@ class Node:
 
     def stop(self, grace: float = 5.0) -> None:
         """Takes no more calls, lets those under way finish, and puts everything on disk."""
+        begun = self._first_look.end()
         self._following.close()
+        self._desk.stop()
         self._local.stop(grace)
         self.running.stop(grace)
         self._queue.close()
         self._tables.close()
         self._trusted.close()
         with suppress(Unavailable):  # a log that was stopped takes no last entry
-            life.end(self._recorder)
+            if begun:
+                life.end(self._recorder)
         self._log.close()
         self._witness.close()
         self._ledger.close()
@@ -126,9 +138,9 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
     watched = [Verifier.parse(settings.gateway_log)] if settings.gateway_log else []
     witness = Witness.open(settings.state / "witness", cosigner, watched, clock=time.time)
     log = Log.open(settings.state / "log", settings.state / "journal", signer, oversight=oversight)
-    recorder = Recorder(
-        log, subject_key(settings.state), policy.digest, time.time, subject_keys(settings.state)
-    )
+    lasting, periods = subject_key(settings.state), subject_keys(settings.state)
+    first_look = FirstLook()
+    recorder = Recorder(log, lasting, policy.digest, time.time, periods, first_look)
     ledger = Ledger(settings.state / "ledger.sqlite", time.time)
     history = History(settings.state / "history.sqlite")
     limits = Limits(settings.memory_mb << 20, settings.threads, settings.cpu_seconds)
@@ -146,16 +158,15 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
         time.time,
         policy.digest,
     )
-    # A node whose keys cannot be used does not start.
-    keys = MemberKeys.in_folder(settings.state)
+    keys = MemberKeys.in_folder(settings.state)  # a node whose keys cannot be used does not start
     pinned = Pinned(settings.state, settings.department, logged(recorder))
-    answering = Answering(guard, ledger, tables, recorder, draw, history)
-    replying = Replying(guard, ledger, tables, recorder)
     telemetry = Telemetry(f"landbridge.node.{settings.department}")
     signed = AskingVerifier(settings.federation, settings.department, pinned.gateway_key, time.time)
+    admission = Admission(settings.gateway, settings.federation, trust.revoked)
+    answering = Answering(guard, ledger, tables, recorder, draw, history)
+    replying = Replying(guard, ledger, tables, recorder)
     servicer = NodeServicer(
-        settings.gateway,
-        settings.federation,
+        admission,
         _description(settings, policy, signer.vkey),
         answering,
         replying,
@@ -177,19 +188,46 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
         recorder,
         telemetry,
     )
+    subject_access = SubjectAccessServicer(
+        servicer.admit,
+        signed,
+        guard,
+        OwnLog(settings.state / "log", signer.name, periods, lasting, time.time),
+        recorder,
+        telemetry,
+    )
 
     def describe(changed: Policy) -> None:
         servicer.describe(_description(settings, changed, signer.vkey))
 
-    members = MembersServicer(settings.gateway, settings.federation, pinned, recorder)
-    with suppress(Unavailable):  # it serves and refuses, so that callers are told why
-        life.begin(recorder, settings.state / "log", log.size, policies_of.digests(policy))
+    members = MembersServicer(admission, pinned, recorder)
+
+    def begin() -> None:
+        with suppress(Unavailable):  # it serves and refuses, so that callers are told why
+            life.begin(
+                recorder.starting(), settings.state / "log", log.size, policies_of.digests(policy)
+            )
+
+    # The gateway comes by itself: what is on the disk may be older than what it has seen.
+    late = oversight is not None and log.size > 0
+    if not late:
+        first_look.begin(begin)
     officers = ReviewingServicer(Reviewing(desk, recorder), recorder)
     local = serve_local(
         [partial(consult_pb2_grpc.add_ReviewingServicer_to_server, officers)],
         settings.review or settings.state / "review",
         report=report,
         threads=OFFICERS,
+    )
+    renewal = Renewal(
+        settings.federation,
+        settings.department,
+        settings.tls_certificate,
+        settings.tls_authority,
+        tls.key,
+        keys.signing,
+        recorder,
+        tell,
     )
     own_witness = WitnessKey.parse(settings.gateway_witness).name if oversight else ""
     running = serve(
@@ -203,21 +241,34 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
                 witness_pb2_grpc.add_WitnessedLogServicer_to_server,
                 WitnessedLogServicer(servicer.admit, log, own_witness),
             ),
+            partial(portal_pb2_grpc.add_SubjectAccessServicer_to_server, subject_access),
             partial(membership_pb2_grpc.add_MembersServicer_to_server, members),
             partial(consult_pb2_grpc.add_ConsultingServicer_to_server, consulting),
+            partial(
+                renewal_pb2_grpc.add_RenewalServicer_to_server,
+                RenewalServicer(servicer.admit, renewal, recorder),
+            ),
         ],
         address=settings.listen,
         tls=tls,
         report=report,
         threads=settings.calls,
     )
+    if late and oversight is not None:
+        first_look.begin(begin, oversight.looked)
     enforce = Enforcement(guard, tables, describe, tell)
     follower = PolicyFollower(policy, texts, collect, understand, enforce, recorder, tell)
+
+    def looks(*, at_once: bool) -> None:
+        renewal.look()
+        follower.look(at_once=at_once)
+
     return Node(
         running,
         signer.vkey,
         cosigner.vkey,
         local,
+        desk,
         queue,
         tables,
         ledger,
@@ -226,7 +277,8 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
         recorder,
         witness,
         trust,
-        Following(follower.look, report),
+        first_look,
+        Following(looks, report),
     )
 
 

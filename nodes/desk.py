@@ -68,6 +68,12 @@ class Desk:
         self._ledger = ledger
         self._granting = granting
         self._waiting = BoundedSemaphore(waiting)
+        self._stopping = False
+
+    def stop(self) -> None:
+        """Lets nobody wait any more; whoever does is told at once how things stand."""
+        self._stopping = True
+        self.queue.wake()
 
     def awaited(self, look: Callable[[], tuple[Found, bool]], left: Callable[[], float]) -> Found:
         """What `look` finds, once it says that there is news, or at the last when time is over.
@@ -79,10 +85,10 @@ class Desk:
         if news or left() <= 0 or not self._waiting.acquire(blocking=False):
             return found
         try:
-            while not news and left() > 0:
+            while not news and left() > 0 and not self._stopping:
                 seen = self.queue.generation
                 found, news = look()
-                if not news:
+                if not news and not self._stopping:
                     # A deadline makes no change until somebody looks.
                     self.queue.await_news(seen, min(left(), 1.0))
             return found

@@ -73,10 +73,10 @@ class PolicyFollower:
             try:
                 texts = self._collect()
             except PolicyFolderInvalid as invalid:
-                self._refuse(str(invalid))
+                self._refuse(str(invalid), str(invalid))
                 return
             found = texts.fingerprint
-            if found == self._settled and not (at_once and self._complaint):
+            if found == self._settled:
                 self._seen, self._complaint = found, ""
                 return
             steady, self._seen = found == self._seen, found
@@ -85,7 +85,7 @@ class PolicyFollower:
             try:
                 policy = self._understand(texts)
             except _INVALID as invalid:
-                self._refuse(str(invalid))
+                self._refuse(str(invalid), found)
                 return
             if policy.digest != self._policy.digest:
                 self._take(policy)
@@ -106,9 +106,9 @@ class PolicyFollower:
         self._recorder.under(policy.digest)
         self._tell(f"The policy was read again: version {self_named[:16]} is in force.")
 
-    def _refuse(self, why: str) -> None:
-        """Once per reason: an operator who is still writing is not told every two seconds."""
-        if why == self._complaint:
+    def _refuse(self, why: str, what: str) -> None:
+        """Once per text: an operator who is still writing is not told every two seconds."""
+        if what == self._complaint:
             return
         self._recorder.event(
             "policy_change",
@@ -117,7 +117,7 @@ class PolicyFollower:
             reason="POLICY_INVALID",
             note=f"policy {self._policy.digest} stays in force: {why}"[:_LONGEST],
         )
-        self._complaint = why
+        self._complaint = what
         self._tell(f"The changed policy is not used, the earlier one goes on: {why}")
 
 

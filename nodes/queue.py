@@ -166,11 +166,15 @@ class Queue:
         with self._news:
             self._news.wait_for(lambda: self._generation != seen, max(0.0, seconds))
 
-    def close(self) -> None:
-        """Lets go of the file, and of whoever waits."""
+    def wake(self) -> None:
+        """Lets everybody who waits look again."""
         with self._news:
             self._generation += 1
             self._news.notify_all()
+
+    def close(self) -> None:
+        """Lets go of the file, and of whoever waits."""
+        self.wake()
         with self._lock:
             self._connection.close()
 

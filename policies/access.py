@@ -31,7 +31,7 @@ MEMORY: Final = 4_096
 """Decisions remembered per policy set."""
 DEFAULT_DENY: Final = "default deny"
 
-Action = Literal["query", "call", "consult", "review"]
+Action = Literal["query", "call", "consult", "review", "about"]
 
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _POSITIONAL: Final = re.compile(r"for policy `[^`]*`, ")
@@ -60,15 +60,15 @@ class Request:
     """One question to the policies.
 
     `subject`, `organisation` and `clearance` are the verified token's; `resource` is a contract's
-    id, or `department.handler`; `level` is the highest among the columns used, or the handler's;
-    `moment` is when; `role` is that of `review` alone.
+    id, `department.handler`, or the name of a log; `level` is the highest among the columns used,
+    or the handler's; `moment` is when; `role` is that of `review` alone.
     """
 
     subject: str
     organisation: str
     clearance: Level
     action: Action
-    resource_kind: Literal["contract", "handler"]
+    resource_kind: Literal["contract", "handler", "log"]
     resource: str
     purpose: str
     level: Level
@@ -280,8 +280,11 @@ def _problems(
     if hint is not None and not (hint.isprintable() and 0 < len(hint) <= 300):
         yield "Its @hint must be one sentence of at most 300 printable characters."
     yield from terms_problems(_written(policy.annotations))
-    for fault in cedarpy.validate_policies(statement.text, schema).errors:
-        yield _sentence("It does not fit the schema", _POSITIONAL.sub("", fault.error))
+    # Cedar gives them in another order each time.
+    for fault in sorted(
+        each.error for each in cedarpy.validate_policies(statement.text, schema).errors
+    ):
+        yield _sentence("It does not fit the schema", _POSITIONAL.sub("", fault))
     for entity in sorted(pst.entity_uids(tree), key=str):
         kind = str(entity.type)
         if kind in known and entity.id not in known[kind]:

@@ -8,6 +8,7 @@ clock are passed in. Journeys over real gRPC are in tests/journeys.
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,8 +25,11 @@ from gateway.consult_servicer import ConsultationsServicer
 from gateway.consulting import Consulting
 from gateway.departments import Departments, Member
 from gateway.planning import Planning
+from gateway.portal import PortalServicer
 from gateway.servicer import GatewayServicer
+from landbridge.access_list import AccessList, read_accesses
 from landbridge.answers import Answer, Plan, Reply
+from landbridge.edge.own_log import OwnLog
 from landbridge.edge.record import Recorder
 from landbridge.edge.telemetry import Telemetry
 from landbridge.errors import LandbridgeError, error
@@ -33,13 +37,15 @@ from landbridge.evidence.entry import Entry, SubjectKey
 from landbridge.evidence.log import Log
 from landbridge.evidence.receipt import Receipt
 from landbridge.evidence.signer import Signer
+from landbridge.evidence.subject_keys import SubjectKeys
 from landbridge.identity.caller import Caller
+from landbridge.identity.certificates import Admission
 from landbridge.identity.development import DevelopmentIssuer
 from landbridge.identity.keys import KeySet
 from landbridge.identity.tokens import TokenVerifier
 from landbridge.membership.statement import AskingSigner, AskingVerifier
 from landbridge.status import from_rpc_error, to_status
-from landbridge.v1 import consult_pb2, gateway_pb2, node_pb2
+from landbridge.v1 import consult_pb2, gateway_pb2, node_pb2, portal_pb2
 from landbridge.wire import read_answer, read_plan, read_reply, write_literal
 from nodes.answering import Answering
 from nodes.consult_servicer import ConsultingServicer
@@ -56,6 +62,7 @@ from nodes.replying import Replying
 from nodes.reviewing import Reviewing
 from nodes.servicer import NodeServicer
 from nodes.store import Store
+from nodes.subject_access import SubjectAccessServicer
 from nodes.tables import Tables
 from policies import odcs
 from policies.access import AccessPolicy
@@ -120,6 +127,11 @@ class KeptLog:
     def require(self) -> None:
         """As `Log.require`."""
         self._log.require()
+
+    def wait_until_published(self) -> None:
+        """Returns when the folder shows everything; the publisher comes twice a second."""
+        while self._log._published < self._log.size:
+            time.sleep(0.01)
 
     def close(self) -> None:
         """As `Log.close`."""
@@ -202,6 +214,7 @@ class SimulatedNode:
     reviewing: Reviewing
     queue: Queue
     key: Ed25519PrivateKey
+    access: SubjectAccessServicer
     down: bool = False
     change: Callable[[Any], None] | None = None
     received: list[Any] = field(default_factory=list)
@@ -211,13 +224,17 @@ class SimulatedNode:
         if self.down:
             raise _Failure(_bare(grpc.StatusCode.UNAVAILABLE))
         service, method = path.rsplit("/", 2)[1:]
-        asked_here = service == "landbridge.v1.Node"
-        kind = getattr(node_pb2 if asked_here else consult_pb2, f"{method}Request")
+        servicer: Any = self.servicer
+        if service.endswith(".SubjectAccess"):
+            servicer, kind = self.access, portal_pb2.SubjectAccessListRequest
+        elif service.endswith(".Consulting"):
+            servicer, kind = self.consulting, getattr(consult_pb2, f"{method}Request")
+        else:
+            kind = getattr(node_pb2, f"{method}Request")
         message = kind.FromString(request)
         self.received.append(message)
-        face = self.servicer if asked_here else self.consulting
         try:
-            reply = getattr(face, method)(message, _Context(seconds=seconds))
+            reply = getattr(servicer, method)(message, _Context(seconds=seconds))
         except LandbridgeError as refusal:
             raise _Failure(to_status(refusal)) from None
         if self.change is not None and method != "Describe":
@@ -287,7 +304,8 @@ class FederationSimulator:
             Log.open(folder / "gateway" / "log", folder / "gateway" / "state", signer)
         )
         self.log_key = signer.vkey
-        self.recorder = Recorder(cast(Log, self.log), SubjectKey.create(), "0" * 64, self.clock)
+        lasting, periods = SubjectKey.create(), SubjectKeys(folder / "gateway" / "subjects")
+        self.recorder = Recorder(cast(Log, self.log), lasting, "0" * 64, self.clock)
         policy = AccessPolicy.load(
             gateway_access,
             "gateway",
@@ -303,6 +321,16 @@ class FederationSimulator:
             self.recorder,
             signer.vkey,
             self.signer,
+        )
+        self.portal = PortalServicer(
+            planning,
+            self.departments,
+            self._verifier(),
+            self.recorder,
+            OwnLog(folder / "gateway" / "log", signer.name, periods, lasting, self.clock),
+            signer.vkey,
+            self.signer,
+            Telemetry("test.gateway"),
         )
         self.gateway = GatewayServicer(self.asking, self.departments, Telemetry("test.gateway"))
         self.consultations = ConsultationsServicer(self.asking, self.gateway.request)
@@ -333,7 +361,8 @@ class FederationSimulator:
         else:
             signer.save(place / "log.key")
         log = KeptLog(Log.open(place / "log", place / "state", signer))
-        recorder = Recorder(cast(Log, log), SubjectKey.create(), "1" * 64, self.clock)
+        lasting, periods = SubjectKey.create(), SubjectKeys(place / "subjects")
+        recorder = Recorder(cast(Log, log), lasting, "1" * 64, self.clock)
         ledger = Ledger(place / "ledger.sqlite", self.clock)
         history = History(place / "history.sqlite")
         tables = Tables(store, tuple(contracts), open_engine)
@@ -372,8 +401,8 @@ class FederationSimulator:
         telemetry = Telemetry(f"test.{name}")
         signed = AskingVerifier("test.example", name, self.signer.key.public_key, self.clock)
         servicer = _Serving(
-            "gateway", "test.example", description, answering, replying, recorder, telemetry,
-            signed,
+            Admission("gateway", "test.example"), description, answering, replying, recorder,
+            telemetry, signed,
         )  # fmt: skip
         key = Ed25519PrivateKey.from_private_bytes(sha256(name.encode()).digest())
         granting = Granting(guard, "test.example", key, self.clock)
@@ -383,9 +412,17 @@ class FederationSimulator:
             servicer.admit, signed, ConsultingAtNode(desk, recorder), granting, answering,
             replying, recorder, telemetry,
         )  # fmt: skip
+        access = SubjectAccessServicer(
+            servicer.admit,
+            AskingVerifier("test.example", name, self.signer.key.public_key, self.clock),
+            guard,
+            OwnLog(place / "log", signer.name, periods, lasting, self.clock),
+            recorder,
+            Telemetry(f"test.{name}"),
+        )
         return SimulatedNode(
             name, servicer, ledger, history, log, tables, engines, recorder, signer.vkey,
-            consulting, Reviewing(desk, recorder), queue, key,
+            consulting, Reviewing(desk, recorder), queue, key, access,
         )  # fmt: skip
 
     def token(self, subject: str = "alice", **changes: Any) -> str:
@@ -445,6 +482,23 @@ class FederationSimulator:
             request.arguments[name].CopyFrom(write_literal(value, name))
         with as_a_client():
             return read_reply(self.gateway.Call(request, self.context(token)))
+
+    def about(
+        self,
+        subject: str,
+        *,
+        purpose: str = PURPOSE,
+        token: str | None = None,
+        before: Mapping[str, int] | None = None,
+    ) -> AccessList:
+        """One person's accesses, as a portal gets them, once all logs are published."""
+        for log in (self.log, *(node.log for node in self.nodes.values())):
+            log.wait_until_published()
+        request = portal_pb2.AboutRequest(
+            subject=subject, purpose=purpose, question_id=secrets.token_hex(16), before=before or {}
+        )
+        with as_a_client():
+            return read_accesses(self.portal.About(request, self.context(token)))
 
     def entries(self, department: str | None = None) -> list[Entry]:
         """Everything in a log, oldest first."""

@@ -17,6 +17,7 @@ from typing import Annotated
 import typer
 
 from landbridge.cli import (
+    about,
     call,
     consult,
     demo,
@@ -87,6 +88,7 @@ def application() -> typer.Typer:
     whole.command()(explain.explain)
     whole.command()(call.call)
     whole.command()(directory.directory)
+    whole.command()(about.about)
     consultations = _group("Put before an officer of the owner what policy does not answer.")
     consultations.command("open")(consult.open_)
     consultations.command("show")(consult.show)

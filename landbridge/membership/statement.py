@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from landbridge.errors import error
 from landbridge.membership.canonical import NotCanonical, canonical_bytes, parts
-from landbridge.v1 import consult_pb2, membership_pb2, node_pb2
+from landbridge.v1 import consult_pb2, membership_pb2, node_pb2, portal_pb2
 
 _LABEL: Final = b"landbridge asking v1"
 LEEWAY: Final = 120.0
@@ -32,7 +32,13 @@ Consulting = (
     | consult_pb2.AnswerGrantedRequest
     | consult_pb2.ReplyGrantedRequest
 )
-Request = node_pb2.AnswerRequest | node_pb2.EstimateRequest | node_pb2.ReplyRequest | Consulting
+Request = (
+    node_pb2.AnswerRequest
+    | node_pb2.EstimateRequest
+    | node_pb2.ReplyRequest
+    | portal_pb2.SubjectAccessListRequest
+    | Consulting
+)
 AnyRequest = TypeVar(
     "AnyRequest",
     node_pb2.AnswerRequest,
@@ -43,6 +49,7 @@ AnyRequest = TypeVar(
     consult_pb2.RespondRequest,
     consult_pb2.AnswerGrantedRequest,
     consult_pb2.ReplyGrantedRequest,
+    portal_pb2.SubjectAccessListRequest,
 )
 
 
@@ -111,6 +118,13 @@ def statement(federation: str, department: str, request: Request, issued_at_ms: 
         method = "Reply"
         subject = canonical_bytes(
             node_pb2.ReplyRequest(handler=bare.handler, arguments=bare.arguments)
+        )
+    elif isinstance(bare, portal_pb2.SubjectAccessListRequest):
+        method = "List"
+        subject = canonical_bytes(
+            portal_pb2.SubjectAccessListRequest(
+                subject=bare.subject, before=bare.before, most=bare.most
+            )
         )
     else:
         method = "Answer" if isinstance(bare, node_pb2.AnswerRequest) else "Estimate"

@@ -23,6 +23,7 @@ COMMANDS = (
     ("explain",),
     ("call",),
     ("directory",),
+    ("about",),
     ("consult",),
     ("consult", "open"),
     ("consult", "show"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import runpy
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+import landbridge
 import landbridge.testing
 from landbridge.client import Client
 from landbridge.consultation.callers import Consultation
@@ -91,6 +93,23 @@ def test_another_city_s_officer_finds_nothing_here(province: Federation) -> None
                 with pytest.raises(Refused, match="NOT_AVAILABLE"):
                     stranger.show(opened.id)
         opened.withdraw()
+
+
+def test_the_same_for_asyncio(province: Federation) -> None:
+    """Opened, followed, found again and withdrawn, awaited."""
+
+    async def story() -> list[str]:
+        token = province.token("planner")
+        async with landbridge.aconnect(province.address, token=token, ca=province.ca) as caller:
+            opened = await caller.consult(SQL, purpose=PURPOSE, basis=BASIS, epsilon=0.4)
+            again = await caller.consultation(opened.id)
+            assert [event async for event in again.follow(0)] == []
+            await again.withdraw()
+            with pytest.raises(Refused):
+                await again.answer()
+            return [event.kind async for event in opened.follow(30)]
+
+    assert asyncio.run(story()) == ["withdrawn"]
 
 
 def test_following_goes_on_over_restarts(province: Federation) -> None:

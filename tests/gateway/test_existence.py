@@ -123,7 +123,7 @@ def test_the_directory_shows_what_can_be_used_and_nothing_else(simulate: Simulat
     planning = federation.asking
     for organisation, tables in (("university", 1), ("stranger", 0)):
         caller = federation.caller(organisation=organisation)
-        shown = directory_response(planning.sight(caller), ())
+        shown = directory_response(planning.offered(caller), ())
         assert [len(member.contracts) for member in shown.members] == [tables]
         assert [len(member.handlers) for member in shown.members] == [tables]
     assert known.offers["north"].contracts
