@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager
 
 import grpc
 
-from gateway.request import Request
 from gateway.consulting import Consulting
+from gateway.request import Request
 from landbridge.v1 import consult_pb2, consult_pb2_grpc
 
 Requests = Callable[[str, str, str, grpc.ServicerContext], AbstractContextManager[Request]]
