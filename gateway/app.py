@@ -13,6 +13,7 @@ import grpc
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.asking import Asking
+from gateway.batch import CallsServicer
 from gateway.departments import Departments, over_tls
 from gateway.enrolment import EnrolmentServicer
 from gateway.membership import prepare
@@ -39,7 +40,7 @@ from landbridge.evidence.signer import Verifier
 from landbridge.evidence.witness_memory import Witness
 from landbridge.membership.keys import signing_key
 from landbridge.membership.statement import AskingSigner
-from landbridge.v1 import enrolment_pb2_grpc, gateway_pb2_grpc
+from landbridge.v1 import batch_pb2_grpc, enrolment_pb2_grpc, gateway_pb2_grpc
 from policies.access import AccessPolicy
 
 REFRESH_SECONDS = 5.0
@@ -129,13 +130,9 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
         log, subject_key(settings.state), access.digest, time.time, subject_keys(settings.state)
     )
     trust = trusted(settings.trust)
+    signing = AskingSigner(settings.federation, key_of_gateway, time.time)
     asking = Asking(
-        Planning(access, time.time),
-        departments,
-        trust.verifier,
-        recorder,
-        signer.vkey,
-        AskingSigner(settings.federation, key_of_gateway, time.time),
+        Planning(access, time.time), departments, trust.verifier, recorder, signer.vkey, signing
     )
     telemetry = Telemetry("landbridge.gateway")
     with suppress(Unavailable):  # it serves and refuses, so that callers are told why
@@ -152,6 +149,10 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
             partial(
                 gateway_pb2_grpc.add_GatewayServicer_to_server,
                 GatewayServicer(asking, departments, telemetry),
+            ),
+            partial(
+                batch_pb2_grpc.add_CallsServicer_to_server,
+                CallsServicer(asking, departments, signing, recorder, telemetry),
             ),
             partial(
                 enrolment_pb2_grpc.add_EnrolmentServicer_to_server,

@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gateway.answered import Answered, Explained
-from gateway.catalogue import Catalogue
+from gateway.catalogue import Catalogue, HandlerOffer
 from gateway.combine import combine, require_budgets, suppressed
 from gateway.convert import question_to
 from gateway.departments import Asked, Departments
+from gateway.fitting import reply_of, require_fitting
 from gateway.nearest import nearest
 from gateway.planning import Plan, Planning
 from gateway.reply import explain_response, query_response
@@ -27,6 +28,7 @@ from landbridge.identity.caller import Caller
 from landbridge.identity.issuers import Verifier
 from landbridge.membership.statement import AskingSigner
 from landbridge.v1 import evidence_pb2, gateway_pb2, node_pb2
+from policies.reply import spelt
 
 MARGIN = 0.5
 """Seconds kept back from the caller's deadline for combining, the log and the way back."""
@@ -145,7 +147,7 @@ class Asking:
     ) -> gateway_pb2.CallResponse:
         """A handler's reply. `arguments` fills them into the node's request.
 
-        What the log commits to is the code, in UTF-8.
+        What the log commits to is the reply as `policies.reply.spelt` has it, in UTF-8.
         """
         with self._recorder.request("call", trace_id=request.trace.id) as draft:
             token, caller = self._identified(request, draft)
@@ -166,11 +168,14 @@ class Asking:
                 raise _why((department,), asked.missing)
             reply = asked.replies[department]
             draft.note(parts=[self._part(department, reply.receipt, request)])
-            if reply.code not in offer.codes:
-                raise _rejected(department, "a reply that its handler does not declare")
-            logged = draft.answered(reply.code.encode())
+            require_fitting(department, offer, reply)
+            logged = draft.answered(spelt(reply_of(reply)).encode())
             return gateway_pb2.CallResponse(
-                code=reply.code, version=reply.version, receipt=logged.message()
+                code=reply.code,
+                reasons=reply.reasons,
+                number=reply.number if reply.HasField("number") else None,
+                version=reply.version,
+                receipt=logged.message(),
             )
 
     def view(self, caller: Caller) -> Catalogue:
@@ -181,6 +186,22 @@ class Asking:
         """Who the caller is; a refused login is in the log."""
         with self._recorder.check("refused_login"):
             return self._verifier.verify(bearer_token(metadata), certificate)
+
+    def called(
+        self, request: Request, name: str, draft: Draft
+    ) -> tuple[node_pb2.Asking, str, HandlerOffer]:
+        """Who asks, and the handler that this caller may call; raises a refusal."""
+        token, caller = self._identified(request, draft)
+        department, offer = self._planning.handler(
+            name, request.purpose, caller, self._departments.catalogue(), draft
+        )
+        return self._asking(request, token), department, offer
+
+    def part(
+        self, department: str, receipt: evidence_pb2.Receipt, question_id: str
+    ) -> dict[str, object]:
+        """As the log names a department's own entry, whose proof must hold."""
+        return self._part_of(department, receipt, question_id)
 
     def _planned(
         self, request: Request, sql: str, micro_epsilon: int, draft: Draft
@@ -235,6 +256,11 @@ class Asking:
         self, department: str, receipt: evidence_pb2.Receipt, request: Request
     ) -> dict[str, object]:
         """The department's own entry of this very question, whose proof must hold."""
+        return self._part_of(department, receipt, request.question_id)
+
+    def _part_of(
+        self, department: str, receipt: evidence_pb2.Receipt, question_id: str
+    ) -> dict[str, object]:
         offer = self._departments.catalogue().offers.get(department)
         if offer is None:
             raise _rejected(department, "an answer, but is no member any more")
@@ -243,7 +269,7 @@ class Asking:
             entry = Entry.from_bytes(receipt.entry)
         except EvidenceError:
             raise _rejected(department, "no valid proof that it logged its answer") from None
-        if (entry.question_id, entry.outcome) != (request.question_id, "answered"):
+        if (entry.question_id, entry.outcome) != (question_id, "answered"):
             raise _rejected(department, "the proof of another entry than this answer's")
         return {
             "department": department,

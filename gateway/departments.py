@@ -240,6 +240,36 @@ class Departments:
                 missing[name] = error("DEPARTMENT_MISSING")
         return Asked(replies, missing, refused)
 
+    def ask_one(
+        self,
+        name: str,
+        method: Callable[[grpc.Channel], grpc.UnaryUnaryMultiCallable[Request, Response]],
+        request: Callable[[str], Request],
+        seconds: float,
+        headers: Sequence[tuple[str, str]],
+    ) -> Response:
+        """One department, by a method of any of its services.
+
+        Raises its refusal, with its name; DEADLINE, or DEPARTMENT_MISSING where no word came.
+        """
+        if seconds <= 0:
+            raise error("DEADLINE")
+        try:
+            return method(self._channels[name])(
+                request(name), timeout=seconds, metadata=tuple(headers)
+            )
+        except (KeyError, ValueError):  # it left; gRPC says ValueError of a closed channel
+            raise error("DEPARTMENT_MISSING", missing=(name,)) from None
+        except grpc.RpcError as failure:
+            said = from_rpc_error(failure)
+        if said.status == "DEADLINE_EXCEEDED":
+            raise error("DEADLINE", f"Time ran out before {name} answered.", missing=(name,))
+        if said.reason == "RUN_FAILED":
+            raise error("RUN_FAILED", f"Department {name} could not compute it.", missing=(name,))
+        if said.status in ("UNAVAILABLE", "INTERNAL"):
+            raise error("DEPARTMENT_MISSING", f"No answer came from {name}.", missing=(name,))
+        raise _named(name, said)
+
     def _catalogue_of(self, offers: Mapping[str, Offer]) -> Catalogue:
         declared = {name: member.contracts for name, member in self._members.items()}
         return catalogue(self._members, declared, offers)
@@ -292,6 +322,15 @@ def _offer(member: Member, reply: node_pb2.DescribeResponse) -> Offer:
             tuple(handler.codes),
             _level(handler.level),
             frozenset(handler.purposes),
+            handler.contract,
+            handler.returns,
+            tuple(handler.reasons),
+            (handler.minimum, handler.maximum),
+            handler.consent,
+            handler.subject,
+            {each.name: frozenset(each.sources) for each in handler.arguments if each.sources},
+            {each.name: (each.type, frozenset(each.departments)) for each in handler.passes},
+            frozenset(handler.procedures),
         )
         for handler in reply.handlers
         if handler.name in member.handlers

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Final, Self, TypeVar, cast
@@ -19,8 +19,8 @@ from landbridge.directory import Directory
 from landbridge.errors import LandbridgeError, error
 from landbridge.exchange import Exchange, Outcome, Pause, Send
 from landbridge.status import from_rpc_error
+from landbridge.stubs import Stubs
 from landbridge.transport import Endpoint, Pem, TokenSource, bearer, current_token
-from landbridge.v1.gateway_pb2_grpc import GatewayStub
 
 Result = TypeVar("Result")
 
@@ -86,7 +86,7 @@ class Client:
         self._timeout = timeout
         self._clock = clock
         self._channel = endpoint.channel()
-        self._stub = GatewayStub(self._channel)
+        self._stubs = Stubs(self._channel)
         self._closed = False
 
     def query(
@@ -118,9 +118,34 @@ class Client:
         """What `query` would do, need and cost; touches no data and charges nothing."""
         return self._run(exchange.explain(sql, purpose=purpose, epsilon=epsilon), timeout)
 
-    def call(self, handler: str, /, *, purpose: str, **arguments: Value) -> Reply:
-        """The reply of "department.handler" for one subject."""
-        return self._run(exchange.call(handler, purpose=purpose, arguments=arguments), None)
+    def call(
+        self, handler: str, /, *, purpose: str, consent: str = "", **arguments: Value
+    ) -> Reply:
+        """The reply of "department.handler" for one subject.
+
+        `consent` is the reference of the subject's consent, where the handler needs it.
+        """
+        asked = exchange.call(handler, purpose=purpose, arguments=arguments, consent=consent)
+        return self._run(asked, None)
+
+    def call_many(
+        self,
+        handler: str,
+        subjects: Sequence[Value],
+        /,
+        *,
+        purpose: str,
+        consents: Sequence[str] = (),
+        **arguments: Value,
+    ) -> tuple[Reply, ...]:
+        """The replies for up to 1,000 subjects, in their order; `arguments` are the other ones.
+
+        All of them are replied about, or none.
+        """
+        asked = exchange.call_many(
+            handler, subjects, purpose=purpose, arguments=arguments, consents=consents
+        )
+        return self._run(asked, None)
 
     def directory(self) -> Directory:
         """The members, their contracts and handlers, as far as this caller may use them."""
@@ -168,7 +193,7 @@ class Client:
             raise error("INVALID_ARGUMENT", "token may be a coroutine function for aconnect only.")
         metadata = bearer(token) if token is not None else ()
         try:
-            reply = getattr(self._stub, step.method)(
+            reply = self._stubs.method(step.method)(
                 step.request, timeout=step.seconds, metadata=metadata
             )
         except grpc.RpcError as failure:
@@ -196,7 +221,7 @@ class AsyncClient:
         self._timeout = timeout
         self._clock = clock
         self._channel = endpoint.aio_channel()
-        self._stub = GatewayStub(self._channel)
+        self._stubs = Stubs(self._channel)
         self._closed = False
 
     async def query(
@@ -223,9 +248,28 @@ class AsyncClient:
         """As `Client.explain`."""
         return await self._run(exchange.explain(sql, purpose=purpose, epsilon=epsilon), timeout)
 
-    async def call(self, handler: str, /, *, purpose: str, **arguments: Value) -> Reply:
+    async def call(
+        self, handler: str, /, *, purpose: str, consent: str = "", **arguments: Value
+    ) -> Reply:
         """As `Client.call`."""
-        return await self._run(exchange.call(handler, purpose=purpose, arguments=arguments), None)
+        asked = exchange.call(handler, purpose=purpose, arguments=arguments, consent=consent)
+        return await self._run(asked, None)
+
+    async def call_many(
+        self,
+        handler: str,
+        subjects: Sequence[Value],
+        /,
+        *,
+        purpose: str,
+        consents: Sequence[str] = (),
+        **arguments: Value,
+    ) -> tuple[Reply, ...]:
+        """As `Client.call_many`."""
+        asked = exchange.call_many(
+            handler, subjects, purpose=purpose, arguments=arguments, consents=consents
+        )
+        return await self._run(asked, None)
 
     async def directory(self) -> Directory:
         """As `Client.directory`."""
@@ -273,7 +317,7 @@ class AsyncClient:
             token = await token
         metadata = bearer(token) if token is not None else ()
         try:
-            reply = await getattr(self._stub, step.method)(
+            reply = await self._stubs.method(step.method)(
                 step.request, timeout=step.seconds, metadata=metadata
             )
         except grpc.RpcError as failure:

@@ -187,6 +187,19 @@ CATALOGUE: Final[dict[str, Reason]] = {
     "SUBJECTS_EXHAUSTED": Reason(
         "RESOURCE_EXHAUSTED", Refused, "The caller's quota of distinct subjects is used up."
     ),
+    "CALLS_EXHAUSTED": Reason(
+        "RESOURCE_EXHAUSTED", Refused, "The handler is called more often than its owner allows."
+    ),
+    "CONSENT_MISSING": Reason(
+        "PERMISSION_DENIED", Refused, "The handler replies with the subject's consent only."
+    ),
+    "STEP_NOT_ADMITTED": Reason(
+        "PERMISSION_DENIED", Refused, "This step was not admitted for a caller who showed a token."
+    ),
+    "CASE_ID_REUSED": Reason(
+        "PERMISSION_DENIED", Refused, "This case id was used for another application."
+    ),
+    "CASE_CLOSED": Reason("PERMISSION_DENIED", Refused, "The case is closed."),
     "QUESTION_ID_REUSED": Reason(
         "PERMISSION_DENIED", Refused, "This question id was used for another question."
     ),
@@ -209,6 +222,9 @@ CATALOGUE: Final[dict[str, Reason]] = {
         "UNAVAILABLE",
         Unavailable,
         "A witness holds a checkpoint that this log does not extend, so nothing may be answered.",
+    ),
+    "CASES_UNAVAILABLE": Reason(
+        "UNAVAILABLE", Unavailable, "The store of cases cannot be written, so nothing may begin."
     ),
     "LEDGER_UNAVAILABLE": Reason(
         "UNAVAILABLE", Unavailable, "The budget ledger cannot be written, so nothing may be read."

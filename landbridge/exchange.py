@@ -7,7 +7,7 @@ that says what to do next; a driver with threads and one with asyncio do it.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from numbers import Real
@@ -18,8 +18,15 @@ from google.protobuf.message import Message
 from landbridge.answers import Answer, Plan, Reply, Value
 from landbridge.directory import Directory
 from landbridge.errors import LandbridgeError, error
-from landbridge.v1 import gateway_pb2
-from landbridge.wire import read_answer, read_directory, read_plan, read_reply, write_literal
+from landbridge.v1 import batch_pb2, gateway_pb2
+from landbridge.wire import (
+    read_answer,
+    read_directory,
+    read_plan,
+    read_replies,
+    read_reply,
+    write_literal,
+)
 
 Result = TypeVar("Result")
 
@@ -36,6 +43,8 @@ reasons of UNAVAILABLE are the gateway's word, already logged; asking again at o
 @dataclass(frozen=True, slots=True)
 class Exchange(Generic[Result]):
     """A request, the gateway's method that takes it, and how its reply is read.
+
+    `method` is one of the service Gateway, or "Service.Method" of another.
 
     Repeating it is safe: it changes nothing, or it carries a question id.
     """
@@ -117,17 +126,15 @@ def explain(sql: str, *, purpose: str, epsilon: float | None) -> Exchange[Plan]:
     return Exchange("Explain", request, read_plan)
 
 
-def call(handler: str, *, purpose: str, arguments: dict[str, Value]) -> Exchange[Reply]:
+def call(
+    handler: str, *, purpose: str, arguments: dict[str, Value], consent: str = ""
+) -> Exchange[Reply]:
     """Runs a department's handler for one subject."""
-    if not isinstance(handler, str) or len(_parts(handler)) != 2:
-        raise error(
-            "INVALID_ARGUMENT",
-            'The handler must be named "department.handler", for example "faa.airworthiness_band".',
-        )
     request = gateway_pb2.CallRequest(
-        handler=_text(handler, "INVALID_ARGUMENT", "The handler's name"),
+        handler=_handler(handler),
         purpose=_purpose(purpose),
         question_id=_question_id(),
+        consent=_text(consent, "INVALID_ARGUMENT", "The consent reference"),
         arguments={
             name: write_literal(value, f"The argument {name}") for name, value in arguments.items()
         },
@@ -135,9 +142,40 @@ def call(handler: str, *, purpose: str, arguments: dict[str, Value]) -> Exchange
     return Exchange("Call", request, read_reply)
 
 
+def call_many(
+    handler: str,
+    subjects: Sequence[Value],
+    *,
+    purpose: str,
+    arguments: dict[str, Value],
+    consents: Sequence[str] = (),
+) -> Exchange[tuple[Reply, ...]]:
+    """Runs a department's handler for each of up to 1,000 subjects."""
+    request = batch_pb2.CallManyRequest(
+        handler=_handler(handler),
+        subjects=[write_literal(subject, "A subject") for subject in subjects],
+        arguments={
+            name: write_literal(value, f"The argument {name}") for name, value in arguments.items()
+        },
+        consents=[_text(each, "INVALID_ARGUMENT", "A consent reference") for each in consents],
+        purpose=_purpose(purpose),
+        question_id=_question_id(),
+    )
+    return Exchange("Calls.CallMany", request, read_replies)
+
+
 def directory() -> Exchange[Directory]:
     """The members, their contracts and handlers."""
     return Exchange("Directory", gateway_pb2.DirectoryRequest(), read_directory)
+
+
+def _handler(handler: str) -> str:
+    if not isinstance(handler, str) or len(_parts(handler)) != 2:
+        raise error(
+            "INVALID_ARGUMENT",
+            'The handler must be named "department.handler", for example "faa.airworthiness_band".',
+        )
+    return _text(handler, "INVALID_ARGUMENT", "The handler's name")
 
 
 def _question_id() -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
@@ -22,6 +20,7 @@ from nodes.release import release
 from nodes.selection import Selected, select
 from nodes.store import Loaded
 from nodes.tables import Tables
+from nodes.turns import Turns
 from policies.canonical import masking, text
 from policies.contract import Contract, Method
 from policies.differencing import Asked, asked
@@ -71,7 +70,7 @@ class Answering:
         self,
         guard: Guard,
         ledger: Ledger,
-        tables: Tables,
+        tables: Tables[Engine],
         recorder: Recorder,
         draw: Draw,
         history: History,
@@ -82,7 +81,7 @@ class Answering:
         self._recorder = recorder
         self._draw = draw
         self._history = history
-        self._turns = _Turns()
+        self._turns = Turns()
 
     def answer(
         self,
@@ -226,27 +225,3 @@ def _memory_key(plan: ReleasePlan, permission: Permission, data_version: str) ->
         permission.caller.organisation,
     )
     return sha256("\0".join(parts).encode()).digest()
-
-
-class _Turns:
-    """One at a time per key; nothing is kept for a key that nobody holds."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._held: dict[bytes, tuple[threading.Lock, int]] = {}
-
-    @contextmanager
-    def turn(self, key: bytes) -> Iterator[None]:
-        with self._lock:
-            lock, users = self._held.get(key, (threading.Lock(), 0))
-            self._held[key] = (lock, users + 1)
-        try:
-            with lock:
-                yield
-        finally:
-            with self._lock:
-                lock, users = self._held[key]
-                if users == 1:
-                    del self._held[key]
-                else:
-                    self._held[key] = (lock, users - 1)

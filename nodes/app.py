@@ -24,18 +24,34 @@ from landbridge.evidence.witness_memory import Witness
 from landbridge.membership.keys import MemberKeys
 from landbridge.membership.pinned import Pinned
 from landbridge.membership.statement import AskingVerifier
-from landbridge.v1 import membership_pb2_grpc, node_pb2, node_pb2_grpc, witness_pb2_grpc
+from landbridge.v1 import (
+    batch_pb2_grpc,
+    membership_pb2_grpc,
+    node_pb2,
+    node_pb2_grpc,
+    step_pb2_grpc,
+    witness_pb2_grpc,
+)
 from nodes import policy as policies_of
 from nodes.answering import Answering
+from nodes.computing import Computing
+from nodes.description import handler_to
 from nodes.engines.duckdb import DuckDBEngine, Limits
+from nodes.engines.engine import Engine
 from nodes.guard import Guard
+from nodes.hand_over import HandOver
+from nodes.handler_servicer import HandlersServicer, StepsServicer
+from nodes.handlers.functions import Functions
 from nodes.history import History
 from nodes.ledger import Ledger
 from nodes.members import MembersServicer, logged
 from nodes.policy import Policy
+from nodes.quotas import Quotas
 from nodes.replying import Replying
 from nodes.servicer import NodeServicer
 from nodes.settings import Settings
+from nodes.step_memory import StepMemory
+from nodes.stepping import Stepping
 from nodes.store import Store
 from nodes.tables import Tables
 from nodes.witnessing import WitnessedLogServicer, WitnessServicer
@@ -49,8 +65,11 @@ class Node:
     running: Running
     log_key: str
     witness_key: str
-    _tables: Tables
+    _tables: Tables[Engine]
+    _functions: Tables[Functions] | None
     _ledger: Ledger
+    _quotas: Quotas
+    _memory: StepMemory
     _history: History
     _log: Log
     _recorder: Recorder
@@ -66,12 +85,16 @@ class Node:
         """Takes no more calls, lets those under way finish, and puts everything on disk."""
         self.running.stop(grace)
         self._tables.close()
+        if self._functions is not None:
+            self._functions.close()
         self._trusted.close()
         with suppress(Unavailable):  # a log that was stopped takes no last entry
             life.end(self._recorder)
         self._log.close()
         self._witness.close()
         self._ledger.close()
+        self._quotas.close()
+        self._memory.close()
         self._history.close()
 
 
@@ -104,11 +127,22 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
     ledger = Ledger(settings.state / "ledger.sqlite", time.time)
     history = History(settings.state / "history.sqlite")
     limits = Limits(settings.memory_mb << 20, settings.threads, settings.cpu_seconds)
-    tables = Tables(
-        Store(settings.state / "data"),
+    quotas = Quotas(settings.state / "quotas.sqlite", time.time)
+    memory = StepMemory(settings.state / "steps.sqlite", time.time)
+    memory.recover(settings.state / "log")
+    store = Store(settings.state / "data")
+    tables: Tables[Engine] = Tables(
+        store,
         tuple(policy.contracts),
         lambda files: DuckDBEngine(files, limits, settings.workers),
     )
+    written = {name: each for name, each in policy.handlers.items() if each.source}
+    functions = (
+        Tables(store, tuple(policy.contracts), lambda files: Functions(files, limits, written))
+        if written
+        else None
+    )
+    computing = Computing(tables, functions)
     guard = Guard(
         settings.department,
         policy.contracts,
@@ -117,16 +151,26 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
         trust.verifier,
         time.time,
     )
-    MemberKeys.in_folder(settings.state)  # a node whose keys cannot be used does not start
+    keys = MemberKeys.in_folder(settings.state)  # with unusable keys a node does not start
     pinned = Pinned(settings.state, settings.department, logged(recorder))
+    replying = Replying(guard, quotas, computing, recorder)
+    stepping = Stepping(
+        guard,
+        quotas,
+        computing,
+        recorder,
+        memory,
+        HandOver(settings.department, keys, lambda: pinned.manifest),
+    )
+    telemetry = Telemetry(f"landbridge.node.{settings.department}")
     servicer = NodeServicer(
         settings.gateway,
         settings.federation,
         _description(settings, policy, signer.vkey),
         Answering(guard, ledger, tables, recorder, draw, history),
-        Replying(guard, ledger, tables, recorder),
+        replying,
         recorder,
-        Telemetry(f"landbridge.node.{settings.department}"),
+        telemetry,
         AskingVerifier(settings.federation, settings.department, pinned.gateway_key, time.time),
     )
     members = MembersServicer(settings.gateway, settings.federation, pinned, recorder)
@@ -136,6 +180,14 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
     running = serve(
         [
             partial(node_pb2_grpc.add_NodeServicer_to_server, servicer),
+            partial(
+                batch_pb2_grpc.add_HandlersServicer_to_server,
+                HandlersServicer(servicer.require, replying, recorder, telemetry),
+            ),
+            partial(
+                step_pb2_grpc.add_StepsServicer_to_server,
+                StepsServicer(servicer.require, stepping, recorder, telemetry),
+            ),
             partial(
                 witness_pb2_grpc.add_WitnessServicer_to_server,
                 WitnessServicer(servicer.admit, witness),
@@ -152,7 +204,19 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
         threads=settings.calls,
     )
     return Node(
-        running, signer.vkey, cosigner.vkey, tables, ledger, history, log, recorder, witness, trust
+        running,
+        signer.vkey,
+        cosigner.vkey,
+        tables,
+        functions,
+        ledger,
+        quotas,
+        memory,
+        history,
+        log,
+        recorder,
+        witness,
+        trust,
     )
 
 
@@ -188,23 +252,6 @@ def _description(settings: Settings, policy: Policy, log_key: str) -> node_pb2.D
             node_pb2.ContractDescription(id=name, document=document)
             for name, document in policy.documents.items()
         ],
-        handlers=[
-            node_pb2.HandlerDescription(
-                name=handler.name,
-                version=handler.version,
-                description=handler.description,
-                contract=handler.contract,
-                arguments=[
-                    node_pb2.HandlerArgument(
-                        name=name, type="text" if kind == "string" else "integer"
-                    )
-                    for name, kind in handler.arguments
-                ],
-                codes=handler.codes,
-                level=handler.level.label,
-                purposes=sorted(handler.purposes),
-            )
-            for handler in policy.handlers.values()
-        ],
+        handlers=[handler_to(handler) for handler in policy.handlers.values()],
         log_key=log_key,
     )

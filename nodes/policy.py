@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from policies import handler as handlers_format
-from policies import odcs
+from policies import handler_source, odcs
 from policies.access import AccessPolicy
 from policies.contract import Contract
 from policies.handler import Handler, HandlerInvalid
@@ -51,9 +51,12 @@ def read(department: str, contracts: Path, handlers: Path, access: Path) -> Poli
         raise PolicyFolderInvalid(f"{contracts} holds no contract (*.odcs.yaml)")
     declared: dict[str, Handler] = {}
     sources: dict[str, bytes] = {}
-    for path in sorted(handlers.glob("*.sql")):
+    for path in sorted((*handlers.glob("*.sql"), *handlers.glob("*.py"))):
         source = path.read_text(encoding="utf-8")
-        handler = handlers_format.read(source, str(path))
+        read_text = handler_source.read if path.suffix == ".py" else handlers_format.read
+        handler = read_text(source, str(path))
+        if handler.name != path.stem:
+            raise HandlerInvalid(str(path), [f"the file of handler {handler.name} has its name"])
         if handler.contract not in found:
             raise HandlerInvalid(str(path), [f"there is no contract {handler.contract}"])
         if handler.name in declared:

@@ -121,16 +121,26 @@ class NodeServicer(node_pb2_grpc.NodeServicer):
                 _asking(request.asking),
                 request.handler,
                 arguments,
+                consent=request.consent,
                 time_left=context.time_remaining,
                 trace_id=trace.id,
             )
         return node_pb2.ReplyResponse(
-            code=replied.code, version=replied.version, receipt=replied.logged.message()
+            code=replied.reply.code,
+            reasons=replied.reply.reasons,
+            number=replied.reply.number,
+            version=replied.version,
+            receipt=replied.logged.message(),
         )
 
     def admit(self, context: grpc.ServicerContext) -> None:
         """Raises PEER_UNKNOWN, and logs it, unless the gateway asks."""
         self._admit(context)
+
+    def require(self, context: grpc.ServicerContext, request: Request) -> None:
+        """As `admit`; and raises unless the gateway has signed the request for this department."""
+        self._admit(context)
+        self._require_signed(request)
 
     def _admit(self, context: grpc.ServicerContext) -> None:
         with self._recorder.check("refused_login"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,11 +40,14 @@ from landbridge.status import from_rpc_error, to_status
 from landbridge.v1 import gateway_pb2, node_pb2
 from landbridge.wire import read_answer, read_plan, read_reply, write_literal
 from nodes.answering import Answering
-from nodes.engines.engine import Cell, Parameter
+from nodes.computing import Computing
+from nodes.description import handler_to
+from nodes.engines.engine import Cell, Engine, Parameter
 from nodes.guard import Guard
 from nodes.history import History
 from nodes.ledger import Ledger
 from nodes.load import load
+from nodes.quotas import Quotas
 from nodes.replying import Replying
 from nodes.servicer import NodeServicer
 from nodes.store import Store
@@ -102,11 +106,20 @@ class KeptLog:
 
     def append(self, entry: bytes) -> Receipt:
         """As `Log.append`."""
+        return self.submit(entry).result()
+
+    def submit(self, entry: bytes) -> Future[Receipt]:
+        """As `Log.submit`."""
         if self.broken:
             raise error("LOG_UNAVAILABLE")
-        receipt = self._log.append(entry)
+        receipt = self._log.submit(entry)
         self.entries.append(Entry.from_bytes(entry))
         return receipt
+
+    @property
+    def size(self) -> int:
+        """As `Log.size`."""
+        return self._log.size
 
     def require(self) -> None:
         """As `Log.require`."""
@@ -185,7 +198,7 @@ class SimulatedNode:
     ledger: Ledger
     history: History
     log: KeptLog
-    tables: Tables
+    tables: Tables[Engine]
     engines: list[DirectEngine]
     recorder: Recorder
     log_key: str
@@ -317,7 +330,7 @@ class FederationSimulator:
         recorder = Recorder(cast(Log, log), SubjectKey.create(), "1" * 64, self.clock)
         ledger = Ledger(place / "ledger.sqlite", self.clock)
         history = History(place / "history.sqlite")
-        tables = Tables(store, tuple(contracts), open_engine)
+        tables: Tables[Engine] = Tables(store, tuple(contracts), open_engine)
         handlers = {handler.name: handler for handler in self._handlers}
         guard = Guard(
             name,
@@ -340,10 +353,7 @@ class FederationSimulator:
                 for each, (text, _) in zip(contracts, documents, strict=True)
             ],
             handlers=[
-                node_pb2.HandlerDescription(
-                    name=h.name, version=h.version, codes=h.codes, level=h.level.label,
-                    purposes=sorted(h.purposes),
-                )
+                handler_to(h)
                 for h in self._handlers
             ],
             log_key=signer.vkey,
@@ -353,7 +363,12 @@ class FederationSimulator:
             "test.example",
             description,
             Answering(guard, ledger, tables, recorder, self._draw, history),
-            Replying(guard, ledger, tables, recorder),
+            Replying(
+                guard,
+                Quotas(place / "quotas.sqlite", self.clock),
+                Computing(tables, None),
+                recorder,
+            ),
             recorder,
             Telemetry(f"test.{name}"),
             AskingVerifier("test.example", name, self.signer.key.public_key, self.clock),

@@ -34,6 +34,9 @@ def call(
             help="An argument of the handler; may be given several times.",
         ),
     ] = None,
+    consent: Annotated[
+        str, typer.Option(metavar="REFERENCE", help="The subject's consent, where it is needed.")
+    ] = "",
     format_: Annotated[
         Page, typer.Option("--format", help="How the reply is written to standard output.")
     ] = Page.TABLE,
@@ -52,7 +55,7 @@ def call(
     with connected(address, ca, token_file) as client:
         values = _typed(handler, texts, client.directory())
         try:
-            reply = client.call(handler, purpose=purpose, **values)
+            reply = client.call(handler, purpose=purpose, consent=consent, **values)
         except LandbridgeError as refusal:
             receipt_file.keep_refused(receipt, refusal)
             raise
@@ -61,12 +64,16 @@ def call(
             {
                 "handler": handler,
                 "code": reply.code,
+                "reasons": list(reply.reasons),
+                "number": reply.number,
                 "version": reply.version,
                 "receipt": receipt_document(reply.receipt),
             }
         )
     else:
-        say(reply.code)
+        say(f"{reply.number:g}" if reply.number is not None else reply.code)
+        for reason in reply.reasons:
+            say(f"  {reason}")
         tell(f"{handler}, version {reply.version}")
     receipt_file.keep(receipt, reply.receipt)
 
@@ -75,7 +82,7 @@ def _pairs(given: list[str]) -> dict[str, str]:
     pairs: dict[str, str] = {}
     for text in given:
         name, equals, value = text.partition("=")
-        if not equals or not name.isidentifier() or name == "purpose":
+        if not equals or not name.isidentifier() or name in ("purpose", "consent"):
             raise OperatorError("--arg takes NAME=VALUE, for example --arg tailnum=N14228.")
         if name in pairs:
             raise OperatorError(f"The argument {name} is given twice.")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, field
@@ -94,15 +94,32 @@ class Draft:
         if days:
             self.note(disclosable_from=self.recorder.after(days))
 
-    def answered(self, answer: bytes) -> Logged:
+    def admitted(self) -> None:
+        """Writes the entry of something that was let in, and gave no answer yet."""
+        self.logged = Logged(self.recorder.append(self, outcome="answered"), b"")
+
+    def answered(self, answer: bytes, salt: bytes = b"") -> Logged:
         """Writes the entry of an answer durably; what it returns may leave with the reply.
 
-        The entry commits to the answer by SHA-256(salt || answer) and says nothing of it.
+        The entry commits to the answer by SHA-256(salt || answer) and says nothing of it. The salt
+        is a new one unless the answer is one whose salt was kept.
         """
-        salt = secrets.token_bytes(32)
+        salt = salt or secrets.token_bytes(32)
         self.note(answer_digest=sha256(salt + answer).hexdigest())
         self.logged = Logged(self.recorder.append(self, outcome="answered"), salt)
         return self.logged
+
+    def answered_each(self, answers: Sequence[tuple[Mapping[str, Any], bytes]]) -> list[Logged]:
+        """As `answered`, an entry for each answer with its own fields; they share their syncs."""
+        salts = [secrets.token_bytes(32) for _ in answers]
+        drafts = [
+            {**self.fields, **fields, "answer_digest": sha256(salt + answer).hexdigest()}
+            for salt, (fields, answer) in zip(salts, answers, strict=True)
+        ]
+        receipts = self.recorder.append_each(self.kind, drafts, outcome="answered")
+        logged = [Logged(receipt, salt) for receipt, salt in zip(receipts, salts, strict=True)]
+        self.logged = logged[-1] if logged else None
+        return logged
 
     def ended(self) -> None:
         """Raises FAULT when the use case left no entry: a defect, and nothing may leave."""
@@ -135,6 +152,11 @@ class Recorder:
         self._logins = RefusedLogins(clock)
         self._counting = threading.Lock()
         self._counter: threading.Timer | None = None
+
+    @property
+    def size(self) -> int:
+        """The number of entries that the log has now."""
+        return self._log.size
 
     def digest(self, use: Use, text: str) -> str:
         """HMAC of a text, hex, under the key of that use."""
@@ -240,15 +262,26 @@ class Recorder:
             short = {**whole, "question": "", "members": (), "note": "shortened to fit"}
             return self._write(draft.kind, short)
 
+    def append_each(
+        self, kind: str, drafts: Sequence[Mapping[str, Any]], **fields: Any
+    ) -> list[Receipt]:
+        """Entries of one kind, in order, all durable when this returns. Raises LOG_UNAVAILABLE."""
+        waiting = [
+            self._log.submit(self._entry(kind, {**each, **fields}).to_bytes()) for each in drafts
+        ]
+        return [receipt.result() for receipt in waiting]
+
     def _write(self, kind: str, fields: dict[str, Any]) -> Receipt:
-        entry = Entry(
+        return self._log.append(self._entry(kind, fields).to_bytes())
+
+    def _entry(self, kind: str, fields: dict[str, Any]) -> Entry:
+        return Entry(
             kind=kind,
             time=instant(datetime.fromtimestamp(self._clock(), UTC)),
             policy_digest=self._policy_digest,
             subject_key=self._keys.id if not _DIGESTED.isdisjoint(fields) else "",
             **fields,
         )
-        return self._log.append(entry.to_bytes())
 
     def _refused(self, draft: Draft, refusal: LandbridgeError) -> bytes:
         if refusal.status == "UNAUTHENTICATED":

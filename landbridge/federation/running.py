@@ -214,5 +214,6 @@ def _offered(member: MemberFolder) -> dict[str, list[str]]:
             contracts.append(str(yaml.safe_load(path.read_bytes())["id"]))
         except (yaml.YAMLError, KeyError, TypeError):
             raise FederationInvalid(f"{path} names no contract id.") from None
-    handlers = sorted(path.stem for path in (member.folder / "handlers").glob("*.sql"))
+    folder = member.folder / "handlers"
+    handlers = sorted(path.stem for path in (*folder.glob("*.sql"), *folder.glob("*.py")))
     return {"contracts": contracts, "handlers": handlers}

@@ -19,15 +19,26 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from landbridge.errors import error
 from landbridge.membership.canonical import NotCanonical, canonical_bytes, parts
-from landbridge.v1 import membership_pb2, node_pb2
+from landbridge.v1 import batch_pb2, membership_pb2, node_pb2, step_pb2
 
 _LABEL: Final = b"landbridge asking v1"
 LEEWAY: Final = 120.0
 """Seconds that the clocks of gateway and node may differ, with the way between them."""
 
-Request = node_pb2.AnswerRequest | node_pb2.EstimateRequest | node_pb2.ReplyRequest
+Request = (
+    node_pb2.AnswerRequest
+    | node_pb2.EstimateRequest
+    | node_pb2.ReplyRequest
+    | batch_pb2.ReplyManyRequest
+    | step_pb2.TakeRequest
+)
 AnyRequest = TypeVar(
-    "AnyRequest", node_pb2.AnswerRequest, node_pb2.EstimateRequest, node_pb2.ReplyRequest
+    "AnyRequest",
+    node_pb2.AnswerRequest,
+    node_pb2.EstimateRequest,
+    node_pb2.ReplyRequest,
+    batch_pb2.ReplyManyRequest,
+    step_pb2.TakeRequest,
 )
 
 
@@ -89,6 +100,23 @@ def statement(federation: str, department: str, request: Request, issued_at_ms: 
         method, price, members = "Reply", 0, tuple[str, ...]()
         subject = canonical_bytes(
             node_pb2.ReplyRequest(handler=bare.handler, arguments=bare.arguments)
+        )
+    elif isinstance(bare, batch_pb2.ReplyManyRequest):
+        method, price, members = "ReplyMany", 0, ()
+        subject = canonical_bytes(
+            batch_pb2.ReplyManyRequest(
+                handler=bare.handler, subjects=bare.subjects, arguments=bare.arguments
+            )
+        )
+    elif isinstance(bare, step_pb2.TakeRequest):
+        method, price, members = "Take", 0, ()
+        subject = canonical_bytes(
+            step_pb2.TakeRequest(
+                procedure=bare.procedure,
+                case_id=bare.case_id,
+                step=bare.step,
+                handler=bare.handler,
+            )
         )
     else:
         method = "Answer" if isinstance(bare, node_pb2.AnswerRequest) else "Estimate"
