@@ -13,6 +13,7 @@ from pathlib import Path
 
 from gateway import membership, settings
 from gateway.app import start
+from gateway.cases.store import StoreUnusable
 from gateway.register import RegisterRefuses
 from landbridge.edge.process import STOPPED_BY_OPERATOR, report, run, tell
 from landbridge.edge.server import CannotListen
@@ -20,6 +21,7 @@ from landbridge.edge.settings import SettingsInvalid
 from landbridge.evidence.finding import EvidenceError
 from landbridge.identity.keys import KeySetError
 from policies.access import PolicyInvalid
+from policies.procedure import ProcedureInvalid
 
 OPERATOR_ERRORS = (
     CannotListen,
@@ -27,7 +29,9 @@ OPERATOR_ERRORS = (
     KeySetError,
     OSError,
     PolicyInvalid,
+    ProcedureInvalid,
     SettingsInvalid,
+    StoreUnusable,
 )
 
 

@@ -14,6 +14,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.asking import Asking
 from gateway.batch import CallsServicer
+from gateway.cases.cases import Cases
+from gateway.cases.driver import Driver
+from gateway.cases.procedures import Procedures, read_folder
+from gateway.cases.recording import Recording
+from gateway.cases.servicer import CasesServicer
+from gateway.cases.store import Store
+from gateway.cases.taking import Taking
 from gateway.departments import Departments, over_tls
 from gateway.enrolment import EnrolmentServicer
 from gateway.membership import prepare
@@ -40,7 +47,7 @@ from landbridge.evidence.signer import Verifier
 from landbridge.evidence.witness_memory import Witness
 from landbridge.membership.keys import signing_key
 from landbridge.membership.statement import AskingSigner
-from landbridge.v1 import batch_pb2_grpc, enrolment_pb2_grpc, gateway_pb2_grpc
+from landbridge.v1 import batch_pb2_grpc, case_pb2_grpc, enrolment_pb2_grpc, gateway_pb2_grpc
 from policies.access import AccessPolicy
 
 REFRESH_SECONDS = 5.0
@@ -54,6 +61,8 @@ class Gateway:
     log_key: str
     witness_key: str
     _departments: Departments
+    _driver: Driver
+    _store: Store
     _log: Log
     _recorder: Recorder
     _witness: Witness
@@ -71,6 +80,8 @@ class Gateway:
         self.running.stop(grace)
         self._stopping.set()
         self._refreshing.join()
+        self._driver.stop()
+        self._store.close()
         self._trusted.close()
         with suppress(Unavailable):  # a log that was stopped takes no last entry
             life.end(self._recorder)
@@ -100,12 +111,14 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
     departments.offer(document)
     for name in silent:
         tell(f"department {name} does not answer yet")
+    declared = read_folder(settings.procedures) if settings.procedures else {}
     access = AccessPolicy.load(
         # It names what members serve. Before there is one nobody can be asked, so nothing is read.
         settings.access.read_text(encoding="utf-8") if members else "",
         str(settings.access),
         contracts={name for member in members for name in member.contracts},
         handlers={f"{member.department}.{name}" for member in members for name in member.handlers},
+        procedures=declared,
     )
     signer = log_signer(settings.state, f"{settings.federation}/{settings.name}")
     cosigner = witness_key(settings.state, signer.name)
@@ -135,6 +148,30 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
         Planning(access, time.time), departments, trust.verifier, recorder, signer.vkey, signing
     )
     telemetry = Telemetry("landbridge.gateway")
+    store = Store(settings.case_store, signer.vkey.partition("+")[0])
+    recording = Recording(store, recorder)
+    procedures = Procedures(declared, store, departments.catalogue, tell)
+    driver = Driver(
+        store,
+        recording,
+        procedures,
+        Taking(store, departments, signing, asking, signer.vkey),
+        time.time,
+        time.monotonic,
+        report,
+    )
+    cases = Cases(
+        store,
+        recording,
+        driver,
+        procedures,
+        access,
+        trust.verifier,
+        recorder,
+        departments.catalogue,
+        settings.manifest.read_bytes,
+        settings.calls // 2,
+    )
     with suppress(Unavailable):  # it serves and refuses, so that callers are told why
         life.begin(
             recorder,
@@ -144,6 +181,10 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
             # What a silent department serves is not known; it has not changed for that.
             unknown=tuple(f"contract:{name}/" for name in silent),
         )
+    with suppress(Unavailable):
+        recording.recover(settings.state / "log")
+    procedures.look()
+    driver.start()
     running = serve(
         [
             partial(
@@ -154,6 +195,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
                 batch_pb2_grpc.add_CallsServicer_to_server,
                 CallsServicer(asking, departments, signing, recorder, telemetry),
             ),
+            partial(case_pb2_grpc.add_CasesServicer_to_server, CasesServicer(cases, telemetry)),
             partial(
                 enrolment_pb2_grpc.add_EnrolmentServicer_to_server,
                 EnrolmentServicer(
@@ -187,6 +229,8 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
         signer.vkey,
         cosigner.vkey,
         departments,
+        driver,
+        store,
         log,
         recorder,
         witness,

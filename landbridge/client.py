@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TypeVar, cast
 
 import grpc
 from google.protobuf.message import Message
 
+from landbridge import case as cases
 from landbridge import exchange
 from landbridge.answers import Answer, Plan, Reply, Value
+from landbridge.case import CaseView
+from landbridge.case_handle import AsyncCase, Case
 from landbridge.directory import Directory
 from landbridge.errors import LandbridgeError, error
 from landbridge.exchange import Exchange, Outcome, Pause, Send
@@ -33,20 +38,23 @@ def connect(
     token: TokenSource | None = None,
     ca: Pem | None = None,
     certificate: tuple[Pem, Pem] | None = None,
+    manifest: Pem | None = None,
     timeout: float = TIMEOUT,
 ) -> Client:
     """A client of the gateway at "host:port", over TLS; connects with the first call.
 
     `token`: the caller's bearer token, a Path to it, or a function that returns it; the latter two
     are asked before every call. `ca`: PEM of the authority that signs the gateway's certificate
-    (None: the public ones). `certificate`: (key, certificate), PEM, for mutual TLS. `timeout`:
-    seconds for a call that names none. Raises InvalidQuestion or Unauthenticated for arguments that
-    can never work.
+    (None: the public ones). `certificate`: (key, certificate), PEM, for mutual TLS. `manifest`:
+    the federation's signed list of members, if you have it from elsewhere than the gateway: forms
+    of cases are then sealed to the keys in it, and to no others. `timeout`: seconds for a call that
+    names none. Raises InvalidQuestion or Unauthenticated for arguments that can never work.
     """
     return Client(
         Endpoint.at(address, ca=ca, certificate=certificate),
         _source(token, certificate),
         timeout=timeout,
+        manifest=manifest,
     )
 
 
@@ -56,6 +64,7 @@ def aconnect(
     token: TokenSource | None = None,
     ca: Pem | None = None,
     certificate: tuple[Pem, Pem] | None = None,
+    manifest: Pem | None = None,
     timeout: float = TIMEOUT,
 ) -> AsyncClient:
     """The same for asyncio: `async with landbridge.aconnect(...) as client`.
@@ -67,6 +76,7 @@ def aconnect(
         Endpoint.at(address, ca=ca, certificate=certificate),
         _source(token, certificate),
         timeout=timeout,
+        manifest=manifest,
     )
 
 
@@ -80,6 +90,7 @@ class Client:
         *,
         timeout: float = TIMEOUT,
         clock: Callable[[], float] = time.monotonic,
+        manifest: Pem | None = None,
     ) -> None:
         self._endpoint = endpoint
         self._token = token
@@ -87,6 +98,7 @@ class Client:
         self._clock = clock
         self._channel = endpoint.channel()
         self._stubs = Stubs(self._channel)
+        self._manifest = _document(manifest)
         self._closed = False
 
     def query(
@@ -145,6 +157,55 @@ class Client:
         asked = exchange.call_many(
             handler, subjects, purpose=purpose, arguments=arguments, consents=consents
         )
+        return self._run(asked, None)
+
+    def open_case(
+        self,
+        procedure: str,
+        /,
+        *,
+        purpose: str,
+        consent: str = "",
+        case_id: str = "",
+        **form: Value,
+    ) -> Case:
+        """Opens a case of the procedure; `form` holds its fields.
+
+        Each field is sealed here to the departments that need it: the gateway reads none of them.
+        `consent` is the reference of the subject's consent, for steps that need it. `case_id` (32
+        hex digits) makes it safe to ask again after a lost reply; without one it is drawn.
+        """
+        from landbridge.forms import sealed_application
+
+        described = self._run(cases.describe(procedure), None)
+        request = sealed_application(
+            described,
+            form,
+            purpose=purpose,
+            consent=consent,
+            case_id=case_id or secrets.token_hex(16),
+            pinned=self._manifest,
+        )
+        return Case(self._run(cases.opening(request), None), self._run)
+
+    def case(self, case_id: str) -> Case:
+        """The case of that id, as it stands."""
+        return Case(self._run(cases.show(case_id), None), self._run)
+
+    def cases(
+        self,
+        procedure: str = "",
+        *,
+        state: str = "",
+        overdue: bool = False,
+        after: str = "",
+        most: int = 100,
+    ) -> tuple[CaseView, ...]:
+        """The cases that this caller may see, by id: their own, and those that they supervise.
+
+        `overdue`: those with a step past its deadline. `after`: cases after this id.
+        """
+        asked = cases.listing(procedure, state, after, most, overdue=overdue)
         return self._run(asked, None)
 
     def directory(self) -> Directory:
@@ -215,6 +276,7 @@ class AsyncClient:
         *,
         timeout: float = TIMEOUT,
         clock: Callable[[], float] = time.monotonic,
+        manifest: Pem | None = None,
     ) -> None:
         self._endpoint = endpoint
         self._token = token
@@ -222,6 +284,7 @@ class AsyncClient:
         self._clock = clock
         self._channel = endpoint.aio_channel()
         self._stubs = Stubs(self._channel)
+        self._manifest = _document(manifest)
         self._closed = False
 
     async def query(
@@ -269,6 +332,50 @@ class AsyncClient:
         asked = exchange.call_many(
             handler, subjects, purpose=purpose, arguments=arguments, consents=consents
         )
+        return await self._run(asked, None)
+
+    async def open_case(
+        self,
+        procedure: str,
+        /,
+        *,
+        purpose: str,
+        consent: str = "",
+        case_id: str = "",
+        **form: Value,
+    ) -> AsyncCase:
+        """As `Client.open_case`."""
+        from landbridge.forms import sealed_application
+
+        described = await self._run(cases.describe(procedure), None)
+        request = sealed_application(
+            described,
+            form,
+            purpose=purpose,
+            consent=consent,
+            case_id=case_id or secrets.token_hex(16),
+            pinned=self._manifest,
+        )
+        return AsyncCase(await self._run(cases.opening(request), None), self._run)
+
+    async def case(self, case_id: str) -> AsyncCase:
+        """As `Client.case`."""
+        return AsyncCase(await self._run(cases.show(case_id), None), self._run)
+
+    async def cases(
+        self,
+        procedure: str = "",
+        *,
+        state: str = "",
+        overdue: bool = False,
+        after: str = "",
+        most: int = 100,
+    ) -> tuple[CaseView, ...]:
+        """The cases that this caller may see, by id: their own, and those that they supervise.
+
+        `overdue`: those with a step past its deadline. `after`: cases after this id.
+        """
+        asked = cases.listing(procedure, state, after, most, overdue=overdue)
         return await self._run(asked, None)
 
     async def directory(self) -> Directory:
@@ -331,6 +438,15 @@ def _source(token: TokenSource | None, certificate: tuple[Pem, Pem] | None) -> T
     if isinstance(token, str):
         bearer(token)  # a token that can never be sent is refused before anything is
     return token
+
+
+def _document(manifest: Pem | None) -> bytes | None:
+    if not isinstance(manifest, Path):
+        return manifest
+    try:
+        return manifest.read_bytes()
+    except OSError:
+        raise error("INVALID_ARGUMENT", f"The manifest {manifest} cannot be read.") from None
 
 
 def _placed(failure: LandbridgeError, endpoint: Endpoint) -> LandbridgeError:

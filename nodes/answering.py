@@ -8,6 +8,7 @@ from functools import partial
 from hashlib import sha256
 
 from landbridge.edge.record import Draft, Logged, Recorder
+from landbridge.edge.turns import Turns
 from landbridge.errors import error
 from landbridge.v1 import release_pb2
 from nodes.compile import Statement, compile_histograms, compile_question, compile_selection
@@ -20,7 +21,6 @@ from nodes.release import release
 from nodes.selection import Selected, select
 from nodes.store import Loaded
 from nodes.tables import Tables
-from nodes.turns import Turns
 from policies.canonical import masking, text
 from policies.contract import Contract, Method
 from policies.differencing import Asked, asked

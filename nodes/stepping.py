@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from landbridge.edge.record import Draft, Recorder
+from landbridge.edge.turns import Turns
 from landbridge.errors import error
 from landbridge.identity.caller import Caller
 from landbridge.protocols.step_info import step_question
@@ -24,7 +25,6 @@ from nodes.hand_over import Form, HandOver, Place
 from nodes.quotas import Quotas
 from nodes.replying import charge, noted
 from nodes.step_memory import Admission, Effect, Key, Remembered, StepMemory
-from nodes.turns import Turns
 from policies.handler import Handler
 from policies.reply import Reply, spelt
 

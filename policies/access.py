@@ -30,7 +30,7 @@ MEMORY: Final = 4_096
 """Decisions remembered per policy set."""
 DEFAULT_DENY: Final = "default deny"
 
-Action = Literal["query", "call", "case"]
+Action = Literal["query", "call", "case", "step"]
 
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _POSITIONAL: Final = re.compile(r"for policy `[^`]*`, ")

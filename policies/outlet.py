@@ -19,7 +19,7 @@ from policies.moment import Moment
 
 ROWS: Final = "count(*)"
 """What stands for rows and units, which are counted without any column."""
-_ACTIONS: Final[tuple[Action, ...]] = ("call", "case")
+_ACTIONS: Final[tuple[Action, ...]] = ("call", "step")
 _CLEARANCES: Final = tuple(Level)
 _ANY: Final = Moment(20_000_101, 12, 6)
 _NOBODY: Final = "\N{BULLET}"

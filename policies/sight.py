@@ -60,7 +60,7 @@ def requested_step(
 ) -> Request:
     """The question to a department's policies: may its handler be a step of this caller's case."""
     asked = request(asker, "handler", resource, purpose, level, moment)
-    return replace(asked, action="case")
+    return replace(asked, action="step")
 
 
 def requested_case(asker: Asker, procedure: str, purpose: str, moment: Moment) -> Request:
