@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -187,6 +187,18 @@ class Client:
             pinned=self._manifest,
         )
         return Case(self._run(cases.opening(request), None), self._run)
+
+    def form_types(self, procedure: str, texts: Mapping[str, str]) -> dict[str, int | str]:
+        """Texts, as a person types them, in the types of the procedure's form.
+
+        A field that the form has not stays text, and `open_case` refuses it.
+        """
+        described = self._run(cases.describe(procedure), None)
+        kinds = {field.name: field.type for field in described.fields}
+        return {
+            name: int(text) if kinds.get(name) == "integer" and text.isdecimal() else text
+            for name, text in texts.items()
+        }
 
     def case(self, case_id: str) -> Case:
         """The case of that id, as it stands."""

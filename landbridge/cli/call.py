@@ -50,7 +50,7 @@ def call(
     The reply is one of the handler's declared codes. An argument is sent in the type that the
     directory declares for it, so that an identifier made of digits stays text.
     """
-    texts = _pairs(arg or [])
+    texts = pairs(arg or [], "--arg")
     receipt_file.require_place(receipt)
     with connected(address, ca, token_file) as client:
         values = _typed(handler, texts, client.directory())
@@ -78,16 +78,17 @@ def call(
     receipt_file.keep(receipt, reply.receipt)
 
 
-def _pairs(given: list[str]) -> dict[str, str]:
-    pairs: dict[str, str] = {}
+def pairs(given: list[str], option: str) -> dict[str, str]:
+    """NAME=VALUE, each name once; OperatorError otherwise."""
+    found: dict[str, str] = {}
     for text in given:
         name, equals, value = text.partition("=")
         if not equals or not name.isidentifier() or name in ("purpose", "consent"):
-            raise OperatorError("--arg takes NAME=VALUE, for example --arg tailnum=N14228.")
-        if name in pairs:
+            raise OperatorError(f"{option} takes NAME=VALUE, for example {option} tailnum=N14228.")
+        if name in found:
             raise OperatorError(f"The argument {name} is given twice.")
-        pairs[name] = value
-    return pairs
+        found[name] = value
+    return found
 
 
 def _typed(handler: str, texts: dict[str, str], directory: Directory) -> dict[str, int | str]:

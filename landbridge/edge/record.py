@@ -23,6 +23,7 @@ from landbridge.edge.logins import WINDOW, RefusedLogins
 from landbridge.errors import LandbridgeError, error
 from landbridge.evidence.entry import Entry, SubjectKey, instant
 from landbridge.evidence.finding import EvidenceError
+from landbridge.evidence.kind import OWN_FIELDS
 from landbridge.evidence.log import Log
 from landbridge.evidence.receipt import Receipt
 from landbridge.evidence.subject_keys import SubjectKeys
@@ -286,6 +287,11 @@ class Recorder:
     def _refused(self, draft: Draft, refusal: LandbridgeError) -> bytes:
         if refusal.status == "UNAUTHENTICATED":
             draft.kind = "refused_login"
+            draft.fields = {
+                name: value
+                for name, value in draft.fields.items()
+                if draft.kind in OWN_FIELDS.get(name, {draft.kind})
+            }
             if not self._logins.admit(refusal.reason):
                 self._count_later()
                 return b""

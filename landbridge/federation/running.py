@@ -103,6 +103,10 @@ class Federation:
         """Ends the department's node in order."""
         self._nodes[department].stop()
 
+    def kill_gateway(self) -> None:
+        """Ends the gateway at once, as a crash would; `start_gateway` starts it again."""
+        self._running_gateway().kill()
+
     def stop_gateway(self) -> None:
         """Ends the gateway in order; the nodes go on."""
         self._running_gateway().stop()
