@@ -74,10 +74,10 @@ class CaseView:
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """What changed, and the case's state after it."""
+    """What changed, and the case after it."""
 
     changes: tuple[CaseChange, ...]
-    state: str
+    view: CaseView
 
 
 def describe(procedure: str) -> Exchange[case_pb2.DescribeProcedureResponse]:
@@ -103,13 +103,20 @@ def history(case_id: str) -> Exchange[tuple[CaseChange, ...]]:
     return Exchange("Cases.Show", request, lambda reply: _changes(reply.changes))
 
 
-def follow(case_id: str, after: int, seconds: float) -> Exchange[Followed]:
-    """What changed after that change; waits for something to change."""
+def follow(
+    case_id: str, after: int, seconds: float, *, until_closed: bool = False
+) -> Exchange[Followed]:
+    """What changed after that change; waits for something to change, or for the case's end."""
     request = case_pb2.FollowRequest(
-        case_id=_name(case_id), after=after, wait_ms=max(0, round(1000 * min(seconds, WAIT)))
+        case_id=_name(case_id),
+        after=after,
+        wait_ms=max(0, round(1000 * min(seconds, WAIT))),
+        until_closed=until_closed,
     )
     return Exchange(
-        "Cases.Follow", request, lambda reply: Followed(_changes(reply.changes), reply.state)
+        "Cases.Follow",
+        request,
+        lambda reply: Followed(_changes(reply.changes), _view(reply.case)),
     )
 
 

@@ -2,18 +2,49 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from typing import Any, TypeVar
+from typing import Any
 
 from landbridge import case as cases
-from landbridge.case import CaseChange, CaseStep, CaseView
+from landbridge.case import CaseChange, CaseStep, CaseView, Followed
 from landbridge.errors import error
 from landbridge.exchange import Exchange
 
-Result = TypeVar("Result")
 Run = Callable[[Exchange[Any], float | None], Any]
 AsyncRun = Callable[[Exchange[Any], float | None], Coroutine[Any, Any, Any]]
+
+
+class _Looks:
+    """Look after look for changes, each waiting at the gateway, without a socket."""
+
+    def __init__(
+        self, case_id: str, after: int, timeout: float | None, *, until_closed: bool
+    ) -> None:
+        self._id = case_id
+        self._after = after
+        self._end = None if timeout is None else time.monotonic() + timeout
+        self._until_closed = until_closed
+        self._closed = False
+        self._asked = 0.0
+
+    def next(self) -> Exchange[Followed] | None:
+        """The next look, None once the case is closed; raises DEADLINE."""
+        if self._closed:
+            return None
+        self._asked = time.monotonic()
+        left = cases.WAIT if self._end is None else self._end - self._asked
+        if left <= 0:
+            raise error("DEADLINE", "The case was not closed in time.")
+        return cases.follow(self._id, self._after, left, until_closed=self._until_closed)
+
+    def pause(self, found: Followed) -> float:
+        """Seconds until the next look: none, but where the gateway had no room to let us wait."""
+        self._closed = not found.view.open
+        self._after = max([self._after, *(change.sequence for change in found.changes)])
+        soon = not found.changes and time.monotonic() - self._asked < 1.0
+        return 0.25 if soon and not self._closed else 0.0
 
 
 class _Seen:
@@ -70,26 +101,21 @@ class Case(_Seen):
         Raises DEADLINE after `timeout` seconds, if one is given. Each change comes once; whoever
         lost the connection goes on with the `sequence` of the last one.
         """
-        end = None if timeout is None else time.monotonic() + timeout
-        while True:
-            left = cases.WAIT if end is None else end - time.monotonic()
-            if left <= 0:
-                raise error("DEADLINE", "The case was not closed in time.")
-            asked = time.monotonic()
-            found = self._run(cases.follow(self.id, after, left), None)
-            for change in found.changes:
-                after = change.sequence
-                yield change
-            if found.state != "open":
-                return
-            if not found.changes and time.monotonic() - asked < 1.0:
-                time.sleep(0.25)  # the gateway had no room for one more who waits
+        looks = _Looks(self.id, after, timeout, until_closed=False)
+        while (asked := looks.next()) is not None:
+            found = self._run(asked, None)
+            self.view = found.view
+            yield from found.changes
+            time.sleep(looks.pause(found))
 
     def wait(self, timeout: float | None = None) -> Case:
         """Returns this case when it is closed; raises DEADLINE."""
-        for _ in self.changes(after=self.view.sequence, timeout=timeout):
-            pass
-        return self.refresh()
+        looks = _Looks(self.id, self.view.sequence, timeout, until_closed=True)
+        while self.view.open and (asked := looks.next()) is not None:
+            found = self._run(asked, None)
+            self.view = found.view
+            time.sleep(looks.pause(found))
+        return self
 
     def cancel(self) -> Case:
         """Ends it without a decision."""
@@ -118,28 +144,22 @@ class AsyncCase(_Seen):
         self, *, after: int = 0, timeout: float | None = None
     ) -> AsyncIterator[CaseChange]:
         """As `Case.changes`."""
-        import asyncio
-
-        end = None if timeout is None else time.monotonic() + timeout
-        while True:
-            left = cases.WAIT if end is None else end - time.monotonic()
-            if left <= 0:
-                raise error("DEADLINE", "The case was not closed in time.")
-            asked = time.monotonic()
-            found = await self._run(cases.follow(self.id, after, left), None)
+        looks = _Looks(self.id, after, timeout, until_closed=False)
+        while (asked := looks.next()) is not None:
+            found = await self._run(asked, None)
+            self.view = found.view
             for change in found.changes:
-                after = change.sequence
                 yield change
-            if found.state != "open":
-                return
-            if not found.changes and time.monotonic() - asked < 1.0:
-                await asyncio.sleep(0.25)
+            await asyncio.sleep(looks.pause(found))
 
     async def wait(self, timeout: float | None = None) -> AsyncCase:
         """As `Case.wait`."""
-        async for _ in self.changes(after=self.view.sequence, timeout=timeout):
-            pass
-        return await self.refresh()
+        looks = _Looks(self.id, self.view.sequence, timeout, until_closed=True)
+        while self.view.open and (asked := looks.next()) is not None:
+            found = await self._run(asked, None)
+            self.view = found.view
+            await asyncio.sleep(looks.pause(found))
+        return self
 
     async def cancel(self) -> AsyncCase:
         """As `Case.cancel`."""

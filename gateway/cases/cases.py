@@ -148,7 +148,9 @@ class Cases:
             token = bearer_token(request.metadata)
             self._driver.offer_token(case, token, caller.expires)
         seconds = min(asked.wait_ms / 1000, LONGEST_WAIT, request.time_left() - 1.0)
-        ready = self._something(asked.case_id, asked.after)
+        # For whoever waits for the end, nothing but the end is news.
+        after = asked.after if not asked.until_closed else 1 << 62
+        ready = self._something(asked.case_id, after)
         if seconds > 0 and not ready() and self._followers.acquire(blocking=False):
             try:
                 self._recording.wait(ready, seconds)
@@ -158,7 +160,7 @@ class Cases:
         current = self._store.find(asked.case_id)
         assert current is not None
         response = case_pb2.FollowResponse(
-            changes=map(change_to, changes), state=current.state.value
+            changes=map(change_to, changes), case=case_to(procedure, current)
         )
         if changes:  # that nothing is new tells nothing
             with self._recorder.request("step", trace_id=request.trace.id) as draft:

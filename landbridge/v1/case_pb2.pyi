@@ -429,21 +429,25 @@ class FollowRequest(_message.Message):
     CASE_ID_FIELD_NUMBER: _builtins.int
     AFTER_FIELD_NUMBER: _builtins.int
     WAIT_MS_FIELD_NUMBER: _builtins.int
+    UNTIL_CLOSED_FIELD_NUMBER: _builtins.int
     case_id: _builtins.str
     after: _builtins.int
     """Changes after this one."""
     wait_ms: _builtins.int
     """How long to wait for a change; the gateway may answer earlier."""
+    until_closed: _builtins.bool
+    """Wait for the case to be closed, not for the first change."""
     def __init__(
         self,
         *,
         case_id: _builtins.str = ...,
         after: _builtins.int = ...,
         wait_ms: _builtins.int = ...,
+        until_closed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "case_id", b"case_id", "wait_ms", b"wait_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "case_id", b"case_id", "until_closed", b"until_closed", "wait_ms", b"wait_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -454,20 +458,22 @@ class FollowResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CHANGES_FIELD_NUMBER: _builtins.int
-    STATE_FIELD_NUMBER: _builtins.int
-    state: _builtins.str
-    """As CaseState.state."""
+    CASE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___CaseChange]: ...
+    @_builtins.property
+    def case(self) -> Global___CaseState:
+        """The case after them."""
+
     def __init__(
         self,
         *,
         changes: _abc.Iterable[Global___CaseChange] | None = ...,
-        state: _builtins.str = ...,
+        case: Global___CaseState | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["case", b"case"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case", b"case", "changes", b"changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
