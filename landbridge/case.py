@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -12,6 +13,7 @@ from landbridge.exchange import Exchange
 from landbridge.receipt import Receipt
 from landbridge.v1 import case_pb2
 
+_WHOLE: Final = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 WAIT: Final = 10.0
 """Seconds that one look for changes waits at the gateway."""
 
@@ -84,6 +86,17 @@ def describe(procedure: str) -> Exchange[case_pb2.DescribeProcedureResponse]:
     """What a form of the procedure holds."""
     request = case_pb2.DescribeProcedureRequest(procedure=_name(procedure))
     return Exchange("Cases.DescribeProcedure", request, lambda reply: reply)
+
+
+def typed(
+    described: case_pb2.DescribeProcedureResponse, texts: Mapping[str, str]
+) -> dict[str, int | str]:
+    """Texts in the types of the form's fields, where they are spelt as such."""
+    kinds = {field.name: field.type for field in described.fields}
+    return {
+        name: int(text) if kinds.get(name) == "integer" and _WHOLE.fullmatch(text) else text
+        for name, text in texts.items()
+    }
 
 
 def opening(request: case_pb2.OpenRequest) -> Exchange[CaseView]:

@@ -193,12 +193,7 @@ class Client:
 
         A field that the form has not stays text, and `open_case` refuses it.
         """
-        described = self._run(cases.describe(procedure), None)
-        kinds = {field.name: field.type for field in described.fields}
-        return {
-            name: int(text) if kinds.get(name) == "integer" and text.isdecimal() else text
-            for name, text in texts.items()
-        }
+        return cases.typed(self._run(cases.describe(procedure), None), texts)
 
     def case(self, case_id: str) -> Case:
         """The case of that id, as it stands."""
@@ -369,6 +364,10 @@ class AsyncClient:
             pinned=self._manifest,
         )
         return AsyncCase(await self._run(cases.opening(request), None), self._run)
+
+    async def form_types(self, procedure: str, texts: Mapping[str, str]) -> dict[str, int | str]:
+        """As `Client.form_types`."""
+        return cases.typed(await self._run(cases.describe(procedure), None), texts)
 
     async def case(self, case_id: str) -> AsyncCase:
         """As `Client.case`."""

@@ -45,10 +45,10 @@ class Procedures:
         self._looked: Catalogue | None = None
         self._refused: dict[str, tuple[str, ...]] = {}
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Every declared one, loaded or not."""
-        return tuple(self._declared)
+    def known(self) -> dict[str, Procedure]:
+        """Every declared one, loaded or not, and those that open cases keep to, by name."""
+        earlier = (self.of(digest) for digest in self._store.digests())
+        return {**{each.name: each for each in earlier}, **self._declared}
 
     def loaded(self, name: str) -> Procedure | None:
         """The procedure, if every department lets every value flow where it goes."""
