@@ -72,7 +72,7 @@ class CallsServicer(batch_pb2_grpc.CallsServicer):
             )
             response = self._departments.ask_one(
                 department,
-                lambda channel: batch_pb2_grpc.HandlersStub(channel).ReplyMany,
+                lambda connection: connection.handlers.ReplyMany,
                 self._signer.signing(message),
                 asked.time_left() - MARGIN,
                 asked.trace.headers,

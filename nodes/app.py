@@ -21,6 +21,7 @@ from landbridge.evidence.log import Log
 from landbridge.evidence.oversight import Oversight
 from landbridge.evidence.signer import Signer, Verifier
 from landbridge.evidence.witness_memory import Witness
+from landbridge.identity.certificates import Admission
 from landbridge.membership.keys import MemberKeys
 from landbridge.membership.pinned import Pinned
 from landbridge.membership.statement import AskingVerifier
@@ -29,6 +30,7 @@ from landbridge.v1 import (
     membership_pb2_grpc,
     node_pb2,
     node_pb2_grpc,
+    renewal_pb2_grpc,
     step_pb2_grpc,
     witness_pb2_grpc,
 )
@@ -38,15 +40,17 @@ from nodes.computing import Computing
 from nodes.description import handler_to
 from nodes.engines.duckdb import DuckDBEngine, Limits
 from nodes.engines.engine import Engine
+from nodes.following import Enforcement, Following, PolicyFollower
 from nodes.guard import Guard
 from nodes.hand_over import HandOver
 from nodes.handler_servicer import HandlersServicer, StepsServicer
-from nodes.handlers.functions import Functions
+from nodes.handlers.pool import FunctionPool
 from nodes.history import History
 from nodes.ledger import Ledger
 from nodes.members import MembersServicer, logged
 from nodes.policy import Policy
 from nodes.quotas import Quotas
+from nodes.renewal import Renewal, RenewalServicer
 from nodes.replying import Replying
 from nodes.servicer import NodeServicer
 from nodes.settings import Settings
@@ -66,7 +70,7 @@ class Node:
     log_key: str
     witness_key: str
     _tables: Tables[Engine]
-    _functions: Tables[Functions] | None
+    _functions: FunctionPool
     _ledger: Ledger
     _quotas: Quotas
     _memory: StepMemory
@@ -75,18 +79,23 @@ class Node:
     _recorder: Recorder
     _witness: Witness
     _trusted: Trusted
+    _following: Following
 
     @property
     def port(self) -> int:
         """The port that it listens on."""
         return self.running.port
 
+    def hurry(self) -> None:
+        """Looks at the policy's files at once, on a thread of its own."""
+        self._following.hurry()
+
     def stop(self, grace: float = 5.0) -> None:
         """Takes no more calls, lets those under way finish, and puts everything on disk."""
+        self._following.close()
         self.running.stop(grace)
         self._tables.close()
-        if self._functions is not None:
-            self._functions.close()
+        self._functions.close()
         self._trusted.close()
         with suppress(Unavailable):  # a log that was stopped takes no last entry
             life.end(self._recorder)
@@ -103,9 +112,10 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
 
     `report` takes defects for the operator's eyes, `tell` sentences about the log.
     """
-    policy = policies_of.read(
-        settings.department, settings.contracts, settings.handlers, settings.access
-    )
+    collect = partial(policies_of.collect, settings.contracts, settings.handlers, settings.access)
+    understand = partial(policies_of.understand, settings.department, where=settings.contracts)
+    texts = collect()
+    policy = understand(texts)
     trust = trusted(settings.trust)
     tls = Tls(
         settings.tls_key.read_bytes(),
@@ -136,12 +146,9 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
         tuple(policy.contracts),
         lambda files: DuckDBEngine(files, limits, settings.workers),
     )
-    written = {name: each for name, each in policy.handlers.items() if each.source}
-    functions = (
-        Tables(store, tuple(policy.contracts), lambda files: Functions(files, limits, written))
-        if written
-        else None
-    )
+    functions = FunctionPool(store, limits)
+    functions.prepare(tuple(policy.contracts), policy.handlers)
+    functions.serve()
     computing = Computing(tables, functions)
     guard = Guard(
         settings.department,
@@ -150,6 +157,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
         policy.access,
         trust.verifier,
         time.time,
+        policy.digest,
     )
     keys = MemberKeys.in_folder(settings.state)  # with unusable keys a node does not start
     pinned = Pinned(settings.state, settings.department, logged(recorder))
@@ -163,9 +171,9 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
         HandOver(settings.department, keys, lambda: pinned.manifest),
     )
     telemetry = Telemetry(f"landbridge.node.{settings.department}")
+    admission = Admission(settings.gateway, settings.federation, trust.revoked)
     servicer = NodeServicer(
-        settings.gateway,
-        settings.federation,
+        admission,
         _description(settings, policy, signer.vkey),
         Answering(guard, ledger, tables, recorder, draw, history),
         replying,
@@ -173,9 +181,23 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
         telemetry,
         AskingVerifier(settings.federation, settings.department, pinned.gateway_key, time.time),
     )
-    members = MembersServicer(settings.gateway, settings.federation, pinned, recorder)
+
+    def describe(changed: Policy) -> None:
+        servicer.describe(_description(settings, changed, signer.vkey))
+
+    members = MembersServicer(admission, pinned, recorder)
     with suppress(Unavailable):  # it serves and refuses, so that callers are told why
         life.begin(recorder, settings.state / "log", log.size, policies_of.digests(policy))
+    renewal = Renewal(
+        settings.federation,
+        settings.department,
+        settings.tls_certificate,
+        settings.tls_authority,
+        tls.key,
+        keys.signing,
+        recorder,
+        tell,
+    )
     own_witness = WitnessKey.parse(settings.gateway_witness).name if oversight else ""
     running = serve(
         [
@@ -197,12 +219,29 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
                 WitnessedLogServicer(servicer.admit, log, own_witness),
             ),
             partial(membership_pb2_grpc.add_MembersServicer_to_server, members),
+            partial(
+                renewal_pb2_grpc.add_RenewalServicer_to_server,
+                RenewalServicer(servicer.admit, renewal, recorder),
+            ),
         ],
         address=settings.listen,
         tls=tls,
         report=report,
         threads=settings.calls,
     )
+    enforce = Enforcement(guard, tables, functions, describe, tell)
+
+    def usable(found: policies_of.PolicyTexts) -> Policy:
+        understood = understand(found)
+        functions.prepare(tuple(understood.contracts), understood.handlers)
+        return understood
+
+    follower = PolicyFollower(policy, texts, collect, usable, enforce, recorder, tell)
+
+    def looks(*, at_once: bool) -> None:
+        renewal.look()
+        follower.look(at_once=at_once)
+
     return Node(
         running,
         signer.vkey,
@@ -217,6 +256,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
         recorder,
         witness,
         trust,
+        Following(looks, report),
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from landbridge.errors import error
 from nodes.engines.engine import Engine
-from nodes.handlers.functions import Functions
+from nodes.handlers.pool import FunctionPool
 from nodes.tables import Tables
 from policies.contract import Type
 from policies.handler import MAXIMUM_ARGUMENT, Handler
@@ -33,9 +33,9 @@ class Computed:
 
 
 class Computing:
-    """The two ways to compute. Without functions `functions` is None."""
+    """The two ways to compute. Without a pool there are no functions."""
 
-    def __init__(self, tables: Tables[Engine], functions: Tables[Functions] | None) -> None:
+    def __init__(self, tables: Tables[Engine], functions: FunctionPool | None) -> None:
         self._tables = tables
         self._functions = functions
 
@@ -63,7 +63,7 @@ class Computing:
     def _called(self, handler: Handler, values: Mapping[str, Value], timeout: float) -> Computed:
         if self._functions is None:
             raise error("RUN_FAILED")
-        with self._functions.open() as (functions, loaded):
+        with self._functions.open(handler) as (functions, loaded):
             found = functions.call(handler.name, values, timeout=timeout)
             version = loaded[handler.contract].version if handler.contract in loaded else ""
         if found.values is None:

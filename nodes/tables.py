@@ -8,13 +8,15 @@ version is always that of the data it was computed from.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
+from nodes.shape import fits
 from nodes.store import Loaded, Store
+from policies.contract import Contract
 
 
 class Opened(Protocol):
@@ -51,6 +53,25 @@ class Tables(Generic[Held]):
         self._lock = threading.Lock()
         self._opened = self._open(self._current())
 
+    def serve(self, contracts: Iterable[str]) -> None:
+        """Opens these contracts' tables too, once they are loaded.
+
+        None is let go of: a question that began under the earlier contracts still reads its own,
+        and whether anybody may ask is not decided here.
+        """
+        with self._lock:
+            self._contracts = tuple(dict.fromkeys((*self._contracts, *contracts)))
+
+    def waiting(self, contracts: Collection[Contract]) -> tuple[str, ...]:
+        """Those of these contracts whose tables must be loaded before they can be asked."""
+        with self._lock:
+            found = {contract.id: self._store.current(contract.id) for contract in contracts}
+        return tuple(
+            contract.id
+            for contract in contracts
+            if (loaded := found[contract.id]) is None or not fits(loaded, contract)
+        )
+
     @contextmanager
     def open(self) -> Iterator[tuple[Held, Mapping[str, Loaded]]]:
         """The engine and what it has open, held until the end of the block."""
@@ -70,6 +91,13 @@ class Tables(Generic[Held]):
                 opened.users -= 1
                 if opened.replaced and not opened.users:
                     opened.engine.close()
+
+    def retire(self) -> None:
+        """Ends the engine once nobody uses it any more; none may open it from now on."""
+        with self._lock:
+            self._opened.replaced = True
+            if not self._opened.users:
+                self._opened.engine.close()
 
     def close(self) -> None:
         """Ends the engine."""

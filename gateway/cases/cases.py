@@ -48,7 +48,7 @@ class Cases:
         recording: Recording,
         driver: Driver,
         procedures: Procedures,
-        access: AccessPolicy,
+        access: Callable[[], AccessPolicy],
         verifier: Verifier,
         recorder: Recorder,
         catalogue: Callable[[], Catalogue],
@@ -253,7 +253,7 @@ class Cases:
         require_allowed(asked.purpose, procedure.purposes)
         now = Moment.at(self._driver.now())
         asking = requested_case(caller, procedure.name, asked.purpose, now)
-        draft.note(policies=list(self._access.require(asking)))
+        draft.note(policies=list(self._access().require(asking)))
         if asked.digest != procedure.digest:
             raise error(
                 "INVALID_ARGUMENT",
@@ -269,7 +269,7 @@ class Cases:
     def _allowed(self, caller: Caller, procedure: Procedure, purpose: str) -> bool:
         now = Moment.at(self._driver.now())
         asked = requested_case(caller, procedure.name, purpose, now)
-        return purpose in caller.purposes and self._access.decide(asked).permitted
+        return purpose in caller.purposes and self._access().decide(asked).permitted
 
     def _seen(self, caller: Caller, case_id: str, draft: Draft | None) -> tuple[Case, Procedure]:
         case = self._store.find(case_id) if _CASE.fullmatch(case_id) else None

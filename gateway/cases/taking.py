@@ -13,7 +13,7 @@ from gateway.fitting import require_fitting
 from landbridge.errors import error
 from landbridge.membership.statement import AskingSigner
 from landbridge.protocols.step_info import step_question
-from landbridge.v1 import node_pb2, step_pb2, step_pb2_grpc
+from landbridge.v1 import node_pb2, step_pb2
 from policies.procedure import Procedure, Step
 
 SECONDS = 20.0
@@ -107,7 +107,7 @@ class Taking:
         signed: Callable[[str], step_pb2.TakeRequest] = self._signer.signing(request)
         return self._departments.ask_one(
             step.department,
-            lambda channel: step_pb2_grpc.StepsStub(channel).Take,
+            lambda connection: connection.steps.Take,
             signed,
             SECONDS,
             (),

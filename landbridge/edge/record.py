@@ -159,6 +159,10 @@ class Recorder:
         """The number of entries that the log has now."""
         return self._log.size
 
+    def under(self, policy_digest: str) -> None:
+        """From now on entries name this version of the policy, unless a draft notes another."""
+        self._policy_digest = policy_digest
+
     def digest(self, use: Use, text: str) -> str:
         """HMAC of a text, hex, under the key of that use."""
         return self._keys.uses[use].digest(text)
@@ -279,9 +283,9 @@ class Recorder:
         return Entry(
             kind=kind,
             time=instant(datetime.fromtimestamp(self._clock(), UTC)),
-            policy_digest=self._policy_digest,
             subject_key=self._keys.id if not _DIGESTED.isdisjoint(fields) else "",
-            **fields,
+            # A request that was decided notes by which version: another may be in force by now.
+            **{"policy_digest": self._policy_digest, **fields},
         )
 
     def _refused(self, draft: Draft, refusal: LandbridgeError) -> bytes:

@@ -13,6 +13,9 @@ from landbridge.errors import LandbridgeError
 from nodes.engines.duckdb import Limits
 from nodes.engines.engine import EngineNotStarted
 from nodes.handlers.functions import Found, Functions
+from nodes.handlers.pool import FunctionPool
+from nodes.store import Store
+from policies.handler import Handler, HandlerInvalid
 from policies.handler_source import read
 
 TEXT = """
@@ -142,3 +145,26 @@ def test_a_text_that_does_not_run_does_not_start() -> None:
         with pytest.raises(EngineNotStarted) as stopped, functions("return passed()", top):
             pass
         assert "asked" in str(stopped.value)
+
+
+def test_a_changed_function_counts_only_when_it_runs(tmp_path: Path) -> None:
+    """A reloaded policy has its own function, or the earlier one goes on."""
+
+    def declared(body: str) -> Handler:
+        return read(TEXT.format(top="", body=f"    {body}"), "asked.py")
+
+    with closing(FunctionPool(Store(tmp_path), LIMITS)) as pool:
+        one, two = declared("return passed()"), declared("return failed('R')")
+        pool.prepare((), {"asked": one})
+        pool.serve()
+        with pytest.raises(HandlerInvalid):
+            pool.prepare((), {"asked": read(TEXT.format(top="1 / 0", body="    pass"), "a.py")})
+        with pool.open(one) as (functions, _):
+            assert functions.call("asked", {"person_id": 1}, timeout=5).values == (True, "")
+            pool.prepare((), {"asked": two})
+            pool.serve()  # the call that is under way goes on with what it began with
+            assert functions.call("asked", {"person_id": 1}, timeout=5).values == (True, "")
+        with pytest.raises(LandbridgeError), pool.open(one):
+            pass
+        with pool.open(two) as (functions, _):
+            assert functions.call("asked", {"person_id": 1}, timeout=5).values == (False, "R")
