@@ -266,6 +266,7 @@ RETRY_AFTER: Final[dict[str, float]] = {
     "LOG_UNAVAILABLE": 10.0,
     "LOG_UNWITNESSED": 10.0,
     "LEDGER_UNAVAILABLE": 10.0,
+    "CASES_UNAVAILABLE": 10.0,
     "SIGNATURE_EXPIRED": 1.0,
 }
 """Reason -> seconds after which the same question may be asked again. Where a reason does not stand
