@@ -26,17 +26,20 @@ from gateway.following import Follower, access_policy, read_access
 from gateway.membership import own_authority, prepare
 from gateway.outside import over_http
 from gateway.planning import Planning
+from gateway.portal import PortalServicer
 from gateway.register import Register
 from gateway.renewal import OwnCertificate, Renewals
 from gateway.servicer import GatewayServicer
 from gateway.settings import Settings, members_of, open_manifest, read_witnesses
 from gateway.shown import Shown
 from gateway.shown import over_tls as seen_over_tls
+from gateway.sight import Watched
 from gateway.sql import silence
 from gateway.standing import standing
 from gateway.witnessing import Rounds, logs, witnesses
 from landbridge.edge import life
 from landbridge.edge.interceptor import Report
+from landbridge.edge.own_log import OwnLog
 from landbridge.edge.record import Recorder
 from landbridge.edge.server import Running, Tls, serve
 from landbridge.edge.state import log_signer, subject_key, subject_keys, witness_key
@@ -52,7 +55,13 @@ from landbridge.membership.keys import signing_key
 from landbridge.membership.manifest import Manifest
 from landbridge.membership.renewal import Life
 from landbridge.membership.statement import AskingSigner
-from landbridge.v1 import batch_pb2_grpc, case_pb2_grpc, enrolment_pb2_grpc, gateway_pb2_grpc
+from landbridge.v1 import (
+    batch_pb2_grpc,
+    case_pb2_grpc,
+    enrolment_pb2_grpc,
+    gateway_pb2_grpc,
+    portal_pb2_grpc,
+)
 
 REFRESH_SECONDS = 5.0
 
@@ -146,16 +155,27 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
         limit=settings.maximum_unwitnessed_seconds,
     )
     log = Log.open(settings.state / "log", settings.state / "journal", signer, oversight=oversight)
-    rounds = Rounds(witness, connections, tell)
+    sight = Watched(settings.federation, witness.latest)
+    rounds = Rounds(witness, connections, tell, sight)
     rounds.go()
-    recorder = Recorder(
-        log, subject_key(settings.state), access.digest, time.time, subject_keys(settings.state)
-    )
+    lasting, periods = subject_key(settings.state), subject_keys(settings.state)
+    recorder = Recorder(log, lasting, access.digest, time.time, periods)
     trust = trusted(settings.trust)
     planning = Planning(access, time.time)
     signing = AskingSigner(settings.federation, key_of_gateway, time.time)
-    asking = Asking(planning, departments, trust.verifier, recorder, signer.vkey, signing)
+    asking = Asking(planning, departments, trust.verifier, recorder, signer.vkey, signing, sight)
     telemetry = Telemetry("landbridge.gateway")
+    portal = PortalServicer(
+        planning,
+        departments,
+        trust.verifier,
+        recorder,
+        OwnLog(settings.state / "log", signer.name, periods, lasting, time.time),
+        signer.vkey,
+        signing,
+        telemetry,
+        sight,
+    )
     store = Store(settings.case_store, signer.vkey.partition("+")[0])
     recording = Recording(store, recorder)
     procedures = Procedures(declared, store, departments.catalogue, tell)
@@ -200,6 +220,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
                 gateway_pb2_grpc.add_GatewayServicer_to_server,
                 GatewayServicer(asking, departments, telemetry),
             ),
+            partial(portal_pb2_grpc.add_PortalServicer_to_server, portal),
             partial(
                 batch_pb2_grpc.add_CallsServicer_to_server,
                 CallsServicer(asking, departments, signing, recorder, telemetry),

@@ -70,6 +70,7 @@ class CallsServicer(batch_pb2_grpc.CallsServicer):
                 arguments=request.arguments,
                 consents=request.consents,
             )
+            seen = self._asking.sight(department)
             response = self._departments.ask_one(
                 department,
                 lambda connection: connection.handlers.ReplyMany,
@@ -87,7 +88,7 @@ class CallsServicer(batch_pb2_grpc.CallsServicer):
                 require_fitting(department, offer, reply)
             draft.note(
                 parts=[
-                    self._asking.part(department, reply.receipt, asked.question_id)
+                    self._asking.part(department, reply.receipt, asked.question_id, seen)
                     for reply in response.replies
                 ]
             )

@@ -85,7 +85,7 @@ class Followed:
 def describe(procedure: str) -> Exchange[case_pb2.DescribeProcedureResponse]:
     """What a form of the procedure holds."""
     request = case_pb2.DescribeProcedureRequest(procedure=_name(procedure))
-    return Exchange("Cases.DescribeProcedure", request, lambda reply: reply)
+    return Exchange("DescribeProcedure", request, lambda reply: reply, "Cases")
 
 
 def typed(
@@ -101,19 +101,19 @@ def typed(
 
 def opening(request: case_pb2.OpenRequest) -> Exchange[CaseView]:
     """Opens the case; the same request again is the same case."""
-    return Exchange("Cases.Open", request, _opened)
+    return Exchange("Open", request, _opened, "Cases")
 
 
 def show(case_id: str) -> Exchange[CaseView]:
     """The case as it stands."""
     request = case_pb2.ShowRequest(case_id=_name(case_id))
-    return Exchange("Cases.Show", request, lambda reply: _view(reply.case))
+    return Exchange("Show", request, lambda reply: _view(reply.case), "Cases")
 
 
 def history(case_id: str) -> Exchange[tuple[CaseChange, ...]]:
     """Everything that happened so far."""
     request = case_pb2.ShowRequest(case_id=_name(case_id))
-    return Exchange("Cases.Show", request, lambda reply: _changes(reply.changes))
+    return Exchange("Show", request, lambda reply: _changes(reply.changes), "Cases")
 
 
 def follow(
@@ -127,9 +127,10 @@ def follow(
         until_closed=until_closed,
     )
     return Exchange(
-        "Cases.Follow",
+        "Follow",
         request,
         lambda reply: Followed(_changes(reply.changes), _view(reply.case)),
+        "Cases",
     )
 
 
@@ -140,13 +141,13 @@ def listing(
     request = case_pb2.ListRequest(
         procedure=procedure, state=state, overdue=overdue, after=after, most=most
     )
-    return Exchange("Cases.List", request, lambda reply: tuple(map(_view, reply.cases)))
+    return Exchange("List", request, lambda reply: tuple(map(_view, reply.cases)), "Cases")
 
 
 def cancel(case_id: str) -> Exchange[CaseView]:
     """Ends the case."""
     request = case_pb2.CancelRequest(case_id=_name(case_id))
-    return Exchange("Cases.Cancel", request, lambda reply: _view(reply.case))
+    return Exchange("Cancel", request, lambda reply: _view(reply.case), "Cases")
 
 
 def _opened(reply: case_pb2.OpenResponse) -> CaseView:

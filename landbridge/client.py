@@ -17,6 +17,7 @@ from google.protobuf.message import Message
 
 from landbridge import case as cases
 from landbridge import exchange
+from landbridge.access_list import AccessList
 from landbridge.answers import Answer, Plan, Reply, Value
 from landbridge.case import CaseView
 from landbridge.case_handle import AsyncCase, Case
@@ -219,6 +220,15 @@ class Client:
         """The members, their contracts and handlers, as far as this caller may use them."""
         return self._run(exchange.directory(), None)
 
+    def about(
+        self, subject: str, *, purpose: str, before: Mapping[str, int] | None = None
+    ) -> AccessList:
+        """Who looked at one person's data: for a citizens' portal.
+
+        `before` goes on where an earlier list ended: give it that list's `older`.
+        """
+        return self._run(exchange.about(subject, purpose=purpose, before=before), None)
+
     def close(self) -> None:
         """Ends the connection; calls that still run fail."""
         self._closed = True
@@ -261,7 +271,7 @@ class Client:
             raise error("INVALID_ARGUMENT", "token may be a coroutine function for aconnect only.")
         metadata = bearer(token) if token is not None else ()
         try:
-            reply = self._stubs.method(step.method)(
+            reply = self._stubs.method(step.service, step.method)(
                 step.request, timeout=step.seconds, metadata=metadata
             )
         except grpc.RpcError as failure:
@@ -393,6 +403,12 @@ class AsyncClient:
         """As `Client.directory`."""
         return await self._run(exchange.directory(), None)
 
+    async def about(
+        self, subject: str, *, purpose: str, before: Mapping[str, int] | None = None
+    ) -> AccessList:
+        """As `Client.about`."""
+        return await self._run(exchange.about(subject, purpose=purpose, before=before), None)
+
     async def close(self) -> None:
         """Ends the connection; calls that still run fail."""
         self._closed = True
@@ -435,7 +451,7 @@ class AsyncClient:
             token = await token
         metadata = bearer(token) if token is not None else ()
         try:
-            reply = await self._stubs.method(step.method)(
+            reply = await self._stubs.method(step.service, step.method)(
                 step.request, timeout=step.seconds, metadata=metadata
             )
         except grpc.RpcError as failure:

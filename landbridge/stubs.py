@@ -10,20 +10,21 @@ import grpc
 from landbridge.v1.batch_pb2_grpc import CallsStub
 from landbridge.v1.case_pb2_grpc import CasesStub
 from landbridge.v1.gateway_pb2_grpc import GatewayStub
+from landbridge.v1.portal_pb2_grpc import PortalStub
 
 
 class Stubs:
-    """`method("Query")` is the Gateway's, `method("Cases.Open")` that of another service."""
+    """All of them."""
 
     def __init__(self, channel: grpc.Channel | grpc.aio.Channel) -> None:
         self._stubs: dict[str, object] = {
             "Gateway": GatewayStub(channel),
             "Calls": CallsStub(channel),
             "Cases": CasesStub(channel),
+            "Portal": PortalStub(channel),
         }
 
-    def method(self, name: str) -> Callable[..., Any]:
-        """What sends a request to that method."""
-        service, _, method = name.rpartition(".")
-        found: Callable[..., Any] = getattr(self._stubs[service or "Gateway"], method)
+    def method(self, service: str, name: str) -> Callable[..., Any]:
+        """What sends a request to that method of that service."""
+        found: Callable[..., Any] = getattr(self._stubs[service], name)
         return found

@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from landbridge.edge import life
+from landbridge.edge.first_look import FirstLook
 from landbridge.edge.interceptor import Report
+from landbridge.edge.own_log import OwnLog
 from landbridge.edge.record import Recorder
 from landbridge.edge.server import Running, Tls, serve
 from landbridge.edge.state import log_signer, subject_key, subject_keys, witness_key
@@ -30,6 +32,7 @@ from landbridge.v1 import (
     membership_pb2_grpc,
     node_pb2,
     node_pb2_grpc,
+    portal_pb2_grpc,
     renewal_pb2_grpc,
     step_pb2_grpc,
     witness_pb2_grpc,
@@ -57,6 +60,7 @@ from nodes.settings import Settings
 from nodes.step_memory import StepMemory
 from nodes.stepping import Stepping
 from nodes.store import Store
+from nodes.subject_access import SubjectAccessServicer
 from nodes.tables import Tables
 from nodes.witnessing import WitnessedLogServicer, WitnessServicer
 from policies.noise import draw
@@ -79,6 +83,7 @@ class Node:
     _recorder: Recorder
     _witness: Witness
     _trusted: Trusted
+    _first_look: FirstLook
     _following: Following
 
     @property
@@ -92,13 +97,15 @@ class Node:
 
     def stop(self, grace: float = 5.0) -> None:
         """Takes no more calls, lets those under way finish, and puts everything on disk."""
+        begun = self._first_look.end()
         self._following.close()
         self.running.stop(grace)
         self._tables.close()
         self._functions.close()
         self._trusted.close()
         with suppress(Unavailable):  # a log that was stopped takes no last entry
-            life.end(self._recorder)
+            if begun:
+                life.end(self._recorder)
         self._log.close()
         self._witness.close()
         self._ledger.close()
@@ -131,9 +138,9 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
     watched = [Verifier.parse(settings.gateway_log)] if settings.gateway_log else []
     witness = Witness.open(settings.state / "witness", cosigner, watched, clock=time.time)
     log = Log.open(settings.state / "log", settings.state / "journal", signer, oversight=oversight)
-    recorder = Recorder(
-        log, subject_key(settings.state), policy.digest, time.time, subject_keys(settings.state)
-    )
+    lasting, periods = subject_key(settings.state), subject_keys(settings.state)
+    first_look = FirstLook()
+    recorder = Recorder(log, lasting, policy.digest, time.time, periods, first_look)
     ledger = Ledger(settings.state / "ledger.sqlite", time.time)
     history = History(settings.state / "history.sqlite")
     limits = Limits(settings.memory_mb << 20, settings.threads, settings.cpu_seconds)
@@ -171,6 +178,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
         HandOver(settings.department, keys, lambda: pinned.manifest),
     )
     telemetry = Telemetry(f"landbridge.node.{settings.department}")
+    signed = AskingVerifier(settings.federation, settings.department, pinned.gateway_key, time.time)
     admission = Admission(settings.gateway, settings.federation, trust.revoked)
     servicer = NodeServicer(
         admission,
@@ -179,15 +187,32 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
         replying,
         recorder,
         telemetry,
-        AskingVerifier(settings.federation, settings.department, pinned.gateway_key, time.time),
+        signed,
+    )
+    subject_access = SubjectAccessServicer(
+        servicer.admit,
+        signed,
+        guard,
+        OwnLog(settings.state / "log", signer.name, periods, lasting, time.time),
+        recorder,
+        telemetry,
     )
 
     def describe(changed: Policy) -> None:
         servicer.describe(_description(settings, changed, signer.vkey))
 
     members = MembersServicer(admission, pinned, recorder)
-    with suppress(Unavailable):  # it serves and refuses, so that callers are told why
-        life.begin(recorder, settings.state / "log", log.size, policies_of.digests(policy))
+
+    def begin() -> None:
+        with suppress(Unavailable):  # it serves and refuses, so that callers are told why
+            life.begin(
+                recorder.starting(), settings.state / "log", log.size, policies_of.digests(policy)
+            )
+
+    # The gateway comes by itself: what is on the disk may be older than what it has seen.
+    late = oversight is not None and log.size > 0
+    if not late:
+        first_look.begin(begin)
     renewal = Renewal(
         settings.federation,
         settings.department,
@@ -218,6 +243,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
                 witness_pb2_grpc.add_WitnessedLogServicer_to_server,
                 WitnessedLogServicer(servicer.admit, log, own_witness),
             ),
+            partial(portal_pb2_grpc.add_SubjectAccessServicer_to_server, subject_access),
             partial(membership_pb2_grpc.add_MembersServicer_to_server, members),
             partial(
                 renewal_pb2_grpc.add_RenewalServicer_to_server,
@@ -229,6 +255,8 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
         report=report,
         threads=settings.calls,
     )
+    if late and oversight is not None:
+        first_look.begin(begin, oversight.looked)
     enforce = Enforcement(guard, tables, functions, describe, tell)
 
     def usable(found: policies_of.PolicyTexts) -> Policy:
@@ -256,6 +284,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
         recorder,
         witness,
         trust,
+        first_look,
         Following(looks, report),
     )
 

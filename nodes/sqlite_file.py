@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -39,6 +39,7 @@ class SqliteFile:
     ) -> None:
         self._clock = clock
         self._lock = threading.Lock()
+        self._lost = False
         try:
             self._connection = sqlite3.connect(
                 path, check_same_thread=False, isolation_level=None, timeout=0.5
@@ -69,8 +70,14 @@ class SqliteFile:
 
     @contextmanager
     def transaction(self) -> Iterator[Run]:
-        """All or nothing, on disk when it returns; LEDGER_UNAVAILABLE when that cannot be."""
+        """All or nothing, on disk when it returns; LEDGER_UNAVAILABLE when that cannot be.
+
+        And from then on, until the process starts again: a sync that failed may succeed the next
+        time and still have lost what was written before.
+        """
         with self._lock:
+            if self._lost:
+                raise error("LEDGER_UNAVAILABLE")
             run = self._connection.execute
             try:
                 run("BEGIN IMMEDIATE")
@@ -78,8 +85,10 @@ class SqliteFile:
                 run("COMMIT")
             except BaseException as failure:
                 if self._connection.in_transaction:
-                    run("ROLLBACK")
+                    with suppress(sqlite3.Error):
+                        run("ROLLBACK")
                 if isinstance(failure, sqlite3.Error):
+                    self._lost = True
                     raise error("LEDGER_UNAVAILABLE") from None
                 raise
 

@@ -30,7 +30,7 @@ MEMORY: Final = 4_096
 """Decisions remembered per policy set."""
 DEFAULT_DENY: Final = "default deny"
 
-Action = Literal["query", "call", "case", "step"]
+Action = Literal["query", "call", "case", "step", "about"]
 
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _POSITIONAL: Final = re.compile(r"for policy `[^`]*`, ")
@@ -59,7 +59,8 @@ class Request:
     """One question to the policies.
 
     `subject`, `organisation` and `clearance` are the verified token's; `resource` is a contract's
-    id, `department.handler`, or a procedure's name; `level` is the highest among the columns used,
+    id, `department.handler`, the name of a procedure or of a log; `level` is the highest among the
+    columns used,
     or the handler's; `moment` is when.
     """
 
@@ -67,7 +68,7 @@ class Request:
     organisation: str
     clearance: Level
     action: Action
-    resource_kind: Literal["contract", "handler", "procedure"]
+    resource_kind: Literal["contract", "handler", "procedure", "log"]
     resource: str
     purpose: str
     level: Level

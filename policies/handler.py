@@ -21,6 +21,7 @@ import yaml
 from landbridge.errors import LandbridgeError, error
 from landbridge.levels import Level
 from policies.contract import Type
+from policies.delay import LONGEST, Delays
 from policies.quota import KEYS as QUOTA_KEYS
 from policies.quota import Quota, read_quota
 from policies.reply import Returns, codes_of, read_returns
@@ -37,8 +38,10 @@ _NEEDED = {
 }  # fmt: skip
 _KEYS = {
     *_NEEDED, *QUOTA_KEYS, "returns", "codes", "reasons", "bands", "number", "consent", "passes",
+    "disclosure_delay",
     "procedures",
 }  # fmt: skip
+_OPTIONAL = {"disclosure_delay"}
 MAXIMUM_ARGUMENT = 200
 MOST_PASSED: Final = 16
 
@@ -69,7 +72,8 @@ class Handler:
     come from; the subject has neither or sources. `sql` has places `$1`, `$2`, ... in the order of
     `parameters`, which are argument names; of a function `source` is the file's text and `function`
     its name. `procedures`, where not empty, are the only ones whose cases it is a step of, and then
-    nobody calls it otherwise.
+    nobody calls it otherwise. `delays`: how long the subject is not told of a purpose; the
+    contract's term counts too, and the longer one holds.
     """
 
     name: str
@@ -91,6 +95,7 @@ class Handler:
     procedures: frozenset[str] = frozenset()
     source: str = ""
     function: str = ""
+    delays: Delays = ()
 
     @property
     def codes(self) -> tuple[str, ...]:
@@ -248,6 +253,14 @@ def declared(
         ]
         check(set(names) == set(kinds), f"the {'function' if source else 'SELECT'} uses exactly "
               "the declared arguments")  # fmt: skip
+    delays = terms.get("disclosure_delay", {})
+    check(
+        isinstance(delays, dict)
+        and all(type(days) is int and 0 < days <= LONGEST for days in delays.values())
+        and isinstance(purposes, list)
+        and all(purpose in purposes for purpose in delays),
+        f"disclosure_delay is a mapping of the handler's purposes to days, 1 to {LONGEST}",
+    )
     if problems or returns is None:
         raise HandlerInvalid(where, problems)
     return Handler(
@@ -270,6 +283,7 @@ def declared(
         procedures=frozenset(map(str, procedures)),
         source=source,
         function=function,
+        delays=tuple(sorted(delays.items())),
     )
 
 

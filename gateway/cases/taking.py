@@ -104,6 +104,7 @@ class Taking:
         )
 
     def _send(self, step: Step, request: step_pb2.TakeRequest) -> step_pb2.TakeResponse:
+        self._asking.sight(step.department)
         signed: Callable[[str], step_pb2.TakeRequest] = self._signer.signing(request)
         return self._departments.ask_one(
             step.department,
@@ -125,6 +126,7 @@ class Taking:
             step.department,
             response.reply.receipt,
             step_question(procedure.name, case.opened.id, step.name),
+            seen=0,  # a step that is asked again has the entry of the first time
         )
         wanted = set(procedure.recipients(step.name))
         handed = {each.step: each.envelope for each in response.handed}

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from landbridge.errors import error
 from landbridge.membership.canonical import NotCanonical, canonical_bytes, parts
-from landbridge.v1 import batch_pb2, membership_pb2, node_pb2, step_pb2
+from landbridge.v1 import batch_pb2, membership_pb2, node_pb2, portal_pb2, step_pb2
 
 _LABEL: Final = b"landbridge asking v1"
 LEEWAY: Final = 120.0
@@ -31,6 +31,7 @@ Request = (
     | node_pb2.ReplyRequest
     | batch_pb2.ReplyManyRequest
     | step_pb2.TakeRequest
+    | portal_pb2.SubjectAccessListRequest
 )
 AnyRequest = TypeVar(
     "AnyRequest",
@@ -39,6 +40,7 @@ AnyRequest = TypeVar(
     node_pb2.ReplyRequest,
     batch_pb2.ReplyManyRequest,
     step_pb2.TakeRequest,
+    portal_pb2.SubjectAccessListRequest,
 )
 
 
@@ -116,6 +118,13 @@ def statement(federation: str, department: str, request: Request, issued_at_ms: 
                 case_id=bare.case_id,
                 step=bare.step,
                 handler=bare.handler,
+            )
+        )
+    elif isinstance(bare, portal_pb2.SubjectAccessListRequest):
+        method, price, members = "List", 0, tuple[str, ...]()
+        subject = canonical_bytes(
+            portal_pb2.SubjectAccessListRequest(
+                subject=bare.subject, before=bare.before, most=bare.most
             )
         )
     else:

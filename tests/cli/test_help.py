@@ -31,6 +31,7 @@ COMMANDS = (
     ("case", "cancel"),
     ("procedure",),
     ("procedure", "check"),
+    ("about",),
     ("log",),
     ("log", "show"),
     ("log", "verify"),

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from landbridge.errors import Refused
+from landbridge.errors import Refused, Unavailable
 from nodes.ledger import LedgerUnusable
 from nodes.quotas import Charge, Quotas
 from policies.quota import Quota
+from tests.nodes.test_lost_writes import failing_sync
 
 NOON = datetime(2026, 3, 31, 12, tzinfo=UTC).timestamp()
 HOUR, DAY = 3_600.0, 86_400.0
@@ -126,3 +127,17 @@ def test_a_second_process_finds_the_file_locked(tmp_path: Path) -> None:
     path = tmp_path / "quotas.sqlite"
     with contextlib.closing(Quotas(path, Clock())), pytest.raises(LedgerUnusable):
         Quotas(path, Clock())
+
+
+def test_after_a_failed_sync_nothing_is_counted_until_a_restart(tmp_path: Path) -> None:
+    """F7: what cannot be counted for sure is not replied to."""
+    quota, path = Quota((("day", 9),)), tmp_path / "quotas.sqlite"
+    quotas = Quotas(path, Clock())
+    quotas.charge(charge("a"), quota)
+    with failing_sync(tmp_path / "quotas.sqlite-wal"), pytest.raises(Unavailable):
+        quotas.charge(charge("b"), quota)
+    with pytest.raises(Unavailable):
+        quotas.charge(charge("a"), quota)
+    quotas.close()
+    with contextlib.closing(Quotas(path, Clock())) as again:
+        again.charge(charge("a"), quota)
