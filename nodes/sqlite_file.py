@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from landbridge.errors import error
-from nodes.ledger import LedgerUnusable
+from nodes.ledger import LedgerUnusable, undurable
 
 Run = Callable[..., sqlite3.Cursor]
 Row = sqlite3.Row
@@ -88,7 +88,7 @@ class SqliteFile:
                     with suppress(sqlite3.Error):
                         run("ROLLBACK")
                 if isinstance(failure, sqlite3.Error):
-                    self._lost = True
+                    self._lost = undurable(failure)
                     raise error("LEDGER_UNAVAILABLE") from None
                 raise
 

@@ -89,6 +89,7 @@ class Cases:
                 asked.purpose,
                 opener,
                 caller.organisation,
+                caller.client,
                 asked.form_key,
                 self._driver.now(),
             )
@@ -114,7 +115,7 @@ class Cases:
         first = [Change(0, opened.opened_at, "", "opened")]
         changes = unfolded(procedure, blank, first, opened.opened_at)
         if self._store.create(opened, procedure.text, forms, changes, self._recorder.size):
-            self._recording.log_and_show(opened.id, procedure.name, changes)
+            self._recording.log_and_show(opened, changes)
             return self._driver.opened(opened.id, changes)
         case = self._store.find(opened.id)
         assert case is not None  # it is why there was none to create

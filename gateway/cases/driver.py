@@ -138,7 +138,7 @@ class Driver:
                 return case
             procedure = self._procedures.of(case.opened.digest)
             changes = unfolded(procedure, case, first, self.now())
-            self._recording.record(case_id, procedure.name, changes)
+            self._recording.record(case.opened, changes)
             return self._after(case_id, changes)
 
     def opened(self, case_id: str, changes: list[Change]) -> Case:
@@ -258,9 +258,7 @@ class Driver:
                 if open_
                 else [Change(case.sequence + 1, now, job.step, state, parts=taken.parts)]
             )
-            self._recording.record(
-                job.case, procedure.name, changes, taken.envelopes if open_ else ()
-            )
+            self._recording.record(case.opened, changes, taken.envelopes if open_ else ())
             self._after(job.case, changes)
 
     def _admit(self, job: _Job, case: Case, procedure: Procedure, step: Step) -> None:

@@ -13,7 +13,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from gateway.cases.store import Change, Sealed, Store, Unlogged
+from gateway.cases.store import Change, Opened, Sealed, Store, Unlogged
 from landbridge.edge.record import Recorder
 from landbridge.evidence.entry import Entry
 from landbridge.evidence.finding import EvidenceError
@@ -34,8 +34,7 @@ class Recording:
 
     def record(
         self,
-        case: str,
-        procedure: str,
+        opened: Opened,
         changes: Sequence[Change],
         envelopes: Sequence[tuple[str, str, Sealed]] = (),
     ) -> None:
@@ -43,15 +42,16 @@ class Recording:
 
         They are tried again at the next start where the store or the log failed half-way.
         """
-        self._store.begin(case, changes, self._recorder.size, envelopes)
-        self.log_and_show(case, procedure, changes)
+        self._recorder.require()  # what is begun can then be logged, unless the disk fails
+        self._store.begin(opened.id, changes, self._recorder.size, envelopes)
+        self.log_and_show(opened, changes)
 
-    def log_and_show(self, case: str, procedure: str, changes: Sequence[Change]) -> None:
+    def log_and_show(self, opened: Opened, changes: Sequence[Change]) -> None:
         """The second half, for changes that are stored already."""
         self._recorder.append_each(
-            "step", [_entry(case, procedure, each) for each in changes], outcome="answered"
+            "step", [_entry(opened, each) for each in changes], outcome="answered"
         )
-        self.shown(case, changes)
+        self.shown(opened.id, changes)
 
     def shown(self, case: str, changes: Sequence[Change]) -> None:
         """The changes are logged."""
@@ -65,13 +65,13 @@ class Recording:
         if not left:
             return 0
         written = _written(log, left)
-        for case, of_one in groupby(left, key=lambda each: each.case):
+        for case, of_one in groupby(left, key=lambda each: each.opened.id):
             changes = list(of_one)
             missing = [each for each in changes if (case, each.change.sequence) not in written]
             if missing:
                 self._recorder.append_each(
                     "step",
-                    [_entry(case, each.procedure, each.change) for each in missing],
+                    [_entry(each.opened, each.change) for each in missing],
                     outcome="answered",
                 )
             self.shown(case, [each.change for each in changes])
@@ -83,10 +83,15 @@ class Recording:
             self._changed.wait_for(ready, timeout=max(0.0, seconds))
 
 
-def _entry(case: str, procedure: str, each: Change) -> dict[str, Any]:
+def _entry(opened: Opened, each: Change) -> dict[str, Any]:
+    case, procedure = opened.id, opened.procedure
     fields: dict[str, Any] = {
         "procedure": procedure,
         "case": case,
+        # Whose case it is, as the departments' entries of its steps say too.
+        "organisation": opened.organisation,
+        "client": opened.client,
+        "purpose": opened.purpose,
         "note": f"change {each.sequence}: {_said(each.state)}"
         + (f" to {each.role}" if each.role else ""),
     }
@@ -104,7 +109,7 @@ def _said(state: str) -> str:
 
 
 def _written(log: Path, left: Sequence[Unlogged]) -> set[tuple[str, int]]:
-    cases = {each.case for each in left}
+    cases = {each.opened.id for each in left}
     found = set()
     try:
         entries = list(Lookup.of(log).entries(min(each.log_size for each in left)))

@@ -41,6 +41,7 @@ case = Table(
     Column("purpose", Text, nullable=False),
     Column("opener", Text, nullable=False),
     Column("organisation", Text, nullable=False),
+    Column("client", Text, nullable=False),
     Column("form_key", LargeBinary, nullable=False),
     Column("state", Text, nullable=False),
     Column("opened_at", Float, nullable=False),

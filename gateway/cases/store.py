@@ -49,6 +49,7 @@ class Opened:
     purpose: str
     opener: str
     organisation: str
+    client: str
     form_key: bytes
     opened_at: float
 
@@ -99,8 +100,7 @@ class Case:
 class Unlogged:
     """A change that may or may not stand in the log, from entry `log_size` on."""
 
-    case: str
-    procedure: str
+    opened: Opened
     change: Change
     log_size: int
 
@@ -154,6 +154,7 @@ class Store:
                     purpose=opened.purpose,
                     opener=opened.opener,
                     organisation=opened.organisation,
+                    client=opened.client,
                     form_key=opened.form_key,
                     state=CaseState.OPEN.value,
                     opened_at=opened.opened_at,
@@ -221,15 +222,18 @@ class Store:
     def unlogged(self) -> list[Unlogged]:
         """The changes that were begun and not shown, in their order."""
         query = (
-            sa.select(schema.change, schema.case.c.procedure)
+            sa.select(
+                schema.change,
+                # Both have a state and a sequence; the change's are meant.
+                *(each for each in schema.case.c if each.name not in ("sequence", "state")),
+            )
             .join(schema.case)
             .where(schema.change.c.logged.is_(False), schema.case.c.owner == self._owner)
             .order_by(schema.change.c.case_id, schema.change.c.sequence)
         )
         with self._read() as run:
             return [
-                Unlogged(row.case_id, row.procedure, _change(row), row.log_size)
-                for row in run.execute(query)
+                Unlogged(_opened(row), _change(row), row.log_size) for row in run.execute(query)
             ]
 
     def find(self, case: str) -> Case | None:
@@ -423,20 +427,25 @@ def _apply(run: sa.Connection, case: str, each: Change) -> None:
 
 def _case(row: Any, steps: Sequence[Any]) -> Case:
     return Case(
-        Opened(
-            row.id,
-            row.procedure,
-            row.digest,
-            row.purpose,
-            row.opener,
-            row.organisation,
-            row.form_key,
-            row.opened_at,
-        ),
+        _opened(row),
         CaseState(row.state),
         row.closed_at,
         row.sequence,
         tuple(_row(each) for each in steps),
+    )
+
+
+def _opened(row: Any) -> Opened:
+    return Opened(
+        row.id,
+        row.procedure,
+        row.digest,
+        row.purpose,
+        row.opener,
+        row.organisation,
+        row.client,
+        row.form_key,
+        row.opened_at,
     )
 
 

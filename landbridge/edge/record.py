@@ -198,6 +198,11 @@ class Recorder:
         """The instant so many days from now."""
         return instant(datetime.fromtimestamp(self._clock(), UTC) + timedelta(days=days))
 
+    def require(self) -> None:
+        """Raises while the log may not be relied on, for what begins outside of a request."""
+        self._await_first_look()
+        self._log.require()
+
     @contextmanager
     def request(self, kind: str, **fields: Any) -> Iterator[Draft]:
         """One request. Its end without `answered` and without an exception is a fault.
@@ -205,8 +210,7 @@ class Recorder:
         Raises before anything begins, and leaves no entry, while the log may not be relied on:
         LOG_CONTRADICTED, LOG_UNWITNESSED, LOG_UNAVAILABLE.
         """
-        self._await_first_look()
-        self._log.require()
+        self.require()
         draft = Draft(kind, self._dated(), dict(fields))
         try:
             yield draft

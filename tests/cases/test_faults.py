@@ -12,6 +12,7 @@ import os
 import random
 import secrets
 import sqlite3
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ from landbridge.evidence.lookup import Lookup
 from landbridge.federation.running import Federation
 from landbridge.protocols.step_info import step_question
 from landbridge.testing import federation
+from tests.cli.commands import PROGRAM
 
 pytestmark = pytest.mark.journey
 
@@ -100,6 +102,12 @@ def test_every_case_ends_once_whoever_is_killed_when(running: Federation) -> Non
 
 
 def _hold_logs(running: Federation, opened: dict[str, str]) -> None:
+    time.sleep(0.7)
+    logs = [str(running.log(name)) for name in (None, "police", "prosecution", "court")]
+    agreed = subprocess.run(
+        [*PROGRAM, "log", "reconcile", *logs], capture_output=True, text=True, timeout=60
+    )
+    assert agreed.returncode == 0, agreed.stdout
     noted = Counter(
         (entry.case, entry.note.partition(":")[0])
         for entry in entries(running, None)

@@ -20,7 +20,7 @@ from landbridge.evidence.lookup import Lookup
 from landbridge.evidence.signer import Signer
 from policies.progress import CaseState, StepState
 
-OPENED = Opened("a" * 32, "p", "d", "purpose", "opener", "office", b"key", 100.0)
+OPENED = Opened("a" * 32, "p", "d", "purpose", "opener", "office", "client", b"key", 100.0)
 FIRST = (
     Change(1, 100.0, "", "opened"),
     Change(2, 100.0, "one", "asked", due_at=160.0),
@@ -171,7 +171,7 @@ def test_a_crash_between_store_log_and_show_leaves_every_change_once(
     dying = Recording(Dead.__new__(Dead), recorder)
     if written:
         with pytest.raises(KeyboardInterrupt):
-            dying.log_and_show(OPENED.id, "p", FIRST[:written])
+            dying.log_and_show(OPENED, FIRST[:written])
     log.close()
     store.close()
     again = make()

@@ -25,6 +25,7 @@ def upgrade() -> None:
         sa.Column("purpose", sa.Text, nullable=False),
         sa.Column("opener", sa.Text, nullable=False),
         sa.Column("organisation", sa.Text, nullable=False),
+        sa.Column("client", sa.Text, nullable=False),
         sa.Column("form_key", sa.LargeBinary, nullable=False),
         sa.Column("state", sa.Text, nullable=False),
         sa.Column("opened_at", sa.Float, nullable=False),
