@@ -209,6 +209,13 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
             # What a silent department serves is not known; it has not changed for that.
             unknown=tuple(f"contract:{name}/" for name in silent),
         )
+    certificates_shown = None
+    if trust.revocations is not None:
+        certificates_shown = Shown(
+            trust.revocations, departments, seen_over_tls(settings), recorder, tell, time.time
+        )
+        with suppress(Unavailable):  # who shows a revoked one is let go of before that is logged
+            certificates_shown.look(members)
     with suppress(Unavailable):
         recording.recover(settings.state / "log")
     procedures.look()
@@ -282,17 +289,12 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
                 note=f"the gateway's own certificate is another, until {until}",
             )
 
-    certificates_shown = None
-    if trust.revocations is not None:
-        certificates_shown = Shown(
-            trust.revocations, departments, seen_over_tls(settings), recorder, tell, time.time
-        )
-        certificates_shown.look(members)
     follower = Follower(
         settings, key_of_gateway, members, access, departments, planning, recorder, joined,
         certificates, certificates_shown, tell, tuple(declared),
     )  # fmt: skip
     refreshing = Refreshing(follower.look, rounds.go, report)
+    departments.outdated = refreshing.wake
     return Gateway(
         running,
         signer.vkey,
@@ -330,6 +332,10 @@ class Refreshing:
     def hurry(self) -> None:
         """Looks at once; never waits, so that a signal may call it."""
         self._at_once = True
+        self._wake.set()
+
+    def wake(self) -> None:
+        """The next round comes now; never waits."""
         self._wake.set()
 
     def close(self) -> None:

@@ -27,6 +27,7 @@ from landbridge.identity.caller import Caller
 from landbridge.identity.issuers import Verifier
 from landbridge.membership.statement import AskingSigner
 from landbridge.v1 import evidence_pb2, gateway_pb2, node_pb2
+from policies.contract import Contract
 from policies.reply import spelt
 
 MARGIN = 0.5
@@ -84,7 +85,7 @@ class Asking:
                 lambda stub: stub.Answer,
                 self._signer.signing(
                     node_pb2.AnswerRequest(
-                        asking=self._asking(request, token),
+                        asking=self._asking(request, token, plan.contract),
                         question=question_to(plan.question),
                         micro_epsilon=micro_epsilon,
                         members=plan.departments,
@@ -127,7 +128,7 @@ class Asking:
                 lambda stub: stub.Estimate,
                 self._signer.signing(
                     node_pb2.EstimateRequest(
-                        asking=self._asking(request, token),
+                        asking=self._asking(request, token, plan.contract),
                         question=question_to(plan.question),
                         micro_epsilon=micro_epsilon,
                         members=plan.departments,
@@ -259,12 +260,15 @@ class Asking:
             if known.agrees(name, plan.contract) and self._sight.trusted(name)
         )
 
-    def _asking(self, request: Request, token: str) -> node_pb2.Asking:
+    def _asking(
+        self, request: Request, token: str, contract: Contract | None = None
+    ) -> node_pb2.Asking:
         return node_pb2.Asking(
             token=token,
             purpose=request.purpose,
             question_id=request.question_id,
             gateway_log=self._log_name,
+            contracts=[bytes.fromhex(part.digest) for part in contract.each] if contract else (),
         )
 
     def _part(
@@ -292,6 +296,13 @@ def _why(absent: tuple[str, ...], missing: Mapping[str, LandbridgeError]) -> Lan
     reasons = {said.reason for said in missing.values()}
     if reasons == {"DEADLINE"} and len(missing) == len(absent):
         return error("DEADLINE", f"Time ran out before {names} answered.", missing=absent)
+    if reasons == {"CONTRACT_CHANGED"} and len(missing) == len(absent):
+        return error(
+            "CONTRACT_CHANGED",
+            f"The contract of {names} is another than the gateway knew; nothing was charged.",
+            missing=absent,
+            hint="Ask again in a moment: the gateway is reading the new one.",
+        )
     if len(absent) == 1 and reasons == {"RUN_FAILED"}:
         return error("RUN_FAILED", f"Department {names} could not compute it.", missing=absent)
     return error(
