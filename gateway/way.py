@@ -9,7 +9,7 @@ from landbridge.errors import error
 from policies.contract import Contract
 from policies.disclosure import ReleasePlan, plan_release
 from policies.keys import is_open
-from policies.pooling import PoolingPlan, pooled
+from policies.pooling import PoolingPlan, outsiders, pooled
 from policies.question import Question
 
 
@@ -49,7 +49,12 @@ def way(
         _require_alone(contract, f"{name} is asked of one department")
         alone = plan_release(question, contract, micro_epsilon, 1)
         return Way(Mode.ALONE, f"{name} is asked of {departments[0]} alone.", alone)
-    pooling = pooled(question, contract, micro_epsilon, count)
+    strangers = outsiders(contract, departments)
+    pooling = (
+        f"the owners do not name {', '.join(strangers)} among those whom they pool with"
+        if strangers
+        else pooled(question, contract, micro_epsilon, count)
+    )
     if isinstance(pooling, PoolingPlan):
         why = (
             f"{count} departments serve {name}; their parts are added under masks that cancel in "

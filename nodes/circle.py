@@ -13,7 +13,7 @@ from landbridge.membership.manifest import Manifest
 from landbridge.protocols.agreement import keys_digest
 from landbridge.protocols.masks import Exchanges
 from policies.contract import Contract
-from policies.pooling import fewest_members
+from policies.pooling import fewest_members, outsiders
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Circles:
 
         `digest` is what the gateway believes of their keys, so that a difference is found before a
         round that could not be read. Raises INVALID_ARGUMENT, ACCESS_DENIED where the owner wants
-        more members, and MEMBERS_DIFFER.
+        more members or others, and MEMBERS_DIFFER.
         """
         manifest = self._pinned()
         fewest = fewest_members(contract)
@@ -55,6 +55,13 @@ class Circles:
                 "ACCESS_DENIED",
                 f"Contract {contract.id} is pooled over {fewest} departments or more.",
                 rule="contract.pooling.minimum",
+            )
+        strangers = outsiders(contract, members)
+        if strangers:  # by the owner's word: who is a member is the gateway's
+            raise error(
+                "ACCESS_DENIED",
+                f"The owners of {contract.id} do not pool it with {', '.join(strangers)}.",
+                rule="contract.pooling.with",
             )
         if list(members) != sorted(set(members)) or self._department not in members:
             raise error("INVALID_ARGUMENT", "The question does not name its departments in order.")

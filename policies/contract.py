@@ -146,12 +146,14 @@ class Pooling:
     `minimum` departments at least make one; `honest` of them are taken not to study it with what
     they know of their own noise (0: all but one). `alone`: parts of one department may be told,
     too. `department`: which department a part is from may be grouped by and filtered on.
+    `departments`: who may take part, None where that is whoever serves the contract.
     """
 
     minimum: int = 2
     honest: int = 0
     alone: bool = True
     department: bool = False
+    departments: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,11 +164,13 @@ def _terms(each: Sequence[Disclosure]) -> Disclosure:
 
 def _pooling(each: Sequence[Pooling]) -> Pooling:
     """The strictest of each; fewer honest members is stricter, and 0 leaves it to the rest."""
+    listed = [terms.departments for terms in each if terms.departments is not None]
     return Pooling(
         minimum=max(terms.minimum for terms in each),
         honest=min((terms.honest for terms in each if terms.honest), default=0),
         alone=all(terms.alone for terms in each),
         department=all(terms.department for terms in each),
+        departments=frozenset.intersection(*listed) if listed else None,
     )
 
 

@@ -19,6 +19,7 @@ at least `SHARE` fractions wide; the gateway rounds the total back to steps.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
@@ -95,6 +96,12 @@ def honest_among(contract: Contract, members: int) -> int:
     """H of the protocols: how many members' noise has to suffice."""
     chosen = contract.disclosure.pooling.honest
     return max(1, min(chosen or members - 1, members - 1))
+
+
+def outsiders(contract: Contract, members: Iterable[str]) -> tuple[str, ...]:
+    """Those with whom the owners do not pool, where they say with whom they do."""
+    named = contract.disclosure.pooling.departments
+    return () if named is None else tuple(sorted(set(members) - named))
 
 
 def obstacle(question: Question, contract: Contract, members: int) -> str:

@@ -12,9 +12,12 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from landbridge.errors import InvalidQuestion, LandbridgeError, Refused, Unavailable
 from landbridge.membership.manifest import Manifest
 from landbridge.protocols.agreement import keys_digest
+from landbridge.protocols.masks import keystream
+from policies.noise import draw
+from policies.pooling import plan_pooling
 from policies.question import Count, Question, Whole
-from tests.people import crowd
-from tests.pooling.asking import numbers, pool, spent
+from tests.people import contract, crowd
+from tests.pooling.asking import COUNT, numbers, pool, spent
 from tests.simulator import FederationSimulator
 
 Simulate = Callable[..., FederationSimulator]
@@ -132,6 +135,66 @@ def test_a_stranger_and_one_who_serves_another_table_are_no_members(
     )
     with pytest.raises(Unavailable):
         pool(federation, "east", THREE)
+
+
+def test_members_of_the_gateways_own_making_are_kept_out_by_the_owners_list(
+    simulate: Simulate,
+) -> None:
+    """Whose masks the gateway knows, and for whose sake the others would add less noise.
+
+    Without the list a node takes who is pinned: h grows with the sham members, and what is left on
+    its own cells, once their masks are off, is one share. The first half shows how little that is.
+    """
+    sham = {f"sham{at}": X25519PrivateKey.generate() for at in range(200)}
+    for terms in ({}, {"landbridgePooling": {"with": ["east", "north"]}}):
+        federation = simulate(
+            {name: crowd(20, at) for at, name in enumerate(("east", "north"))},
+            contract=terms, draw=draw,
+        )  # fmt: skip
+        model = federation.manifest.members[0]
+        enrolled = tuple(
+            replace(model, department=name, keys=replace(model.keys, masking=key.public_key()))
+            for name, key in sham.items()
+        )
+        pinned = replace(federation.manifest, members=(*federation.manifest.members, *enrolled))
+        federation.nodes["east"].pinned = pinned
+        members = ("east", *sorted(sham))
+        keys = keys_digest(
+            {name: entry.keys.masking for name in members if (entry := pinned.member(name))}
+        )
+        if terms:
+            with pytest.raises(Refused) as said:
+                pool(federation, "east", members, keys=keys)
+            assert (said.value.reason, said.value.rule) == (
+                "ACCESS_DENIED", "contract.pooling.with",
+            )  # fmt: skip
+            assert spent(federation, "east") == federation.nodes["east"].runs == 0
+            answer = federation.query("SELECT count(*) FROM people")
+            assert sorted(answer.departments) == ["east", "north"]
+        else:
+            reply = pool(federation, "east", members, keys=keys)
+            east = federation.nodes["east"].exchanges.public
+            number = numbers(reply)[0]
+            for key in sham.values():
+                mask = keystream(key.exchange(east), reply.question_hash, 1)
+                number -= int(mask[0])
+            bits = plan_pooling(COUNT, contract(), 1_000_000, len(members)).shares[0].bits
+            read = ((number + 2**63) % 2**64 - 2**63) / 2**bits
+            assert abs(read - 20) < 4  # nearly ten standard deviations of a share
+
+
+def test_departments_that_the_owners_do_not_name_are_not_pooled(simulate: Simulate) -> None:
+    """Who serves the contract all the same is asked for a part, or nobody is."""
+    for alone, asked in ((True, "fan-out"), (False, "PARTS_WITHHELD")):
+        terms = {"landbridgePooling": {"with": ["east", "north"], "alone": alone}}
+        federation = simulate({name: crowd(20, 1) for name in THREE}, contract=terms)
+        if alone:
+            plan = federation.explain("SELECT count(*) FROM people")
+            assert (plan.mode, "do not name south" in plan.why) == (asked, True)
+        else:
+            with pytest.raises(Refused, match="do not name south") as said:
+                federation.explain("SELECT count(*) FROM people")
+            assert said.value.reason == asked
 
 
 def test_fewer_members_than_the_owner_wants_are_refused_by_the_node(simulate: Simulate) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,11 @@ def test_the_owners_wishes_are_read_and_joined_strictly() -> None:
     visits = odcs.read(visits_document(landbridgePooling={"honest": 5, "alone": False}), "visits")
     both = joined([contract(landbridgePooling={"minimum": 3, "honest": 2}), visits])
     assert both.disclosure.pooling == Pooling(3, 2, alone=False, department=False)
+    some, others = (
+        contract(landbridgePooling={"with": names}) for names in (["a", "b"], ["b", "c"])
+    )
+    assert joined([some, visits]).disclosure.pooling.departments == frozenset("ab")
+    assert joined([some, replace(others, id="other")]).disclosure.pooling.departments == frozenset("b")
 
 
 @pytest.mark.parametrize(
@@ -74,6 +80,11 @@ def test_the_owners_wishes_are_read_and_joined_strictly() -> None:
         ({"alone": "no"}, "alone: must be true or false"),
         ({"alone": False, "department": True}, "must be left out where alone is false"),
         ({"most": 3}, "most: is not read here"),
+        ({"with": ["north"]}, "with: must list from 2 to 1000 departments"),
+        ({"with": ["north", "east"], "minimum": 3}, "with: must list from 3 to"),
+        ({"with": ["north", "north"]}, "with: must list departments by their names, each once"),
+        ({"with": ["north", "The East"]}, "with: must list departments by their names"),
+        ({"with": "north"}, "with: must be a list"),
         ([], "must be a mapping"),
     ],
 )
