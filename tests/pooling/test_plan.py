@@ -69,7 +69,9 @@ def test_the_owners_wishes_are_read_and_joined_strictly() -> None:
         contract(landbridgePooling={"with": names}) for names in (["a", "b"], ["b", "c"])
     )
     assert joined([some, visits]).disclosure.pooling.departments == frozenset("ab")
-    assert joined([some, replace(others, id="other")]).disclosure.pooling.departments == frozenset("b")
+    assert joined([some, replace(others, id="other")]).disclosure.pooling.departments == frozenset(
+        "b"
+    )
 
 
 @pytest.mark.parametrize(
