@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gateway.answered import Answered, Explained
@@ -16,6 +16,7 @@ from gateway.planning import Plan, Planning
 from gateway.reply import explain_response, query_response
 from gateway.selection import closed
 from gateway.table import rows
+from landbridge.annotation import Terms, agreed
 from landbridge.edge.record import Draft, Recorder
 from landbridge.edge.telemetry import Trace
 from landbridge.errors import LandbridgeError, error
@@ -25,8 +26,9 @@ from landbridge.evidence.receipt import verify_receipt
 from landbridge.identity.bearer import bearer_token
 from landbridge.identity.caller import Caller
 from landbridge.identity.issuers import Verifier
+from landbridge.literals import Value, from_literal
 from landbridge.membership.statement import AskingSigner
-from landbridge.v1 import evidence_pb2, gateway_pb2, node_pb2
+from landbridge.v1 import evidence_pb2, gateway_pb2, node_pb2, question_pb2
 
 MARGIN = 0.5
 """Seconds kept back from the caller's deadline for combining, the log and the way back."""
@@ -67,14 +69,23 @@ class Asking:
         self._signer = signer
 
     def query(
-        self, request: Request, sql: str, micro_epsilon: int, *, partial: bool
+        self,
+        request: Request,
+        sql: str,
+        micro_epsilon: int,
+        *,
+        partial: bool,
+        parameters: Iterable[question_pb2.Literal] = (),
     ) -> gateway_pb2.QueryResponse:
         """The combined answer, or a refusal; either is in the log before this returns.
 
+        Purpose and epsilon may stand in the text. `parameters` go to its places (?).
         What the log commits to is this response without its receipt, serialized deterministically.
         """
         with self._recorder.request("query", trace_id=request.trace.id) as draft:
-            token, plan = self._planned(request, sql, micro_epsilon, draft)
+            token, caller = self._identified(request, draft)  # (1)
+            request, micro_epsilon = _stated(request, sql, micro_epsilon)
+            plan = self._planned(request, sql, micro_epsilon, caller, draft, parameters)
             asked = self._departments.ask(  # (5)
                 self._agreeing(plan),
                 lambda stub: stub.Answer,
@@ -109,7 +120,12 @@ class Asking:
             return response
 
     def explain(
-        self, request: Request, sql: str, micro_epsilon: int
+        self,
+        request: Request,
+        sql: str,
+        micro_epsilon: int,
+        *,
+        parameters: Iterable[question_pb2.Literal] = (),
     ) -> gateway_pb2.ExplainResponse:
         """The plan, its cost and its accuracy; no data is touched, nothing is charged.
 
@@ -117,7 +133,8 @@ class Asking:
         """
         with self._recorder.request("explain", trace_id=request.trace.id) as draft:
             token, caller = self._identified(request, draft)  # (1)
-            plan = self._planned_or_nearest(request, sql, micro_epsilon, caller, draft)
+            request, micro_epsilon = _stated(request, sql, micro_epsilon)
+            plan = self._planned_or_nearest(request, sql, micro_epsilon, caller, draft, parameters)
             asked = self._departments.ask(
                 self._agreeing(plan),
                 lambda stub: stub.Estimate,
@@ -183,28 +200,42 @@ class Asking:
             return self._verifier.verify(bearer_token(metadata), certificate)
 
     def _planned(
-        self, request: Request, sql: str, micro_epsilon: int, draft: Draft
-    ) -> tuple[str, Plan]:
-        token, caller = self._identified(request, draft)  # (1)
-        known = self._departments.catalogue()
-        plan = self._planning.question(sql, request.purpose, micro_epsilon, caller, known, draft)
-        return token, plan
-
-    def _planned_or_nearest(
-        self, request: Request, sql: str, micro_epsilon: int, caller: Caller, draft: Draft
+        self,
+        request: Request,
+        sql: str,
+        micro_epsilon: int,
+        caller: Caller,
+        draft: Draft,
+        parameters: Iterable[question_pb2.Literal],
     ) -> Plan:
         known = self._departments.catalogue()
+        return self._planning.question(
+            sql, request.purpose, micro_epsilon, caller, known, draft, values=_values(parameters)
+        )
+
+    def _planned_or_nearest(
+        self,
+        request: Request,
+        sql: str,
+        micro_epsilon: int,
+        caller: Caller,
+        draft: Draft,
+        parameters: Iterable[question_pb2.Literal],
+    ) -> Plan:
+        known = self._departments.catalogue()
+        values = _values(parameters)
 
         def plan(text: str, micro: int) -> Plan:
             # Nobody asked this text, so what planning notes of it goes nowhere.
             unwritten = Draft("explain", self._recorder)
             return self._planning.question(
-                text, request.purpose, micro, caller, known, unwritten, remember=False
-            )
+                text, request.purpose, micro, caller, known, unwritten, values=values,
+                remember=False,
+            )  # fmt: skip
 
         try:
             return self._planning.question(
-                sql, request.purpose, micro_epsilon, caller, known, draft
+                sql, request.purpose, micro_epsilon, caller, known, draft, values=values
             )
         except LandbridgeError as refusal:
             refusal.passing = nearest(sql, micro_epsilon, refusal, plan)
@@ -250,6 +281,16 @@ class Asking:
             "index": proven.index,
             "leaf_hash": proven.leaf_hash.hex(),
         }
+
+
+def _stated(request: Request, sql: str, micro_epsilon: int) -> tuple[Request, int]:
+    """The request and its epsilon, with what the text itself says of purpose and epsilon."""
+    terms = agreed(sql, Terms(request.purpose, micro_epsilon))
+    return replace(request, purpose=terms.purpose), terms.micro_epsilon
+
+
+def _values(parameters: Iterable[question_pb2.Literal]) -> tuple[Value, ...]:
+    return tuple(from_literal(parameter) for parameter in parameters)
 
 
 def _rejected(department: str, what: str) -> LandbridgeError:

@@ -17,6 +17,7 @@ from landbridge.edge.record import Draft
 from landbridge.errors import error
 from landbridge.identity.caller import Caller
 from landbridge.levels import Level
+from landbridge.literals import Value
 from policies.access import AccessPolicy
 from policies.canonical import masked, text
 from policies.contract import Contract
@@ -34,6 +35,8 @@ MAXIMUM_STEPS = 250_000
 """Of arithmetic for one answer, over all its cells; about a second."""
 MEMORY = 1_000
 """Texts remembered."""
+
+_TextKey = tuple[str, tuple[tuple[type, Value], ...], Level, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +69,9 @@ class Planning:
         self._clock = clock
         self._views = Views(access, clock)
         self._lock = threading.Lock()
-        # By text, clearance and catalogue; the entry holds its catalogue, so that no other gets its
-        # number while it is remembered.
-        self._readings: OrderedDict[tuple[str, Level, int], tuple[Catalogue, Reading, Served]]
-        self._readings = OrderedDict()
+        # By text, values, clearance and catalogue; the entry holds its catalogue, so that no other
+        # gets its number while it is remembered.
+        self._readings: OrderedDict[_TextKey, tuple[Catalogue, Reading, Served]] = OrderedDict()
 
     def view(self, caller: Caller, known: Catalogue) -> Catalogue:
         """What the caller may know to exist."""
@@ -77,18 +79,19 @@ class Planning:
 
     def question(
         self, sql: str, purpose: str, micro_epsilon: int, caller: Caller, known: Catalogue,
-        draft: Draft, *, remember: bool = True,
+        draft: Draft, *, values: tuple[Value, ...] = (), remember: bool = True,
     ) -> Plan:  # fmt: skip
         """The plan; raises InvalidQuestion or Refused, and notes what it finds in the draft.
 
-        Texts that nobody asked are not worth remembering.
+        `values` go to the places (?) of the text. Texts that nobody asked are not worth
+        remembering.
         """
         _state(purpose, caller, draft)
         # What the caller wrote may hold anything, so only its keyed digest is logged until it has
         # become a typed question.
         draft.note(question_hash=draft.recorder.digest("text", sql))
         seen = self._views.of(caller, known)
-        reading, served = self._read(sql, caller.clearance, seen, remember=remember)  # (2)
+        reading, served = self._read(sql, values, caller.clearance, seen, remember=remember)  # (2)
         contract = served.contract
         draft.note(resource=contract.id, members=list(served.departments))
         require_allowed(purpose, contract.purposes)
@@ -123,10 +126,17 @@ class Planning:
         )
 
     def _read(
-        self, sql: str, clearance: Level, known: Catalogue, *, remember: bool = True
+        self,
+        sql: str,
+        values: tuple[Value, ...],
+        clearance: Level,
+        known: Catalogue,
+        *,
+        remember: bool = True,
     ) -> tuple[Reading, Served]:
         """What the text asks, remembered for as long as the catalogue is the same object."""
-        key = (sql, clearance, id(known))
+        # 1, 1.0 and TRUE are equal, and three questions.
+        key = (sql, tuple((type(value), value) for value in values), clearance, id(known))
         with self._lock:
             remembered = self._readings.get(key)
             if remembered is not None and remembered[0] is known:
@@ -142,7 +152,7 @@ class Planning:
             found.append(served)
             return served.contract
 
-        reading = read(sql, resolve, clearance, known.names[clearance])
+        reading = read(sql, resolve, clearance, known.names[clearance], values)
         whole = joined([served.contract for served in found])
         served = Served(whole, found[0].departments)
         if not remember:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Final, Self, TypeVar, cast
@@ -96,15 +96,19 @@ class Client:
         purpose: str,
         epsilon: float | None = None,
         partial: bool = False,
+        parameters: Sequence[Value] = (),
         timeout: float | None = None,
     ) -> Answer:
         """The answer to one SELECT of aggregates, charged to the owners' budgets.
 
         `epsilon`: the privacy parameter of the whole question (None: the contract's default).
         `partial`: accept an answer without the departments that do not reply; they are named.
+        `parameters`: a value for each place (?) of the text, in their order.
         Raises the errors of `landbridge.errors`.
         """
-        asked = exchange.query(sql, purpose=purpose, epsilon=epsilon, partial=partial)
+        asked = exchange.query(
+            sql, purpose=purpose, epsilon=epsilon, partial=partial, parameters=parameters
+        )
         return self._run(asked, timeout)
 
     def explain(
@@ -113,10 +117,12 @@ class Client:
         *,
         purpose: str,
         epsilon: float | None = None,
+        parameters: Sequence[Value] = (),
         timeout: float | None = None,
     ) -> Plan:
         """What `query` would do, need and cost; touches no data and charges nothing."""
-        return self._run(exchange.explain(sql, purpose=purpose, epsilon=epsilon), timeout)
+        asked = exchange.explain(sql, purpose=purpose, epsilon=epsilon, parameters=parameters)
+        return self._run(asked, timeout)
 
     def call(self, handler: str, /, *, purpose: str, **arguments: Value) -> Reply:
         """The reply of "department.handler" for one subject."""
@@ -206,10 +212,13 @@ class AsyncClient:
         purpose: str,
         epsilon: float | None = None,
         partial: bool = False,
+        parameters: Sequence[Value] = (),
         timeout: float | None = None,
     ) -> Answer:
         """As `Client.query`."""
-        asked = exchange.query(sql, purpose=purpose, epsilon=epsilon, partial=partial)
+        asked = exchange.query(
+            sql, purpose=purpose, epsilon=epsilon, partial=partial, parameters=parameters
+        )
         return await self._run(asked, timeout)
 
     async def explain(
@@ -218,10 +227,12 @@ class AsyncClient:
         *,
         purpose: str,
         epsilon: float | None = None,
+        parameters: Sequence[Value] = (),
         timeout: float | None = None,
     ) -> Plan:
         """As `Client.explain`."""
-        return await self._run(exchange.explain(sql, purpose=purpose, epsilon=epsilon), timeout)
+        asked = exchange.explain(sql, purpose=purpose, epsilon=epsilon, parameters=parameters)
+        return await self._run(asked, timeout)
 
     async def call(self, handler: str, /, *, purpose: str, **arguments: Value) -> Reply:
         """As `Client.call`."""

@@ -7,7 +7,7 @@ that says what to do next; a driver with threads and one with asyncio do it.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from numbers import Real
@@ -18,7 +18,7 @@ from google.protobuf.message import Message
 from landbridge.answers import Answer, Plan, Reply, Value
 from landbridge.directory import Directory
 from landbridge.errors import LandbridgeError, error
-from landbridge.v1 import gateway_pb2
+from landbridge.v1 import gateway_pb2, question_pb2
 from landbridge.wire import read_answer, read_directory, read_plan, read_reply, write_literal
 
 Result = TypeVar("Result")
@@ -95,8 +95,15 @@ def attempts(
         yield Pause(PAUSE)
 
 
-def query(sql: str, *, purpose: str, epsilon: float | None, partial: bool) -> Exchange[Answer]:
-    """Answers one SELECT of aggregates."""
+def query(
+    sql: str,
+    *,
+    purpose: str,
+    epsilon: float | None,
+    partial: bool,
+    parameters: Sequence[Value] = (),
+) -> Exchange[Answer]:
+    """Answers one SELECT of aggregates, with `parameters` in its places (?)."""
     if not isinstance(partial, bool):
         raise error("INVALID_ARGUMENT", f"partial must be True or False, not {_kind(partial)}.")
     request = gateway_pb2.QueryRequest(
@@ -105,14 +112,20 @@ def query(sql: str, *, purpose: str, epsilon: float | None, partial: bool) -> Ex
         micro_epsilon=_micro_epsilon(epsilon),
         partial=partial,
         question_id=_question_id(),
+        parameters=_literals(parameters),
     )
     return Exchange("Query", request, read_answer)
 
 
-def explain(sql: str, *, purpose: str, epsilon: float | None) -> Exchange[Plan]:
+def explain(
+    sql: str, *, purpose: str, epsilon: float | None, parameters: Sequence[Value] = ()
+) -> Exchange[Plan]:
     """What a query would do, need and cost."""
     request = gateway_pb2.ExplainRequest(
-        sql=_sql(sql), purpose=_purpose(purpose), micro_epsilon=_micro_epsilon(epsilon)
+        sql=_sql(sql),
+        purpose=_purpose(purpose),
+        micro_epsilon=_micro_epsilon(epsilon),
+        parameters=_literals(parameters),
     )
     return Exchange("Explain", request, read_plan)
 
@@ -146,6 +159,16 @@ def _question_id() -> str:
 
 def _parts(handler: str) -> list[str]:
     return [part for part in handler.split(".") if part]
+
+
+def _literals(parameters: Sequence[Value]) -> list[question_pb2.Literal]:
+    if not isinstance(parameters, Sequence) or isinstance(parameters, str | bytes):
+        raise error(
+            "INVALID_ARGUMENT", "parameters must be a list of values, one for each place (?)."
+        )
+    return [
+        write_literal(value, f"Parameter {number}") for number, value in enumerate(parameters, 1)
+    ]
 
 
 def _sql(sql: str) -> str:

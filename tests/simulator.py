@@ -22,7 +22,7 @@ from gateway.asking import Asking
 from gateway.departments import Departments, Member
 from gateway.planning import Planning
 from gateway.servicer import GatewayServicer
-from landbridge.answers import Answer, Plan, Reply
+from landbridge.answers import Answer, Plan, Reply, Value
 from landbridge.edge.record import Recorder
 from landbridge.edge.telemetry import Telemetry
 from landbridge.errors import LandbridgeError, error
@@ -384,6 +384,7 @@ class FederationSimulator:
         purpose: str = PURPOSE,
         epsilon: float = 0,
         partial: bool = False,
+        parameters: Sequence[Value] = (),
         question_id: str = "",
         token: str | None = None,
         seconds: float = 30.0,
@@ -395,6 +396,7 @@ class FederationSimulator:
             micro_epsilon=round(epsilon * 1_000_000),
             partial=partial,
             question_id=question_id or secrets.token_hex(16),
+            parameters=[write_literal(value, "A parameter") for value in parameters],
         )
         with _as_a_client():
             context = self.context(token, seconds)
