@@ -19,7 +19,7 @@ from landbridge.directory import Directory
 from landbridge.errors import LandbridgeError, error
 from landbridge.exchange import Exchange, Outcome, Pause, Send
 from landbridge.status import from_rpc_error
-from landbridge.transport import Endpoint, Pem, TokenSource, bearer, current_token
+from landbridge.transport import Endpoint, Pem, TokenSource, Way, bearer, current_token
 from landbridge.v1.gateway_pb2_grpc import GatewayStub
 
 Result = TypeVar("Result")
@@ -75,7 +75,7 @@ class Client:
 
     def __init__(
         self,
-        endpoint: Endpoint,
+        endpoint: Way,
         token: TokenSource | None,
         *,
         timeout: float = TIMEOUT,
@@ -191,7 +191,7 @@ class AsyncClient:
 
     def __init__(
         self,
-        endpoint: Endpoint,
+        endpoint: Way,
         token: TokenSource | None,
         *,
         timeout: float = TIMEOUT,
@@ -300,7 +300,7 @@ def _source(token: TokenSource | None, certificate: tuple[Pem, Pem] | None) -> T
     return token
 
 
-def _placed(failure: LandbridgeError, endpoint: Endpoint) -> LandbridgeError:
+def _placed(failure: LandbridgeError, endpoint: Way) -> LandbridgeError:
     """The same failure; where nobody answered, it says at which address."""
     if failure.reason != "GATEWAY_UNREACHABLE" or failure.hint:
         return failure

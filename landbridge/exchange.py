@@ -109,7 +109,7 @@ def query(
     request = gateway_pb2.QueryRequest(
         sql=_sql(sql),
         purpose=_purpose(purpose),
-        micro_epsilon=_micro_epsilon(epsilon),
+        micro_epsilon=micro_epsilon(epsilon),
         partial=partial,
         question_id=_question_id(),
         parameters=_literals(parameters),
@@ -124,7 +124,7 @@ def explain(
     request = gateway_pb2.ExplainRequest(
         sql=_sql(sql),
         purpose=_purpose(purpose),
-        micro_epsilon=_micro_epsilon(epsilon),
+        micro_epsilon=micro_epsilon(epsilon),
         parameters=_literals(parameters),
     )
     return Exchange("Explain", request, read_plan)
@@ -194,8 +194,11 @@ def _text(text: str, reason: str, what: str) -> str:
     return text
 
 
-def _micro_epsilon(epsilon: object) -> int:
-    """Millionths of epsilon, rounded; 0 for the contract's own default."""
+def micro_epsilon(epsilon: object) -> int:
+    """Millionths of epsilon, rounded; 0 for the contract's own default, None.
+
+    Raises INVALID_ARGUMENT, EPSILON_OUT_OF_RANGE.
+    """
     if epsilon is None:
         return 0
     if isinstance(epsilon, bool) or not isinstance(epsilon, Real | Decimal):

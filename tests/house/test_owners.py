@@ -18,6 +18,8 @@ OWNERS = {
     "jwt": ("landbridge/identity/signature.py",),
     "pyarrow": ("landbridge/arrow.py", "landbridge/parquet.py"),
     "pandas": ("landbridge/arrow.py",),
+    "matplotlib": ("landbridge/plot.py",),
+    "sqlalchemy": ("landbridge/dialect.py",),
     "opentelemetry": ("landbridge/edge/telemetry.py",),
     "sqlite3": ("nodes/ledger.py", "nodes/history.py"),
     "rfc8785": ("landbridge/evidence/entry.py",),
