@@ -91,7 +91,9 @@ class Planning:
         # become a typed question.
         draft.note(question_hash=draft.recorder.digest("text", sql))
         seen = self._views.of(caller, known)
-        reading, served = self._read(sql, values, caller.clearance, seen, remember=remember)  # (2)
+        reading, served = self._read(  # (2)
+            sql, caller.clearance, seen, values=values, remember=remember
+        )
         contract = served.contract
         draft.note(resource=contract.id, members=list(served.departments))
         require_allowed(purpose, contract.purposes)
@@ -128,10 +130,10 @@ class Planning:
     def _read(
         self,
         sql: str,
-        values: tuple[Value, ...],
         clearance: Level,
         known: Catalogue,
         *,
+        values: tuple[Value, ...] = (),
         remember: bool = True,
     ) -> tuple[Reading, Served]:
         """What the text asks, remembered for as long as the catalogue is the same object."""

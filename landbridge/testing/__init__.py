@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from landbridge.testing.memory import Asked, MemoryGateway, gateway
     from landbridge.testing.processes import current, federation
-    from landbridge.testing.script import Released, answer, released
+    from landbridge.testing.script import Columns, Released, answer, released
 
 _HOMES = {
     "Asked": "memory",
+    "Columns": "script",
     "MemoryGateway": "memory",
     "Released": "script",
     "answer": "script",
@@ -30,6 +31,7 @@ _HOMES = {
 
 __all__ = [
     "Asked",
+    "Columns",
     "MemoryGateway",
     "Released",
     "answer",

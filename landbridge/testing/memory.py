@@ -20,7 +20,7 @@ from landbridge.identity.bearer import bearer_token
 from landbridge.literals import from_literal
 from landbridge.testing.channel import Lost, MemoryWay, Metadata
 from landbridge.testing.script import (
-    Released,
+    Columns,
     answer,
     directory_response,
     explain_response,
@@ -93,7 +93,7 @@ class MemoryGateway:
     def answers(
         self,
         question: Matches,
-        given: Answer | Mapping[str, Sequence[Value | None] | Released] | Callable[[Asked], Answer],
+        given: Answer | Columns | Callable[[Asked], Answer],
     ) -> None:
         """Answers these questions so; `given` as columns is read by `landbridge.testing.answer`."""
 

@@ -32,6 +32,10 @@ class Released:
     half_widths: Sequence[float | None]
 
 
+Columns = Mapping[str, Sequence[Value | None] | Released]
+"""An answer by its columns, in their order."""
+
+
 def released(
     values: Sequence[int | float | None], *, within: float | Sequence[float | None] | None = None
 ) -> Released:
@@ -41,7 +45,7 @@ def released(
 
 
 def answer(
-    columns: Mapping[str, Sequence[Value | None] | Released],
+    columns: Columns,
     *,
     notes: Mapping[str, str] | None = None,
     missing: Sequence[str] = (),

@@ -16,11 +16,11 @@ from landbridge import reasons, testing
 from landbridge.answers import Plan
 from landbridge.directory import Member, OfferedColumn, OfferedContract
 from landbridge.errors import CATALOGUE, LandbridgeError
-from landbridge.testing import MemoryGateway, released
+from landbridge.testing import Columns, MemoryGateway, released
 from tests.sdk.loopback import PEOPLE, PURPOSE
 
 Ask = Callable[..., Any]
-COLUMNS = {"district": ["D1", None], "n": released([1_204, 18], within=12.5)}
+COLUMNS: Columns = {"district": ["D1", None], "n": released([1_204, 18], within=12.5)}
 
 
 def by_threads(gateway: MemoryGateway, method: str, *arguments: Any, **named: Any) -> Any:

@@ -10,10 +10,10 @@ import pytest
 
 from landbridge import dbapi, testing
 from landbridge.errors import CATALOGUE, DeadlineExceeded, Fault, Unavailable
-from landbridge.testing import MemoryGateway, released
+from landbridge.testing import Columns, MemoryGateway, released
 from tests.sdk.loopback import PEOPLE, PURPOSE
 
-COLUMNS = {"district": ["D1", None], "n": released([1_204, 18], within=12.5)}
+COLUMNS: Columns = {"district": ["D1", None], "n": released([1_204, 18], within=12.5)}
 
 
 @pytest.fixture

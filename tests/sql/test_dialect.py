@@ -16,12 +16,12 @@ from landbridge import dbapi, testing
 from landbridge.dialect import LandbridgeDialect
 from landbridge.directory import Member, OfferedColumn, OfferedContract
 from landbridge.levels import Level
-from landbridge.testing import MemoryGateway, released
+from landbridge.testing import Columns, MemoryGateway, released
 from policies.contract import Type
 from tests.people import contract
 from tests.sdk.loopback import PURPOSE
 
-COLUMNS = {"district": ["D1", None], "n": released([1_204, 18], within=12.5)}
+COLUMNS: Columns = {"district": ["D1", None], "n": released([1_204, 18], within=12.5)}
 
 
 def offered(name: str) -> OfferedContract:
