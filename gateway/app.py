@@ -27,8 +27,9 @@ from gateway.witnessing import Rounds, logs, witnesses
 from landbridge.edge import life
 from landbridge.edge.interceptor import Report
 from landbridge.edge.record import Recorder
-from landbridge.edge.server import Running, Tls, serve
+from landbridge.edge.server import CannotListen, Running, Tls, serve
 from landbridge.edge.state import log_signer, subject_key, subject_keys, witness_key
+from landbridge.edge.streams import StreamBoundary
 from landbridge.edge.telemetry import Telemetry
 from landbridge.edge.trust import Trusted, trusted
 from landbridge.errors import Unavailable
@@ -59,14 +60,22 @@ class Gateway:
     _trusted: Trusted
     _refreshing: threading.Thread
     _stopping: threading.Event = field(default_factory=threading.Event)
+    flight: Running | None = None
 
     @property
     def port(self) -> int:
         """The port that it listens on."""
         return self.running.port
 
+    @property
+    def more_ports(self) -> dict[str, int]:
+        """Those of the other faces, by name."""
+        return {"flight_port": self.flight.port} if self.flight else {}
+
     def stop(self, grace: float = 5.0) -> None:
         """Takes no more calls, lets those under way finish, and puts everything on disk."""
+        if self.flight is not None:
+            self.flight.stop(grace)
         self.running.stop(grace)
         self._stopping.set()
         self._refreshing.join()
@@ -172,6 +181,11 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
         report=report,
         threads=settings.calls,
     )
+    try:
+        flight = _serve_flight(settings, asking, departments, telemetry, report)
+    except CannotListen:
+        running.stop(0)
+        raise
     stopping = threading.Event()
     follow = partial(_follow, departments, settings, key_of_gateway, recorder)
     refreshing = threading.Thread(
@@ -192,6 +206,32 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
         trust,
         refreshing,
         stopping,
+        flight,
+    )
+
+
+def _serve_flight(
+    settings: Settings,
+    asking: Asking,
+    departments: Departments,
+    telemetry: Telemetry,
+    report: Report,
+) -> Running | None:
+    """Arrow Flight SQL on a port of its own, with the same limits; None where it is off."""
+    if not settings.listen_flight:
+        return None
+    from gateway.flight.servicer import FlightServicer  # it needs pyarrow, which others do without
+
+    certificate = settings.tls_certificate
+    return serve(
+        [FlightServicer(asking, departments, telemetry).register],
+        address=settings.listen_flight,
+        tls=Tls(
+            settings.tls_key.read_bytes(), certificate.read_bytes(), renewed=certificate.read_bytes
+        ),
+        report=report,
+        threads=settings.calls,
+        boundary=StreamBoundary,
     )
 
 

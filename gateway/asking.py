@@ -13,8 +13,9 @@ from gateway.convert import question_to
 from gateway.departments import Asked, Departments
 from gateway.nearest import nearest
 from gateway.planning import Plan, Planning
-from gateway.reply import explain_response, query_response
+from gateway.reply import columns_of, explain_response, query_response
 from gateway.selection import closed
+from gateway.sql import places
 from gateway.table import rows
 from landbridge.annotation import Terms, agreed
 from landbridge.edge.record import Draft, Recorder
@@ -156,6 +157,31 @@ class Asking:
             response = explain_response(Explained(plan, asked.replies, absent))
             draft.answered(response.SerializeToString(deterministic=True))
             return response
+
+    def columns(
+        self,
+        request: Request,
+        sql: str,
+        micro_epsilon: int,
+        *,
+        parameters: Iterable[question_pb2.Literal] | None = (),
+    ) -> tuple[int, tuple[gateway_pb2.ResultColumn, ...]]:
+        """How many places a text has, and the columns that its answer would have; asks nobody.
+
+        With `parameters` None the values are not known yet, and the columns of a text with places
+        are not told. Logged as what it is, an explanation without departments' parts.
+        """
+        with self._recorder.request("explain", trace_id=request.trace.id) as draft:
+            _, caller = self._identified(request, draft)  # (1)
+            request, micro_epsilon = _stated(request, sql, micro_epsilon)
+            many = places(sql)
+            found: tuple[gateway_pb2.ResultColumn, ...] = ()
+            if parameters is not None or not many:
+                plan = self._planned(request, sql, micro_epsilon, caller, draft, parameters or ())
+                found = columns_of(plan)
+            shown = gateway_pb2.QueryResponse(columns=found)
+            draft.answered(shown.SerializeToString(deterministic=True))
+            return many, found
 
     def call(
         self, request: Request, name: str, arguments: Callable[[node_pb2.ReplyRequest], None]

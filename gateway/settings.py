@@ -22,7 +22,8 @@ class Settings:
     """What an operator decides; paths are relative to the file.
 
     On `listen_mutual`, if not empty, callers must show a certificate of the authority
-    `tls_callers`; tokens that are bound to a certificate pass there only.
+    `tls_callers`; tokens that are bound to a certificate pass there only. On `listen_flight`, if
+    not empty, Arrow Flight SQL is spoken.
     """
 
     federation: str
@@ -41,6 +42,7 @@ class Settings:
     quorum: int = 0
     maximum_unwitnessed_seconds: int = 14_400
     witnesses: Path | None = None
+    listen_flight: str = ""
 
 
 def read(path: Path) -> Settings:
@@ -64,6 +66,7 @@ def read(path: Path) -> Settings:
         quorum=log.integer("quorum", 0, least=0),
         maximum_unwitnessed_seconds=log.integer("maximum_unwitnessed_seconds", 14_400),
         witnesses=log.optional_path("witnesses"),
+        listen_flight=top.text("listen_flight", ""),
     )
     if bool(settings.listen_mutual) != (settings.tls_callers is not None):
         problems.append("listen_mutual and tls.callers belong together; one of them is missing")

@@ -76,32 +76,42 @@ def _terms(body: str, place: Position) -> Terms:
     found = Terms()
     for part in body.split(","):
         term = _TERM.fullmatch(part)
-        match (term[1], term[2]) if term else ("", ""):
-            case ("purpose", value) if _PURPOSE.fullmatch(value):
-                one = Terms(purpose=value)
-            case ("epsilon", value) if number := _EPSILON.fullmatch(value):
-                one = Terms(micro_epsilon=_micro(number, place))
-            case ("purpose" | "epsilon" as key, _):
-                raise _refusal(f"The comment's {key} cannot be read.", place)
-            case _:
-                raise _refusal("A comment states something beside purpose and epsilon.", place)
+        one = stated(term[1], term[2], place) if term else None
+        if one is None:
+            raise _refusal("A comment states something beside purpose and epsilon.", place)
         found = _together(found, one, "One comment", place)
     return found
 
 
-def _micro(number: re.Match[str], place: Position) -> int:
+def stated(key: str, value: str, place: Position | None = None) -> Terms | None:
+    """The term that a key and its value state; None for a key that is none.
+
+    Raises INVALID_ARGUMENT, EPSILON_OUT_OF_RANGE.
+    """
+    match key:
+        case "purpose" if _PURPOSE.fullmatch(value):
+            return Terms(purpose=value)
+        case "epsilon" if number := _EPSILON.fullmatch(value):
+            return Terms(micro_epsilon=_micro(number, place))
+        case "purpose" | "epsilon":
+            raise _refusal(f"The stated {key} cannot be read.", place)
+        case _:
+            return None
+
+
+def _micro(number: re.Match[str], place: Position | None) -> int:
     micro = int(number[1]) * 1_000_000 + int((number[2] or "0").ljust(6, "0"))
     if not 0 < micro <= 1_000_000_000_000:
         raise error(
             "EPSILON_OUT_OF_RANGE",
-            "The comment's epsilon must be a number from 0.000001 to 1000000.",
+            "The stated epsilon must be a number from 0.000001 to 1000000.",
             hint="Leave it out for the contract's default.",
             position=place,
         )
     return micro
 
 
-def _refusal(message: str, place: Position) -> LandbridgeError:
+def _refusal(message: str, place: Position | None) -> LandbridgeError:
     return error("INVALID_ARGUMENT", message, hint=_HINT, position=place)
 
 

@@ -15,6 +15,7 @@ from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import ParseError, SqlglotError
 
 from gateway.presentation import Reading
+from gateway.sql.places import places_in
 from gateway.sql.source import Source, require_readable
 from gateway.sql.statement import StatementReader
 from gateway.sql.table import Resolve
@@ -23,7 +24,7 @@ from landbridge.errors import Position, error
 from landbridge.levels import Level
 from landbridge.literals import Value
 
-__all__ = ["Resolve", "read", "silence"]
+__all__ = ["Resolve", "places", "read", "silence"]
 
 _DUCKDB: Final = Dialect.get_or_raise("duckdb")
 
@@ -31,6 +32,12 @@ _DUCKDB: Final = Dialect.get_or_raise("duckdb")
 def silence() -> None:
     """Keeps sqlglot's own warnings, which quote the text, out of the process's output."""
     logging.getLogger("sqlglot").disabled = True
+
+
+def places(text: str) -> int:
+    """How many places (?) for values the text has; raises INVALID_QUESTION."""
+    require_readable(text)
+    return places_in(text)
 
 
 def read(

@@ -11,10 +11,12 @@ import math
 from collections.abc import Sequence
 from datetime import date, datetime
 
+import sqlglot
 from sqlglot import Token, TokenType
+from sqlglot.errors import SqlglotError
 
 from gateway.sql.source import position_of, require_printable
-from landbridge.errors import error
+from landbridge.errors import Position, error
 from landbridge.literals import Value
 
 MAXIMUM_PLACES = 200
@@ -44,6 +46,24 @@ def filled(text: str, words: list[Token], values: Sequence[Value]) -> list[Token
         else:
             found.append(word)
     return found
+
+
+def places_in(text: str) -> int:
+    """How many places a text has; raises INVALID_QUESTION for one that is no SQL."""
+    return sum(word.token_type is TokenType.PLACEHOLDER for word in words_of(text))
+
+
+def words_of(text: str) -> list[Token]:
+    """The words of a text, as sqlglot's linear tokenizer sees them; raises INVALID_QUESTION."""
+    try:
+        return sqlglot.tokenize(text, read="duckdb")
+    except (SqlglotError, ValueError):
+        raise error(
+            "INVALID_QUESTION",
+            "A quoted text or name does not end.",
+            hint="Close it with the quote that it begins with.",
+            position=Position(1, 1),
+        ) from None
 
 
 def _written(place: Token, value: Value) -> list[Token]:

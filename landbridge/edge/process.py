@@ -55,6 +55,7 @@ def run(
         "port": server.port,
         "log_key": server.log_key,
         "witness_key": server.witness_key,
+        **getattr(server, "more_ports", {}),
     }
     print(json.dumps(ready), flush=True)
     if with_parent:

@@ -119,6 +119,8 @@ class Ground:
             "access": str(self.federation.path / "gateway" / "access.cedar"),
             "manifest": str(folder / "manifest.json"),
         }
+        if self.federation.flight_port is not None:
+            values["listen_flight"] = f"{HOST}:{self.federation.flight_port}"
         return self._settings("gateway", "gateway.toml", values)
 
     def _manifest(

@@ -16,7 +16,12 @@ OWNERS = {
     "opendp": ("policies/noise.py",),
     "open_data_contract_standard": ("policies/odcs.py",),
     "jwt": ("landbridge/identity/signature.py",),
-    "pyarrow": ("landbridge/arrow.py", "landbridge/parquet.py"),
+    "pyarrow": (
+        "landbridge/arrow.py",
+        "landbridge/parquet.py",
+        "gateway/flight/arrow.py",
+        "gateway/flight/tables.py",
+    ),
     "pandas": ("landbridge/arrow.py",),
     "matplotlib": ("landbridge/plot.py",),
     "sqlalchemy": ("landbridge/dialect.py",),
