@@ -82,7 +82,7 @@ class Raw:
 
     def get(self, ticket: bytes) -> list[flight_pb2.FlightData]:
         """DoGet."""
-        call = self._channel.unary_stream(
+        call: Any = self._channel.unary_stream(
             "/arrow.flight.protocol.FlightService/DoGet",
             lambda message: message.SerializeToString(),
             flight_pb2.FlightData.FromString,
@@ -93,7 +93,7 @@ class Raw:
 
     def put(self, sent: Iterator[flight_pb2.FlightData]) -> list[flight_pb2.FlightPutResult]:
         """DoPut."""
-        call = self._channel.stream_stream(
+        call: Any = self._channel.stream_stream(
             "/arrow.flight.protocol.FlightService/DoPut",
             lambda message: message.SerializeToString(),
             flight_pb2.FlightPutResult.FromString,
@@ -101,7 +101,7 @@ class Raw:
         return list(call(sent, timeout=20, metadata=self._metadata))
 
     def _one(self, method: str, request: Any, reply: Any) -> Any:
-        call = self._channel.unary_unary(
+        call: Any = self._channel.unary_unary(
             f"/arrow.flight.protocol.FlightService/{method}",
             lambda message: message.SerializeToString(),
             reply.FromString,
