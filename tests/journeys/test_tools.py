@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
 import pandas as pd
 import pytest
 import sqlalchemy as sa
@@ -25,7 +27,9 @@ from tests.cli.commands import run_apart
 
 pytestmark = pytest.mark.journey
 PURPOSE = "dpv:ServiceOptimisation"
-TYPESCRIPT = Path(__file__).parents[2] / "examples" / "clients" / "typescript"
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+TYPESCRIPT = ROOT / "examples" / "clients" / "typescript"
 
 
 @pytest.fixture(scope="module")
@@ -101,12 +105,34 @@ def test_sqlalchemy_and_pandas_connect_with_a_url(
     engine.dispose()
 
 
+@pytest.mark.parametrize("page", ["sdk.md", "sql.md"])
+def test_every_example_of_the_page_runs(
+    town: Federation, tmp_path: Path, page: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the order of the page, in one namespace, against this gateway."""
+    mpl.use("Agg")
+    token = town.token("planner")
+    (tmp_path / "token").write_text(token)
+    names: dict[str, object] = {
+        "address": town.address,
+        "flight_address": town.flight_address,
+        "token": token,
+        "token_file": tmp_path / "token",
+        "ca": town.ca,
+    }
+    blocks = re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(), re.DOTALL)
+    assert len(blocks) >= 3
+    for block in blocks:
+        exec(compile(block, page, "exec"), names)  # noqa: S102 - the page is ours
+    assert capsys.readouterr().out
+
+
 @pytest.fixture(scope="module")
 def typescript() -> Path:
     """The compiled client; in CI a missing toolchain is a failure."""
     npm = shutil.which("npm")
     if npm is None or not (TYPESCRIPT / "node_modules").is_dir():
-        why = f"The client is not set up: npm ci in {TYPESCRIPT.relative_to(TYPESCRIPT.parents[2])}"
+        why = f"The client is not set up: npm ci in {TYPESCRIPT.relative_to(ROOT)}"
         if os.environ.get("CI") == "true":
             pytest.fail(why)
         pytest.skip(why)
@@ -152,6 +178,8 @@ def test_a_client_in_typescript_asks_one_question(
 
 def test_every_tool_stands_in_the_log_as_the_sdk_does(town: Federation) -> None:
     """Who, for which purpose, what: there is one way in."""
-    asked = [each for each in entries(town) if each.kind == "query" and each.outcome == "answered"]
-    assert len(asked) >= 3
-    assert len({(e.caller, e.organisation, e.purpose, e.question_hash) for e in asked}) == 1
+    asked = [each for each in entries(town) if (each.kind, each.outcome) == ("query", "answered")]
+    same = [each for each in asked if each.question_hash == asked[0].question_hash]
+    assert len(same) >= 3
+    assert len({(e.caller, e.organisation, e.purpose, e.question) for e in same}) == 1
+    assert [each.charged_micro_rho > 0 for each in same] == [True] + [False] * (len(same) - 1)
