@@ -135,6 +135,14 @@ CATALOGUE: Final[dict[str, Reason]] = {
     "PEER_UNKNOWN": Reason(
         "UNAUTHENTICATED", Unauthenticated, "The certificate of the peer is not the gateway's."
     ),
+    "CERTIFICATE_REVOKED": Reason(
+        "UNAUTHENTICATED", Unauthenticated, "The certificate of the peer was revoked."
+    ),
+    "CERTIFICATE_ENDED": Reason(
+        "UNAUTHENTICATED",
+        Unauthenticated,
+        "The certificate of the peer has ended since the connection was opened.",
+    ),
     "SIGNATURE_INVALID": Reason(
         "UNAUTHENTICATED",
         Unauthenticated,
@@ -147,6 +155,9 @@ CATALOGUE: Final[dict[str, Reason]] = {
     ),
     "JOIN_REFUSED": Reason(
         "PERMISSION_DENIED", Refused, "The join code is not valid, or not any more."
+    ),
+    "RENEWAL_REFUSED": Reason(
+        "PERMISSION_DENIED", Refused, "The certificate cannot take the place of the present one."
     ),
     "MANIFEST_REFUSED": Reason(
         "PERMISSION_DENIED", Refused, "The offered manifest cannot follow the pinned one."
@@ -198,6 +209,10 @@ CATALOGUE: Final[dict[str, Reason]] = {
     ),
     "DIFFERENCING": Reason(
         "PERMISSION_DENIED", Refused, "The difference to an earlier answer could be about one unit."
+    ),
+    # whether the server's own files can be used; stands in its log alone
+    "POLICY_INVALID": Reason(
+        "UNAVAILABLE", Unavailable, "The changed policy cannot be used; the earlier one goes on."
     ),
     # whether anybody can answer
     "DEPARTMENT_MISSING": Reason("UNAVAILABLE", Unavailable, "A department did not answer."),

@@ -41,6 +41,14 @@ class PeerUnknown(errors.Unauthenticated):
     """The certificate of the peer is not the gateway's."""
 
 
+class CertificateRevoked(errors.Unauthenticated):
+    """The certificate of the peer was revoked."""
+
+
+class CertificateEnded(errors.Unauthenticated):
+    """The certificate of the peer has ended since the connection was opened."""
+
+
 class SignatureInvalid(errors.Unauthenticated):
     """The gateway did not sign this request for this department."""
 
@@ -51,6 +59,10 @@ class SignatureExpired(errors.Unauthenticated):
 
 class JoinRefused(errors.Refused):
     """The join code is not valid, or not any more."""
+
+
+class RenewalRefused(errors.Refused):
+    """The certificate cannot take the place of the present one."""
 
 
 class ManifestRefused(errors.Refused):
@@ -121,6 +133,10 @@ class Differencing(errors.Refused):
     """The difference to an earlier answer could be about one unit."""
 
 
+class PolicyInvalid(errors.Unavailable):
+    """The changed policy cannot be used; the earlier one goes on."""
+
+
 class DepartmentMissing(errors.Unavailable):
     """A department did not answer."""
 
@@ -177,9 +193,12 @@ BY_REASON: Final[dict[str, type[errors.LandbridgeError]]] = {
     "TOKEN_REVOKED": TokenRevoked,
     "TOKEN_BOUND": TokenBound,
     "PEER_UNKNOWN": PeerUnknown,
+    "CERTIFICATE_REVOKED": CertificateRevoked,
+    "CERTIFICATE_ENDED": CertificateEnded,
     "SIGNATURE_INVALID": SignatureInvalid,
     "SIGNATURE_EXPIRED": SignatureExpired,
     "JOIN_REFUSED": JoinRefused,
+    "RENEWAL_REFUSED": RenewalRefused,
     "MANIFEST_REFUSED": ManifestRefused,
     "INVALID_QUESTION": InvalidQuestion,
     "UNBOUNDED_EXPRESSION": UnboundedExpression,
@@ -197,6 +216,7 @@ BY_REASON: Final[dict[str, type[errors.LandbridgeError]]] = {
     "SUBJECTS_EXHAUSTED": SubjectsExhausted,
     "QUESTION_ID_REUSED": QuestionIdReused,
     "DIFFERENCING": Differencing,
+    "POLICY_INVALID": PolicyInvalid,
     "DEPARTMENT_MISSING": DepartmentMissing,
     "GATEWAY_UNREACHABLE": GatewayUnreachable,
     "SHUTTING_DOWN": ShuttingDown,
