@@ -81,9 +81,12 @@ class Gateway:
 
     def stop(self, grace: float = 5.0) -> None:
         """Takes no more calls, lets those under way finish, and puts everything on disk."""
-        if self.flight is not None:
-            self.flight.stop(grace)
-        self.running.stop(grace)
+        faces = [face for face in (self.running, self.flight) if face is not None]
+        stops = [threading.Thread(target=face.stop, args=(grace,)) for face in faces]
+        for each in stops:
+            each.start()  # together, so that two take no longer than one
+        for each in stops:
+            each.join()
         self._refreshing.close()
         self._trusted.close()
         with suppress(Unavailable):  # a log that was stopped takes no last entry
@@ -270,8 +273,12 @@ def _serve_flight(
     """Arrow Flight SQL on a port of its own, with the same limits; None where it is off."""
     if not settings.listen_flight:
         return None
-    from gateway.flight.servicer import FlightServicer  # it needs pyarrow, which others do without
-
+    try:
+        from gateway.flight.servicer import FlightServicer  # nobody else here needs pyarrow
+    except ImportError:
+        raise CannotListen(
+            "listen_flight needs pyarrow, which is not installed: pip install 'landbridge[flight]'."
+        ) from None
     certificate = settings.tls_certificate
     return serve(
         [FlightServicer(asking, departments, telemetry).register],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from datetime import date
@@ -462,3 +464,21 @@ def test_polars_reads_a_database_through_it(flight: Served) -> None:
 def test_the_type_names_are_those_of_the_specification() -> None:
     """Google's Any: the name decides, and a typing error would look like an unknown command."""
     assert PACKAGE == "type.googleapis.com/arrow.flight.protocol.sql."
+
+
+def test_without_pyarrow_the_gateway_says_what_it_needs() -> None:
+    """The one library that this face needs and the rest does not."""
+    program = (
+        "import sys; sys.modules['pyarrow'] = None\n"
+        "from types import SimpleNamespace\n"
+        "from gateway.app import _serve_flight\n"
+        "from landbridge.edge.server import CannotListen\n"
+        "off = SimpleNamespace(listen_flight='')\n"
+        "assert _serve_flight(off, None, None, None, None) is None\n"
+        "try:\n"
+        "    _serve_flight(SimpleNamespace(listen_flight='x:1'), None, None, None, None)\n"
+        "except CannotListen as told:\n"
+        "    print(told)\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert "pip install 'landbridge[flight]'" in ran.stdout, ran.stderr
