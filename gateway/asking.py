@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from gateway.answered import Answered, Explained
@@ -174,6 +175,7 @@ class Asking:
         with self._recorder.request("explain", trace_id=request.trace.id) as draft:
             _, caller = self._identified(request, draft)  # (1)
             request, micro_epsilon = _stated(request, sql, micro_epsilon)
+            draft.note(question_hash=draft.recorder.digest("text", sql))
             many = places(sql)
             found: tuple[gateway_pb2.ResultColumn, ...] = ()
             if parameters is not None or not many:
@@ -219,6 +221,13 @@ class Asking:
     def view(self, caller: Caller) -> Catalogue:
         """What the caller may know to exist."""
         return self._planning.view(caller, self._departments.catalogue())
+
+    @contextmanager
+    def reading(self, metadata: Metadata, certificate: str = "") -> Iterator[Caller]:
+        """Who asks, while what they ask is read; what is refused of either is in the log."""
+        caller = self.identify(metadata, certificate)
+        with self._recorder.check("query"):
+            yield caller
 
     def identify(self, metadata: Metadata, certificate: str = "") -> Caller:
         """Who the caller is; a refused login is in the log."""

@@ -92,9 +92,9 @@ class FlightServicer:
         self, request: flight_pb2.FlightDescriptor, context: grpc.ServicerContext
     ) -> flight_pb2.FlightInfo:
         """Where the answer will be: one ticket, redeemed here. Asks no department yet."""
-        command = self._command(request)
+        with self._reading(context) as stated:
+            command = _command(request)
         if isinstance(command, Text | Statement):
-            stated = properties(context.invocation_metadata())
             asked = _question(command, stated)
             asked.request.question_id = secrets.token_hex(16)
             schema = self._schema(asked, context)
@@ -103,7 +103,6 @@ class FlightServicer:
                 flight_pb2.FlightSqlHandle(handle=asked.SerializeToString()),
             )
         else:
-            self._caller(context)
             schema, ticket = shape(command), request.cmd
         return flight_pb2.FlightInfo(
             schema=schema_bytes(schema),
@@ -117,13 +116,13 @@ class FlightServicer:
         self, request: flight_pb2.FlightDescriptor, context: grpc.ServicerContext
     ) -> flight_pb2.FlightSchema:
         """The columns of what the descriptor asks; asks no department."""
-        command = self._command(request)
+        with self._reading(context) as stated:
+            command = _command(request)
         if isinstance(command, Text | Statement):
-            asked = _question(command, properties(context.invocation_metadata()))
+            asked = _question(command, stated)
             asked.request.question_id = _NOBODY_ASKED
             schema = self._schema(asked, context)
         else:
-            self._caller(context)
             schema = shape(command)
         return flight_pb2.FlightSchema(schema=schema_bytes(schema))
 
@@ -131,12 +130,13 @@ class FlightServicer:
         self, request: flight_pb2.FlightTicket, context: grpc.ServicerContext
     ) -> Iterator[flight_pb2.FlightData]:
         """The answer of a ticket, or a metadata listing."""
-        command = read_command(request.ticket)
+        with self._reading(context):
+            command = read_command(request.ticket)
+            if isinstance(command, Text):
+                raise error("INVALID_ARGUMENT", "This is no ticket that the gateway gave out.")
         match command:
             case Statement(content):
                 return messages(self._answer(content, context))
-            case Text():
-                raise error("INVALID_ARGUMENT", "This is no ticket that the gateway gave out.")
             case _:
                 return messages(listing(command, self._directory(context)))
 
@@ -144,17 +144,18 @@ class FlightServicer:
         self, request: flight_pb2.FlightAction, context: grpc.ServicerContext
     ) -> Iterator[flight_pb2.FlightActionResult]:
         """Prepares a statement, or lets go of one."""
-        if request.type == "ClosePreparedStatement":
-            self._caller(context)
-            return
         if request.type != "CreatePreparedStatement":
-            raise unsupported()
-        name, value = unpacked(request.body)
-        if name != "ActionCreatePreparedStatementRequest":
-            raise unsupported()
-        text = query_of(parsed(flight_pb2.FlightSqlText, value))
+            # Drivers close sessions that they never opened; that is no question for the log.
+            self._caller(context)
+            if request.type not in _ACTIONS:
+                raise unsupported()
+            return
+        with self._reading(context) as stated:
+            name, value = unpacked(request.body)
+            if name != "ActionCreatePreparedStatementRequest":
+                raise unsupported()
+            text = query_of(parsed(flight_pb2.FlightSqlText, value))
         prepared = flight_pb2.FlightStatement(request=gateway_pb2.QueryRequest(sql=text))
-        stated = properties(context.invocation_metadata())
         question = _question(Text(text), stated)
         question.request.question_id = _NOBODY_ASKED
         with self._request("flight_prepare", question, context) as asked:
@@ -184,8 +185,7 @@ class FlightServicer:
         self, request: Iterator[flight_pb2.FlightData], context: grpc.ServicerContext
     ) -> Iterator[flight_pb2.FlightPutResult]:
         """Binds one row of values to a prepared statement: its new handle holds them."""
-        self._caller(context)
-        with _in_time(context):
+        with self._reading(context), _in_time(context):
             first = next(request, flight_pb2.FlightData())
             name, value = unpacked(first.flight_descriptor.cmd)
             if name != "CommandPreparedStatementQuery":
@@ -196,11 +196,6 @@ class FlightServicer:
         bound.request.parameters.extend(values)
         handle = flight_pb2.FlightSqlHandle(handle=bound.SerializeToString())
         yield flight_pb2.FlightPutResult(app_metadata=handle.SerializeToString())
-
-    def _command(self, request: flight_pb2.FlightDescriptor) -> Command:
-        if request.type != flight_pb2.FlightDescriptor.DESCRIPTOR_TYPE_CMD:
-            raise unsupported()
-        return read_command(request.cmd)
 
     def _schema(self, question: flight_pb2.FlightStatement, context: grpc.ServicerContext) -> Any:
         with self._request("flight_info", question, context) as asked:
@@ -224,6 +219,13 @@ class FlightServicer:
             )
         return table_of(read_answer(response), half_widths=content.half_widths)
 
+    @contextmanager
+    def _reading(self, context: grpc.ServicerContext) -> Iterator[Properties]:
+        """What the connection states, while what is asked is read: by somebody who is known."""
+        metadata = context.invocation_metadata()
+        with self._asking.reading(metadata, _certificate(context)):
+            yield properties(metadata)
+
     def _caller(self, context: grpc.ServicerContext) -> Caller:
         return self._asking.identify(context.invocation_metadata(), _certificate(context))
 
@@ -246,6 +248,12 @@ class FlightServicer:
                 trace,
                 _certificate(context),
             )
+
+
+def _command(request: flight_pb2.FlightDescriptor) -> Command:
+    if request.type != flight_pb2.FlightDescriptor.DESCRIPTOR_TYPE_CMD:
+        raise unsupported()
+    return read_command(request.cmd)
 
 
 def _question(command: Text | Statement, stated: Properties) -> flight_pb2.FlightStatement:

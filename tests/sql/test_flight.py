@@ -365,6 +365,8 @@ def test_a_ticket_without_a_question_id_is_none(shared: Served, question_id: str
 def test_what_is_no_command_of_ours_is_refused(shared: Served, content: bytes, reason: str) -> None:
     """With a reason of the catalogue, and not as a defect."""
     assert refusal(lambda: Raw(shared).info(content))[0] == reason
+    entry = shared.federation.entries()[-1]
+    assert (entry.outcome, entry.reason) == ("refused", reason)
     assert refusal(lambda: Raw(shared).get(content))[0] in (reason, "INVALID_ARGUMENT")
 
 
