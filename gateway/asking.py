@@ -13,24 +13,24 @@ from gateway.combine import combine, require_budgets, suppressed
 from gateway.convert import question_to
 from gateway.departments import Asked, Departments
 from gateway.nearest import nearest
+from gateway.parts import part_of, rejected
 from gateway.planning import Plan, Planning
 from gateway.reply import columns_of, explain_response, query_response
 from gateway.selection import closed
+from gateway.sight import Sight, Unwatched
 from gateway.sql import places
 from gateway.table import rows
 from landbridge.annotation import Terms, agreed
 from landbridge.edge.record import Draft, Recorder
 from landbridge.edge.telemetry import Trace
 from landbridge.errors import LandbridgeError, error
-from landbridge.evidence.entry import Entry
-from landbridge.evidence.finding import EvidenceError
-from landbridge.evidence.receipt import verify_receipt
 from landbridge.identity.bearer import bearer_token
 from landbridge.identity.caller import Caller
 from landbridge.identity.issuers import Verifier
 from landbridge.literals import Value, from_literal
 from landbridge.membership.statement import AskingSigner
 from landbridge.v1 import evidence_pb2, gateway_pb2, node_pb2, question_pb2
+from policies.contract import Contract
 
 MARGIN = 0.5
 """Seconds kept back from the caller's deadline for combining, the log and the way back."""
@@ -62,6 +62,7 @@ class Asking:
         recorder: Recorder,
         log_name: str,
         signer: AskingSigner,
+        sight: Sight | None = None,
     ) -> None:
         self._planning = planning
         self._departments = departments
@@ -69,6 +70,7 @@ class Asking:
         self._recorder = recorder
         self._log_name = log_name
         self._signer = signer
+        self._sight = sight or Unwatched()
 
     def query(
         self,
@@ -88,12 +90,13 @@ class Asking:
             token, caller = self._identified(request, draft)  # (1)
             request, micro_epsilon = _stated(request, sql, micro_epsilon)
             plan = self._planned(request, sql, micro_epsilon, caller, draft, parameters)
+            seen = self._sight.sizes(plan.departments)
             asked = self._departments.ask(  # (5)
                 self._agreeing(plan),
                 lambda stub: stub.Answer,
                 self._signer.signing(
                     node_pb2.AnswerRequest(
-                        asking=self._asking(request, token),
+                        asking=self._asking(request, token, plan.contract),
                         question=question_to(plan.question),
                         micro_epsilon=micro_epsilon,
                         members=plan.departments,
@@ -104,7 +107,7 @@ class Asking:
             )
             replies = asked.replies
             draft.note(
-                parts=[self._part(name, r.receipt, request) for name, r in replies.items()],
+                parts=[self._part(name, r.receipt, request, seen) for name, r in replies.items()],
                 charged_micro_rho=sum(reply.charged_micro_rho for reply in replies.values()),
                 remembered=bool(replies) and all(r.release.remembered for r in replies.values()),
             )
@@ -142,7 +145,7 @@ class Asking:
                 lambda stub: stub.Estimate,
                 self._signer.signing(
                     node_pb2.EstimateRequest(
-                        asking=self._asking(request, token),
+                        asking=self._asking(request, token, plan.contract),
                         question=question_to(plan.question),
                         micro_epsilon=micro_epsilon,
                         members=plan.departments,
@@ -199,6 +202,9 @@ class Asking:
             )
             message = node_pb2.ReplyRequest(asking=self._asking(request, token), handler=offer.name)
             arguments(message)
+            if not self._sight.trusted(department):
+                raise _why((department,), {})
+            seen = self._sight.sizes((department,))
             asked = self._departments.ask(
                 (department,),
                 lambda stub: stub.Reply,
@@ -210,9 +216,9 @@ class Asking:
             if asked.missing:
                 raise _why((department,), asked.missing)
             reply = asked.replies[department]
-            draft.note(parts=[self._part(department, reply.receipt, request)])
+            draft.note(parts=[self._part(department, reply.receipt, request, seen)])
             if reply.code not in offer.codes:
-                raise _rejected(department, "a reply that its handler does not declare")
+                raise rejected(department, "a reply that its handler does not declare")
             logged = draft.answered(reply.code.encode())
             return gateway_pb2.CallResponse(
                 code=reply.code, version=reply.version, receipt=logged.message()
@@ -287,35 +293,33 @@ class Asking:
 
     def _agreeing(self, plan: Plan) -> tuple[str, ...]:
         known = self._departments.catalogue()
-        return tuple(name for name in plan.departments if known.agrees(name, plan.contract))
+        return tuple(
+            name
+            for name in plan.departments
+            if known.agrees(name, plan.contract) and self._sight.trusted(name)
+        )
 
-    def _asking(self, request: Request, token: str) -> node_pb2.Asking:
+    def _asking(
+        self, request: Request, token: str, contract: Contract | None = None
+    ) -> node_pb2.Asking:
         return node_pb2.Asking(
             token=token,
             purpose=request.purpose,
             question_id=request.question_id,
             gateway_log=self._log_name,
+            contracts=[bytes.fromhex(part.digest) for part in contract.each] if contract else (),
         )
 
     def _part(
-        self, department: str, receipt: evidence_pb2.Receipt, request: Request
+        self,
+        department: str,
+        receipt: evidence_pb2.Receipt,
+        request: Request,
+        seen: Mapping[str, int],
     ) -> dict[str, object]:
         """The department's own entry of this very question, whose proof must hold."""
-        offer = self._departments.catalogue().offers.get(department)
-        if offer is None:
-            raise _rejected(department, "an answer, but is no member any more")
-        try:
-            proven = verify_receipt(receipt.entry, receipt.proof, offer.log_key)
-            entry = Entry.from_bytes(receipt.entry)
-        except EvidenceError:
-            raise _rejected(department, "no valid proof that it logged its answer") from None
-        if (entry.question_id, entry.outcome) != (request.question_id, "answered"):
-            raise _rejected(department, "the proof of another entry than this answer's")
-        return {
-            "department": department,
-            "index": proven.index,
-            "leaf_hash": proven.leaf_hash.hex(),
-        }
+        known = self._departments.catalogue()
+        return part_of(department, receipt, request.question_id, known, seen[department])
 
 
 def _stated(request: Request, sql: str, micro_epsilon: int) -> tuple[Request, int]:
@@ -326,10 +330,6 @@ def _stated(request: Request, sql: str, micro_epsilon: int) -> tuple[Request, in
 
 def _values(parameters: Iterable[question_pb2.Literal]) -> tuple[Value, ...]:
     return tuple(from_literal(parameter) for parameter in parameters)
-
-
-def _rejected(department: str, what: str) -> LandbridgeError:
-    return error("ANSWER_REJECTED", f"Department {department} sent {what}.", missing=(department,))
 
 
 def _absent(plan: Plan, asked: Asked[node_pb2.AnswerResponse], *, partial: bool) -> tuple[str, ...]:
@@ -345,6 +345,13 @@ def _why(absent: tuple[str, ...], missing: Mapping[str, LandbridgeError]) -> Lan
     reasons = {said.reason for said in missing.values()}
     if reasons == {"DEADLINE"} and len(missing) == len(absent):
         return error("DEADLINE", f"Time ran out before {names} answered.", missing=absent)
+    if reasons == {"CONTRACT_CHANGED"} and len(missing) == len(absent):
+        return error(
+            "CONTRACT_CHANGED",
+            f"The contract of {names} is another than the gateway knew; nothing was charged.",
+            missing=absent,
+            hint="Ask again in a moment: the gateway is reading the new one.",
+        )
     if len(absent) == 1 and reasons == {"RUN_FAILED"}:
         return error("RUN_FAILED", f"Department {names} could not compute it.", missing=absent)
     return error(

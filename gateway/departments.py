@@ -5,14 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import grpc
 
-from gateway.catalogue import Catalogue, HandlerOffer, Offer, catalogue
+from gateway.catalogue import Catalogue, Offer, catalogue
+from gateway.description import granted, offer_of
 from landbridge.errors import LandbridgeError, error
-from landbridge.levels import Level
 from landbridge.status import CLIENT_METADATA_BYTES, from_rpc_error
 from landbridge.v1 import (
     membership_pb2,
@@ -27,6 +27,7 @@ from policies import odcs
 Request = TypeVar("Request")
 Response = TypeVar("Response")
 Kept = TypeVar("Kept")
+Stub = TypeVar("Stub")
 
 DESCRIBE_SECONDS = 5.0
 RETIRED_SECONDS = 90.0
@@ -127,7 +128,8 @@ class Asked(Generic[Response]):
 class Departments:
     """All members. Connections are made and mended by gRPC; descriptions by `refresh`.
 
-    `report` takes what an operator should know, one sentence each.
+    `report` takes what an operator should know, one sentence each. `outdated` is called when a node
+    says that its contract is another than the one that it was asked by; it never waits.
     """
 
     def __init__(
@@ -136,6 +138,7 @@ class Departments:
         connect: Connect,
         report: Callable[[str], None],
     ) -> None:
+        self.outdated: Callable[[], None] = lambda: None
         self._members = {member.department: member for member in members}
         self._connect = connect
         self._retired: list[tuple[float, grpc.Channel]] = []
@@ -178,7 +181,7 @@ class Departments:
         offers: dict[str, Offer] = {}
         for name, reply in asked.replies.items():
             try:
-                offer = _offer(members[name], reply)
+                offer = offer_of(members[name], reply)
             except odcs.ContractInvalid as invalid:
                 self._report(f"department {name} serves a contract that cannot be used: {invalid}")
                 continue
@@ -223,7 +226,7 @@ class Departments:
             self._silent = tuple(name for name in now if name in come or name in self._silent)
             if before != now:
                 offers = {
-                    name: _granted(now[name], offer)
+                    name: granted(now[name], offer)
                     for name, offer in self._known.offers.items()
                     if name in now
                 }
@@ -312,30 +315,11 @@ class Departments:
         headers: Sequence[tuple[str, str]],
     ) -> Asked[Response]:
         """Asks the named departments at once and waits for all; raises DEADLINE if it is over."""
-        if seconds <= 0:
-            raise error("DEADLINE")
-        connections = self._connections
-        calls = {}
-        missing: dict[str, LandbridgeError] = {}
-        for name in names:
-            try:
-                calls[name] = method(connections[name].node).future(
-                    request(name), timeout=seconds, metadata=tuple(headers)
-                )
-            except (KeyError, ValueError):  # it left; gRPC says ValueError of a closed channel
-                missing[name] = error("DEPARTMENT_MISSING")
-        replies: dict[str, Response] = {}
-        refused: dict[str, LandbridgeError] = {}
-        for name, call in calls.items():
-            try:
-                replies[name] = call.result()
-            except grpc.RpcError as failure:
-                said = from_rpc_error(failure)
-                passing = said.status in ("UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL")
-                (missing if passing else refused)[name] = said
-            except grpc.FutureCancelledError:
-                missing[name] = error("DEPARTMENT_MISSING")
-        return Asked(replies, missing, refused)
+        nodes = {name: each.node for name, each in self._connections.items()}
+        asked = ask_each(nodes, names, method, request, seconds, headers)
+        if any(said.reason == "CONTRACT_CHANGED" for said in asked.missing.values()):
+            self.outdated()
+        return asked
 
     def _catalogue_of(self, offers: Mapping[str, Offer]) -> Catalogue:
         declared = {name: member.contracts for name, member in self._members.items()}
@@ -349,6 +333,40 @@ class Departments:
             connection.channel.close()
 
 
+def ask_each(
+    stubs: Mapping[str, Stub],
+    names: Sequence[str],
+    method: Callable[[Stub], grpc.UnaryUnaryMultiCallable[Request, Response]],
+    request: Callable[[str], Request],
+    seconds: float,
+    headers: Sequence[tuple[str, str]],
+) -> Asked[Response]:
+    """As `Departments.ask`, over these stubs of whichever service."""
+    if seconds <= 0:
+        raise error("DEADLINE")
+    calls = {}
+    missing: dict[str, LandbridgeError] = {}
+    for name in names:
+        try:
+            calls[name] = method(stubs[name]).future(
+                request(name), timeout=seconds, metadata=tuple(headers)
+            )
+        except (KeyError, ValueError):  # it left; gRPC says ValueError of a closed channel
+            missing[name] = error("DEPARTMENT_MISSING")
+    replies: dict[str, Response] = {}
+    refused: dict[str, LandbridgeError] = {}
+    for name, call in calls.items():
+        try:
+            replies[name] = call.result()
+        except grpc.RpcError as failure:
+            said = from_rpc_error(failure)
+            passing = said.status in ("UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL")
+            (missing if passing else refused)[name] = said
+        except grpc.FutureCancelledError:
+            missing[name] = error("DEPARTMENT_MISSING")
+    return Asked(replies, missing, refused)
+
+
 LONGEST_RULE = 200
 LONGEST_TEXT = 500
 
@@ -359,19 +377,6 @@ def _without(found: Mapping[str, Kept], names: Collection[str]) -> dict[str, Kep
 
 def _place(member: Member) -> tuple[str, str]:
     return member.address, member.name
-
-
-def _granted(member: Member, offer: Offer) -> Offer:
-    """The offer as far as the manifest grants it now; a wider one is known after a description."""
-    return replace(
-        offer,
-        title=member.title,
-        contracts={
-            name: each for name, each in offer.contracts.items() if name in member.contracts
-        },
-        handlers={name: each for name, each in offer.handlers.items() if name in member.handlers},
-        log_key=member.log_key,
-    )
 
 
 def _named(department: str, said: LandbridgeError) -> LandbridgeError:
@@ -390,34 +395,3 @@ def _named(department: str, said: LandbridgeError) -> LandbridgeError:
 
 def _printable(text: str, longest: int) -> str:
     return "".join(character for character in text[:longest] if character.isprintable())
-
-
-def _offer(member: Member, reply: node_pb2.DescribeResponse) -> Offer:
-    """A node's description, of the contracts and handlers that the manifest grants it."""
-    contracts = {}
-    for described in reply.contracts:
-        contract = odcs.read(described.document, f"{member.department}/{described.id}")
-        if contract.id in member.contracts:
-            contracts[contract.id] = contract
-    handlers = {
-        handler.name: HandlerOffer(
-            handler.name,
-            handler.version,
-            handler.description,
-            tuple((argument.name, argument.type) for argument in handler.arguments),
-            tuple(handler.codes),
-            _level(handler.level),
-            frozenset(handler.purposes),
-        )
-        for handler in reply.handlers
-        if handler.name in member.handlers
-    }
-    return Offer(member.department, member.title, contracts, handlers, member.log_key)
-
-
-def _level(name: str) -> Level:
-    """An unknown level is one that nobody reaches."""
-    try:
-        return Level.named(name)
-    except ValueError:
-        return Level.SEALED

@@ -216,6 +216,11 @@ CATALOGUE: Final[dict[str, Reason]] = {
     ),
     # whether anybody can answer
     "DEPARTMENT_MISSING": Reason("UNAVAILABLE", Unavailable, "A department did not answer."),
+    "CONTRACT_CHANGED": Reason(
+        "UNAVAILABLE",
+        Unavailable,
+        "The department's contract is another than the one that the question was planned by.",
+    ),
     "GATEWAY_UNREACHABLE": Reason("UNAVAILABLE", Unavailable, "The gateway cannot be reached."),
     "SHUTTING_DOWN": Reason("UNAVAILABLE", Unavailable, "The service is shutting down."),
     "LOG_UNAVAILABLE": Reason(
@@ -250,6 +255,7 @@ RETRY_AFTER: Final[dict[str, float]] = {
     "TOO_BUSY": 1.0,
     "GATEWAY_UNREACHABLE": 1.0,
     "DEPARTMENT_MISSING": 5.0,
+    "CONTRACT_CHANGED": 1.0,
     "LOG_UNAVAILABLE": 10.0,
     "LOG_UNWITNESSED": 10.0,
     "LEDGER_UNAVAILABLE": 10.0,

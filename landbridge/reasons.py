@@ -141,6 +141,10 @@ class DepartmentMissing(errors.Unavailable):
     """A department did not answer."""
 
 
+class ContractChanged(errors.Unavailable):
+    """The department's contract is another than the one that the question was planned by."""
+
+
 class GatewayUnreachable(errors.Unavailable):
     """The gateway cannot be reached."""
 
@@ -218,6 +222,7 @@ BY_REASON: Final[dict[str, type[errors.LandbridgeError]]] = {
     "DIFFERENCING": Differencing,
     "POLICY_INVALID": PolicyInvalid,
     "DEPARTMENT_MISSING": DepartmentMissing,
+    "CONTRACT_CHANGED": ContractChanged,
     "GATEWAY_UNREACHABLE": GatewayUnreachable,
     "SHUTTING_DOWN": ShuttingDown,
     "LOG_UNAVAILABLE": LogUnavailable,

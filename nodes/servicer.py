@@ -147,4 +147,9 @@ class NodeServicer(node_pb2_grpc.NodeServicer):
 
 
 def _asking(message: node_pb2.Asking) -> Asking:
-    return Asking(message.token, message.purpose, message.question_id)
+    return Asking(
+        message.token,
+        message.purpose,
+        message.question_id,
+        frozenset(digest.hex() for digest in message.contracts),
+    )
