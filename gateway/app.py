@@ -22,7 +22,13 @@ from gateway.portal import PortalServicer
 from gateway.register import Register
 from gateway.renewal import OwnCertificate, Renewals
 from gateway.servicer import GatewayServicer
-from gateway.settings import Settings, members_of, open_manifest, read_witnesses
+from gateway.settings import (
+    Settings,
+    masking_keys,
+    members_of,
+    open_manifest,
+    read_witnesses,
+)
 from gateway.shown import Shown
 from gateway.shown import over_tls as seen_over_tls
 from gateway.sight import Watched
@@ -123,6 +129,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
 
     departments = Departments(members, connect(certificate), tell)
     silent = departments.refresh()
+    departments.pin(masking_keys(manifest))
     departments.offer(document)
     for name in silent:
         tell(f"department {name} does not answer yet")

@@ -9,16 +9,19 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import grpc
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
 from gateway.catalogue import Catalogue, Offer, catalogue
 from gateway.description import granted, offer_of
 from landbridge.errors import LandbridgeError, error
+from landbridge.protocols.agreement import keys_digest
 from landbridge.status import CLIENT_METADATA_BYTES, from_rpc_error
 from landbridge.v1 import (
     membership_pb2,
     membership_pb2_grpc,
     node_pb2,
     node_pb2_grpc,
+    pooled_pb2_grpc,
     renewal_pb2_grpc,
     witness_pb2_grpc,
 )
@@ -89,6 +92,7 @@ class Connection:
 
     channel: grpc.Channel
     node: node_pb2_grpc.NodeStub
+    pooling: pooled_pb2_grpc.PoolingStub
     ear: membership_pb2_grpc.MembersStub
     witness: witness_pb2_grpc.WitnessStub
     witnessed: witness_pb2_grpc.WitnessedLogStub
@@ -100,6 +104,7 @@ class Connection:
         return cls(
             channel,
             node_pb2_grpc.NodeStub(channel),
+            pooled_pb2_grpc.PoolingStub(channel),
             membership_pb2_grpc.MembersStub(channel),
             witness_pb2_grpc.WitnessStub(channel),
             witness_pb2_grpc.WitnessedLogStub(channel),
@@ -148,6 +153,7 @@ class Departments:
         self._known = self._catalogue_of({})
         self._silent: tuple[str, ...] = tuple(self._members)
         self._told: dict[str, bytes] = {}
+        self._masking: Mapping[str, X25519PublicKey] = {}
         self._connections = {member.department: self._open(member) for member in members}
 
     @property
@@ -172,7 +178,7 @@ class Departments:
         members = self._members
         asked = self.ask(
             tuple(members),
-            lambda stub: stub.Describe,
+            lambda stub: stub.node.Describe,
             lambda _: node_pb2.DescribeRequest(),
             DESCRIBE_SECONDS,
             (),
@@ -280,6 +286,18 @@ class Departments:
         end = time.monotonic() + RETIRED_SECONDS
         self._retired += [(end, each.channel) for each in connections]
 
+    def pin(self, masking: Mapping[str, X25519PublicKey]) -> None:
+        """Takes the members' masking keys, as the manifest that is offered now has them."""
+        self._masking = dict(masking)
+
+    def keys_digest(self, names: Sequence[str]) -> bytes:
+        """The digest of those members' masking keys; raises DEPARTMENT_MISSING for one unknown."""
+        known = self._masking
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            raise error("DEPARTMENT_MISSING", missing=unknown)
+        return keys_digest({name: known[name] for name in names})
+
     def offer(self, manifest: bytes) -> None:
         """Offers the manifest to every node that has not yet said what it does with this one.
 
@@ -309,14 +327,13 @@ class Departments:
     def ask(
         self,
         names: Sequence[str],
-        method: Callable[[node_pb2_grpc.NodeStub], grpc.UnaryUnaryMultiCallable[Request, Response]],
+        method: Callable[[Connection], grpc.UnaryUnaryMultiCallable[Request, Response]],
         request: Callable[[str], Request],
         seconds: float,
         headers: Sequence[tuple[str, str]],
     ) -> Asked[Response]:
         """Asks the named departments at once and waits for all; raises DEADLINE if it is over."""
-        nodes = {name: each.node for name, each in self._connections.items()}
-        asked = ask_each(nodes, names, method, request, seconds, headers)
+        asked = ask_each(self._connections, names, method, request, seconds, headers)
         if any(said.reason == "CONTRACT_CHANGED" for said in asked.missing.values()):
             self.outdated()
         return asked

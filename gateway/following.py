@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.departments import Departments, Member
 from gateway.planning import Planning
-from gateway.settings import Settings, members_of, open_manifest
+from gateway.settings import Settings, masking_keys, members_of, open_manifest
 from gateway.shown import Shown
 from landbridge.edge import life
 from landbridge.edge.record import Recorder
@@ -115,6 +115,7 @@ class Follower:
         self._follow_access(at_once=at_once)
         self._departments.refresh()
         if not self._manifest_complaint:
+            self._departments.pin(masking_keys(manifest))
             self._departments.offer(manifest.signed(self._key))
             self._certificates(manifest)
         self._departments.close_retired()

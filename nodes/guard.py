@@ -194,6 +194,18 @@ def require_named(organisation: str, contract: Contract) -> None:
         )
 
 
+def require_alone(department: str, contract: Contract) -> None:
+    """The owner may want its part to be told in totals only; raises PARTS_WITHHELD."""
+    if not contract.disclosure.pooling.alone:
+        raise error(
+            "PARTS_WITHHELD",
+            f"Department {department} takes part in totals of {contract.id} over several "
+            "departments, and answers nothing alone.",
+            rule="contract.pooling.alone",
+            hint=f"Ask all departments: FROM {contract.id}.",
+        )
+
+
 def _require_members(department: str, members: Sequence[str]) -> None:
     """The question names its departments, this one among them, each once."""
     named = len(members) <= MAXIMUM_MEMBERS and all(map(_MEMBER.fullmatch, members))

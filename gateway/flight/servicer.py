@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 
 import grpc
 
-from gateway.asking import Asking, Request
+from gateway.asking import Asking
 from gateway.departments import Departments
 from gateway.directory import directory_response
 from gateway.flight.arrow import messages, parameters, schema_bytes, table_of, untyped
@@ -28,6 +28,7 @@ from gateway.flight.commands import (
 )
 from gateway.flight.properties import Properties, properties
 from gateway.flight.tables import listing, shape
+from gateway.request import Request
 from landbridge.arrow import schema as answer_schema
 from landbridge.directory import Directory
 from landbridge.edge.telemetry import Telemetry
