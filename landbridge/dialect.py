@@ -129,7 +129,8 @@ class LandbridgeDialect(default.DefaultDialect):
 
     def get_schema_names(self, connection: Connection, **_: Any) -> list[str]:
         """The departments that offer something."""
-        return [member.department for member in _directory(connection).members if member.contracts]
+        members = _directory(connection).members
+        return [each.department for each in members if any(c.queryable for c in each.contracts)]
 
     def get_table_names(
         self, connection: Connection, schema: str | None = None, **_: Any
@@ -198,7 +199,8 @@ def _directory(connection: Connection) -> Directory:
 def _contracts(connection: Connection, schema: str | None) -> Iterator[OfferedContract]:
     for member in _directory(connection).members:
         if schema in (None, member.department):
-            yield from member.contracts
+            # What only an officer answers for is no table to ask.
+            yield from (contract for contract in member.contracts if contract.queryable)
 
 
 def _contract(connection: Connection, table: str, schema: str | None) -> OfferedContract:

@@ -231,9 +231,8 @@ class FlightServicer:
         return self._asking.identify(context.invocation_metadata(), _certificate(context))
 
     def _directory(self, context: grpc.ServicerContext) -> Directory:
-        caller = self._caller(context)
-        known = self._asking.view(caller)
-        return read_directory(directory_response(known, caller.clearance, self._departments.silent))
+        offered = self._asking.offered(self._caller(context))
+        return read_directory(directory_response(offered, self._departments.silent))
 
     @contextmanager
     def _request(

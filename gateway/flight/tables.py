@@ -166,18 +166,14 @@ def listing(command: Metadata, directory: Directory) -> Any:
 
 def _listed(directory: Directory) -> list[tuple[str, OfferedContract]]:
     """Every table with its schema, in order."""
-    served = Counter(c.id for member in directory.members for c in member.contracts)
-    together = {
-        contract.id: contract
-        for member in directory.members
-        for contract in member.contracts
-        if served[contract.id] > 1
-    }
     alone = [
         (member.department, contract)
         for member in directory.members
         for contract in member.contracts
+        if contract.queryable  # what only an officer answers for is no table to ask
     ]
+    served = Counter(contract.id for _, contract in alone)
+    together = {contract.id: contract for _, contract in alone if served[contract.id] > 1}
     whole = [("", contract) for contract in together.values()] + alone
     return sorted(whole, key=lambda each: (each[0], each[1].id))
 

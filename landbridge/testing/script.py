@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
 
 from landbridge.answers import Answer, Cell, Column, ColumnType, Cost, Note, Plan, Value
@@ -148,6 +148,8 @@ def explain_response(plan: Plan) -> gateway_pb2.ExplainResponse:
         delta=plan.delta,
         notes=[gateway_pb2.Note(kind=note.kind, text=note.text) for note in plan.notes],
         question=plan.question,
+        rounds=plan.rounds,
+        bytes=plan.bytes,
     )
     for column, half_width in plan.accuracy.items():
         expected = message.accuracy.add(column=column)
@@ -157,44 +159,5 @@ def explain_response(plan: Plan) -> gateway_pb2.ExplainResponse:
 
 
 def directory_response(directory: Directory) -> gateway_pb2.DirectoryResponse:
-    """The message of a directory."""
-    return gateway_pb2.DirectoryResponse(
-        members=[
-            gateway_pb2.DirectoryMember(
-                department=member.department,
-                title=member.title,
-                reachable=member.reachable,
-                contracts=[
-                    gateway_pb2.DirectoryContract(
-                        id=contract.id,
-                        description=contract.description,
-                        method=contract.method,
-                        unit=contract.unit,
-                        purposes=contract.purposes,
-                        columns=[
-                            gateway_pb2.DirectoryColumn(
-                                name=column.name,
-                                type=column.type,
-                                level=column.level,
-                                description=column.description,
-                                grouping=column.grouping,
-                            )
-                            for column in contract.columns
-                        ],
-                    )
-                    for contract in member.contracts
-                ],
-                handlers=[
-                    gateway_pb2.DirectoryHandler(
-                        name=handler.name,
-                        description=handler.description,
-                        arguments=handler.arguments,
-                        codes=handler.codes,
-                        purposes=handler.purposes,
-                    )
-                    for handler in member.handlers
-                ],
-            )
-            for member in directory.members
-        ]
-    )
+    """The message of a directory, whose fields have the names of the values'."""
+    return gateway_pb2.DirectoryResponse(**asdict(directory))

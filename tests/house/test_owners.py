@@ -26,7 +26,7 @@ OWNERS = {
     "matplotlib": ("landbridge/plot.py",),
     "sqlalchemy": ("landbridge/dialect.py",),
     "opentelemetry": ("landbridge/edge/telemetry.py",),
-    "sqlite3": ("nodes/ledger.py", "nodes/history.py"),
+    "sqlite3": ("nodes/ledger.py", "nodes/history.py", "nodes/queue.py"),
     "rfc8785": ("landbridge/evidence/entry.py",),
     "starlette": ("landbridge/edge/witness_http.py",),
     "uvicorn": ("landbridge/edge/witness_http.py",),

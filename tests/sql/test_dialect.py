@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 
 import pandas as pd
@@ -42,6 +43,7 @@ def gateway() -> Iterator[MemoryGateway]:
             Member("north", "North", True, (offered("people"), offered("visits")), ()),
             Member("south", "South", True, (offered("people"),), ()),
             Member("idle", "Idle", False, (), ()),
+            Member("archive", "Archive", True, (replace(offered("deeds"), queryable=False),), ()),
         )
         yield made
 
