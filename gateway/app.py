@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from gateway.asking import Asking
 from gateway.departments import Departments, over_tls
 from gateway.enrolment import EnrolmentServicer
+from gateway.links import Links
 from gateway.membership import prepare
 from gateway.outside import over_http
 from gateway.planning import Planning
@@ -38,9 +39,11 @@ from landbridge.evidence.oversight import Oversight
 from landbridge.evidence.signer import Verifier
 from landbridge.evidence.witness_memory import Witness
 from landbridge.membership.keys import signing_key
+from landbridge.membership.link_statement import LinkSigner
 from landbridge.membership.statement import AskingSigner
 from landbridge.v1 import enrolment_pb2_grpc, gateway_pb2_grpc
 from policies.access import AccessPolicy
+from policies.noise import draw
 
 REFRESH_SECONDS = 5.0
 
@@ -136,6 +139,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
         recorder,
         signer.vkey,
         AskingSigner(settings.federation, key_of_gateway, time.time),
+        Links(departments, LinkSigner(settings.federation, key_of_gateway, time.time), draw),
     )
     telemetry = Telemetry("landbridge.gateway")
     with suppress(Unavailable):  # it serves and refuses, so that callers are told why

@@ -11,6 +11,8 @@ from gateway.catalogue import Catalogue
 from gateway.combine import combine, require_budgets, suppressed
 from gateway.convert import question_to
 from gateway.departments import Asked, Departments
+from gateway.linking import LinkRun
+from gateway.links import Links, answer_of
 from gateway.nearest import nearest
 from gateway.planning import Plan, Planning
 from gateway.reply import explain_response, query_response
@@ -27,6 +29,7 @@ from landbridge.identity.caller import Caller
 from landbridge.identity.issuers import Verifier
 from landbridge.membership.statement import AskingSigner
 from landbridge.v1 import evidence_pb2, gateway_pb2, node_pb2
+from policies.link_plan import LinkPlan
 
 MARGIN = 0.5
 """Seconds kept back from the caller's deadline for combining, the log and the way back."""
@@ -58,6 +61,7 @@ class Asking:
         recorder: Recorder,
         log_name: str,
         signer: AskingSigner,
+        links: Links,
     ) -> None:
         self._planning = planning
         self._departments = departments
@@ -65,6 +69,7 @@ class Asking:
         self._recorder = recorder
         self._log_name = log_name
         self._signer = signer
+        self._links = links
 
     def query(
         self, request: Request, sql: str, micro_epsilon: int, *, partial: bool
@@ -75,6 +80,8 @@ class Asking:
         """
         with self._recorder.request("query", trace_id=request.trace.id) as draft:
             token, plan = self._planned(request, sql, micro_epsilon, draft)
+            if plan.link is not None:
+                return self._linked(request, token, plan, plan.link, draft)
             asked = self._departments.ask(  # (5)
                 self._agreeing(plan),
                 lambda stub: stub.Answer,
@@ -118,6 +125,11 @@ class Asking:
         with self._recorder.request("explain", trace_id=request.trace.id) as draft:
             token, caller = self._identified(request, draft)  # (1)
             plan = self._planned_or_nearest(request, sql, micro_epsilon, caller, draft)
+            if plan.link is not None:
+                estimates = self._links.estimates(self._run(request, token, plan.link))
+                response = explain_response(Explained(plan, estimates, ()))
+                draft.answered(response.SerializeToString(deterministic=True))
+                return response
             asked = self._departments.ask(
                 self._agreeing(plan),
                 lambda stub: stub.Estimate,
@@ -139,6 +151,35 @@ class Asking:
             response = explain_response(Explained(plan, asked.replies, absent))
             draft.answered(response.SerializeToString(deterministic=True))
             return response
+
+    def _linked(
+        self, request: Request, token: str, plan: Plan, link: LinkPlan, draft: Draft
+    ) -> gateway_pb2.QueryResponse:
+        """The answer to a linked question: all departments take part, or there is none."""
+        run = self._run(request, token, link)
+        self._links.require_affordable(run)  # every owner's yes, before any department computes
+        begun = run.begin()  # (5)
+        replies = {name: answer_of(reply) for name, reply in begun.replies.items()}
+        draft.note(
+            parts=[self._part(name, r.receipt, request) for name, r in replies.items()],
+            charged_micro_rho=sum(reply.charged_micro_rho for reply in replies.values()),
+        )
+        begun.require_all()
+        combined = run.compute(begun.rows)  # (11)
+        draft.note(suppressed=suppressed(combined))
+        table, untold = rows(plan.release, plan.presentation, combined)
+        response = query_response(Answered(plan, table, untold, combined, replies, ()))
+        logged = draft.answered(response.SerializeToString(deterministic=True))  # (12)
+        response.receipt.CopyFrom(logged.message())
+        return response
+
+    def _run(self, request: Request, token: str, link: LinkPlan) -> LinkRun:
+        return self._links.run(
+            link,
+            self._asking(request, token),
+            lambda: request.time_left() - MARGIN,
+            request.trace.headers,
+        )
 
     def call(
         self, request: Request, name: str, arguments: Callable[[node_pb2.ReplyRequest], None]

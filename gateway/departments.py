@@ -83,7 +83,7 @@ class Asked(Generic[Response]):
     def require_none_refused(self) -> None:
         """Raises the first refusal, with the department's name: one refusal refuses the whole."""
         for department, said in self.refused.items():
-            raise _named(department, said)
+            raise named(department, said)
 
 
 class Departments:
@@ -258,7 +258,7 @@ def _without(found: Mapping[str, Kept], names: Collection[str]) -> dict[str, Kep
     return {name: kept for name, kept in found.items() if name not in names}
 
 
-def _named(department: str, said: LandbridgeError) -> LandbridgeError:
+def named(department: str, said: LandbridgeError) -> LandbridgeError:
     """A node's refusal, with the department's name; the receipt stays the node's own.
 
     What a node says goes into our log and to our caller, so it is kept short and printable.
@@ -278,11 +278,11 @@ def _printable(text: str, longest: int) -> str:
 
 def _offer(member: Member, reply: node_pb2.DescribeResponse) -> Offer:
     """A node's description, of the contracts and handlers that the manifest grants it."""
-    contracts = {}
+    contracts, documents = {}, {}
     for described in reply.contracts:
         contract = odcs.read(described.document, f"{member.department}/{described.id}")
         if contract.id in member.contracts:
-            contracts[contract.id] = contract
+            contracts[contract.id], documents[contract.id] = contract, described.document
     handlers = {
         handler.name: HandlerOffer(
             handler.name,
@@ -296,7 +296,7 @@ def _offer(member: Member, reply: node_pb2.DescribeResponse) -> Offer:
         for handler in reply.handlers
         if handler.name in member.handlers
     }
-    return Offer(member.department, member.title, contracts, handlers, member.log_key)
+    return Offer(member.department, member.title, contracts, handlers, member.log_key, documents)
 
 
 def _level(name: str) -> Level:

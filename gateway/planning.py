@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from gateway.catalogue import Catalogue, HandlerOffer, Served
+from gateway.link_tables import linked_tables
 from gateway.presentation import Key, Presentation, Reading, compared_of, conditions_size
 from gateway.scalar import quantiles_of, size
 from gateway.sql import read
@@ -18,10 +19,13 @@ from landbridge.errors import error
 from landbridge.identity.caller import Caller
 from landbridge.levels import Level
 from policies.access import AccessPolicy
-from policies.canonical import masked, text
+from policies.canonical import masking, text
 from policies.contract import Contract
 from policies.disclosure import ReleasePlan, plan_release
 from policies.joined import joined, level_in
+from policies.link_plan import LinkPlan, plan_link
+from policies.linked import LinkedQuestion
+from policies.linked import words as linked_words
 from policies.moment import Moment
 from policies.purpose import require_allowed, require_stated
 from policies.quantiles import layout_of
@@ -41,7 +45,7 @@ class Plan:
     """A question that may be asked of `departments`, and how its answer will be shown.
 
     `release` is the release that each of them is expected to make; `words` is the question as its
-    caller may read it.
+    caller may read it. `link`: they make one together, over tables that are linked.
     """
 
     contract: Contract
@@ -51,10 +55,13 @@ class Plan:
     usage: Usage
     release: ReleasePlan
     words: str
+    link: LinkPlan | None = None
 
     @property
     def mode(self) -> str:
         """How the question will be put."""
+        if self.link is not None:
+            return "linked"
         return "one department" if len(self.departments) == 1 else "fan-out"
 
 
@@ -94,9 +101,12 @@ class Planning:
         require_allowed(purpose, contract.purposes)
         usage = review(reading.question, contract, caller.clearance)
         _require_presentable(reading, contract, usage.cells)
-        words = masked(reading.question, contract, partial(draft.recorder.digest, "literal"))
+        asked = _linked(reading, served, micro_epsilon)
+        whole = text(reading.question) if asked is None else linked_words(asked)
+        mask = masking(contract, partial(draft.recorder.digest, "literal"))
         draft.note(
-            question=words, question_hash=draft.recorder.digest("question", text(reading.question))
+            question=text(reading.question, mask) if asked is None else linked_words(asked, mask),
+            question_hash=draft.recorder.digest("question", whole),
         )
         ids = {
             policy
@@ -109,9 +119,12 @@ class Planning:
             )
         }  # fmt: skip
         draft.note(policies=sorted(ids))
-        release = plan_release(
-            reading.question, contract, micro_epsilon, len(served.departments)
-        )  # (4)
+        link = None if asked is None else plan_link(asked)  # (4)
+        release = (
+            plan_release(reading.question, contract, micro_epsilon, len(served.departments))
+            if link is None
+            else link.release
+        )
         return Plan(
             contract,
             served.departments,
@@ -119,7 +132,8 @@ class Planning:
             reading.presentation,
             usage,
             release,
-            text(reading.question),
+            whole,
+            link,
         )
 
     def _read(
@@ -135,16 +149,23 @@ class Planning:
         found: list[Served] = []
 
         def resolve(table: str, department: str | None) -> Contract:
-            served = known.table(table, department)
-            # Two named departments are refused by what is written, and better there.
-            if found and department is None:
-                _require_together(found[0], served)
-            found.append(served)
-            return served.contract
+            found.append(known.table(table, department))
+            return found[-1].contract
 
-        reading = read(sql, resolve, clearance, known.names[clearance])
-        whole = joined([served.contract for served in found])
-        served = Served(whole, found[0].departments)
+        links: list[Served] = []
+
+        def link(key: Sequence[str]) -> Contract | None:
+            if all(each.departments == found[0].departments for each in found):
+                return None
+            links.append(linked_tables(found, key))
+            return links[0].contract
+
+        reading = read(sql, resolve, clearance, known.names[clearance], link)
+        served = (
+            links[0]
+            if links
+            else Served(joined([each.contract for each in found]), found[0].departments)
+        )
         if not remember:
             return reading, served
         with self._lock:
@@ -168,26 +189,11 @@ class Planning:
         return department, offer
 
 
-def _require_together(one: Served, other: Served) -> None:
-    """Both tables are served by the same departments, each of which can join its own."""
-    if one.departments == other.departments:
-        return
-    names = (one.contract.id, other.contract.id)
-    both = [name for name in one.departments if name in other.departments]
-    if both:
-        tables = " JOIN ".join(f"{both[0]}.{name}" for name in names)
-        hint = f"Name one that has both: FROM {tables}."
-    else:
-        hint = (
-            f"{names[0]} is served by {', '.join(one.departments)}, "
-            f"{names[1]} by {', '.join(other.departments)}."
-        )
-    raise error(
-        "INVALID_QUESTION",
-        f"Not the same departments serve {names[0]} and {names[1]}, and tables linked across "
-        "departments are not answered yet.",
-        hint=hint,
-    )
+def _linked(reading: Reading, served: Served, micro_epsilon: int) -> LinkedQuestion | None:
+    """The question as departments that link their tables are asked it."""
+    if not served.sides:
+        return None
+    return LinkedQuestion(reading.question, served.sides, served.key, micro_epsilon)
 
 
 def _state(purpose: str, caller: Caller, draft: Draft) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import assert_never
 
+from gateway import link_notes
 from gateway.answered import Answered, Explained
 from gateway.combine import Combined, expected_noise, suppressed
 from gateway.notes import Note, answer_notes, plan_notes
@@ -94,7 +95,16 @@ def explain_response(explained: Explained) -> gateway_pb2.ExplainResponse:
             gateway_pb2.UsedColumn(
                 name=f"{part.id}.{part.unit}", level=Level.SEALED.label, clause="join"
             )
-            for part in plan.contract.parts
+            for part in (() if plan.link is not None else plan.contract.parts)
+        ]
+        + [
+            gateway_pb2.UsedColumn(
+                name=f"{side.department}.{side.contract.id}.{name}",
+                level=side.contract.by_name[name].level.label,
+                clause="join",
+            )
+            for side in (() if plan.link is None else plan.link.sides)
+            for name in (() if plan.link is None else plan.link.question.key)
         ],
         cells=plan.release.cells,
         epsilon=plan.release.epsilon,
@@ -111,6 +121,8 @@ def explain_response(explained: Explained) -> gateway_pb2.ExplainResponse:
 
 
 def _why(plan: Plan) -> str:
+    if plan.link is not None:
+        return link_notes.why(plan.link)
     if len(plan.departments) == 1:
         return f"{plan.contract.id} is asked of {plan.departments[0]} alone."
     return f"{len(plan.departments)} departments serve {plan.contract.id}; their parts are added."
@@ -163,7 +175,11 @@ def _accuracy(plan: Plan, output: Output) -> gateway_pb2.ExpectedAccuracy:
     found = gateway_pb2.ExpectedAccuracy(column=output.name)
     if isinstance(output.source, Number):
         mechanism = next(m for m in plan.release.mechanisms if m.measure == output.source.measure)
-        if mechanism.counted is None:
+        if plan.link is not None and mechanism.counted is None:
+            width = link_notes.accuracy(plan.link, mechanism)
+            if width is not None:
+                found.half_width = width
+        elif mechanism.counted is None:
             noise = expected_noise(mechanism, len(plan.departments))
             width = half_width(Combined(mechanism, (), *noise))
             if width is not None:
@@ -180,6 +196,7 @@ def _budgets(
     return [
         _budget(terms, name, reply.recipient_budget, reply.overall_budget, reply.charged_micro_rho)
         for name, reply in replies.items()
+        if plan.link is None or reply.overall_budget.limit_micro_rho  # it protects somebody
     ]
 
 

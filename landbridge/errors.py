@@ -195,6 +195,11 @@ CATALOGUE: Final[dict[str, Reason]] = {
     ),
     # whether anybody can answer
     "DEPARTMENT_MISSING": Reason("UNAVAILABLE", Unavailable, "A department did not answer."),
+    "LINK_LOST": Reason(
+        "UNAVAILABLE",
+        Unavailable,
+        "The department does not hold this linked question, or it is not at this round.",
+    ),
     "GATEWAY_UNREACHABLE": Reason("UNAVAILABLE", Unavailable, "The gateway cannot be reached."),
     "SHUTTING_DOWN": Reason("UNAVAILABLE", Unavailable, "The service is shutting down."),
     "LOG_UNAVAILABLE": Reason(

@@ -22,15 +22,25 @@ from landbridge.evidence.oversight import Oversight
 from landbridge.evidence.signer import Signer, Verifier
 from landbridge.evidence.witness_memory import Witness
 from landbridge.membership.keys import MemberKeys
+from landbridge.membership.link_statement import LinkVerifier
 from landbridge.membership.pinned import Pinned
 from landbridge.membership.statement import AskingVerifier
-from landbridge.v1 import membership_pb2_grpc, node_pb2, node_pb2_grpc, witness_pb2_grpc
+from landbridge.v1 import (
+    link_pb2_grpc,
+    membership_pb2_grpc,
+    node_pb2,
+    node_pb2_grpc,
+    witness_pb2_grpc,
+)
 from nodes import policy as policies_of
 from nodes.answering import Answering
 from nodes.engines.duckdb import DuckDBEngine, Limits
 from nodes.guard import Guard
 from nodes.history import History
 from nodes.ledger import Ledger
+from nodes.link_servicer import LinkServicer
+from nodes.link_state import Underways
+from nodes.linking import Linking
 from nodes.members import MembersServicer, logged
 from nodes.policy import Policy
 from nodes.replying import Replying
@@ -56,6 +66,7 @@ class Node:
     _recorder: Recorder
     _witness: Witness
     _trusted: Trusted
+    _underways: Underways
 
     @property
     def port(self) -> int:
@@ -65,6 +76,7 @@ class Node:
     def stop(self, grace: float = 5.0) -> None:
         """Takes no more calls, lets those under way finish, and puts everything on disk."""
         self.running.stop(grace)
+        self._underways.close()
         self._tables.close()
         self._trusted.close()
         with suppress(Unavailable):  # a log that was stopped takes no last entry
@@ -117,7 +129,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
         trust.verifier,
         time.time,
     )
-    MemberKeys.in_folder(settings.state)  # a node whose keys cannot be used does not start
+    keys = MemberKeys.in_folder(settings.state)  # a node whose keys cannot be used does not start
     pinned = Pinned(settings.state, settings.department, logged(recorder))
     servicer = NodeServicer(
         settings.gateway,
@@ -129,6 +141,18 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
         Telemetry(f"landbridge.node.{settings.department}"),
         AskingVerifier(settings.federation, settings.department, pinned.gateway_key, time.time),
     )
+    underways = Underways(time.monotonic)
+    linking = LinkServicer(
+        settings.department,
+        servicer.admit,
+        Linking(
+            guard, ledger, tables, recorder, draw, keys, lambda: pinned.manifest, underways,
+            settings.state / "linking",
+        ),
+        recorder,
+        Telemetry(f"landbridge.node.{settings.department}"),
+        LinkVerifier(settings.federation, settings.department, pinned.gateway_key, time.time),
+    )  # fmt: skip
     members = MembersServicer(settings.gateway, settings.federation, pinned, recorder)
     with suppress(Unavailable):  # it serves and refuses, so that callers are told why
         life.begin(recorder, settings.state / "log", log.size, policies_of.digests(policy))
@@ -136,6 +160,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
     running = serve(
         [
             partial(node_pb2_grpc.add_NodeServicer_to_server, servicer),
+            partial(link_pb2_grpc.add_LinkServicer_to_server, linking),
             partial(
                 witness_pb2_grpc.add_WitnessServicer_to_server,
                 WitnessServicer(servicer.admit, witness),
@@ -152,7 +177,17 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
         threads=settings.calls,
     )
     return Node(
-        running, signer.vkey, cosigner.vkey, tables, ledger, history, log, recorder, witness, trust
+        running,
+        signer.vkey,
+        cosigner.vkey,
+        tables,
+        ledger,
+        history,
+        log,
+        recorder,
+        witness,
+        trust,
+        underways,
     )
 
 

@@ -136,8 +136,10 @@ def _content(contract: Contract, source: Path, missing: Sequence[str]) -> str:
         for c in contract.columns
     ]
     method = contract.disclosure.method.value
+    keys = sorted({link.on for link in contract.links if link.unique})
     kind = source.suffix
     decided = repr((FORMAT, kind, contract.unit, method, shape, tuple(missing)))
+    decided += repr(keys) if keys else ""
     try:
         with source.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256")

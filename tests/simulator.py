@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.asking import Asking
 from gateway.departments import Departments, Member
+from gateway.links import Links
 from gateway.planning import Planning
 from gateway.servicer import GatewayServicer
 from landbridge.answers import Answer, Plan, Reply
@@ -34,15 +35,23 @@ from landbridge.identity.caller import Caller
 from landbridge.identity.development import DevelopmentIssuer
 from landbridge.identity.keys import KeySet
 from landbridge.identity.tokens import TokenVerifier
+from landbridge.membership.keys import MemberKeys
+from landbridge.membership.link_statement import LinkSigner, LinkVerifier
+from landbridge.membership.manifest import Manifest, MemberEntry
 from landbridge.membership.statement import AskingSigner, AskingVerifier
 from landbridge.status import from_rpc_error, to_status
-from landbridge.v1 import gateway_pb2, node_pb2
+from landbridge.v1 import gateway_pb2, link_pb2, node_pb2
 from landbridge.wire import read_answer, read_plan, read_reply, write_literal
 from nodes.answering import Answering
+from nodes.engines.database import select_columns
 from nodes.engines.engine import Cell, Parameter
 from nodes.guard import Guard
 from nodes.history import History
 from nodes.ledger import Ledger
+from nodes.link_dummies import Counts
+from nodes.link_servicer import LinkServicer
+from nodes.link_state import Underways
+from nodes.linking import Linking
 from nodes.load import load
 from nodes.replying import Replying
 from nodes.servicer import NodeServicer
@@ -56,6 +65,12 @@ from tests.people import ACCESS, AUDIENCE, ISSUER, PURPOSE
 
 NOON = 1_790_000_000.0
 """Where the clock of a simulation starts, seconds since 1970."""
+
+
+def shifted(secret: bytes, cells: int, scale: float, t: int) -> list[int]:
+    """As many dummies as the gateway takes off again: no noise in who is linked."""
+    del secret, scale
+    return [t] * cells
 
 
 def exact(cells: Sequence[int], mechanism: Mechanism) -> list[int]:
@@ -86,6 +101,18 @@ class DirectEngine:
         rows = self._connection.cursor().execute(sql, list(parameters)).fetchall()
         assert len(rows) <= maximum_rows
         return rows
+
+    def columns(
+        self, sql: str, parameters: Sequence[Parameter], *, timeout: float, maximum_rows: int
+    ) -> list[bytes]:
+        """As `nodes.engines.engine.Engine` says, without its limits."""
+        del timeout
+        self.runs.append(sql)
+        if self.broken is not None:
+            raise self.broken
+        found = select_columns(self._connection, sql, list(parameters), maximum_rows=maximum_rows)
+        assert found is not None
+        return found[1]
 
     def close(self) -> None:
         """Ends it."""
@@ -178,7 +205,9 @@ class _Serving(NodeServicer):
 
 @dataclass
 class SimulatedNode:
-    """One department in memory. `down` makes it unreachable, `change` spoils what it replies."""
+    """One department in memory. `down` makes it unreachable, `change` spoils what it replies,
+    `before` sees each request first; `received` and `sent` are everything that crossed.
+    """
 
     name: str
     servicer: NodeServicer
@@ -189,22 +218,32 @@ class SimulatedNode:
     engines: list[DirectEngine]
     recorder: Recorder
     log_key: str
+    keys: MemberKeys
+    linking: LinkServicer
+    underways: Underways
     down: bool = False
     change: Callable[[Any], None] | None = None
+    before: Callable[[Any], None] | None = None
     received: list[Any] = field(default_factory=list)
+    sent: list[Any] = field(default_factory=list)
 
     def call(self, path: str, request: bytes, seconds: float) -> bytes:
         """One unary call, serialized both ways."""
         if self.down:
             raise _Failure(_bare(grpc.StatusCode.UNAVAILABLE))
-        method = path.rsplit("/", 1)[1]
-        kind = getattr(node_pb2, f"{method}Request")
-        message = kind.FromString(request)
+        service, method = path.rsplit("/", 2)[1:]
+        messages, servicer = (
+            (link_pb2, self.linking) if service.endswith(".Link") else (node_pb2, self.servicer)
+        )
+        message = getattr(messages, f"{method}Request").FromString(request)
         self.received.append(message)
+        if self.before is not None:
+            self.before(message)
         try:
-            reply = getattr(self.servicer, method)(message, _Context(seconds=seconds))
+            reply = getattr(servicer, method)(message, _Context(seconds=seconds))
         except LandbridgeError as refusal:
             raise _Failure(to_status(refusal)) from None
+        self.sent.append(reply)
         if self.change is not None and method != "Describe":
             self.change(reply)
         return cast(bytes, reply.SerializeToString())
@@ -232,6 +271,7 @@ class FederationSimulator:
         gateway_access: str = ACCESS,
         handlers: Sequence[Handler] = (),
         more: Mapping[str, Sequence[tuple[bytes, Path]]] | None = None,
+        count: Counts = shifted,
     ) -> None:
         self.now = NOON
         self.folder = folder
@@ -240,7 +280,9 @@ class FederationSimulator:
         self._draw = draw
         self._access = access
         self._handlers = tuple(handlers)
+        self._count = count
         self.signer = AskingSigner("test.example", Ed25519PrivateKey.generate(), self.clock)
+        self.link_signer = LinkSigner("test.example", self.signer.key, self.clock)
         self.nodes: dict[str, SimulatedNode] = {}
         by_name = (
             dict.fromkeys(rows, documents) if isinstance(documents, bytes) else dict(documents)
@@ -263,6 +305,7 @@ class FederationSimulator:
             )
             for name in rows
         ]  # fmt: skip
+        self.manifest = self._manifest()
         self.told: list[str] = []
         self.departments = Departments(members, self._connect, self.told.append)
         self.departments.refresh()
@@ -285,6 +328,7 @@ class FederationSimulator:
             self.recorder,
             signer.vkey,
             self.signer,
+            Links(self.departments, self.link_signer, draw),
         )
         self.gateway = GatewayServicer(self.asking, self.departments, Telemetry("test.gateway"))
 
@@ -358,9 +402,34 @@ class FederationSimulator:
             Telemetry(f"test.{name}"),
             AskingVerifier("test.example", name, self.signer.key.public_key, self.clock),
         )
+        keys = MemberKeys.create() if name not in self.nodes else self.nodes[name].keys
+        underways = Underways(self.clock)
+        linking = LinkServicer(
+            name,
+            servicer.admit,
+            Linking(
+                guard, ledger, tables, recorder, self._draw, keys, lambda: self.manifest,
+                underways, place / "linking", self._count,
+            ),
+            recorder,
+            Telemetry(f"test.{name}"),
+            LinkVerifier("test.example", name, self.signer.key.public_key, self.clock),
+        )  # fmt: skip
         return SimulatedNode(
-            name, servicer, ledger, history, log, tables, engines, recorder, signer.vkey
-        )
+            name, servicer, ledger, history, log, tables, engines, recorder, signer.vkey, keys,
+            linking, underways,
+        )  # fmt: skip
+
+    def _manifest(self) -> Manifest:
+        """What all of them have pinned."""
+        entries = [
+            MemberEntry(
+                name, name, "memory", name, self._contracts[name], (), node.log_key,
+                node.keys.public,
+            )
+            for name, node in self.nodes.items()
+        ]  # fmt: skip
+        return Manifest("test.example", 1, "gateway", self.signer.key.public_key(), tuple(entries))
 
     def token(self, subject: str = "alice", **changes: Any) -> str:
         """A caller's token."""
@@ -428,6 +497,7 @@ class FederationSimulator:
         """Lets go of everything."""
         self.log.close()
         for node in self.nodes.values():
+            node.underways.close()
             node.log.close()
             node.ledger.close()
             node.history.close()

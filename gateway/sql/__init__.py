@@ -16,12 +16,12 @@ from sqlglot.errors import ParseError, SqlglotError
 from gateway.presentation import Reading
 from gateway.sql.source import Source, require_readable
 from gateway.sql.statement import StatementReader
-from gateway.sql.table import Resolve
+from gateway.sql.table import Link, Resolve, never
 from gateway.sql.words import require_words
 from landbridge.errors import Position, error
 from landbridge.levels import Level
 
-__all__ = ["Resolve", "read", "silence"]
+__all__ = ["Link", "Resolve", "read", "silence"]
 
 
 def silence() -> None:
@@ -30,9 +30,14 @@ def silence() -> None:
 
 
 def read(
-    text: str, resolve: Resolve, clearance: Level, names: Container[str] = frozenset()
+    text: str,
+    resolve: Resolve,
+    clearance: Level,
+    names: Container[str] = frozenset(),
+    link: Link = never,
 ) -> Reading:
-    """The question that the text asks; `names` are those that this caller may use.
+    """The question that the text asks; `names` are those that this caller may use, `link` decides
+    about tables of several departments.
 
     Raises InvalidQuestion with a position for anything outside the algebra, and NOT_AVAILABLE or
     LEVEL_FORBIDS for tables and columns that this caller may not use.
@@ -66,7 +71,7 @@ def read(
             position=Position(1, 1),
         )
     try:
-        return StatementReader(Source(text), resolve, clearance).reading(found[0])
+        return StatementReader(Source(text), resolve, clearance, link).reading(found[0])
     except RecursionError:
         raise error(
             "INVALID_QUESTION", "The text is nested too deeply.", position=Position(1, 1)

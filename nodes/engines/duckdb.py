@@ -11,16 +11,18 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from landbridge.errors import error
 from nodes.engines.engine import Cell, EngineNotStarted, Parameter
 from nodes.engines.process import WorkerLate, WorkerLost, WorkerProcess, encode
 
 _START_SECONDS = 20.0
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,27 +91,50 @@ class DuckDBEngine:
         maximum_rows: int,
     ) -> list[tuple[Cell, ...]]:
         """See `Engine.run`. Tables are named as in `tables`: `FROM flights`."""
-        deadline = time.monotonic() + timeout
         frame = encode({"sql": sql, "parameters": list(parameters), "maximum_rows": maximum_rows})
+        return self._asked(
+            lambda worker, deadline: _rows(worker.ask(frame, deadline), maximum_rows), timeout
+        )
+
+    def columns(
+        self,
+        sql: str,
+        parameters: Sequence[Parameter],
+        *,
+        timeout: float,
+        maximum_rows: int,
+    ) -> list[bytes]:
+        """See `Engine.columns`."""
+        asked = {"sql": sql, "parameters": list(parameters), "maximum_rows": maximum_rows}
+        frame = encode({**asked, "columns": True})
+        return self._asked(
+            lambda worker, deadline: worker.ask_columns(frame, deadline, maximum_rows), timeout
+        )
+
+    def _asked(
+        self, ask: Callable[[WorkerProcess, float], Answer | None], timeout: float
+    ) -> Answer:
+        """What one worker replies; a worker that gives None, is lost or late is replaced."""
+        deadline = time.monotonic() + timeout
         worker = self._take(deadline)
-        rows: list[tuple[Cell, ...]] | None = None
+        found: Answer | None = None
         reason = "RUN_FAILED"
         try:
-            rows = _rows(worker.ask(frame, deadline), maximum_rows)
+            found = ask(worker, deadline)
         except WorkerLate:
             reason = "DEADLINE"
         except WorkerLost:
             pass
         finally:
             # Also for exceptions that nobody foresaw: no worker is ever left as busy.
-            if rows is None:
+            if found is None:
                 self._retire(worker)
             else:
                 self._give_back(worker)
-        if rows is None:
+        if found is None:
             # Raised here, outside the handlers, so that it has neither cause nor context.
             raise error(reason)
-        return rows
+        return found
 
     def close(self) -> None:
         """See `Engine.close`. Returns when every worker is gone or about to be."""

@@ -3,7 +3,9 @@
 It speaks frames on its standard input and output: four bytes of length (big-endian), then JSON.
 The first frame in is the set-up; the first frame out is `{"ready": true}` or `{"unopened": name}`.
 Then one question a frame, `{"sql", "parameters", "maximum_rows"}`, and one reply, `{"rows"}` or
-`{"failed": true}`. After a failure the process ends: whoever saw a run fail answers nobody else.
+`{"failed": true}`. A question with `"columns": true` is answered by `{"columns": rows, "numbers":
+columns}`, and behind it stand the columns' bytes as they are: 16 a row of the key, then 8 a row of
+each of the numbers. After a failure the process ends: whoever saw a run fail answers nobody else.
 
 Imports are few on purpose: what is imported here is paid for by every idle worker.
 """
@@ -55,8 +57,14 @@ def main() -> None:
         while True:
             question = _receive(0)
             _arm_cpu(setup["cpu_seconds"])
-            reply = _answer(connection, question)
+            reply, columns = (
+                _columns(connection, question)
+                if question.get("columns")
+                else (_answer(connection, question), [])
+            )
             _send(replies, reply)
+            for column in columns:
+                _write(replies, column)
             if "failed" in reply:
                 return
     except (ParentGone, BrokenPipeError):
@@ -76,6 +84,23 @@ def _answer(connection: database.Connection, question: dict[str, Any]) -> dict[s
         return {"rows": [[_cell(value) for value in row] for row in rows]}
     except Exception:  # noqa: BLE001 - every failure looks the same outside; messages quote data
         return {"failed": True}
+
+
+def _columns(
+    connection: database.Connection, question: dict[str, Any]
+) -> tuple[dict[str, Any], list[bytes]]:
+    try:
+        found = database.select_columns(
+            connection,
+            question["sql"],
+            question["parameters"],
+            maximum_rows=question["maximum_rows"],
+        )
+    except Exception:  # noqa: BLE001 - as above
+        found = None
+    if found is None:
+        return {"failed": True}, []
+    return {"columns": found[0], "numbers": len(found[1]) - 1}, found[1]
 
 
 def _cell(value: object) -> int | float | str | bool | None:
@@ -129,6 +154,10 @@ def _read(descriptor: int, size: int) -> bytes:
 
 def _send(descriptor: int, frame: dict[str, Any]) -> None:
     body = json.dumps(frame, separators=(",", ":")).encode()
-    rest = memoryview(len(body).to_bytes(4, "big") + body)
+    _write(descriptor, len(body).to_bytes(4, "big") + body)
+
+
+def _write(descriptor: int, content: bytes) -> None:
+    rest = memoryview(content)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
