@@ -37,7 +37,9 @@ def notes(link: LinkPlan) -> list[tuple[str, str]]:
         ),
         (
             "withheld",
-            f"Cells whose noisy number of linked {' and '.join(link.question.key)} is under "
+            f"Every group of {link.shower} is shown: its table protects nobody."
+            if link.shower
+            else f"Cells whose noisy number of linked {' and '.join(link.question.key)} is under "
             f"{link.minimum} are NULL, and the gateway does not learn which they are.",
         ),
     ]

@@ -128,6 +128,8 @@ class LinkRun:
     def compute(self, rows: Mapping[str, int]) -> tuple[Combined, ...]:
         """All measures over all cells, noise and suppression included: step (11)."""
         plan = self._plan
+        if plan.shower:
+            rows = {**rows, plan.hider: self._matched(rows[plan.shower])}
         join = self._joined(rows)
         totals = [
             self._totals(side, rows[side.department], *join.owned(place))
@@ -138,6 +140,39 @@ class LinkRun:
         shown = linked >= plan.minimum
         labels = self._labels(shown)
         return present(plan, linked, shown, labels, [self._released(each) for each in totals])
+
+    def _matched(self, keys: int) -> int:
+        """Carries the keys that are nobody's to the side that hides its own; how many rows it has
+        then.
+        """
+        plan = self._plan
+        first = 0
+        while True:
+            shown = None
+            if first < keys:
+                shown = self._talk.ask(
+                    plan.shower,
+                    lambda stub: stub.Show,
+                    link_pb2.ShowRequest(round=self._talk.bound(), first=first),
+                )
+                if not 0 < shown.rows <= keys - first:
+                    raise rejected(plan.shower, "keys that do not fit the question")
+            after = first + (0 if shown is None else shown.rows)
+            found = self._talk.ask(
+                plan.hider,
+                lambda stub: stub.Match,
+                link_pb2.MatchRequest(
+                    round=self._talk.bound(),
+                    first=first,
+                    keys=None if shown is None else shown.keys,
+                    last=after == keys,
+                ),
+            )
+            first = after
+            if found.rows != first:
+                raise rejected(plan.hider, "rows that do not fit the keys")
+            if first == keys:
+                return first
 
     def _joined(self, rows: Mapping[str, int]) -> Join:
         """The rows of all departments, joined as they come."""

@@ -46,10 +46,7 @@ class RowSorter:
 
     def add(self, batch: Batch) -> None:
         """Puts the rows into their ranges."""
-        records = np.empty(len(batch.codes), dtype=self._kind)
-        records["p"] = np.ascontiguousarray(batch.pseudonyms).view(f"V{BLOCK}").reshape(-1)
-        records["c"] = batch.codes
-        records["v"] = batch.values
+        records = _records(batch, self._kind)
         if not self._bits:
             _write(self._files[0], records)
             return
@@ -86,6 +83,28 @@ class RowSorter:
             file.close()
 
 
+class RowWriter:
+    """Takes rows that are in order already."""
+
+    def __init__(self, folder: Path, vectors: int) -> None:
+        self._kind = _record(vectors)
+        self._file = _nameless(folder)
+        self.count = 0
+
+    def add(self, batch: Batch) -> None:
+        """The next rows."""
+        _write(self._file, _records(batch, self._kind))
+        self.count += len(batch.codes)
+
+    def finished(self) -> SortedRows:
+        """All of them; nothing can be added any more."""
+        return SortedRows(self._file, self._kind, self.count)
+
+    def close(self) -> None:
+        """The rows are gone."""
+        self._file.close()
+
+
 class SortedRows:
     """Rows in the order of their pseudonyms; read from any thread."""
 
@@ -114,6 +133,14 @@ class SortedRows:
 
 def _nameless(folder: Path) -> IO[bytes]:
     return tempfile.TemporaryFile(dir=folder, buffering=0)
+
+
+def _records(batch: Batch, kind: np.dtype[np.void]) -> NDArray[np.void]:
+    records: NDArray[np.void] = np.empty(len(batch.codes), dtype=kind)
+    records["p"] = np.ascontiguousarray(batch.pseudonyms).view(f"V{BLOCK}").reshape(-1)
+    records["c"] = batch.codes
+    records["v"] = batch.values
+    return records
 
 
 def _record(vectors: int) -> np.dtype[np.void]:

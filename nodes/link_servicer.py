@@ -79,6 +79,27 @@ class LinkServicer(link_pb2_grpc.LinkServicer):
             receipt=begun.logged.message(),
         )
 
+    def Show(
+        self, request: link_pb2.ShowRequest, context: grpc.ServicerContext
+    ) -> link_pb2.ShowResponse:
+        """The next keys, sealed."""
+        self._require(request, context)
+        with self._recorder.check("query"):
+            sealed, rows = self._linking.show(*_of(request.round), request.first)
+        return link_pb2.ShowResponse(keys=self._message("", sealed), rows=rows)
+
+    def Match(
+        self, request: link_pb2.MatchRequest, context: grpc.ServicerContext
+    ) -> link_pb2.MatchResponse:
+        """One row for each key."""
+        self._require(request, context)
+        envelope = _envelope(request.keys) if request.HasField("keys") else None
+        with self._recorder.check("query"):
+            rows = self._linking.match(
+                *_of(request.round), request.first, envelope, last=request.last
+            )
+        return link_pb2.MatchResponse(rows=rows)
+
     def Fetch(
         self, request: link_pb2.FetchRequest, context: grpc.ServicerContext
     ) -> link_pb2.FetchResponse:

@@ -15,7 +15,7 @@ import numpy as np
 from landbridge.errors import LandbridgeError, error
 from landbridge.protocols.dealing import Dealer, Owner
 from landbridge.protocols.streams import Words
-from nodes.link_rows import SortedRows
+from nodes.link_rows import RowWriter, SortedRows
 from policies.link_plan import LinkPlan, SidePlan
 
 LIFETIME = 300.0
@@ -40,7 +40,9 @@ class Dealing:
 class Underway:
     """One question at this department. `codes` turns an own cell into its code.
 
-    `fetched` and `multiplied` count rows; every batch is given once and in order.
+    `shown`, `fetched` and `multiplied` count rows; every batch is given once and in order. Of the
+    department that hides its keys, `matching` are the rows for the keys shown so far, `own` is how
+    many of its own rows lie before them, and `matched` says that all keys were shown.
     """
 
     question_hash: bytes
@@ -50,6 +52,10 @@ class Underway:
     until: float
     codes: np.ndarray
     rows: SortedRows | None = None
+    matching: RowWriter | None = None
+    shown: int = 0
+    own: int = 0
+    matched: bool = False
     fetched: int = 0
     dealings: dict[str, Dealing] = field(default_factory=dict)
     owner: Owner | None = None
@@ -62,6 +68,8 @@ class Underway:
         """Its rows are gone."""
         if self.rows is not None:
             self.rows.close()
+        if self.matching is not None:
+            self.matching.close()
 
 
 class Underways:

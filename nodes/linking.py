@@ -22,14 +22,14 @@ from landbridge.membership.manifest import Manifest, MemberEntry
 from landbridge.protocols.dealing import Dealer, Owner, per_code_of_all
 from landbridge.protocols.dummies import counts
 from landbridge.protocols.envelope import Envelope, open_, seal
-from landbridge.protocols.pseudonyms import BLOCK, pseudonyms
+from landbridge.protocols.pseudonyms import BLOCK, Blocks, matched, pseudonyms
 from landbridge.protocols.streams import SECRET_BYTES, Words, derived
 from nodes.engines.engine import Engine
 from nodes.guard import Asking, Guard
 from nodes.ledger import Account, Ledger, Remembered, Reservation
 from nodes.link_compile import ROWS, compile_rows
 from nodes.link_dummies import Counts, dummy_rows
-from nodes.link_rows import Batch, RowSorter, SortedRows
+from nodes.link_rows import Batch, RowSorter, RowWriter, SortedRows
 from nodes.link_state import Dealing, Underway, Underways, lost
 from nodes.store import Loaded
 from nodes.tables import Tables
@@ -168,12 +168,85 @@ class Linking:
                 logged = draft.answered(asked.question_hash)  # (10)
                 return Begun(rows.count, charged, *accounts, logged)
 
+    def show(self, question_id: str, question_hash: bytes, first: int) -> tuple[Envelope, int]:
+        """The next keys of a table that protects nobody, sealed to the one that must hide its own.
+
+        They are pseudonyms, which that department can turn back; the gateway cannot read them.
+        """
+        with self._underways.at(question_id, question_hash) as underway:
+            plan, rows = underway.plan, underway.rows
+            if plan.shower != self._guard.department or rows is None or first != underway.shown:
+                raise lost()
+            if first >= rows.count:
+                raise lost()
+            batch = rows.read(first, MESSAGE_BYTES // BLOCK)
+            underway.shown += len(batch.codes)
+            sealed = seal(
+                batch.pseudonyms.tobytes(),
+                _info_of_keys(question_hash, first),
+                self._member(plan.hider).keys.sealing,
+                self._keys.signing,
+            )
+            return sealed, len(batch.codes)
+
+    def match(
+        self,
+        question_id: str,
+        question_hash: bytes,
+        first: int,
+        envelope: Envelope | None,
+        *,
+        last: bool,
+    ) -> int:
+        """Makes one row for each key shown, its values 0 where this department has none.
+
+        `envelope` is None where the other table has no keys at all.
+        """
+        with self._underways.at(question_id, question_hash) as underway:
+            plan, side, rows = underway.plan, underway.side, underway.rows
+            if plan.hider != self._guard.department or rows is None or underway.matched:
+                raise lost()
+            if underway.matching is None:
+                underway.matching = RowWriter(self._folder, side.vectors)
+            if first != underway.matching.count:
+                raise lost()
+            if envelope is not None:
+                keys = self._open(envelope, _info_of_keys(question_hash, first), plan.shower)
+                self._match(underway, rows, underway.matching, keys)
+            if last:
+                underway.matched = True
+                underway.rows, underway.matching = underway.matching.finished(), None
+                rows.close()
+                return underway.rows.count
+            return underway.matching.count if underway.matching is not None else 0
+
+    def _match(self, underway: Underway, rows: SortedRows, into: RowWriter, content: bytes) -> None:
+        if len(content) % BLOCK or not content:
+            raise error("ANSWER_REJECTED", "A sealed message holds no keys.")
+        keys = np.frombuffer(content, dtype=np.uint8).reshape(-1, BLOCK)
+        values = np.zeros((len(keys), underway.side.vectors), dtype=np.int64)
+        final = keys[-1].tobytes()
+        while underway.own < rows.count:
+            batch = rows.read(underway.own, ROWS)
+            try:
+                theirs, ours = matched(keys, batch.pseudonyms)
+            except ValueError:
+                raise error("ANSWER_REJECTED", "A sealed message holds no keys.") from None
+            values[theirs] = batch.values[ours]
+            if batch.pseudonyms[-1].tobytes() > final:
+                passed = (_numbers(batch.pseudonyms) <= _numbers(keys[-1:])[0]).sum()
+                underway.own += int(passed)
+                break
+            underway.own += len(batch.codes)
+        into.add(Batch(keys, np.zeros(len(keys), dtype=np.uint32), values))
+
     def fetch(self, question_id: str, question_hash: bytes, first: int) -> tuple[bytes, bytes]:
         """The next rows: pseudonyms, and codes where there is more than one."""
         with self._underways.at(question_id, question_hash) as underway:
             rows = underway.rows
             if rows is None or first != underway.fetched or first >= rows.count:
                 raise lost()
+            self._require_matched(underway)
             batch = rows.read(first, MESSAGE_BYTES // (BLOCK + 4))
             underway.fetched += len(batch.codes)
             codes = b"" if underway.side.codes == 1 else batch.codes.astype("<u4").tobytes()
@@ -229,6 +302,7 @@ class Linking:
             plan, side = underway.plan, underway.side
             if underway.rows is None or not side.values or underway.owner is not None:
                 raise lost()
+            self._require_matched(underway)
             info = b"deal" + question_hash + side.department.encode()
             seed = self._opened(envelope, info, plan.dealer(side).department)
             columns = plan.columns(side)
@@ -305,9 +379,17 @@ class Linking:
             )
         return found
 
-    def _opened(self, envelope: Envelope, info: bytes, sender: str) -> bytes:
+    def _require_matched(self, underway: Underway) -> None:
+        """Who must hide its keys gives nothing out before its rows are those of the keys shown."""
+        if underway.plan.hider == self._guard.department and not underway.matched:
+            raise lost()
+
+    def _open(self, envelope: Envelope, info: bytes, sender: str) -> bytes:
         key: Ed25519PublicKey = self._member(sender).keys.signing
-        content = open_(envelope, info, self._keys.opening, key)
+        return open_(envelope, info, self._keys.opening, key)
+
+    def _opened(self, envelope: Envelope, info: bytes, sender: str) -> bytes:
+        content = self._open(envelope, info, sender)
         if len(content) != SECRET_BYTES:
             raise error("ANSWER_REJECTED", "A sealed message holds no secret of 32 bytes.")
         return content
@@ -403,6 +485,15 @@ class Linking:
         for place, each in enumerate(values):
             table[:, place] = each
         return Batch(pseudonyms(blocks.reshape(-1, BLOCK), key), codes[cells], table)
+
+
+def _info_of_keys(question_hash: bytes, first: int) -> bytes:
+    return b"keys" + question_hash + first.to_bytes(8, "big")
+
+
+def _numbers(blocks: Blocks) -> np.ndarray:
+    """Keys as values that compare like their bytes."""
+    return np.ascontiguousarray(blocks).view(f"S{BLOCK}").reshape(-1)
 
 
 def _cost(plan: LinkPlan, side: SidePlan) -> int:

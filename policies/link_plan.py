@@ -12,6 +12,12 @@ pseudonyms have it: the *presence table*. Each of its entries carries dummies, a
 number of them. Taking a key out of one side moves it from one entry to another, so a unit that is
 behind n keys changes the table by at most 2n in L1.
 
+**Keys that are nobody's.** Where the key is not the protected unit, one side alone protects a unit
+(`policies.linked`), which can be behind hundreds of keys. Dummies for that would drown the rows. So
+a side that protects nobody shows its keys to the protected side, which then sends a row for each of
+them and for no other key: who is there says nothing, there are no dummies and no minimum, and the
+number of linked keys is as open as that side's table.
+
 **The price.** The question's rho (epsilon, with Laplace noise) is divided evenly: the presence
 table against the gateway, the gateway's own noise on the number of linked keys, and for each owned
 measure the owner's noise and the gateway's. All of it is charged to every owner. Cutting the
@@ -130,6 +136,7 @@ class LinkPlan:
     `release` has the axes of all sides and one mechanism per measure, each for one of the two
     noises that the measure carries. `counted` are the places of the measures that the number of
     linked keys answers. `minimum`: the noisy number of linked keys from which on a cell is shown.
+    Where the key is nobody's, `shower` is the department that shows its keys to the `hider`.
     """
 
     question: LinkedQuestion
@@ -139,6 +146,8 @@ class LinkPlan:
     presence: Presence
     counted: tuple[int, ...]
     minimum: int
+    shower: str = ""
+    hider: str = ""
 
     def side(self, department: str) -> SidePlan:
         """That department's part; raises KeyError."""
@@ -155,6 +164,8 @@ class LinkPlan:
     @property
     def entries(self) -> tuple[tuple[int | None, ...], ...]:
         """The presence table's entries with two sides or more: a code or None (absent) per side."""
+        if self.shower:
+            return ()
         return tuple(each for each in _entries(self.sides) if sum(c is not None for c in each) > 1)
 
     @property
@@ -166,7 +177,11 @@ class LinkPlan:
     def rounds(self) -> int:
         """How often the gateway waits for an answer of one department after another."""
         owners = sum(bool(side.values) for side in self.sides)
-        return 5 + 3 * owners
+        return 5 + 3 * owners + bool(self.shower)
+
+
+OPEN: Final = Presence(0.0, 0, Mechanism(Units(), Noise.LAPLACE, 0.0, 0.0, 1.0, 0), 0, 0.0)
+"""No noise in who is linked, where that says nothing."""
 
 
 def plan_link(question: LinkedQuestion) -> LinkPlan:
@@ -183,13 +198,13 @@ def plan_link(question: LinkedQuestion) -> LinkPlan:
     terms = contract.disclosure
     protected = [part for part in contract.parts if part.disclosure.method is Method.DP]
     unit_is_key = by_unit(contract.parts, question.key)
-    keys = 1 if unit_is_key else terms.rows_per_unit
     repeated = [part.id for part in contract.parts if repeating(part, question.key)]
     owners = [
         _owner(measure, contract, repeated[0] if repeated else None, unit_is_key=unit_is_key)
         for measure in asked.measures
     ]
-    pieces = 2 * (1 + sum(owner is not None for owner in owners)) * terms.units_span
+    owned = sum(owner is not None for owner in owners)
+    pieces = 2 * (unit_is_key + owned) * terms.units_span
     if terms.noise is Noise.LAPLACE:
         share = base.epsilon / pieces
         epsilon = share
@@ -207,7 +222,7 @@ def plan_link(question: LinkedQuestion) -> LinkPlan:
         selection_delta(base.cost_micro_rho, (p.disclosure.recipient, p.disclosure.overall))
         for p in protected
     )
-    presence = _presence(sides, keys, epsilon, delta / terms.units_span)
+    presence = _presence(sides, epsilon, delta / terms.units_span) if unit_is_key else OPEN
     counted = tuple(place for place, owner in enumerate(owners) if owner is None)
     if counted and any(side.many and side.axes for side in sides):
         raise error(
@@ -223,6 +238,10 @@ def plan_link(question: LinkedQuestion) -> LinkPlan:
         if side.contract.disclosure.method is Method.DP
     )
     plan = LinkPlan(question, contract, release, sides, presence, counted, minimum)
+    if not unit_is_key:
+        free = [side for side in sides if side.contract.disclosure.method is not Method.DP]
+        (hider,) = (side for side in sides if side not in free)
+        plan = replace(plan, shower=free[0].department, hider=hider.department, minimum=0)
     for side in sides:
         if _bytes(plan, side) > MAXIMUM_BYTES:
             raise _too_large(plan, side)
@@ -343,7 +362,8 @@ def _where(where: Predicate | None, part: Contract) -> Predicate | None:
     return kept[0] if len(kept) == 1 else All(tuple(kept))
 
 
-def _presence(sides: Sequence[SidePlan], keys: int, epsilon: float, delta: float) -> Presence:
+def _presence(sides: Sequence[SidePlan], epsilon: float, delta: float) -> Presence:
+    keys = 1  # that are one unit's: the key is the unit
     entries = math.prod(side.codes + 1 for side in sides) - 1
     scale = 2 * keys / epsilon
     affected = min(2 * keys, entries)

@@ -24,7 +24,9 @@ _LABEL: Final = b"landbridge link v1"
 
 Asking = link_pb2.WeighRequest | link_pb2.OpenRequest | link_pb2.BeginRequest
 Rounds = (
-    link_pb2.FetchRequest
+    link_pb2.ShowRequest
+    | link_pb2.MatchRequest
+    | link_pb2.FetchRequest
     | link_pb2.DealRequest
     | link_pb2.DealtRequest
     | link_pb2.TakeRequest

@@ -29,7 +29,7 @@ from landbridge.v1 import question_pb2 as landbridge_dot_v1_dot_question__pb2
 from landbridge.v1 import release_pb2 as landbridge_dot_v1_dot_release__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18landbridge/v1/link.proto\x12\rlandbridge.v1\x1a\x1clandbridge/v1/evidence.proto\x1a\x1elandbridge/v1/membership.proto\x1a\x18landbridge/v1/node.proto\x1a\x1clandbridge/v1/question.proto\x1a\x1blandbridge/v1/release.proto\"\x89\x01\n\x0eLinkedQuestion\x12)\n\x08question\x18\x01 \x01(\x0b\x32\x17.landbridge.v1.Question\x12(\n\x05sides\x18\x02 \x03(\x0b\x32\x19.landbridge.v1.LinkedSide\x12\x0b\n\x03key\x18\x03 \x03(\t\x12\x15\n\rmicro_epsilon\x18\x04 \x01(\x04\"2\n\nLinkedSide\x12\x12\n\ndepartment\x18\x01 \x01(\t\x12\x10\n\x08\x64ocument\x18\x02 \x01(\x0c\"U\n\rSealedMessage\x12\x0e\n\x06sender\x18\x01 \x01(\t\x12\x11\n\trecipient\x18\x02 \x01(\t\x12\x0e\n\x06sealed\x18\x03 \x01(\x0c\x12\x11\n\tsignature\x18\x04 \x01(\x0c\"d\n\x05Round\x12\x13\n\x0bquestion_id\x18\x01 \x01(\t\x12\x15\n\rquestion_hash\x18\x02 \x01(\x0c\x12/\n\x06signed\x18\x0f \x01(\x0b\x32\x1f.landbridge.v1.GatewaySignature\"f\n\x0cWeighRequest\x12%\n\x06\x61sking\x18\x01 \x01(\x0b\x32\x15.landbridge.v1.Asking\x12/\n\x08question\x18\x02 \x01(\x0b\x32\x1d.landbridge.v1.LinkedQuestion\"\x87\x01\n\rWeighResponse\x12/\n\x10recipient_budget\x18\x01 \x01(\x0b\x32\x15.landbridge.v1.Budget\x12-\n\x0eoverall_budget\x18\x02 \x01(\x0b\x32\x15.landbridge.v1.Budget\x12\x16\n\x0e\x63ost_micro_rho\x18\x03 \x01(\x04\"e\n\x0bOpenRequest\x12%\n\x06\x61sking\x18\x01 \x01(\x0b\x32\x15.landbridge.v1.Asking\x12/\n\x08question\x18\x02 \x01(\x0b\x32\x1d.landbridge.v1.LinkedQuestion\"=\n\x0cOpenResponse\x12-\n\x07secrets\x18\x01 \x03(\x0b\x32\x1c.landbridge.v1.SealedMessage\"\x94\x01\n\x0c\x42\x65ginRequest\x12%\n\x06\x61sking\x18\x01 \x01(\x0b\x32\x15.landbridge.v1.Asking\x12/\n\x08question\x18\x02 \x01(\x0b\x32\x1d.landbridge.v1.LinkedQuestion\x12,\n\x06secret\x18\x03 \x01(\x0b\x32\x1c.landbridge.v1.SealedMessage\"\xc1\x01\n\rBeginResponse\x12\x0c\n\x04rows\x18\x01 \x01(\x04\x12\x19\n\x11\x63harged_micro_rho\x18\x02 \x01(\x04\x12/\n\x10recipient_budget\x18\x03 \x01(\x0b\x32\x15.landbridge.v1.Budget\x12-\n\x0eoverall_budget\x18\x04 \x01(\x0b\x32\x15.landbridge.v1.Budget\x12\'\n\x07receipt\x18\x05 \x01(\x0b\x32\x16.landbridge.v1.Receipt\"B\n\x0c\x46\x65tchRequest\x12#\n\x05round\x18\x01 \x01(\x0b\x32\x14.landbridge.v1.Round\x12\r\n\x05\x66irst\x18\x02 \x01(\x04\"2\n\rFetchResponse\x12\x12\n\npseudonyms\x18\x01 \x01(\x0c\x12\r\n\x05\x63odes\x18\x02 \x01(\x0c\"O\n\x0b\x44\x65\x61lRequest\x12#\n\x05round\x18\x01 \x01(\x0b\x32\x14.landbridge.v1.Round\x12\r\n\x05owner\x18\x02 \x01(\t\x12\x0c\n\x04rows\x18\x03 \x01(\x04\"N\n\x0c\x44\x65\x61lResponse\x12\x0c\n\x04seed\x18\x01 \x01(\x0c\x12\x30\n\nowner_seed\x18\x02 \x01(\x0b\x32\x1c.landbridge.v1.SealedMessage\"Q\n\x0c\x44\x65\x61ltRequest\x12#\n\x05round\x18\x01 \x01(\x0b\x32\x14.landbridge.v1.Round\x12\r\n\x05owner\x18\x02 \x01(\t\x12\r\n\x05\x66irst\x18\x03 \x01(\x04\".\n\rDealtResponse\x12\x0f\n\x07numbers\x18\x01 \x01(\x0c\x12\x0c\n\x04rows\x18\x02 \x01(\x04\"^\n\x0bTakeRequest\x12#\n\x05round\x18\x01 \x01(\x0b\x32\x14.landbridge.v1.Round\x12*\n\x04seed\x18\x02 \x01(\x0b\x32\x1c.landbridge.v1.SealedMessage\"\x0e\n\x0cTakeResponse\"S\n\x0fMultiplyRequest\x12#\n\x05round\x18\x01 \x01(\x0b\x32\x14.landbridge.v1.Round\x12\r\n\x05\x66irst\x18\x02 \x01(\x04\x12\x0c\n\x04\x62its\x18\x03 \x01(\x0c\"\"\n\x10MultiplyResponse\x12\x0e\n\x06values\x18\x01 \x01(\x0c\"3\n\x0cTotalRequest\x12#\n\x05round\x18\x01 \x01(\x0b\x32\x14.landbridge.v1.Round\"\x1f\n\rTotalResponse\x12\x0e\n\x06shares\x18\x01 \x01(\x0c\"C\n\rRevealRequest\x12#\n\x05round\x18\x01 \x01(\x0b\x32\x14.landbridge.v1.Round\x12\r\n\x05\x63odes\x18\x02 \x03(\r\"\x1f\n\x0eRevealResponse\x12\r\n\x05\x63\x65lls\x18\x01 \x03(\r2\xb1\x05\n\x04Link\x12\x42\n\x05Weigh\x12\x1b.landbridge.v1.WeighRequest\x1a\x1c.landbridge.v1.WeighResponse\x12?\n\x04Open\x12\x1a.landbridge.v1.OpenRequest\x1a\x1b.landbridge.v1.OpenResponse\x12\x42\n\x05\x42\x65gin\x12\x1b.landbridge.v1.BeginRequest\x1a\x1c.landbridge.v1.BeginResponse\x12\x42\n\x05\x46\x65tch\x12\x1b.landbridge.v1.FetchRequest\x1a\x1c.landbridge.v1.FetchResponse\x12?\n\x04\x44\x65\x61l\x12\x1a.landbridge.v1.DealRequest\x1a\x1b.landbridge.v1.DealResponse\x12\x42\n\x05\x44\x65\x61lt\x12\x1b.landbridge.v1.DealtRequest\x1a\x1c.landbridge.v1.DealtResponse\x12?\n\x04Take\x12\x1a.landbridge.v1.TakeRequest\x1a\x1b.landbridge.v1.TakeResponse\x12K\n\x08Multiply\x12\x1e.landbridge.v1.MultiplyRequest\x1a\x1f.landbridge.v1.MultiplyResponse\x12\x42\n\x05Total\x12\x1b.landbridge.v1.TotalRequest\x1a\x1c.landbridge.v1.TotalResponse\x12\x45\n\x06Reveal\x12\x1c.landbridge.v1.RevealRequest\x1a\x1d.landbridge.v1.RevealResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18landbridge/v1/link.proto\x12\rlandbridge.v1\x1a\x1clandbridge/v1/evidence.proto\x1a\x1elandbridge/v1/membership.proto\x1a\x18landbridge/v1/node.proto\x1a\x1clandbridge/v1/question.proto\x1a\x1blandbridge/v1/release.proto\"\x89\x01\n\x0eLinkedQuestion\x12)\n\x08question\x18\x01 \x01(\x0b\x32\x17.landbridge.v1.Question\x12(\n\x05sides\x18\x02 \x03(\x0b\x32\x19.landbridge.v1.LinkedSide\x12\x0b\n\x03key\x18\x03 \x03(\t\x12\x15\n\rmicro_epsilon\x18\x04 \x01(\x04\"2\n\nLinkedSide\x12\x12\n\ndepartment\x18\x01 \x01(\t\x12\x10\n\x08\x64ocument\x18\x02 \x01(\x0c\"U\n\rSealedMessage\x12\x0e\n\x06sender\x18\x01 \x01(\t\x12\x11\n\trecipient\x18\x02 \x01(\t\x12\x0e\n\x06sealed\x18\x03 \x01(\x0c\x12\x11\n\tsignature\x18\x04 \x01(\x0c\"d\n\x05Round\x12\x13\n\x0bquestion_id\x18\x01 \x01(\t\x12\x15\n\rquestion_hash\x18\x02 \x01(\x0c\x12/\n\x06signed\x18\x0f \x01(\x0b\x32\x1f.landbridge.v1.GatewaySignature\"f\n\x0cWeighRequest\x12%\n\x06\x61sking\x18\x01 \x01(\x0b\x32\x15.landbridge.v1.Asking\x12/\n\x08question\x18\x02 \x01(\x0b\x32\x1d.landbridge.v1.LinkedQuestion\"\x87\x01\n\rWeighResponse\x12/\n\x10recipient_budget\x18\x01 \x01(\x0b\x32\x15.landbridge.v1.Budget\x12-\n\x0eoverall_budget\x18\x02 \x01(\x0b\x32\x15.landbridge.v1.Budget\x12\x16\n\x0e\x63ost_micro_rho\x18\x03 \x01(\x04\"e\n\x0bOpenRequest\x12%\n\x06\x61sking\x18\x01 \x01(\x0b\x32\x15.landbridge.v1.Asking\x12/\n\x08question\x18\x02 \x01(\x0b\x32\x1d.landbridge.v1.LinkedQuestion\"=\n\x0cOpenResponse\x12-\n\x07secrets\x18\x01 \x03(\x0b\x32\x1c.landbridge.v1.SealedMessage\"\x94\x01\n\x0c\x42\x65ginRequest\x12%\n\x06\x61sking\x18\x01 \x01(\x0b\x32\x15.landbridge.v1.Asking\x12/\n\x08question\x18\x02 \x01(\x0b\x32\x1d.landbridge.v1.LinkedQuestion\x12,\n\x06secret\x18\x03 \x01(\x0b\x32\x1c.landbridge.v1.SealedMessage\"\xc1\x01\n\rBeginResponse\x12\x0c\n\x04rows\x18\x01 \x01(\x04\x12\x19\n\x11\x63harged_micro_rho\x18\x02 \x01(\x04\x12/\n\x10recipient_budget\x18\x03 \x01(\x0b\x32\x15.landbridge.v1.Budget\x12-\n\x0eoverall_budget\x18\x04 \x01(\x0b\x32\x15.landbridge.v1.Budget\x12\'\n\x07receipt\x18\x05 \x01(\x0b\x32\x16.landbridge.v1.Receipt\"A\n\x0bShowRequest\x12#\n\x05round\x18\x01 \x01(\x0b\x32\x14.landbridge.v1.Round\x12\r\n\x05\x66irst\x18\x02 \x01(\x04\"H\n\x0cShowResponse\x12*\n\x04keys\x18\x01 \x01(\x0b\x32\x1c.landbridge.v1.SealedMessage\x12\x0c\n\x04rows\x18\x02 \x01(\x04\"|\n\x0cMatchRequest\x12#\n\x05round\x18\x01 \x01(\x0b\x32\x14.landbridge.v1.Round\x12\r\n\x05\x66irst\x18\x02 \x01(\x04\x12*\n\x04keys\x18\x03 \x01(\x0b\x32\x1c.landbridge.v1.SealedMessage\x12\x0c\n\x04last\x18\x04 \x01(\x08\"\x1d\n\rMatchResponse\x12\x0c\n\x04rows\x18\x01 \x01(\x04\"B\n\x0c\x46\x65tchRequest\x12#\n\x05round\x18\x01 \x01(\x0b\x32\x14.landbridge.v1.Round\x12\r\n\x05\x66irst\x18\x02 \x01(\x04\"2\n\rFetchResponse\x12\x12\n\npseudonyms\x18\x01 \x01(\x0c\x12\r\n\x05\x63odes\x18\x02 \x01(\x0c\"O\n\x0b\x44\x65\x61lRequest\x12#\n\x05round\x18\x01 \x01(\x0b\x32\x14.landbridge.v1.Round\x12\r\n\x05owner\x18\x02 \x01(\t\x12\x0c\n\x04rows\x18\x03 \x01(\x04\"N\n\x0c\x44\x65\x61lResponse\x12\x0c\n\x04seed\x18\x01 \x01(\x0c\x12\x30\n\nowner_seed\x18\x02 \x01(\x0b\x32\x1c.landbridge.v1.SealedMessage\"Q\n\x0c\x44\x65\x61ltRequest\x12#\n\x05round\x18\x01 \x01(\x0b\x32\x14.landbridge.v1.Round\x12\r\n\x05owner\x18\x02 \x01(\t\x12\r\n\x05\x66irst\x18\x03 \x01(\x04\".\n\rDealtResponse\x12\x0f\n\x07numbers\x18\x01 \x01(\x0c\x12\x0c\n\x04rows\x18\x02 \x01(\x04\"^\n\x0bTakeRequest\x12#\n\x05round\x18\x01 \x01(\x0b\x32\x14.landbridge.v1.Round\x12*\n\x04seed\x18\x02 \x01(\x0b\x32\x1c.landbridge.v1.SealedMessage\"\x0e\n\x0cTakeResponse\"S\n\x0fMultiplyRequest\x12#\n\x05round\x18\x01 \x01(\x0b\x32\x14.landbridge.v1.Round\x12\r\n\x05\x66irst\x18\x02 \x01(\x04\x12\x0c\n\x04\x62its\x18\x03 \x01(\x0c\"\"\n\x10MultiplyResponse\x12\x0e\n\x06values\x18\x01 \x01(\x0c\"3\n\x0cTotalRequest\x12#\n\x05round\x18\x01 \x01(\x0b\x32\x14.landbridge.v1.Round\"\x1f\n\rTotalResponse\x12\x0e\n\x06shares\x18\x01 \x01(\x0c\"C\n\rRevealRequest\x12#\n\x05round\x18\x01 \x01(\x0b\x32\x14.landbridge.v1.Round\x12\r\n\x05\x63odes\x18\x02 \x03(\r\"\x1f\n\x0eRevealResponse\x12\r\n\x05\x63\x65lls\x18\x01 \x03(\r2\xb6\x06\n\x04Link\x12\x42\n\x05Weigh\x12\x1b.landbridge.v1.WeighRequest\x1a\x1c.landbridge.v1.WeighResponse\x12?\n\x04Open\x12\x1a.landbridge.v1.OpenRequest\x1a\x1b.landbridge.v1.OpenResponse\x12\x42\n\x05\x42\x65gin\x12\x1b.landbridge.v1.BeginRequest\x1a\x1c.landbridge.v1.BeginResponse\x12?\n\x04Show\x12\x1a.landbridge.v1.ShowRequest\x1a\x1b.landbridge.v1.ShowResponse\x12\x42\n\x05Match\x12\x1b.landbridge.v1.MatchRequest\x1a\x1c.landbridge.v1.MatchResponse\x12\x42\n\x05\x46\x65tch\x12\x1b.landbridge.v1.FetchRequest\x1a\x1c.landbridge.v1.FetchResponse\x12?\n\x04\x44\x65\x61l\x12\x1a.landbridge.v1.DealRequest\x1a\x1b.landbridge.v1.DealResponse\x12\x42\n\x05\x44\x65\x61lt\x12\x1b.landbridge.v1.DealtRequest\x1a\x1c.landbridge.v1.DealtResponse\x12?\n\x04Take\x12\x1a.landbridge.v1.TakeRequest\x1a\x1b.landbridge.v1.TakeResponse\x12K\n\x08Multiply\x12\x1e.landbridge.v1.MultiplyRequest\x1a\x1f.landbridge.v1.MultiplyResponse\x12\x42\n\x05Total\x12\x1b.landbridge.v1.TotalRequest\x1a\x1c.landbridge.v1.TotalResponse\x12\x45\n\x06Reveal\x12\x1c.landbridge.v1.RevealRequest\x1a\x1d.landbridge.v1.RevealResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -56,34 +56,42 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BEGINREQUEST']._serialized_end=1128
   _globals['_BEGINRESPONSE']._serialized_start=1131
   _globals['_BEGINRESPONSE']._serialized_end=1324
-  _globals['_FETCHREQUEST']._serialized_start=1326
-  _globals['_FETCHREQUEST']._serialized_end=1392
-  _globals['_FETCHRESPONSE']._serialized_start=1394
-  _globals['_FETCHRESPONSE']._serialized_end=1444
-  _globals['_DEALREQUEST']._serialized_start=1446
-  _globals['_DEALREQUEST']._serialized_end=1525
-  _globals['_DEALRESPONSE']._serialized_start=1527
-  _globals['_DEALRESPONSE']._serialized_end=1605
-  _globals['_DEALTREQUEST']._serialized_start=1607
-  _globals['_DEALTREQUEST']._serialized_end=1688
-  _globals['_DEALTRESPONSE']._serialized_start=1690
-  _globals['_DEALTRESPONSE']._serialized_end=1736
-  _globals['_TAKEREQUEST']._serialized_start=1738
-  _globals['_TAKEREQUEST']._serialized_end=1832
-  _globals['_TAKERESPONSE']._serialized_start=1834
-  _globals['_TAKERESPONSE']._serialized_end=1848
-  _globals['_MULTIPLYREQUEST']._serialized_start=1850
-  _globals['_MULTIPLYREQUEST']._serialized_end=1933
-  _globals['_MULTIPLYRESPONSE']._serialized_start=1935
-  _globals['_MULTIPLYRESPONSE']._serialized_end=1969
-  _globals['_TOTALREQUEST']._serialized_start=1971
-  _globals['_TOTALREQUEST']._serialized_end=2022
-  _globals['_TOTALRESPONSE']._serialized_start=2024
-  _globals['_TOTALRESPONSE']._serialized_end=2055
-  _globals['_REVEALREQUEST']._serialized_start=2057
-  _globals['_REVEALREQUEST']._serialized_end=2124
-  _globals['_REVEALRESPONSE']._serialized_start=2126
-  _globals['_REVEALRESPONSE']._serialized_end=2157
-  _globals['_LINK']._serialized_start=2160
-  _globals['_LINK']._serialized_end=2849
+  _globals['_SHOWREQUEST']._serialized_start=1326
+  _globals['_SHOWREQUEST']._serialized_end=1391
+  _globals['_SHOWRESPONSE']._serialized_start=1393
+  _globals['_SHOWRESPONSE']._serialized_end=1465
+  _globals['_MATCHREQUEST']._serialized_start=1467
+  _globals['_MATCHREQUEST']._serialized_end=1591
+  _globals['_MATCHRESPONSE']._serialized_start=1593
+  _globals['_MATCHRESPONSE']._serialized_end=1622
+  _globals['_FETCHREQUEST']._serialized_start=1624
+  _globals['_FETCHREQUEST']._serialized_end=1690
+  _globals['_FETCHRESPONSE']._serialized_start=1692
+  _globals['_FETCHRESPONSE']._serialized_end=1742
+  _globals['_DEALREQUEST']._serialized_start=1744
+  _globals['_DEALREQUEST']._serialized_end=1823
+  _globals['_DEALRESPONSE']._serialized_start=1825
+  _globals['_DEALRESPONSE']._serialized_end=1903
+  _globals['_DEALTREQUEST']._serialized_start=1905
+  _globals['_DEALTREQUEST']._serialized_end=1986
+  _globals['_DEALTRESPONSE']._serialized_start=1988
+  _globals['_DEALTRESPONSE']._serialized_end=2034
+  _globals['_TAKEREQUEST']._serialized_start=2036
+  _globals['_TAKEREQUEST']._serialized_end=2130
+  _globals['_TAKERESPONSE']._serialized_start=2132
+  _globals['_TAKERESPONSE']._serialized_end=2146
+  _globals['_MULTIPLYREQUEST']._serialized_start=2148
+  _globals['_MULTIPLYREQUEST']._serialized_end=2231
+  _globals['_MULTIPLYRESPONSE']._serialized_start=2233
+  _globals['_MULTIPLYRESPONSE']._serialized_end=2267
+  _globals['_TOTALREQUEST']._serialized_start=2269
+  _globals['_TOTALREQUEST']._serialized_end=2320
+  _globals['_TOTALRESPONSE']._serialized_start=2322
+  _globals['_TOTALRESPONSE']._serialized_end=2353
+  _globals['_REVEALREQUEST']._serialized_start=2355
+  _globals['_REVEALREQUEST']._serialized_end=2422
+  _globals['_REVEALRESPONSE']._serialized_start=2424
+  _globals['_REVEALRESPONSE']._serialized_end=2455
+  _globals['_LINK']._serialized_start=2458
+  _globals['_LINK']._serialized_end=3280
 # @@protoc_insertion_point(module_scope)

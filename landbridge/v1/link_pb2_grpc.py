@@ -50,6 +50,16 @@ class LinkStub(object):
                 request_serializer=landbridge_dot_v1_dot_link__pb2.BeginRequest.SerializeToString,
                 response_deserializer=landbridge_dot_v1_dot_link__pb2.BeginResponse.FromString,
                 _registered_method=True)
+        self.Show = channel.unary_unary(
+                '/landbridge.v1.Link/Show',
+                request_serializer=landbridge_dot_v1_dot_link__pb2.ShowRequest.SerializeToString,
+                response_deserializer=landbridge_dot_v1_dot_link__pb2.ShowResponse.FromString,
+                _registered_method=True)
+        self.Match = channel.unary_unary(
+                '/landbridge.v1.Link/Match',
+                request_serializer=landbridge_dot_v1_dot_link__pb2.MatchRequest.SerializeToString,
+                response_deserializer=landbridge_dot_v1_dot_link__pb2.MatchResponse.FromString,
+                _registered_method=True)
         self.Fetch = channel.unary_unary(
                 '/landbridge.v1.Link/Fetch',
                 request_serializer=landbridge_dot_v1_dot_link__pb2.FetchRequest.SerializeToString,
@@ -107,6 +117,21 @@ class LinkServicer(object):
 
     def Begin(self, request, context):
         """Charges, then makes the rows; returns when they can be fetched.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Show(self, request, context):
+        """Where the key is no protected unit: the next keys of a table that protects nobody, sealed to the
+        department whose rows must not show by being there.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Match(self, request, context):
+        """Takes them; that department's rows become one for each of them, whether it has any or not.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -178,6 +203,16 @@ def add_LinkServicer_to_server(servicer, server):
                     servicer.Begin,
                     request_deserializer=landbridge_dot_v1_dot_link__pb2.BeginRequest.FromString,
                     response_serializer=landbridge_dot_v1_dot_link__pb2.BeginResponse.SerializeToString,
+            ),
+            'Show': grpc.unary_unary_rpc_method_handler(
+                    servicer.Show,
+                    request_deserializer=landbridge_dot_v1_dot_link__pb2.ShowRequest.FromString,
+                    response_serializer=landbridge_dot_v1_dot_link__pb2.ShowResponse.SerializeToString,
+            ),
+            'Match': grpc.unary_unary_rpc_method_handler(
+                    servicer.Match,
+                    request_deserializer=landbridge_dot_v1_dot_link__pb2.MatchRequest.FromString,
+                    response_serializer=landbridge_dot_v1_dot_link__pb2.MatchResponse.SerializeToString,
             ),
             'Fetch': grpc.unary_unary_rpc_method_handler(
                     servicer.Fetch,
@@ -297,6 +332,60 @@ class Link(object):
             '/landbridge.v1.Link/Begin',
             landbridge_dot_v1_dot_link__pb2.BeginRequest.SerializeToString,
             landbridge_dot_v1_dot_link__pb2.BeginResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Show(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/landbridge.v1.Link/Show',
+            landbridge_dot_v1_dot_link__pb2.ShowRequest.SerializeToString,
+            landbridge_dot_v1_dot_link__pb2.ShowResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Match(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/landbridge.v1.Link/Match',
+            landbridge_dot_v1_dot_link__pb2.MatchRequest.SerializeToString,
+            landbridge_dot_v1_dot_link__pb2.MatchResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -43,6 +43,12 @@ class LinkStub:
     """The first department draws the question's secret and seals it to the others."""
     Begin: _grpc.UnaryUnaryMultiCallable[_link_pb2.BeginRequest, _link_pb2.BeginResponse]
     """Charges, then makes the rows; returns when they can be fetched."""
+    Show: _grpc.UnaryUnaryMultiCallable[_link_pb2.ShowRequest, _link_pb2.ShowResponse]
+    """Where the key is no protected unit: the next keys of a table that protects nobody, sealed to the
+    department whose rows must not show by being there.
+    """
+    Match: _grpc.UnaryUnaryMultiCallable[_link_pb2.MatchRequest, _link_pb2.MatchResponse]
+    """Takes them; that department's rows become one for each of them, whether it has any or not."""
     Fetch: _grpc.UnaryUnaryMultiCallable[_link_pb2.FetchRequest, _link_pb2.FetchResponse]
     """The next rows in the order of their pseudonyms."""
     Deal: _grpc.UnaryUnaryMultiCallable[_link_pb2.DealRequest, _link_pb2.DealResponse]
@@ -69,6 +75,12 @@ class LinkAsyncStub(LinkStub):
     """The first department draws the question's secret and seals it to the others."""
     Begin: _aio.UnaryUnaryMultiCallable[_link_pb2.BeginRequest, _link_pb2.BeginResponse]  # type: ignore[assignment]
     """Charges, then makes the rows; returns when they can be fetched."""
+    Show: _aio.UnaryUnaryMultiCallable[_link_pb2.ShowRequest, _link_pb2.ShowResponse]  # type: ignore[assignment]
+    """Where the key is no protected unit: the next keys of a table that protects nobody, sealed to the
+    department whose rows must not show by being there.
+    """
+    Match: _aio.UnaryUnaryMultiCallable[_link_pb2.MatchRequest, _link_pb2.MatchResponse]  # type: ignore[assignment]
+    """Takes them; that department's rows become one for each of them, whether it has any or not."""
     Fetch: _aio.UnaryUnaryMultiCallable[_link_pb2.FetchRequest, _link_pb2.FetchResponse]  # type: ignore[assignment]
     """The next rows in the order of their pseudonyms."""
     Deal: _aio.UnaryUnaryMultiCallable[_link_pb2.DealRequest, _link_pb2.DealResponse]  # type: ignore[assignment]
@@ -110,6 +122,24 @@ class LinkServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_link_pb2.BeginResponse, _abc.Awaitable[_link_pb2.BeginResponse]]:
         """Charges, then makes the rows; returns when they can be fetched."""
+
+    @_abc_1.abstractmethod
+    def Show(
+        self,
+        request: _link_pb2.ShowRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_link_pb2.ShowResponse, _abc.Awaitable[_link_pb2.ShowResponse]]:
+        """Where the key is no protected unit: the next keys of a table that protects nobody, sealed to the
+        department whose rows must not show by being there.
+        """
+
+    @_abc_1.abstractmethod
+    def Match(
+        self,
+        request: _link_pb2.MatchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_link_pb2.MatchResponse, _abc.Awaitable[_link_pb2.MatchResponse]]:
+        """Takes them; that department's rows become one for each of them, whether it has any or not."""
 
     @_abc_1.abstractmethod
     def Fetch(

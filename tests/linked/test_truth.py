@@ -29,14 +29,13 @@ class Shape:
     measures: tuple[str, ...]
 
 
-SPREADS = ("variance({0})", "stddev({0})", "avg({0})", "sum({0})", "count({0})")
 EARNERS = ("earners.band", "earners.town")
 OF_EARNERS = (
     "earners.income > 0", "earners.band IN ('low', 'high')", "rent IS NOT NULL",
     "(earners.town = 'A' OR income < 200)",
 )  # fmt: skip
 OF_PUPILS = ("grade <> 2", "marks BETWEEN 10 AND 90")
-OF_VISITS = ("urgent", "cost < 1500", "visits.town = 'B'", "kind IS NOT NULL")
+OF_VISITS = ("urgent", "cost < 700", "visits.town = 'B'", "kind IS NOT NULL")
 COSTS = (
     "count(*)", "sum(cost)", "avg(cost)", "count(kind)", "variance(cost)",
     "sum(CASE WHEN urgent THEN cost ELSE 1 END)",
@@ -80,8 +79,8 @@ def worlds(
 
 
 @st.composite
-def texts(draw: st.DrawFn) -> tuple[str, int]:
-    """A question and how many of its columns are keys."""
+def texts(draw: st.DrawFn) -> tuple[str, list[str], int]:
+    """A question, its measures, and how many of its columns are keys."""
     shape = draw(st.sampled_from(SHAPES))
     some = st.lists(st.sampled_from(shape.groups), unique=True, max_size=2)
     keys = draw(some)
@@ -98,22 +97,26 @@ def texts(draw: st.DrawFn) -> tuple[str, int]:
         text += f" WHERE {' AND '.join(kept)}"
     if keys:
         text += f" GROUP BY {', '.join(keys)}"
-    return text, len(keys)
+    return text, measures, len(keys)
 
 
 @settings(max_examples=25, phases=(Phase.explicit, Phase.generate))
 @given(asked=texts(), seed=st.sampled_from(SEEDS))
 def test_a_linked_answer_is_the_truth_in_the_clear(
-    worlds: dict[int, tuple[FederationSimulator, Truth]], asked: tuple[str, int], seed: int
+    worlds: dict[int, tuple[FederationSimulator, Truth]],
+    asked: tuple[str, list[str], int],
+    seed: int,
 ) -> None:
     """Two and three departments, filters and groups at any, one row or several for a key."""
-    text, keys = asked
+    text, measures, keys = asked
     simulated, truth = worlds[seed]
     found = {row[:keys]: row[keys:] for row in simulated.query(text, epsilon=PRICE).rows()}
     expected = {row[:keys]: row[keys:] for row in truth.ask(_in_the_clear(text))}
     for cell, numbers in expected.items():
         assert len(found[cell]) == len(numbers)
-        for ours, theirs in zip(found[cell], numbers, strict=True):
+        for measure, ours, theirs in zip(measures, found[cell], numbers, strict=True):
+            if ours is None and not measure.startswith(("count", "sum")):
+                continue  # too few rows for a ratio to stand out of the noise that is declared
             assert _same(ours, theirs), (cell, found[cell], numbers)
     for cell in found.keys() - expected.keys():
         # What no row is behind is NULL, or a cell of a side whose others are there.
@@ -129,16 +132,11 @@ def _in_the_clear(text: str) -> str:
 
 
 def _same(ours: object, theirs: object) -> bool:
-    """Equal, up to what doubles lose; a spread of one row, or of equal ones, can be NULL."""
+    """Equal up to what doubles lose; what SQL cannot tell of no row is 0 here."""
     if ours is None or theirs is None:
-        return theirs is None or ours is None and (theirs == 0 or _small(theirs))
+        return theirs is None
     assert isinstance(ours, int | float)
-    assert not isinstance(theirs, str)
-    return isclose(ours, float(theirs), rel_tol=1e-6, abs_tol=1e-6)  # type: ignore[arg-type]
-
-
-def _small(number: object) -> bool:
-    return isinstance(number, float) and (number != number or abs(number) <= 1)  # noqa: PLR0124
+    return isclose(ours, float(str(theirs)), rel_tol=1e-6, abs_tol=1e-6)
 
 
 def test_every_shape_is_asked_with_every_measure(
@@ -155,7 +153,7 @@ def test_every_shape_is_asked_with_every_measure(
             (theirs,) = truth.ask(text)
             for mine, other in zip(ours, theirs, strict=True):
                 assert mine is not None
-                assert isclose(mine, float(other), rel_tol=1e-6)
+                assert isclose(float(str(mine)), float(other), rel_tol=1e-6)
 
 
 def _threes(measures: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
