@@ -32,6 +32,8 @@ def dummy_rows(
     plan: LinkPlan, side: SidePlan, secret: bytes, count: Counts = counts
 ) -> Iterator[Batch]:
     """The side's dummies, with codes that are not yet permuted and values of 0."""
+    if plan.shower:
+        return  # who is there says nothing
     place = plan.sides.index(side)
     key = derived(secret, b"id")
     entries = plan.entries
@@ -49,8 +51,6 @@ def dummy_rows(
             codes.append(np.full(many, code, dtype=np.uint32))
         first += many
     yield from _batches(numbers, codes, (0, SHARED), key, side.vectors)
-    if plan.shower:
-        return  # who is there says nothing
     alone = count(secrets.token_bytes(32), side.codes, plan.presence.scale, plan.presence.reach)
     yield from _batches(
         [np.arange(sum(alone), dtype=np.uint64)],
