@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+import grpc
 import pytest
 
 from landbridge.errors import InvalidQuestion, LandbridgeError, Refused, Unavailable
@@ -71,7 +72,7 @@ def test_a_node_that_dies_in_a_round_is_named_and_the_charge_stays(
     def call(self: Any, path: str, request: bytes, seconds: float) -> bytes:
         reply = original(self, path, request, seconds)
         if self.down:
-            raise simulator._Failure(simulator._bare(simulator.grpc.StatusCode.UNAVAILABLE))
+            raise simulator._Failure(simulator._bare(grpc.StatusCode.UNAVAILABLE))
         return reply
 
     with pytest.MonkeyPatch.context() as patch:
@@ -268,7 +269,7 @@ forbid (principal, action == Action::"query", resource) when { context.level == 
 @pytest.mark.parametrize("refusal", ["policy", "link", "purpose", "budget", "denied"])
 def test_one_owner_s_no_comes_before_anybody_computes(link: Make, refusal: str) -> None:
     """Its policy, its contract, its purposes or its budget: nobody is charged, no engine runs."""
-    changes: dict[str, Any] = {
+    every: dict[str, dict[str, Any]] = {
         "link": {"link": False},
         "purpose": {"landbridgePurposes": ["dpv:Other"]},
         "budget": {
@@ -279,7 +280,8 @@ def test_one_owner_s_no_comes_before_anybody_computes(link: Make, refusal: str) 
             },
             "landbridgeEpsilon": {"default": 15, "maximum": 20},
         },
-    }.get(refusal, {})
+    }
+    changes = every.get(refusal, {})
     more = {"access": ACCESS + FORBID} if refusal == "policy" else {}
     federation = link("school", "tax", terms={"pupils": changes}, **more)
     if refusal == "denied":

@@ -153,7 +153,7 @@ def test_the_number_of_rows_is_noisy_even_for_who_knows_the_common_dummies(link:
 
 @pytest.mark.parametrize("epsilon", [20, 60])
 def test_noise_is_as_large_as_the_answer_says(link: Make, epsilon: float) -> None:
-    """Real dummies and both draws: of 40 numbers at most 7 outside their 95 % (false alarm 0.1 %)."""
+    """Real dummies, both draws: at most 7 of 40 numbers outside 95 % (false alarm 0.1 %)."""
     federation = link(
         "school", "tax", contents={"earners": MANY, "pupils": PUPILS}, draw=draw, count=counts
     )
