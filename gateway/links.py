@@ -12,7 +12,7 @@ from gateway.link_talk import Talk
 from gateway.linking import LinkRun
 from landbridge.errors import error
 from landbridge.membership.link_statement import LinkSigner, hash_of
-from landbridge.v1 import link_pb2, link_pb2_grpc, node_pb2
+from landbridge.v1 import link_pb2, node_pb2
 from policies.link_plan import LinkPlan
 from policies.noise import Draw
 
@@ -34,14 +34,14 @@ class Links:
     ) -> LinkRun:
         """A run of the question; raises DEPARTMENT_MISSING where a contract is not known now."""
         question = linked_to(plan.question, self._documents(plan))
-        channels = self.departments.channels
+        connections = self.departments.connections
         bound = link_pb2.Round(
             question_id=asking.question_id, question_hash=hash_of(question, asking.question_id)
         )
         stubs = {
-            side.department: link_pb2_grpc.LinkStub(channels[side.department])
+            side.department: connections[side.department].link
             for side in plan.sides
-            if side.department in channels
+            if side.department in connections
         }
         talk = Talk(stubs, self.signer, bound, time_left, headers)
         return LinkRun(plan, asking, question, talk, self.draw)

@@ -21,6 +21,7 @@ from landbridge.membership.pinned import replace_durably
 class Settings:
     """What an operator decides; paths are relative to the file.
 
+    `certificate_seconds` is how long the certificates live that the gateway's own authority makes.
     On `listen_mutual`, if not empty, callers must show a certificate of the authority
     `tls_callers`; tokens that are bound to a certificate pass there only.
     """
@@ -38,6 +39,7 @@ class Settings:
     tls_authority: Path
     tls_callers: Path | None
     calls: int
+    certificate_seconds: int = 30 * 86_400
     quorum: int = 0
     maximum_unwitnessed_seconds: int = 14_400
     witnesses: Path | None = None
@@ -61,6 +63,7 @@ def read(path: Path) -> Settings:
         tls_authority=tls.path("authority"),
         tls_callers=tls.optional_path("callers"),
         calls=limits.integer("calls", 32),
+        certificate_seconds=tls.integer("certificate_days", 30) * 86_400,
         quorum=log.integer("quorum", 0, least=0),
         maximum_unwitnessed_seconds=log.integer("maximum_unwitnessed_seconds", 14_400),
         witnesses=log.optional_path("witnesses"),

@@ -31,6 +31,7 @@ from nodes.link_compile import ROWS, compile_rows
 from nodes.link_dummies import Counts, dummy_rows
 from nodes.link_rows import Batch, RowSorter, RowWriter, SortedRows
 from nodes.link_state import Dealing, Underway, Underways, lost
+from nodes.shape import fits
 from nodes.store import Loaded
 from nodes.tables import Tables
 from policies.contract import Method
@@ -440,7 +441,7 @@ class Linking:
         return reserved.micro_rho
 
     def _loaded(self, side: SidePlan, loaded: Loaded | None) -> Loaded:
-        if loaded is None or loaded.contract_digest != side.contract.digest:
+        if loaded is None or not fits(loaded, side.contract):
             raise error(
                 "DEPARTMENT_MISSING",
                 f"Department {side.department} has not loaded {side.contract.id} yet.",
