@@ -39,6 +39,8 @@ ROWS: Final = (
     "release_exact_1000",
     "read_sql",
     "decision",
+    "linked_1e6",
+    "linked_1e7",
     "sdk_import",
     "log_on",
     "startup",
