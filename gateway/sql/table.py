@@ -61,27 +61,32 @@ class TableReader:
         contract, department, alias = self._table(clause.this)
         by_alias = {alias: contract}
         joins = statement.args.get("joins") or ()
+        mixed: exp.Expr | None = None
         for join in joins:
             self._shaped(join)
             part, named, alias = self._table(join.this)
-            if named != department:
-                department = None
+            mixed = mixed or (join.this if named != department else None)
             if alias in by_alias:
                 self._source.refuse(
                     join.this, "Two tables have one name.", "Give one an alias, and join each once."
                 )
             by_alias[alias] = part
         if joins:
-            contract = self._together(joins, tuple(by_alias.values()))
-        return Tables(contract, by_alias, department)
+            contract = self._together(joins, tuple(by_alias.values()), mixed)
+        return Tables(contract, by_alias, None if mixed is not None else department)
 
     def _shaped(self, join: exp.Expr) -> None:
         self._source.closed(join, "this", "using", "kind", hint=JOIN_HINT)
         if join.args.get("kind") not in (None, "", "INNER"):
             self._source.refuse(join.this, "Only inner joins are accepted.", JOIN_HINT)
 
-    def _together(self, joins: Sequence[exp.Expr], tables: Sequence[Contract]) -> Contract:
-        """The contract of all of them: linked on one key, or joined on the unit of each."""
+    def _together(
+        self, joins: Sequence[exp.Expr], tables: Sequence[Contract], mixed: exp.Expr | None
+    ) -> Contract:
+        """The contract of all of them: linked on one key, or joined on the unit of each.
+
+        `mixed` is the first table for which another department is named than before it, or none.
+        """
         keys = [self._key(join) for join in joins]
         last = joins[-1].this
         try:
@@ -95,6 +100,11 @@ class TableReader:
                     f"Write USING ({', '.join(keys[0])}) for each.",
                 )  # fmt: skip
             return linked
+        if mixed is not None:
+            self._source.refuse(
+                mixed, "Not every table is the same department's by what is written.",
+                "Name a department before each of the tables, or before none.",
+            )  # fmt: skip
         contract = tables[0]
         for join, key, part in zip(joins, keys, tables[1:], strict=True):
             # A contract without a unit is refused for its method, in the joining.
