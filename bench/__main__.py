@@ -41,6 +41,7 @@ ROWS: Final = (
     "decision",
     "linked_1e6",
     "linked_1e7",
+    "peer_psi",
     "sdk_import",
     "log_on",
     "startup",

@@ -64,6 +64,18 @@ def measured(name: str, rows: int, rounds: int, say: Say, aim: Aim | None) -> Ro
     )
 
 
+def linked_seconds(rows: int, rounds: int, say: Say) -> list[float]:
+    """The linked question alone, so many times after one that does not count."""
+    with tempfile.TemporaryDirectory(prefix="landbridge-bench-") as place:
+        _write(Path(place), rows)
+        with (
+            federation(Path(place) / "federation", progress=say) as running,
+            running.client("bench") as client,
+        ):
+            (found,) = in_turn(lambda: seconds(lambda: _asked(client, rows)), rounds=rounds)
+            return found
+
+
 def _asked(client: Client, rows: int) -> None:
     answer = client.query(QUESTION, purpose=PURPOSE, epsilon=4, timeout=LONGEST)
     found = sum(cell[1].value or 0 for cell in answer.cells)  # type: ignore[misc]

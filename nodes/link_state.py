@@ -18,9 +18,9 @@ from landbridge.protocols.streams import Words
 from nodes.link_rows import RowWriter, SortedRows
 from policies.link_plan import LinkPlan, SidePlan
 
-LIFETIME = 300.0
-"""Seconds after which a question that is under way is given up."""
-MOST = 16
+LIFETIME = 120.0
+"""Seconds after which a question that is under way is given up; a call takes a minute at most."""
+MOST = 64
 """Questions at a time."""
 
 

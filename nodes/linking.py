@@ -419,10 +419,9 @@ class Linking:
             draft.note(data_version=loaded.version)
             if time_left() <= MARGIN:
                 raise error("DEADLINE")
-            charged = 0
-            if side.contract.disclosure.method is not Method.UNPROTECTED:
-                charged = self._reserve(asked, underway.plan, side, organisation)  # (7)
-                draft.note(charged_micro_rho=charged)
+            # (7) Also at a price of 0: its own dummies protect others, so one id is one draw.
+            charged = self._reserve(asked, underway.plan, side, organisation)
+            draft.note(charged_micro_rho=charged)
             underway.rows = self._rows(underway, engine, loaded, time_left)  # (8)
             return charged, underway.rows
 
@@ -433,7 +432,7 @@ class Linking:
             sha256(b"linked" + asked.question_hash).digest(),
             side.contract,
             organisation,
-            plan.release.cost_micro_rho,
+            _cost(plan, side),
         )
         if isinstance(reserved, Remembered):
             raise error("QUESTION_ID_REUSED", hint="Ask again under a new question id.")

@@ -327,7 +327,7 @@ class ExplainResponse(_message.Message):
     NOTES_FIELD_NUMBER: _builtins.int
     QUESTION_FIELD_NUMBER: _builtins.int
     mode: _builtins.str
-    """"one department" or "fan-out"."""
+    """"one department", "fan-out" or "linked"."""
     why: _builtins.str
     contract: _builtins.str
     """Several, joined on their protected unit, as "people JOIN visits"."""

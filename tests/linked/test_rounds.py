@@ -308,3 +308,16 @@ def test_what_one_place_s_table_shows_does_not_hang_on_who_is_there(link: Make) 
         sent = federation.nodes["health"].sent
         seen.append([len(m.pseudonyms) for m in sent if isinstance(m, link_pb2.FetchResponse)])
     assert seen[0] == seen[1] == [16 * 2 * 8]
+
+
+def test_an_open_table_s_rows_are_made_once_for_an_id_too(link: Make) -> None:
+    """What it adds hides who is at the other side, and a second draw would average it."""
+    federation = link("health", "sky")
+    begun: list[link_pb2.BeginRequest] = []
+    on(federation, link_pb2.BeginRequest, begun.append)
+    federation.query(PLACES)
+    (again,) = (each for each in begun if each.HasField("secret"))
+    with pytest.raises(Refused, match="QUESTION_ID_REUSED"):
+        federation.nodes["sky"].linking.Begin(
+            federation.link_signer.sign("sky", again), federation.node_context()
+        )
