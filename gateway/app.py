@@ -11,7 +11,9 @@ from functools import partial
 
 import grpc
 
-from gateway.asking import Asking
+from gateway.consult_planning import ConsultPlanning
+from gateway.consult_servicer import ConsultationsServicer
+from gateway.consulting import Consulting
 from gateway.departments import Connect, Connection, Departments, Member, over_tls
 from gateway.enrolment import EnrolmentServicer
 from gateway.following import Follower, access_policy, read_access
@@ -19,17 +21,26 @@ from gateway.links import Links
 from gateway.membership import own_authority, prepare
 from gateway.outside import over_http
 from gateway.planning import Planning
+from gateway.portal import PortalServicer
 from gateway.register import Register
 from gateway.renewal import OwnCertificate, Renewals
 from gateway.servicer import GatewayServicer
-from gateway.settings import Settings, members_of, open_manifest, read_witnesses
+from gateway.settings import (
+    Settings,
+    masking_keys,
+    members_of,
+    open_manifest,
+    read_witnesses,
+)
 from gateway.shown import Shown
 from gateway.shown import over_tls as seen_over_tls
+from gateway.sight import Watched
 from gateway.sql import silence
 from gateway.standing import standing
 from gateway.witnessing import Rounds, logs, witnesses
 from landbridge.edge import life
 from landbridge.edge.interceptor import Report
+from landbridge.edge.own_log import OwnLog
 from landbridge.edge.record import Recorder
 from landbridge.edge.server import Running, Tls, serve
 from landbridge.edge.state import log_signer, subject_key, subject_keys, witness_key
@@ -46,7 +57,12 @@ from landbridge.membership.link_statement import LinkSigner
 from landbridge.membership.manifest import Manifest
 from landbridge.membership.renewal import Life
 from landbridge.membership.statement import AskingSigner
-from landbridge.v1 import enrolment_pb2_grpc, gateway_pb2_grpc
+from landbridge.v1 import (
+    consult_pb2_grpc,
+    enrolment_pb2_grpc,
+    gateway_pb2_grpc,
+    portal_pb2_grpc,
+)
 from policies.noise import draw
 
 REFRESH_SECONDS = 5.0
@@ -111,6 +127,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
 
     departments = Departments(members, connect(certificate), tell)
     silent = departments.refresh()
+    departments.pin(masking_keys(manifest))
     departments.offer(document)
     for name in silent:
         tell(f"department {name} does not answer yet")
@@ -136,23 +153,39 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
         limit=settings.maximum_unwitnessed_seconds,
     )
     log = Log.open(settings.state / "log", settings.state / "journal", signer, oversight=oversight)
-    rounds = Rounds(witness, connections, tell)
+    sight = Watched(settings.federation, witness.latest)
+    rounds = Rounds(witness, connections, tell, sight)
     rounds.go()
-    recorder = Recorder(
-        log, subject_key(settings.state), access.digest, time.time, subject_keys(settings.state)
-    )
+    lasting, periods = subject_key(settings.state), subject_keys(settings.state)
+    recorder = Recorder(log, lasting, access.digest, time.time, periods)
     trust = trusted(settings.trust)
     planning = Planning(access, time.time)
-    asking = Asking(
+    asking_signer = AskingSigner(settings.federation, key_of_gateway, time.time)
+    asking = Consulting(
         planning,
+        ConsultPlanning(planning, time.time),
         departments,
         trust.verifier,
         recorder,
         signer.vkey,
-        AskingSigner(settings.federation, key_of_gateway, time.time),
+        asking_signer,
         Links(departments, LinkSigner(settings.federation, key_of_gateway, time.time), draw),
+        sight,
+        waiting=max(1, settings.calls // 4),
     )
     telemetry = Telemetry("landbridge.gateway")
+    servicer = GatewayServicer(asking, departments, telemetry, settings.federation)
+    portal = PortalServicer(
+        planning,
+        departments,
+        trust.verifier,
+        recorder,
+        OwnLog(settings.state / "log", signer.name, periods, lasting, time.time),
+        signer.vkey,
+        asking_signer,
+        telemetry,
+        sight,
+    )
     with suppress(Unavailable):  # it serves and refuses, so that callers are told why
         life.begin(
             recorder,
@@ -162,13 +195,22 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
             # What a silent department serves is not known; it has not changed for that.
             unknown=tuple(f"contract:{name}/" for name in silent),
         )
+    certificates_shown = None
+    if trust.revocations is not None:
+        certificates_shown = Shown(
+            trust.revocations, departments, seen_over_tls(settings), recorder, tell, time.time
+        )
+        with suppress(Unavailable):  # who shows a revoked one is let go of before that is logged
+            certificates_shown.look(members)
     renewed = settings.tls_certificate.read_bytes
     running = serve(
         [
+            partial(gateway_pb2_grpc.add_GatewayServicer_to_server, servicer),
             partial(
-                gateway_pb2_grpc.add_GatewayServicer_to_server,
-                GatewayServicer(asking, departments, telemetry),
+                consult_pb2_grpc.add_ConsultationsServicer_to_server,
+                ConsultationsServicer(asking, servicer.request),
             ),
+            partial(portal_pb2_grpc.add_PortalServicer_to_server, portal),
             partial(
                 enrolment_pb2_grpc.add_EnrolmentServicer_to_server,
                 EnrolmentServicer(
@@ -225,17 +267,12 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
                 note=f"the gateway's own certificate is another, until {until}",
             )
 
-    certificates_shown = None
-    if trust.revocations is not None:
-        certificates_shown = Shown(
-            trust.revocations, departments, seen_over_tls(settings), recorder, tell, time.time
-        )
-        certificates_shown.look(members)
     follower = Follower(
         settings, key_of_gateway, members, access, departments, planning, recorder, joined,
         certificates, certificates_shown, tell,
     )  # fmt: skip
     refreshing = Refreshing(follower.look, rounds.go, report)
+    departments.outdated = refreshing.wake
     return Gateway(
         running,
         signer.vkey,
@@ -271,6 +308,10 @@ class Refreshing:
     def hurry(self) -> None:
         """Looks at once; never waits, so that a signal may call it."""
         self._at_once = True
+        self._wake.set()
+
+    def wake(self) -> None:
+        """The next round comes now; never waits."""
         self._wake.set()
 
     def close(self) -> None:

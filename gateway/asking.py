@@ -3,51 +3,33 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
 
 from gateway.answered import Answered, Explained
 from gateway.catalogue import Catalogue
-from gateway.combine import combine, require_budgets, suppressed
-from gateway.convert import question_to
-from gateway.departments import Asked, Departments
+from gateway.combine import suppressed
+from gateway.departments import Departments
+from gateway.directory import Offered
+from gateway.gathering import Gathered, Gathering, Put, asking_of, why_missing
 from gateway.linking import LinkRun
 from gateway.links import Links, answer_of
 from gateway.nearest import nearest
+from gateway.parts import part_of, rejected
 from gateway.planning import Plan, Planning
 from gateway.reply import explain_response, query_response
-from gateway.selection import closed
+from gateway.request import Metadata, Request
+from gateway.sight import Sight, Unwatched
 from gateway.table import rows
 from landbridge.edge.record import Draft, Recorder
-from landbridge.edge.telemetry import Trace
 from landbridge.errors import LandbridgeError, error
-from landbridge.evidence.entry import Entry
-from landbridge.evidence.finding import EvidenceError
-from landbridge.evidence.receipt import verify_receipt
 from landbridge.identity.bearer import bearer_token
 from landbridge.identity.caller import Caller
 from landbridge.identity.issuers import Verifier
 from landbridge.membership.statement import AskingSigner
-from landbridge.v1 import evidence_pb2, gateway_pb2, node_pb2
+from landbridge.v1 import gateway_pb2, node_pb2
 from policies.link_plan import LinkPlan
 
-MARGIN = 0.5
-"""Seconds kept back from the caller's deadline for combining, the log and the way back."""
 _QUESTION_ID = re.compile(r"[0-9a-f]{32}")
-
-Metadata = Sequence[tuple[str, str | bytes]]
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One request as it arrived; `certificate` is the SHA-256 of the one that the caller showed."""
-
-    metadata: Metadata
-    purpose: str
-    question_id: str
-    time_left: Callable[[], float]
-    trace: Trace
-    certificate: str = ""
 
 
 class Asking:
@@ -62,7 +44,9 @@ class Asking:
         log_name: str,
         signer: AskingSigner,
         links: Links,
+        sight: Sight | None = None,
     ) -> None:
+        self._gathering = Gathering(departments, signer, log_name, sight or Unwatched())
         self._planning = planning
         self._departments = departments
         self._verifier = verifier
@@ -70,6 +54,7 @@ class Asking:
         self._log_name = log_name
         self._signer = signer
         self._links = links
+        self._sight = sight or Unwatched()
 
     def query(
         self, request: Request, sql: str, micro_epsilon: int, *, partial: bool
@@ -80,40 +65,55 @@ class Asking:
         """
         with self._recorder.request("query", trace_id=request.trace.id) as draft:
             token, plan = self._planned(request, sql, micro_epsilon, draft)
+            put = Put(plan, request, token, micro_epsilon, draft, partial)
             if plan.link is not None:
-                return self._linked(request, token, plan, plan.link, draft)
-            asked = self._departments.ask(  # (5)
-                self._agreeing(plan),
-                lambda stub: stub.Answer,
-                self._signer.signing(
-                    node_pb2.AnswerRequest(
-                        asking=self._asking(request, token),
-                        question=question_to(plan.question),
-                        micro_epsilon=micro_epsilon,
-                        members=plan.departments,
-                    )
-                ),
-                request.time_left() - MARGIN,
-                request.trace.headers,
-            )
-            replies = asked.replies
-            draft.note(
-                parts=[self._part(name, r.receipt, request) for name, r in replies.items()],
-                charged_micro_rho=sum(reply.charged_micro_rho for reply in replies.values()),
-                remembered=bool(replies) and all(r.release.remembered for r in replies.values()),
-            )
-            asked.require_none_refused()
-            absent = _absent(plan, asked, partial=partial)
-            plan = replace(plan, release=closed(plan.release, replies))  # (11)
-            combined = combine(plan.release, replies)
-            draft.note(suppressed=suppressed(combined))
-            table, untold = rows(plan.release, plan.presentation, combined)
-            if absent:
-                draft.note(note="missing: " + ", ".join(absent))
-            response = query_response(Answered(plan, table, untold, combined, replies, absent))
-            logged = draft.answered(response.SerializeToString(deterministic=True))  # (12)
-            response.receipt.CopyFrom(logged.message())
-            return response
+                return self._combined(self._linked(put, plan.link), draft)
+            return self._combined(self._gathering.answer(put), draft)  # (5)
+
+    def _linked(self, put: Put, link: LinkPlan) -> Gathered:
+        """The cells of a linked question: all departments take part, or there is no answer."""
+        run = self._run(put, link)
+        self._links.require_affordable(run)  # every owner's yes, before any department computes
+        known = self._departments.catalogue()
+        seen = self._sight.sizes(put.plan.departments)
+        begun = run.begin()  # (5)
+        replies = {name: answer_of(reply) for name, reply in begun.replies.items()}
+        put.draft.note(
+            parts=[
+                part_of(name, reply.receipt, put.request.question_id, known, seen[name])
+                for name, reply in replies.items()
+            ],
+            charged_micro_rho=sum(reply.charged_micro_rho for reply in replies.values()),
+        )
+        begun.require_all()
+        return Gathered(put.plan, run.compute(begun.rows), replies, ())  # (11)
+
+    def _run(self, put: Put, link: LinkPlan) -> LinkRun:
+        for side in link.sides:
+            if not self._sight.trusted(side.department):
+                raise why_missing((side.department,), {})
+        request = put.request
+        return self._links.run(
+            link,
+            asking_of(request, put.token, self._log_name),
+            lambda: request.seconds,
+            request.trace.headers,
+        )
+
+    @staticmethod
+    def _combined(gathered: Gathered, draft: Draft) -> gateway_pb2.QueryResponse:
+        """Steps (11) and (12)."""
+        plan, combined, absent = gathered.plan, gathered.combined, gathered.absent
+        draft.note(suppressed=suppressed(combined))
+        table, untold = rows(plan.release, plan.presentation, combined)
+        if absent:
+            draft.note(note="missing: " + ", ".join(absent))
+        response = query_response(
+            Answered(plan, table, untold, combined, gathered.replies, absent, gathered.rounds)
+        )
+        logged = draft.answered(response.SerializeToString(deterministic=True))  # (12)
+        response.receipt.CopyFrom(logged.message())
+        return response
 
     def explain(
         self, request: Request, sql: str, micro_epsilon: int
@@ -125,61 +125,16 @@ class Asking:
         with self._recorder.request("explain", trace_id=request.trace.id) as draft:
             token, caller = self._identified(request, draft)  # (1)
             plan = self._planned_or_nearest(request, sql, micro_epsilon, caller, draft)
+            put = Put(plan, request, token, micro_epsilon, draft)
             if plan.link is not None:
-                estimates = self._links.estimates(self._run(request, token, plan.link))
-                response = explain_response(Explained(plan, estimates, ()))
-                draft.answered(response.SerializeToString(deterministic=True))
-                return response
-            asked = self._departments.ask(
-                self._agreeing(plan),
-                lambda stub: stub.Estimate,
-                self._signer.signing(
-                    node_pb2.EstimateRequest(
-                        asking=self._asking(request, token),
-                        question=question_to(plan.question),
-                        micro_epsilon=micro_epsilon,
-                        members=plan.departments,
-                    )
-                ),
-                request.time_left() - MARGIN,
-                request.trace.headers,
-            )
-            asked.require_none_refused()
-            for name, estimate in asked.replies.items():
-                require_budgets(name, estimate)
-            absent = tuple(name for name in plan.departments if name not in asked.replies)
-            response = explain_response(Explained(plan, asked.replies, absent))
+                found = self._links.estimates(self._run(put, plan.link))
+                linked = explain_response(Explained(plan, found, ()))
+                draft.answered(linked.SerializeToString(deterministic=True))
+                return linked
+            estimates, absent = self._gathering.estimate(put)
+            response = explain_response(Explained(plan, estimates, absent))
             draft.answered(response.SerializeToString(deterministic=True))
             return response
-
-    def _linked(
-        self, request: Request, token: str, plan: Plan, link: LinkPlan, draft: Draft
-    ) -> gateway_pb2.QueryResponse:
-        """The answer to a linked question: all departments take part, or there is none."""
-        run = self._run(request, token, link)
-        self._links.require_affordable(run)  # every owner's yes, before any department computes
-        begun = run.begin()  # (5)
-        replies = {name: answer_of(reply) for name, reply in begun.replies.items()}
-        draft.note(
-            parts=[self._part(name, r.receipt, request) for name, r in replies.items()],
-            charged_micro_rho=sum(reply.charged_micro_rho for reply in replies.values()),
-        )
-        begun.require_all()
-        combined = run.compute(begun.rows)  # (11)
-        draft.note(suppressed=suppressed(combined))
-        table, untold = rows(plan.release, plan.presentation, combined)
-        response = query_response(Answered(plan, table, untold, combined, replies, ()))
-        logged = draft.answered(response.SerializeToString(deterministic=True))  # (12)
-        response.receipt.CopyFrom(logged.message())
-        return response
-
-    def _run(self, request: Request, token: str, link: LinkPlan) -> LinkRun:
-        return self._links.run(
-            link,
-            self._asking(request, token),
-            lambda: request.time_left() - MARGIN,
-            request.trace.headers,
-        )
 
     def call(
         self, request: Request, name: str, arguments: Callable[[node_pb2.ReplyRequest], None]
@@ -193,30 +148,41 @@ class Asking:
             department, offer = self._planning.handler(
                 name, request.purpose, caller, self._departments.catalogue(), draft
             )
-            message = node_pb2.ReplyRequest(asking=self._asking(request, token), handler=offer.name)
+            message = node_pb2.ReplyRequest(
+                asking=asking_of(request, token, self._log_name), handler=offer.name
+            )
             arguments(message)
+            if not self._sight.trusted(department):
+                raise why_missing((department,), {})
+            seen = self._sight.sizes((department,))
             asked = self._departments.ask(
                 (department,),
-                lambda stub: stub.Reply,
+                lambda stub: stub.node.Reply,
                 self._signer.signing(message),
-                request.time_left() - MARGIN,
+                request.seconds,
                 request.trace.headers,
             )
             asked.require_none_refused()
             if asked.missing:
-                raise _why((department,), asked.missing)
+                raise why_missing((department,), asked.missing)
             reply = asked.replies[department]
-            draft.note(parts=[self._part(department, reply.receipt, request)])
+            known = self._departments.catalogue()
+            part = part_of(department, reply.receipt, request.question_id, known, seen[department])
+            draft.note(parts=[part])
             if reply.code not in offer.codes:
-                raise _rejected(department, "a reply that its handler does not declare")
+                raise rejected(department, "a reply that its handler does not declare")
             logged = draft.answered(reply.code.encode())
             return gateway_pb2.CallResponse(
                 code=reply.code, version=reply.version, receipt=logged.message()
             )
 
     def view(self, caller: Caller) -> Catalogue:
-        """What the caller may know to exist."""
+        """What policy lets the caller use."""
         return self._planning.view(caller, self._departments.catalogue())
+
+    def offered(self, caller: Caller) -> Offered:
+        """What the caller may know to exist."""
+        return self._planning.offered(caller, self._departments.catalogue())
 
     def identify(self, metadata: Metadata, certificate: str = "") -> Caller:
         """Who the caller is; a refused login is in the log."""
@@ -259,62 +225,3 @@ class Asking:
         caller = self._verifier.verify(token, request.certificate)
         draft.caller(caller)
         return token, caller
-
-    def _agreeing(self, plan: Plan) -> tuple[str, ...]:
-        known = self._departments.catalogue()
-        return tuple(name for name in plan.departments if known.agrees(name, plan.contract))
-
-    def _asking(self, request: Request, token: str) -> node_pb2.Asking:
-        return node_pb2.Asking(
-            token=token,
-            purpose=request.purpose,
-            question_id=request.question_id,
-            gateway_log=self._log_name,
-        )
-
-    def _part(
-        self, department: str, receipt: evidence_pb2.Receipt, request: Request
-    ) -> dict[str, object]:
-        """The department's own entry of this very question, whose proof must hold."""
-        offer = self._departments.catalogue().offers.get(department)
-        if offer is None:
-            raise _rejected(department, "an answer, but is no member any more")
-        try:
-            proven = verify_receipt(receipt.entry, receipt.proof, offer.log_key)
-            entry = Entry.from_bytes(receipt.entry)
-        except EvidenceError:
-            raise _rejected(department, "no valid proof that it logged its answer") from None
-        if (entry.question_id, entry.outcome) != (request.question_id, "answered"):
-            raise _rejected(department, "the proof of another entry than this answer's")
-        return {
-            "department": department,
-            "index": proven.index,
-            "leaf_hash": proven.leaf_hash.hex(),
-        }
-
-
-def _rejected(department: str, what: str) -> LandbridgeError:
-    return error("ANSWER_REJECTED", f"Department {department} sent {what}.", missing=(department,))
-
-
-def _absent(plan: Plan, asked: Asked[node_pb2.AnswerResponse], *, partial: bool) -> tuple[str, ...]:
-    """Who did not answer; raises unless the caller takes a partial answer and there is one."""
-    absent = tuple(name for name in plan.departments if name not in asked.replies)
-    if absent and not (partial and asked.replies):
-        raise _why(absent, asked.missing)
-    return absent
-
-
-def _why(absent: tuple[str, ...], missing: Mapping[str, LandbridgeError]) -> LandbridgeError:
-    names = ", ".join(absent)
-    reasons = {said.reason for said in missing.values()}
-    if reasons == {"DEADLINE"} and len(missing) == len(absent):
-        return error("DEADLINE", f"Time ran out before {names} answered.", missing=absent)
-    if len(absent) == 1 and reasons == {"RUN_FAILED"}:
-        return error("RUN_FAILED", f"Department {names} could not compute it.", missing=absent)
-    return error(
-        "DEPARTMENT_MISSING",
-        f"No answer came from {names}.",
-        missing=absent,
-        hint="Ask again later, or accept a partial answer where others answer.",
-    )

@@ -9,16 +9,6 @@ from policies.disclosure import Mechanism
 from policies.link_plan import LinkPlan
 
 
-def why(link: LinkPlan) -> str:
-    """Why the question is linked, how often the gateway asks and what crosses the wire."""
-    tables = " and ".join(f"{side.department}.{side.contract.id}" for side in link.sides)
-    return (
-        f"{tables} are joined on {', '.join(link.question.key)} and nobody shows a row: "
-        f"{link.rounds} rounds, about {size(link.bytes)} at the numbers of keys that the owners "
-        "publish."
-    )
-
-
 def notes(link: LinkPlan) -> list[tuple[str, str]]:
     """Kind and text of each note."""
     protected = [s for s in link.sides if s.contract.disclosure.method is Method.DP]
@@ -65,9 +55,3 @@ def accuracy(link: LinkPlan, mechanism: Mechanism) -> float | None:
     if place in link.counted:
         return half_width(Combined(mechanism, (), link.presence.deviation, LAPLACE))
     return half_width(Combined(mechanism, (), *expected_noise(mechanism, 2)))
-
-
-def size(count: int) -> str:
-    """Bytes for a reader."""
-    mebi = count / 2**20
-    return f"{mebi:.1f} MiB" if mebi < 1024 else f"{mebi / 1024:.1f} GiB"

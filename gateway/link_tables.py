@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from gateway.catalogue import Served
 from landbridge.errors import error
+from policies.link_plan import LinkPlan
 from policies.linked import Side, linked
 
 
@@ -33,6 +34,18 @@ def linked_tables(found: Sequence[Served], key: Sequence[str]) -> Served:
     )
 
 
+def require_together(one: Served, other: Served) -> None:
+    """Both tables are served by the same departments, where linking them is not asked for."""
+    if one.departments != other.departments:
+        names = (one.contract.id, other.contract.id)
+        raise error(
+            "INVALID_QUESTION",
+            f"Not the same departments serve {names[0]} and {names[1]}, and an officer decides "
+            "about one department's tables.",
+            hint=_hint((one, other), names),
+        )
+
+
 def _hint(found: Sequence[Served], names: Sequence[str]) -> str:
     both = [
         name
@@ -44,3 +57,19 @@ def _hint(found: Sequence[Served], names: Sequence[str]) -> str:
         return f"Name one that has both: FROM {tables}."
     tables = " JOIN ".join(f"{each.departments[0]}.{each.contract.id}" for each in found)
     return f"Name one department for each: FROM {tables}."
+
+
+def linked_why(link: LinkPlan) -> str:
+    """Why the question is linked, how often the gateway asks and what crosses the wire."""
+    tables = " and ".join(f"{side.department}.{side.contract.id}" for side in link.sides)
+    return (
+        f"{tables} are joined on {', '.join(link.question.key)} and nobody shows a row: "
+        f"{link.rounds} rounds, about {_size(link.bytes)} at the numbers of keys that the owners "
+        "publish."
+    )
+
+
+def _size(count: int) -> str:
+    """Bytes for a reader."""
+    mebi = count / 2**20
+    return f"{mebi:.1f} MiB" if mebi < 1024 else f"{mebi / 1024:.1f} GiB"

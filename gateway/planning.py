@@ -5,15 +5,18 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
+from gateway.by_department import DEPARTMENT, split, with_departments
 from gateway.catalogue import Catalogue, HandlerOffer, Served
-from gateway.link_tables import linked_tables
+from gateway.directory import Offered
+from gateway.link_tables import linked_tables, linked_why
 from gateway.presentation import Key, Presentation, Reading, compared_of, conditions_size
 from gateway.scalar import quantiles_of, size
 from gateway.sql import read
 from gateway.views import Views
+from gateway.way import Mode, Way, apart, way
 from landbridge.edge.record import Draft
 from landbridge.errors import error
 from landbridge.identity.caller import Caller
@@ -21,7 +24,7 @@ from landbridge.levels import Level
 from policies.access import AccessPolicy
 from policies.canonical import masking, text
 from policies.contract import Contract
-from policies.disclosure import ReleasePlan, plan_release
+from policies.disclosure import ReleasePlan
 from policies.joined import joined, level_in
 from policies.link_plan import LinkPlan, plan_link
 from policies.linked import LinkedQuestion
@@ -30,8 +33,8 @@ from policies.moment import Moment
 from policies.purpose import require_allowed, require_stated
 from policies.quantiles import layout_of
 from policies.question import Question
-from policies.review import Usage, review
-from policies.sight import request
+from policies.review import Usage, Use, review
+from policies.sight import log_request, may_consult, request
 
 MAXIMUM_OUTPUTS = 64
 MAXIMUM_STEPS = 250_000
@@ -44,8 +47,8 @@ MEMORY = 1_000
 class Plan:
     """A question that may be asked of `departments`, and how its answer will be shown.
 
-    `release` is the release that each of them is expected to make; `words` is the question as its
-    caller may read it. `link`: they make one together, over tables that are linked.
+    `way` is how it is put to them, `release` the release that each of them, or all of them
+    together, is expected to make; `words` is the question as its caller may read it.
     """
 
     contract: Contract
@@ -53,20 +56,19 @@ class Plan:
     question: Question
     presentation: Presentation
     usage: Usage
+    way: Way
     release: ReleasePlan
     words: str
     link: LinkPlan | None = None
 
     @property
-    def mode(self) -> str:
-        """How the question will be put."""
-        if self.link is not None:
-            return "linked"
-        return "one department" if len(self.departments) == 1 else "fan-out"
+    def draws(self) -> int:
+        """How many independent draws of the release's noise are in the answer."""
+        return 1 if self.way.pooling or self.way.grouped else len(self.departments)
 
 
 @dataclass(frozen=True, slots=True)
-class _Rules:
+class Rules:
     """One version of the access policy, and what callers see by it."""
 
     access: AccessPolicy
@@ -83,7 +85,7 @@ class Planning:
 
     def __init__(self, access: AccessPolicy, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._rules = _Rules(access, Views(access, clock))
+        self._rules = Rules(access, Views(access, clock))
         self._lock = threading.Lock()
         # By text, clearance and catalogue; the entry holds its catalogue, so that no other gets its
         # number while it is remembered.
@@ -92,11 +94,21 @@ class Planning:
 
     def follow(self, access: AccessPolicy) -> None:
         """Plans by this policy from the next request on."""
-        self._rules = _Rules(access, Views(access, self._clock))
+        self._rules = Rules(access, Views(access, self._clock))
 
     def view(self, caller: Caller, known: Catalogue) -> Catalogue:
-        """What the caller may know to exist."""
+        """What policy lets the caller use."""
         return self._rules.views.of(caller, known)
+
+    def offered(self, caller: Caller, known: Catalogue) -> Offered:
+        """What the caller may know to exist."""
+        rules, now = self._rules, Moment.at(self._clock())
+
+        def ceiling(contract: Contract) -> Level | None:
+            return may_consult(caller, "contract", contract.id, rules.access, now)
+
+        usable = rules.views.of(caller, known)
+        return Offered(caller, usable, rules.views.consultable(caller, known), ceiling)
 
     def question(
         self, sql: str, purpose: str, micro_epsilon: int, caller: Caller, known: Catalogue,
@@ -106,7 +118,7 @@ class Planning:
 
         Texts that nobody asked are not worth remembering.
         """
-        rules = self._begin(draft)
+        rules = self.begin(draft)
         _state(purpose, caller, draft)
         # What the caller wrote may hold anything, so only its keyed digest is logged until it has
         # become a typed question.
@@ -116,11 +128,22 @@ class Planning:
         contract = served.contract
         draft.note(resource=contract.id, members=list(served.departments))
         require_allowed(purpose, contract.purposes)
-        usage = review(reading.question, contract, caller.clearance)
-        _require_presentable(reading, contract, usage.cells)
+        parted = None if served.sides else split(reading.question, served)
+        question, departments = reading.question, served.departments
+        if parted is not None:
+            question, departments = parted.question, parted.departments
+            draft.note(members=list(departments))
+        usage = review(question, contract, caller.clearance)
+        cells = usage.cells * (len(departments) if parted and parted.grouped else 1)
+        require_presentable(reading, contract, cells)
+        shown = contract
+        if parted is not None:
+            shown = with_departments(served)
+            use = Use(DEPARTMENT, "group" if parted.grouped else "filter")
+            usage = replace(usage, uses=(*usage.uses, use), cells=cells)
+        mask = masking(shown, partial(draft.recorder.digest, "literal"))
         asked = _linked(reading, served, micro_epsilon)
         whole = text(reading.question) if asked is None else linked_words(asked)
-        mask = masking(contract, partial(draft.recorder.digest, "literal"))
         draft.note(
             question=text(reading.question, mask) if asked is None else linked_words(asked, mask),
             question_hash=draft.recorder.digest("question", whole),
@@ -137,18 +160,21 @@ class Planning:
         }  # fmt: skip
         draft.note(policies=sorted(ids))
         link = None if asked is None else plan_link(asked)  # (4)
-        release = (
-            plan_release(reading.question, contract, micro_epsilon, len(served.departments))
-            if link is None
-            else link.release
+        chosen = (
+            Way(Mode.LINKED, linked_why(link), link.release)
+            if link is not None
+            else way(question, contract, micro_epsilon, departments)
+            if parted is None
+            else apart(question, contract, micro_epsilon, departments, grouped=parted.grouped)
         )
         return Plan(
-            contract,
-            served.departments,
-            reading.question,
+            shown,
+            departments,
+            question,
             reading.presentation,
             usage,
-            release,
+            chosen,
+            chosen.release,
             whole,
             link,
         )
@@ -167,7 +193,7 @@ class Planning:
 
         def resolve(table: str, department: str | None) -> Contract:
             found.append(known.table(table, department))
-            return found[-1].contract
+            return with_departments(found[-1])
 
         links: list[Served] = []
 
@@ -177,7 +203,7 @@ class Planning:
             links.append(linked_tables(found, key))
             return links[0].contract
 
-        reading = read(sql, resolve, clearance, known.names[clearance], link)
+        reading = read(sql, resolve, clearance, known.names[clearance] | {DEPARTMENT}, link)
         served = (
             links[0]
             if links
@@ -195,7 +221,7 @@ class Planning:
         self, name: str, purpose: str, caller: Caller, known: Catalogue, draft: Draft
     ) -> tuple[str, HandlerOffer]:
         """The department and handler; raises Refused."""
-        rules = self._begin(draft)
+        rules = self.begin(draft)
         _state(purpose, caller, draft)
         department, offer = rules.views.of(caller, known).handler(name, caller.clearance)
         full = f"{department}.{offer.name}"
@@ -206,7 +232,21 @@ class Planning:
         draft.note(policies=list(ids))
         return department, offer
 
-    def _begin(self, draft: Draft) -> _Rules:
+    def about(self, purpose: str, caller: Caller, log: str, draft: Draft) -> None:
+        """Whether the caller may look a person up in the logs; raises Refused."""
+        rules = self.begin(draft)
+        _state(purpose, caller, draft)
+        draft.note(resource=log)
+        asked = log_request(caller, log, purpose, Moment.at(self._clock()))
+        draft.note(policies=list(rules.access.require(asked)))
+
+    @property
+    def rules(self) -> Rules:
+        """The version in force."""
+        return self._rules
+
+    def begin(self, draft: Draft) -> Rules:
+        """The version that a request is planned by; the draft names it."""
         rules = self._rules
         draft.note(policy_digest=rules.access.digest)
         return rules
@@ -225,7 +265,7 @@ def _state(purpose: str, caller: Caller, draft: Draft) -> None:
     draft.note(purpose=purpose)
 
 
-def _require_presentable(reading: Reading, contract: Contract, cells: int) -> None:
+def require_presentable(reading: Reading, contract: Contract, cells: int) -> None:
     """Arithmetic on released numbers runs in this process, so it is bounded before anybody asks."""
     shown = reading.presentation
     scalars = [output.source for output in shown.outputs if not isinstance(output.source, Key)]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
 from gateway.departments import Member
 from gateway.outside import OutsideWitness
@@ -105,7 +106,11 @@ def open_manifest(settings: Settings, key: Ed25519PrivateKey) -> Manifest:
 
 
 def members_of(manifest: Manifest) -> tuple[Member, ...]:
-    """The members as the gateway connects to them."""
+    """The members as the gateway connects to them.
+
+    A log or witness key under another name than the member's own is none: it could be another
+    member's, whose log it would then speak for.
+    """
     return tuple(
         Member(
             each.department,
@@ -114,11 +119,17 @@ def members_of(manifest: Manifest) -> tuple[Member, ...]:
             each.name,
             each.contracts,
             each.handlers,
-            each.log_key,
-            each.witness_key,
+            each.log_key if each.owns_log_key(manifest.federation) else "",
+            each.witness_key if each.owns_witness_key(manifest.federation) else "",
+            each.keys.signing,
         )
         for each in manifest.members
     )
+
+
+def masking_keys(manifest: Manifest) -> dict[str, X25519PublicKey]:
+    """Each member's key for pairwise masks."""
+    return {each.department: each.keys.masking for each in manifest.members}
 
 
 def read_witnesses(path: Path | None) -> tuple[OutsideWitness, ...]:

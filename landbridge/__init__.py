@@ -13,8 +13,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from landbridge.access_list import Access, AccessList
     from landbridge.answers import Answer, Plan, Reply
     from landbridge.client import AsyncClient, Client, aconnect, connect
+    from landbridge.consultation.callers import AsyncConsultation, Consultation
+    from landbridge.consultation.officers import Reviewer, review
     from landbridge.directory import Directory
     from landbridge.errors import (
         DeadlineExceeded,
@@ -32,6 +35,12 @@ _HOMES = {
     "connect": "client",
     "AsyncClient": "client",
     "Client": "client",
+    "Consultation": "consultation.callers",
+    "AsyncConsultation": "consultation.callers",
+    "Reviewer": "consultation.officers",
+    "review": "consultation.officers",
+    "Access": "access_list",
+    "AccessList": "access_list",
     "Answer": "answers",
     "Plan": "answers",
     "Reply": "answers",
@@ -47,9 +56,13 @@ _HOMES = {
 }
 
 __all__ = [
+    "Access",
+    "AccessList",
     "Answer",
     "AsyncClient",
+    "AsyncConsultation",
     "Client",
+    "Consultation",
     "DeadlineExceeded",
     "Directory",
     "Fault",
@@ -59,10 +72,12 @@ __all__ = [
     "Receipt",
     "Refused",
     "Reply",
+    "Reviewer",
     "Unauthenticated",
     "Unavailable",
     "aconnect",
     "connect",
+    "review",
 ]
 
 

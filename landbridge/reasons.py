@@ -125,8 +125,40 @@ class QuestionIdReused(errors.Refused):
     """This question id was used for another question."""
 
 
+class PartsWithheld(errors.Refused):
+    """The owner gives out no part of this department alone."""
+
+
 class Differencing(errors.Refused):
     """The difference to an earlier answer could be about one unit."""
+
+
+class ConsultationNeedless(errors.Refused):
+    """Policy answers this by itself; no officer has to be asked."""
+
+
+class ConsultationChanged(errors.Refused):
+    """The consultation is not any more as it was when it was seen."""
+
+
+class ConsultationClosed(errors.Refused):
+    """The consultation is closed; nobody can move it any more."""
+
+
+class ConsultationsExhausted(errors.Refused):
+    """Too many consultations of this organisation are open."""
+
+
+class GrantInvalid(errors.Refused):
+    """The grant is none for this request of this caller."""
+
+
+class GrantExpired(errors.Refused):
+    """The grant has expired."""
+
+
+class GrantSpent(errors.Refused):
+    """The grant was used before."""
 
 
 class PolicyInvalid(errors.Unavailable):
@@ -139,6 +171,18 @@ class DepartmentMissing(errors.Unavailable):
 
 class LinkLost(errors.Unavailable):
     """The department does not hold this linked question, or it is not at this round."""
+
+
+class MembersDiffer(errors.Unavailable):
+    """A department has pinned other members than the gateway names."""
+
+
+class RoundForgotten(errors.Unavailable):
+    """A department cannot repeat that round of a pooled question."""
+
+
+class ContractChanged(errors.Unavailable):
+    """The department's contract is another than the one that the question was planned by."""
 
 
 class GatewayUnreachable(errors.Unavailable):
@@ -163,6 +207,10 @@ class LogContradicted(errors.Unavailable):
 
 class LedgerUnavailable(errors.Unavailable):
     """The budget ledger cannot be written, so nothing may be read."""
+
+
+class QueueUnavailable(errors.Unavailable):
+    """The queue of consultations cannot be written."""
 
 
 class TooBusy(errors.Unavailable):
@@ -214,16 +262,28 @@ BY_REASON: Final[dict[str, type[errors.LandbridgeError]]] = {
     "BUDGET_EXHAUSTED": BudgetExhausted,
     "SUBJECTS_EXHAUSTED": SubjectsExhausted,
     "QUESTION_ID_REUSED": QuestionIdReused,
+    "PARTS_WITHHELD": PartsWithheld,
     "DIFFERENCING": Differencing,
+    "CONSULTATION_NEEDLESS": ConsultationNeedless,
+    "CONSULTATION_CHANGED": ConsultationChanged,
+    "CONSULTATION_CLOSED": ConsultationClosed,
+    "CONSULTATIONS_EXHAUSTED": ConsultationsExhausted,
+    "GRANT_INVALID": GrantInvalid,
+    "GRANT_EXPIRED": GrantExpired,
+    "GRANT_SPENT": GrantSpent,
     "POLICY_INVALID": PolicyInvalid,
     "DEPARTMENT_MISSING": DepartmentMissing,
     "LINK_LOST": LinkLost,
+    "MEMBERS_DIFFER": MembersDiffer,
+    "ROUND_FORGOTTEN": RoundForgotten,
+    "CONTRACT_CHANGED": ContractChanged,
     "GATEWAY_UNREACHABLE": GatewayUnreachable,
     "SHUTTING_DOWN": ShuttingDown,
     "LOG_UNAVAILABLE": LogUnavailable,
     "LOG_UNWITNESSED": LogUnwitnessed,
     "LOG_CONTRADICTED": LogContradicted,
     "LEDGER_UNAVAILABLE": LedgerUnavailable,
+    "QUEUE_UNAVAILABLE": QueueUnavailable,
     "TOO_BUSY": TooBusy,
     "DEADLINE": Deadline,
     "RUN_FAILED": RunFailed,

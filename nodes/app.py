@@ -9,7 +9,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from landbridge.edge import life
+from landbridge.edge.first_look import FirstLook
 from landbridge.edge.interceptor import Report
+from landbridge.edge.local import Local, serve_local
+from landbridge.edge.own_log import OwnLog
 from landbridge.edge.record import Recorder
 from landbridge.edge.server import Running, Tls, serve
 from landbridge.edge.state import log_signer, subject_key, subject_keys, witness_key
@@ -26,18 +29,27 @@ from landbridge.membership.keys import MemberKeys
 from landbridge.membership.link_statement import LinkVerifier
 from landbridge.membership.pinned import Pinned
 from landbridge.membership.statement import AskingVerifier
+from landbridge.protocols.masks import Exchanges
 from landbridge.v1 import (
+    consult_pb2_grpc,
     link_pb2_grpc,
     membership_pb2_grpc,
     node_pb2,
     node_pb2_grpc,
+    pooled_pb2_grpc,
+    portal_pb2_grpc,
     renewal_pb2_grpc,
     witness_pb2_grpc,
 )
 from nodes import policy as policies_of
 from nodes.answering import Answering
+from nodes.circle import Circles
+from nodes.consult_servicer import ConsultingServicer, ReviewingServicer
+from nodes.consulting import Consulting
+from nodes.desk import Desk
 from nodes.engines.duckdb import DuckDBEngine, Limits
 from nodes.following import Enforcement, Following, PolicyFollower
+from nodes.granting import Granting
 from nodes.guard import Guard
 from nodes.history import History
 from nodes.ledger import Ledger
@@ -46,14 +58,22 @@ from nodes.link_state import Underways
 from nodes.linking import Linking
 from nodes.members import MembersServicer, logged
 from nodes.policy import Policy
+from nodes.pooling import Pooling
+from nodes.pooling_servicer import PoolingServicer
+from nodes.queue import Queue
 from nodes.renewal import Renewal, RenewalServicer
 from nodes.replying import Replying
+from nodes.reviewing import Reviewing
 from nodes.servicer import NodeServicer
 from nodes.settings import Settings
 from nodes.store import Store
+from nodes.subject_access import SubjectAccessServicer
 from nodes.tables import Tables
 from nodes.witnessing import WitnessedLogServicer, WitnessServicer
 from policies.noise import draw
+
+OFFICERS = 8
+"""Calls of officers at a time, those that wait for news included."""
 
 
 @dataclass(slots=True)
@@ -63,6 +83,9 @@ class Node:
     running: Running
     log_key: str
     witness_key: str
+    _local: Local
+    _desk: Desk
+    _queue: Queue
     _tables: Tables
     _ledger: Ledger
     _history: History
@@ -70,6 +93,7 @@ class Node:
     _recorder: Recorder
     _witness: Witness
     _trusted: Trusted
+    _first_look: FirstLook
     _following: Following
     _underways: Underways
 
@@ -84,13 +108,18 @@ class Node:
 
     def stop(self, grace: float = 5.0) -> None:
         """Takes no more calls, lets those under way finish, and puts everything on disk."""
+        begun = self._first_look.end()
         self._following.close()
+        self._desk.stop()
+        self._local.stop(grace)
         self.running.stop(grace)
         self._underways.close()
+        self._queue.close()
         self._tables.close()
         self._trusted.close()
         with suppress(Unavailable):  # a log that was stopped takes no last entry
-            life.end(self._recorder)
+            if begun:
+                life.end(self._recorder)
         self._log.close()
         self._witness.close()
         self._ledger.close()
@@ -121,9 +150,9 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
     watched = [Verifier.parse(settings.gateway_log)] if settings.gateway_log else []
     witness = Witness.open(settings.state / "witness", cosigner, watched, clock=time.time)
     log = Log.open(settings.state / "log", settings.state / "journal", signer, oversight=oversight)
-    recorder = Recorder(
-        log, subject_key(settings.state), policy.digest, time.time, subject_keys(settings.state)
-    )
+    lasting, periods = subject_key(settings.state), subject_keys(settings.state)
+    first_look = FirstLook()
+    recorder = Recorder(log, lasting, policy.digest, time.time, periods, first_look)
     ledger = Ledger(settings.state / "ledger.sqlite", time.time)
     history = History(settings.state / "history.sqlite")
     limits = Limits(settings.memory_mb << 20, settings.threads, settings.cpu_seconds)
@@ -143,15 +172,49 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
     )
     keys = MemberKeys.in_folder(settings.state)  # a node whose keys cannot be used does not start
     pinned = Pinned(settings.state, settings.department, logged(recorder))
+    telemetry = Telemetry(f"landbridge.node.{settings.department}")
+    signed = AskingVerifier(settings.federation, settings.department, pinned.gateway_key, time.time)
+    circles = Circles(settings.department, lambda: pinned.manifest, Exchanges(keys.masking))
     admission = Admission(settings.gateway, settings.federation, trust.revoked)
+    answering = Answering(guard, ledger, tables, recorder, draw, history)
+    replying = Replying(guard, ledger, tables, recorder)
     servicer = NodeServicer(
         admission,
         _description(settings, policy, signer.vkey),
-        Answering(guard, ledger, tables, recorder, draw, history),
-        Replying(guard, ledger, tables, recorder),
+        answering,
+        replying,
         recorder,
-        Telemetry(f"landbridge.node.{settings.department}"),
-        AskingVerifier(settings.federation, settings.department, pinned.gateway_key, time.time),
+        telemetry,
+        signed,
+    )
+    pooling = PoolingServicer(
+        servicer.admit,
+        Pooling(guard, circles, ledger, tables, recorder, draw),
+        recorder,
+        telemetry,
+        signed,
+    )
+    granting = Granting(guard, settings.federation, keys.signing, time.time)
+    queue = Queue(settings.state / "consultations.sqlite", time.time)
+    waiting = max(1, settings.calls // 4)
+    desk = Desk(queue, guard, ledger, recorder, granting, waiting)
+    consulting = ConsultingServicer(
+        servicer.admit,
+        signed,
+        Consulting(desk, recorder),
+        granting,
+        answering,
+        replying,
+        recorder,
+        telemetry,
+    )
+    subject_access = SubjectAccessServicer(
+        servicer.admit,
+        signed,
+        guard,
+        OwnLog(settings.state / "log", signer.name, periods, lasting, time.time),
+        recorder,
+        telemetry,
     )
     underways = Underways(time.monotonic)
     linking = LinkServicer(
@@ -170,8 +233,24 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
         servicer.describe(_description(settings, changed, signer.vkey))
 
     members = MembersServicer(admission, pinned, recorder)
-    with suppress(Unavailable):  # it serves and refuses, so that callers are told why
-        life.begin(recorder, settings.state / "log", log.size, policies_of.digests(policy))
+
+    def begin() -> None:
+        with suppress(Unavailable):  # it serves and refuses, so that callers are told why
+            life.begin(
+                recorder.starting(), settings.state / "log", log.size, policies_of.digests(policy)
+            )
+
+    # The gateway comes by itself: what is on the disk may be older than what it has seen.
+    late = oversight is not None and log.size > 0
+    if not late:
+        first_look.begin(begin)
+    officers = ReviewingServicer(Reviewing(desk, recorder), recorder)
+    local = serve_local(
+        [partial(consult_pb2_grpc.add_ReviewingServicer_to_server, officers)],
+        settings.review or settings.state / "review",
+        report=report,
+        threads=OFFICERS,
+    )
     renewal = Renewal(
         settings.federation,
         settings.department,
@@ -187,6 +266,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
         [
             partial(node_pb2_grpc.add_NodeServicer_to_server, servicer),
             partial(link_pb2_grpc.add_LinkServicer_to_server, linking),
+            partial(pooled_pb2_grpc.add_PoolingServicer_to_server, pooling),
             partial(
                 witness_pb2_grpc.add_WitnessServicer_to_server,
                 WitnessServicer(servicer.admit, witness),
@@ -195,7 +275,9 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
                 witness_pb2_grpc.add_WitnessedLogServicer_to_server,
                 WitnessedLogServicer(servicer.admit, log, own_witness),
             ),
+            partial(portal_pb2_grpc.add_SubjectAccessServicer_to_server, subject_access),
             partial(membership_pb2_grpc.add_MembersServicer_to_server, members),
+            partial(consult_pb2_grpc.add_ConsultingServicer_to_server, consulting),
             partial(
                 renewal_pb2_grpc.add_RenewalServicer_to_server,
                 RenewalServicer(servicer.admit, renewal, recorder),
@@ -206,6 +288,8 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
         report=report,
         threads=settings.calls,
     )
+    if late and oversight is not None:
+        first_look.begin(begin, oversight.looked)
     enforce = Enforcement(guard, tables, describe, tell)
     follower = PolicyFollower(policy, texts, collect, understand, enforce, recorder, tell)
 
@@ -214,9 +298,23 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
         follower.look(at_once=at_once)
 
     return Node(
-        running, signer.vkey, cosigner.vkey, tables, ledger, history, log, recorder, witness, trust,
-        Following(looks, report), underways,
-    )  # fmt: skip
+        running,
+        signer.vkey,
+        cosigner.vkey,
+        local,
+        desk,
+        queue,
+        tables,
+        ledger,
+        history,
+        log,
+        recorder,
+        witness,
+        trust,
+        first_look,
+        Following(looks, report),
+        underways,
+    )
 
 
 def _as_pinned(settings: Settings) -> Settings:

@@ -159,6 +159,15 @@ def _require_linkable(
         link_of(side, (name for name in names if name != side.department), key)
     _require_one_type(parts, key)
     protected = [part for part in parts if part.disclosure.method is Method.DP]
+    for part in protected:
+        if not part.disclosure.pooling.alone:
+            raise error(
+                "PARTS_WITHHELD",
+                f"The owners of {part.id} give out totals over several departments only, and a "
+                "link is about one department's table.",
+                rule="contract.pooling.alone",
+                hint=f"Ask all departments: FROM {part.id}.",
+            )
     if not protected:
         raise error(
             "INVALID_QUESTION",

@@ -8,9 +8,11 @@ clock are passed in. Journeys over real gRPC are in tests/journeys.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,12 +20,18 @@ import duckdb
 import grpc
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from gateway.asking import Asking
+from gateway.consult_planning import ConsultPlanning
+from gateway.consult_servicer import ConsultationsServicer
+from gateway.consulting import Consulting
 from gateway.departments import Departments, Member
 from gateway.links import Links
 from gateway.planning import Planning
+from gateway.portal import PortalServicer
 from gateway.servicer import GatewayServicer
+from gateway.settings import masking_keys
+from landbridge.access_list import AccessList, read_accesses
 from landbridge.answers import Answer, Plan, Reply
+from landbridge.edge.own_log import OwnLog
 from landbridge.edge.record import Recorder
 from landbridge.edge.telemetry import Telemetry
 from landbridge.errors import LandbridgeError, error
@@ -31,6 +39,7 @@ from landbridge.evidence.entry import Entry, SubjectKey
 from landbridge.evidence.log import Log
 from landbridge.evidence.receipt import Receipt
 from landbridge.evidence.signer import Signer
+from landbridge.evidence.subject_keys import SubjectKeys
 from landbridge.identity.caller import Caller
 from landbridge.identity.certificates import Admission
 from landbridge.identity.development import DevelopmentIssuer
@@ -40,12 +49,18 @@ from landbridge.membership.keys import MemberKeys
 from landbridge.membership.link_statement import LinkSigner, LinkVerifier
 from landbridge.membership.manifest import Manifest, MemberEntry
 from landbridge.membership.statement import AskingSigner, AskingVerifier
+from landbridge.protocols.masks import Exchanges
 from landbridge.status import from_rpc_error, to_status
-from landbridge.v1 import gateway_pb2, link_pb2, node_pb2
+from landbridge.v1 import consult_pb2, gateway_pb2, link_pb2, node_pb2, pooled_pb2, portal_pb2
 from landbridge.wire import read_answer, read_plan, read_reply, write_literal
 from nodes.answering import Answering
+from nodes.circle import Circles
+from nodes.consult_servicer import ConsultingServicer
+from nodes.consulting import Consulting as ConsultingAtNode
+from nodes.desk import Desk
 from nodes.engines.database import select_columns
 from nodes.engines.engine import Cell, Parameter
+from nodes.granting import Granting
 from nodes.guard import Guard
 from nodes.history import History
 from nodes.ledger import Ledger
@@ -54,9 +69,14 @@ from nodes.link_servicer import LinkServicer
 from nodes.link_state import Underways
 from nodes.linking import Linking
 from nodes.load import load
+from nodes.pooling import Pooling
+from nodes.pooling_servicer import PoolingServicer
+from nodes.queue import Queue
 from nodes.replying import Replying
+from nodes.reviewing import Reviewing
 from nodes.servicer import NodeServicer
 from nodes.store import Store
+from nodes.subject_access import SubjectAccessServicer
 from nodes.tables import Tables
 from policies import odcs
 from policies.access import AccessPolicy
@@ -140,6 +160,11 @@ class KeptLog:
         """As `Log.require`."""
         self._log.require()
 
+    def wait_until_published(self) -> None:
+        """Returns when the folder shows everything; the publisher comes twice a second."""
+        while self._log._published < self._log.size:
+            time.sleep(0.01)
+
     def close(self) -> None:
         """As `Log.close`."""
         self._log.close()
@@ -206,8 +231,11 @@ class _Serving(NodeServicer):
 
 @dataclass
 class SimulatedNode:
-    """One department in memory. `down` makes it unreachable, `change` spoils what it replies,
-    `before` sees each request first; `received` and `sent` are everything that crossed.
+    """One department in memory.
+
+    `down` makes it unreachable, `before` happens on a request's arrival (a `LandbridgeError` or a
+    failure of the call may be raised), `change` spoils what it replies, `pinned` is what it has
+    pinned instead of everybody's manifest; `received` and `sent` are all that crossed.
     """
 
     name: str
@@ -219,28 +247,43 @@ class SimulatedNode:
     engines: list[DirectEngine]
     recorder: Recorder
     log_key: str
-    keys: MemberKeys
-    linking: LinkServicer
-    underways: Underways
+    consulting: ConsultingServicer
+    reviewing: Reviewing
+    queue: Queue
+    key: Ed25519PrivateKey
+    access: SubjectAccessServicer
     down: bool = False
     change: Callable[[Any], None] | None = None
-    before: Callable[[Any], None] | None = None
     received: list[Any] = field(default_factory=list)
     sent: list[Any] = field(default_factory=list)
+    pooling: Any = None
+    exchanges: Any = None
+    pinned: Manifest | None = None
+    before: Callable[[Any], None] | None = None
+    linking: Any = None
+    underways: Any = None
 
     def call(self, path: str, request: bytes, seconds: float) -> bytes:
         """One unary call, serialized both ways."""
         if self.down:
             raise _Failure(_bare(grpc.StatusCode.UNAVAILABLE))
         service, method = path.rsplit("/", 2)[1:]
-        messages, servicer = (
-            (link_pb2, self.linking) if service.endswith(".Link") else (node_pb2, self.servicer)
-        )
-        message = getattr(messages, f"{method}Request").FromString(request)
+        servicer: Any = self.servicer
+        if service.endswith(".SubjectAccess"):
+            servicer, kind = self.access, portal_pb2.SubjectAccessListRequest
+        elif service.endswith(".Pooling"):
+            servicer, kind = self.pooling, getattr(pooled_pb2, f"{method}Request")
+        elif service.endswith(".Consulting"):
+            servicer, kind = self.consulting, getattr(consult_pb2, f"{method}Request")
+        elif service.endswith(".Link"):
+            servicer, kind = self.linking, getattr(link_pb2, f"{method}Request")
+        else:
+            kind = getattr(node_pb2, f"{method}Request")
+        message = kind.FromString(request)
         self.received.append(message)
-        if self.before is not None:
-            self.before(message)
         try:
+            if self.before is not None and method != "Describe":
+                self.before(message)
             reply = getattr(servicer, method)(message, _Context(seconds=seconds))
         except LandbridgeError as refusal:
             raise _Failure(to_status(refusal)) from None
@@ -285,6 +328,7 @@ class FederationSimulator:
         self.signer = AskingSigner("test.example", Ed25519PrivateKey.generate(), self.clock)
         self.link_signer = LinkSigner("test.example", self.signer.key, self.clock)
         self.nodes: dict[str, SimulatedNode] = {}
+        self.manifest = self._listed(rows, {})
         by_name = (
             dict.fromkeys(rows, documents) if isinstance(documents, bytes) else dict(documents)
         )
@@ -303,27 +347,32 @@ class FederationSimulator:
                 name, name.upper(), "memory", name, self._contracts[name],
                 tuple(handler.name for handler in self._handlers),
                 self.nodes[name].log_key,
+                signing_key=self.nodes[name].key.public_key(),
             )
             for name in rows
         ]  # fmt: skip
-        self.manifest = self._manifest()
+        self.manifest = self._listed(rows, self._contracts)
         self.told: list[str] = []
         self.departments = Departments(members, self._connect, self.told.append)
+        self.departments.pin(masking_keys(self.manifest))
         self.departments.refresh()
         signer = Signer.create("test.example/gateway")
         self.log = KeptLog(
             Log.open(folder / "gateway" / "log", folder / "gateway" / "state", signer)
         )
         self.log_key = signer.vkey
-        self.recorder = Recorder(cast(Log, self.log), SubjectKey.create(), "0" * 64, self.clock)
+        lasting, periods = SubjectKey.create(), SubjectKeys(folder / "gateway" / "subjects")
+        self.recorder = Recorder(cast(Log, self.log), lasting, "0" * 64, self.clock)
         policy = AccessPolicy.load(
             gateway_access,
             "gateway",
             contracts={each for served in self._contracts.values() for each in served},
             handlers={f"{name}.{h.name}" for name in rows for h in self._handlers},
         )
-        self.asking = Asking(
-            Planning(policy, self.clock),
+        planning = Planning(policy, self.clock)
+        self.asking = Consulting(
+            planning,
+            ConsultPlanning(planning, self.clock),
             self.departments,
             self._verifier(),
             self.recorder,
@@ -331,7 +380,35 @@ class FederationSimulator:
             self.signer,
             Links(self.departments, self.link_signer, draw),
         )
+        self.portal = PortalServicer(
+            planning,
+            self.departments,
+            self._verifier(),
+            self.recorder,
+            OwnLog(folder / "gateway" / "log", signer.name, periods, lasting, self.clock),
+            signer.vkey,
+            self.signer,
+            Telemetry("test.gateway"),
+        )
         self.gateway = GatewayServicer(self.asking, self.departments, Telemetry("test.gateway"))
+        self.consultations = ConsultationsServicer(self.asking, self.gateway.request)
+
+    def _listed(self, names: Iterable[str], contracts: Mapping[str, tuple[str, ...]]) -> Manifest:
+        """What everybody has pinned: the members' keys, and what they serve."""
+        entries = (
+            MemberEntry(
+                name, name.upper(), "memory", name, contracts.get(name, ()), (), "",
+                self.keys(name).public,
+            )
+            for name in names
+        )  # fmt: skip
+        key = self.signer.key.public_key()
+        return Manifest("test.example", 1, "gateway", key, tuple(entries))
+
+    def keys(self, name: str) -> MemberKeys:
+        """A department's own, from its folder."""
+        (self.folder / name).mkdir(parents=True, exist_ok=True)
+        return MemberKeys.in_folder(self.folder / name)
 
     def clock(self) -> float:
         """The time that everybody has."""
@@ -359,7 +436,8 @@ class FederationSimulator:
         else:
             signer.save(place / "log.key")
         log = KeptLog(Log.open(place / "log", place / "state", signer))
-        recorder = Recorder(cast(Log, log), SubjectKey.create(), "1" * 64, self.clock)
+        lasting, periods = SubjectKey.create(), SubjectKeys(place / "subjects")
+        recorder = Recorder(cast(Log, log), lasting, "1" * 64, self.clock)
         ledger = Ledger(place / "ledger.sqlite", self.clock)
         history = History(place / "history.sqlite")
         tables = Tables(store, tuple(contracts), open_engine)
@@ -393,43 +471,56 @@ class FederationSimulator:
             ],
             log_key=signer.vkey,
         )  # fmt: skip
+        answering = Answering(guard, ledger, tables, recorder, self._draw, history)
+        replying = Replying(guard, ledger, tables, recorder)
+        telemetry = Telemetry(f"test.{name}")
+        signed = AskingVerifier("test.example", name, self.signer.key.public_key, self.clock)
         servicer = _Serving(
-            Admission("gateway", "test.example"),
-            description,
-            Answering(guard, ledger, tables, recorder, self._draw, history),
-            Replying(guard, ledger, tables, recorder),
+            Admission("gateway", "test.example"), description, answering, replying, recorder,
+            telemetry, signed,
+        )  # fmt: skip
+        key = Ed25519PrivateKey.from_private_bytes(sha256(name.encode()).digest())
+        granting = Granting(guard, "test.example", key, self.clock)
+        queue = Queue(place / "consultations.sqlite", self.clock)
+        desk = Desk(queue, guard, ledger, recorder, granting)
+        consulting = ConsultingServicer(
+            servicer.admit, signed, ConsultingAtNode(desk, recorder), granting, answering,
+            replying, recorder, telemetry,
+        )  # fmt: skip
+        access = SubjectAccessServicer(
+            servicer.admit,
+            signed,
+            guard,
+            OwnLog(place / "log", signer.name, periods, lasting, self.clock),
             recorder,
             Telemetry(f"test.{name}"),
-            AskingVerifier("test.example", name, self.signer.key.public_key, self.clock),
         )
-        keys = MemberKeys.create() if name not in self.nodes else self.nodes[name].keys
-        underways = Underways(self.clock)
-        linking = LinkServicer(
+        node = SimulatedNode(
+            name, servicer, ledger, history, log, tables, engines, recorder, signer.vkey,
+            consulting, Reviewing(desk, recorder), queue, key, access,
+        )  # fmt: skip
+        node.exchanges = Exchanges(self.keys(name).masking)
+        circles = Circles(name, lambda: node.pinned or self.manifest, node.exchanges)
+        node.pooling = PoolingServicer(
+            servicer._admit,
+            Pooling(guard, circles, ledger, tables, recorder, self._draw),
+            recorder,
+            Telemetry(f"test.{name}"),
+            signed,
+        )
+        node.underways = underways = Underways(self.clock)
+        node.linking = LinkServicer(
             name,
             servicer.admit,
             Linking(
-                guard, ledger, tables, recorder, self._draw, keys, lambda: self.manifest,
+                guard, ledger, tables, recorder, self._draw, self.keys(name), lambda: self.manifest,
                 underways, place / "linking", self._count,
             ),
             recorder,
             Telemetry(f"test.{name}"),
             LinkVerifier("test.example", name, self.signer.key.public_key, self.clock),
         )  # fmt: skip
-        return SimulatedNode(
-            name, servicer, ledger, history, log, tables, engines, recorder, signer.vkey, keys,
-            linking, underways,
-        )  # fmt: skip
-
-    def _manifest(self) -> Manifest:
-        """What all of them have pinned."""
-        entries = [
-            MemberEntry(
-                name, name, "memory", name, self._contracts[name], (), node.log_key,
-                node.keys.public,
-            )
-            for name, node in self.nodes.items()
-        ]  # fmt: skip
-        return Manifest("test.example", 1, "gateway", self.signer.key.public_key(), tuple(entries))
+        return node
 
     def token(self, subject: str = "alice", **changes: Any) -> str:
         """A caller's token."""
@@ -465,7 +556,7 @@ class FederationSimulator:
             partial=partial,
             question_id=question_id or secrets.token_hex(16),
         )
-        with _as_a_client():
+        with as_a_client():
             context = self.context(token, seconds)
             return read_answer(self.gateway.Query(request, context))
 
@@ -474,7 +565,7 @@ class FederationSimulator:
         request = gateway_pb2.ExplainRequest(
             sql=sql, purpose=purpose, micro_epsilon=round(epsilon * 1_000_000)
         )
-        with _as_a_client():
+        with as_a_client():
             return read_plan(self.gateway.Explain(request, self.context()))
 
     def call(
@@ -486,8 +577,25 @@ class FederationSimulator:
         )
         for name, value in arguments.items():
             request.arguments[name].CopyFrom(write_literal(value, name))
-        with _as_a_client():
+        with as_a_client():
             return read_reply(self.gateway.Call(request, self.context(token)))
+
+    def about(
+        self,
+        subject: str,
+        *,
+        purpose: str = PURPOSE,
+        token: str | None = None,
+        before: Mapping[str, int] | None = None,
+    ) -> AccessList:
+        """One person's accesses, as a portal gets them, once all logs are published."""
+        for log in (self.log, *(node.log for node in self.nodes.values())):
+            log.wait_until_published()
+        request = portal_pb2.AboutRequest(
+            subject=subject, purpose=purpose, question_id=secrets.token_hex(16), before=before or {}
+        )
+        with as_a_client():
+            return read_accesses(self.portal.About(request, self.context(token)))
 
     def entries(self, department: str | None = None) -> list[Entry]:
         """Everything in a log, oldest first."""
@@ -501,6 +609,7 @@ class FederationSimulator:
             node.log.close()
             node.ledger.close()
             node.history.close()
+            node.queue.close()
             node.tables.close()
 
     def context(self, token: str | None = None, seconds: float = 30.0) -> grpc.ServicerContext:
@@ -549,7 +658,7 @@ class _Channel:
 
 
 @contextmanager
-def _as_a_client() -> Iterator[None]:
+def as_a_client() -> Iterator[None]:
     """Errors pass the wire's form, as they would."""
     try:
         yield

@@ -17,7 +17,9 @@ from typing import Annotated
 import typer
 
 from landbridge.cli import (
+    about,
     call,
+    consult,
     demo,
     directory,
     explain,
@@ -28,6 +30,7 @@ from landbridge.cli import (
     log_reconcile,
     log_search,
     query,
+    review,
     servers,
     token,
     up,
@@ -85,6 +88,25 @@ def application() -> typer.Typer:
     whole.command()(explain.explain)
     whole.command()(call.call)
     whole.command()(directory.directory)
+    whole.command()(about.about)
+    consultations = _group("Put before an officer of the owner what policy does not answer.")
+    consultations.command("open")(consult.open_)
+    consultations.command("show")(consult.show)
+    consultations.command("follow")(consult.follow)
+    consultations.command("reply")(consult.reply)
+    consultations.command("accept")(consult.accept)
+    consultations.command("withdraw")(consult.withdraw)
+    consultations.command("answer")(consult.answer)
+    whole.add_typer(consultations, name="consult")
+    reviews = _group("Decide consultations, as an officer on the machine of the own node.")
+    reviews.command("list")(review.list_)
+    reviews.command("show")(review.show)
+    reviews.command("approve")(review.approve)
+    reviews.command("narrow")(review.narrow)
+    reviews.command("ask")(review.ask)
+    reviews.command("decline")(review.decline)
+    reviews.command("follow")(review.follow)
+    whole.add_typer(reviews, name="review")
     logs = _group("Read and verify published logs and receipts, asking nobody.")
     logs.command("show")(log.show)
     logs.command("verify")(log.verify)
@@ -114,6 +136,7 @@ def application() -> typer.Typer:
     gateways.command("approve")(servers.gateway_approve)
     gateways.command("reject")(servers.gateway_reject)
     gateways.command("revoke")(servers.gateway_revoke)
+    gateways.command("grant")(servers.gateway_grant)
     whole.add_typer(gateways, name="gateway")
     nodes = _group("Run a department's node, and load its data.")
     nodes.command("serve")(servers.node_serve)

@@ -171,7 +171,7 @@ def test_a_gateway_that_asks_two_departments_two_things_is_caught(link: Make, li
         LIES[lie](changed)
         return real(federation.link_signer.sign("tax", changed), context)
 
-    federation.nodes["tax"].linking.Begin = begin  # type: ignore[method-assign]
+    federation.nodes["tax"].linking.Begin = begin
     with pytest.raises(LandbridgeError) as caught:
         federation.query(QUESTION)
     assert caught.value.reason in (
@@ -192,13 +192,13 @@ def test_a_gateway_cannot_seal_a_secret_of_its_own(link: Make) -> None:
         changed.CopyFrom(request)
         bound = b"link" + hash_of(request.question, request.asking.question_id)
         forged = seal(
-            secrets.token_bytes(32), bound, federation.nodes["tax"].keys.public.sealing,
+            secrets.token_bytes(32), bound, federation.keys("tax").public.sealing,
             MemberKeys.create().signing,
         )  # fmt: skip
         changed.secret.sealed, changed.secret.signature = forged.sealed, forged.signature
         return real(federation.link_signer.sign("tax", changed), context)
 
-    federation.nodes["tax"].linking.Begin = begin  # type: ignore[method-assign]
+    federation.nodes["tax"].linking.Begin = begin
     with pytest.raises(LandbridgeError, match="not from its sender"):
         federation.query(QUESTION)
     assert federation.nodes["tax"].runs == 0
