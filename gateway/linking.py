@@ -36,7 +36,7 @@ Response = TypeVar("Response")
 class Begun:
     """Who charged and made rows; `failure` is why somebody did not."""
 
-    replies: Mapping[str, link_pb2.BeginResponse]
+    replies: Mapping[str, link_pb2.LinkBeginResponse]
     failure: LandbridgeError | None
 
     @property
@@ -80,13 +80,13 @@ class LinkRun:
         """What is computed."""
         return self._plan
 
-    def weigh(self) -> Mapping[str, link_pb2.WeighResponse]:
+    def weigh(self) -> Mapping[str, link_pb2.LinkWeighResponse]:
         """Every owner's yes, before any department computes; raises the first no."""
         calls = [
             self._talk.say(
                 side.department,
                 lambda stub: stub.Weigh,
-                link_pb2.WeighRequest(asking=self._asking, question=self._question),
+                link_pb2.LinkWeighRequest(asking=self._asking, question=self._question),
             )
             for side in self._plan.sides
         ]
@@ -102,7 +102,7 @@ class LinkRun:
         opened = self._talk.ask(
             first,
             lambda stub: stub.Open,
-            link_pb2.OpenRequest(asking=self._asking, question=self._question),
+            link_pb2.LinkOpenRequest(asking=self._asking, question=self._question),
         )
         secrets = {message.recipient: message for message in opened.secrets}
         if set(secrets) != {side.department for side in self._plan.sides[1:]}:
@@ -111,7 +111,7 @@ class LinkRun:
             self._talk.say(
                 side.department,
                 lambda stub: stub.Begin,
-                link_pb2.BeginRequest(
+                link_pb2.LinkBeginRequest(
                     asking=self._asking,
                     question=self._question,
                     secret=secrets.get(side.department),
@@ -153,7 +153,7 @@ class LinkRun:
                 shown = self._talk.ask(
                     plan.shower,
                     lambda stub: stub.Show,
-                    link_pb2.ShowRequest(round=self._talk.bound(), first=first),
+                    link_pb2.LinkShowRequest(round=self._talk.bound(), first=first),
                 )
                 if not 0 < shown.rows <= keys - first:
                     raise rejected(plan.shower, "keys that do not fit the question")
@@ -161,7 +161,7 @@ class LinkRun:
             found = self._talk.ask(
                 plan.hider,
                 lambda stub: stub.Match,
-                link_pb2.MatchRequest(
+                link_pb2.LinkMatchRequest(
                     round=self._talk.bound(),
                     first=first,
                     keys=None if shown is None else shown.keys,
@@ -182,7 +182,7 @@ class LinkRun:
             [place for place, side in enumerate(sides) if side.values],
         )
         fetched = [0] * len(sides)
-        waiting: dict[int, Pending[link_pb2.FetchResponse]] = {}
+        waiting: dict[int, Pending[link_pb2.LinkFetchResponse]] = {}
 
         def ask(place: int) -> None:
             side = sides[place]
@@ -190,7 +190,7 @@ class LinkRun:
                 waiting[place] = self._talk.say(
                     side.department,
                     lambda stub: stub.Fetch,
-                    link_pb2.FetchRequest(round=self._talk.bound(), first=fetched[place]),
+                    link_pb2.LinkFetchRequest(round=self._talk.bound(), first=fetched[place]),
                 )
 
         for place in range(len(sides)):
@@ -230,14 +230,14 @@ class LinkRun:
         dealt = self._talk.ask(
             dealer,
             lambda stub: stub.Deal,
-            link_pb2.DealRequest(round=self._talk.bound(), owner=side.department, rows=rows),
+            link_pb2.LinkDealRequest(round=self._talk.bound(), owner=side.department, rows=rows),
         )
         if len(dealt.seed) != SECRET_BYTES:
             raise rejected(dealer, "a seed of another length")
         self._talk.ask(
             side.department,
             lambda stub: stub.Take,
-            link_pb2.TakeRequest(round=self._talk.bound(), seed=dealt.owner_seed),
+            link_pb2.LinkTakeRequest(round=self._talk.bound(), seed=dealt.owner_seed),
         )
         shape = (side.codes, columns)
         total = np.zeros((*shape, vectors), dtype=np.uint64)
@@ -248,7 +248,7 @@ class LinkRun:
             answered = self._talk.ask(
                 side.department,
                 lambda stub: stub.Multiply,
-                link_pb2.MultiplyRequest(
+                link_pb2.LinkMultiplyRequest(
                     round=self._talk.bound(), first=first, bits=_bytes(asker.next(group))
                 ),
             )
@@ -258,7 +258,7 @@ class LinkRun:
         shares = self._talk.ask(
             side.department,
             lambda stub: stub.Total,
-            link_pb2.TotalRequest(round=self._talk.bound()),
+            link_pb2.LinkTotalRequest(round=self._talk.bound()),
         ).shares
         total += _words(side.department, shares, (*shape, vectors))
         return _Totals(side, total.view(np.int64))
@@ -272,7 +272,9 @@ class LinkRun:
             reply = self._talk.ask(
                 dealer,
                 lambda stub: stub.Dealt,
-                link_pb2.DealtRequest(round=self._talk.bound(), owner=side.department, first=first),
+                link_pb2.LinkDealtRequest(
+                    round=self._talk.bound(), owner=side.department, first=first
+                ),
             )
             if not 0 < reply.rows <= rows - first:
                 raise rejected(dealer, "numbers for rows that there are not")
@@ -310,7 +312,7 @@ class LinkRun:
                 self._talk.say(
                     side.department,
                     lambda stub: stub.Reveal,
-                    link_pb2.RevealRequest(round=self._talk.bound(), codes=codes),
+                    link_pb2.LinkRevealRequest(round=self._talk.bound(), codes=codes),
                 )
             )
         found = []
@@ -413,7 +415,7 @@ def _all(calls: Sequence[Pending[Response]]) -> dict[str, Response]:
 _PASSING = ("UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL")
 
 
-def _rows(side: SidePlan, reply: link_pb2.FetchResponse) -> Rows:
+def _rows(side: SidePlan, reply: link_pb2.LinkFetchResponse) -> Rows:
     count, rest = divmod(len(reply.pseudonyms), BLOCK)
     sized = len(reply.codes) == (0 if side.codes == 1 else 4 * count)
     if rest or not count or not sized:

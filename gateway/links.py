@@ -91,7 +91,7 @@ class Links:
         return found
 
 
-def answer_of(reply: link_pb2.BeginResponse) -> node_pb2.AnswerResponse:
+def answer_of(reply: link_pb2.LinkBeginResponse) -> node_pb2.AnswerResponse:
     """A department's part in the form in which answers are shown."""
     return node_pb2.AnswerResponse(
         recipient_budget=reply.recipient_budget,

@@ -38,32 +38,32 @@ class LinkServicer(link_pb2_grpc.LinkServicer):
         self._signed = signed
 
     def Weigh(
-        self, request: link_pb2.WeighRequest, context: grpc.ServicerContext
-    ) -> link_pb2.WeighResponse:
+        self, request: link_pb2.LinkWeighRequest, context: grpc.ServicerContext
+    ) -> link_pb2.LinkWeighResponse:
         """Step (6); no data is touched."""
         asked = self._asked(request, "explain", context)
         with self._telemetry.request("node.link", context.invocation_metadata()) as trace:
             weighed = self._linking.weigh(asked, trace_id=trace.id)
-        return link_pb2.WeighResponse(
+        return link_pb2.LinkWeighResponse(
             recipient_budget=budget_to(weighed.recipient),
             overall_budget=budget_to(weighed.overall),
             cost_micro_rho=weighed.cost,
         )
 
     def Open(
-        self, request: link_pb2.OpenRequest, context: grpc.ServicerContext
-    ) -> link_pb2.OpenResponse:
+        self, request: link_pb2.LinkOpenRequest, context: grpc.ServicerContext
+    ) -> link_pb2.LinkOpenResponse:
         """The secret, sealed to the others."""
         asked = self._asked(request, "explain", context)
         with self._telemetry.request("node.link", context.invocation_metadata()) as trace:
             sealed = self._linking.open(asked, trace_id=trace.id)
-        return link_pb2.OpenResponse(
+        return link_pb2.LinkOpenResponse(
             secrets=[self._message(name, envelope) for name, envelope in sealed.items()]
         )
 
     def Begin(
-        self, request: link_pb2.BeginRequest, context: grpc.ServicerContext
-    ) -> link_pb2.BeginResponse:
+        self, request: link_pb2.LinkBeginRequest, context: grpc.ServicerContext
+    ) -> link_pb2.LinkBeginResponse:
         """Steps (6) to (10)."""
         asked = self._asked(request, "query", context)
         envelope = _envelope(request.secret) if request.HasField("secret") else None
@@ -71,7 +71,7 @@ class LinkServicer(link_pb2_grpc.LinkServicer):
             begun = self._linking.begin(
                 asked, envelope, time_left=context.time_remaining, trace_id=trace.id
             )
-        return link_pb2.BeginResponse(
+        return link_pb2.LinkBeginResponse(
             rows=begun.rows,
             charged_micro_rho=begun.charged,
             recipient_budget=budget_to(begun.recipient),
@@ -80,17 +80,17 @@ class LinkServicer(link_pb2_grpc.LinkServicer):
         )
 
     def Show(
-        self, request: link_pb2.ShowRequest, context: grpc.ServicerContext
-    ) -> link_pb2.ShowResponse:
+        self, request: link_pb2.LinkShowRequest, context: grpc.ServicerContext
+    ) -> link_pb2.LinkShowResponse:
         """The next keys, sealed."""
         self._require(request, context)
         with self._recorder.check("query"):
             sealed, rows = self._linking.show(*_of(request.round), request.first)
-        return link_pb2.ShowResponse(keys=self._message("", sealed), rows=rows)
+        return link_pb2.LinkShowResponse(keys=self._message("", sealed), rows=rows)
 
     def Match(
-        self, request: link_pb2.MatchRequest, context: grpc.ServicerContext
-    ) -> link_pb2.MatchResponse:
+        self, request: link_pb2.LinkMatchRequest, context: grpc.ServicerContext
+    ) -> link_pb2.LinkMatchResponse:
         """One row for each key."""
         self._require(request, context)
         envelope = _envelope(request.keys) if request.HasField("keys") else None
@@ -98,70 +98,70 @@ class LinkServicer(link_pb2_grpc.LinkServicer):
             rows = self._linking.match(
                 *_of(request.round), request.first, envelope, last=request.last
             )
-        return link_pb2.MatchResponse(rows=rows)
+        return link_pb2.LinkMatchResponse(rows=rows)
 
     def Fetch(
-        self, request: link_pb2.FetchRequest, context: grpc.ServicerContext
-    ) -> link_pb2.FetchResponse:
+        self, request: link_pb2.LinkFetchRequest, context: grpc.ServicerContext
+    ) -> link_pb2.LinkFetchResponse:
         """The next rows."""
         self._require(request, context)
         with self._recorder.check("query"):
             pseudonyms, codes = self._linking.fetch(*_of(request.round), request.first)
-        return link_pb2.FetchResponse(pseudonyms=pseudonyms, codes=codes)
+        return link_pb2.LinkFetchResponse(pseudonyms=pseudonyms, codes=codes)
 
     def Deal(
-        self, request: link_pb2.DealRequest, context: grpc.ServicerContext
-    ) -> link_pb2.DealResponse:
+        self, request: link_pb2.LinkDealRequest, context: grpc.ServicerContext
+    ) -> link_pb2.LinkDealResponse:
         """Seeds for another department's values."""
         self._require(request, context)
         with self._recorder.check("query"):
             seed, sealed = self._linking.deal(*_of(request.round), request.owner, request.rows)
-        return link_pb2.DealResponse(seed=seed, owner_seed=self._message(request.owner, sealed))
+        return link_pb2.LinkDealResponse(seed=seed, owner_seed=self._message(request.owner, sealed))
 
     def Dealt(
-        self, request: link_pb2.DealtRequest, context: grpc.ServicerContext
-    ) -> link_pb2.DealtResponse:
+        self, request: link_pb2.LinkDealtRequest, context: grpc.ServicerContext
+    ) -> link_pb2.LinkDealtResponse:
         """The next numbers."""
         self._require(request, context)
         with self._recorder.check("query"):
             numbers, rows = self._linking.dealt(*_of(request.round), request.owner, request.first)
-        return link_pb2.DealtResponse(numbers=numbers, rows=rows)
+        return link_pb2.LinkDealtResponse(numbers=numbers, rows=rows)
 
     def Take(
-        self, request: link_pb2.TakeRequest, context: grpc.ServicerContext
-    ) -> link_pb2.TakeResponse:
+        self, request: link_pb2.LinkTakeRequest, context: grpc.ServicerContext
+    ) -> link_pb2.LinkTakeResponse:
         """The owner's seed."""
         self._require(request, context)
         with self._recorder.check("query"):
             self._linking.take(*_of(request.round), _envelope(request.seed))
-        return link_pb2.TakeResponse()
+        return link_pb2.LinkTakeResponse()
 
     def Multiply(
-        self, request: link_pb2.MultiplyRequest, context: grpc.ServicerContext
-    ) -> link_pb2.MultiplyResponse:
+        self, request: link_pb2.LinkMultiplyRequest, context: grpc.ServicerContext
+    ) -> link_pb2.LinkMultiplyResponse:
         """Hidden bits in, hidden values out."""
         self._require(request, context)
         with self._recorder.check("query"):
             values = self._linking.multiply(*_of(request.round), request.first, request.bits)
-        return link_pb2.MultiplyResponse(values=values)
+        return link_pb2.LinkMultiplyResponse(values=values)
 
     def Total(
-        self, request: link_pb2.TotalRequest, context: grpc.ServicerContext
-    ) -> link_pb2.TotalResponse:
+        self, request: link_pb2.LinkTotalRequest, context: grpc.ServicerContext
+    ) -> link_pb2.LinkTotalResponse:
         """Noisy shares."""
         self._require(request, context)
         with self._recorder.check("query"):
             shares = self._linking.total(*_of(request.round))
-        return link_pb2.TotalResponse(shares=shares)
+        return link_pb2.LinkTotalResponse(shares=shares)
 
     def Reveal(
-        self, request: link_pb2.RevealRequest, context: grpc.ServicerContext
-    ) -> link_pb2.RevealResponse:
+        self, request: link_pb2.LinkRevealRequest, context: grpc.ServicerContext
+    ) -> link_pb2.LinkRevealResponse:
         """Labels of released cells."""
         self._require(request, context)
         with self._recorder.check("query"):
             cells = self._linking.reveal(*_of(request.round), list(request.codes))
-        return link_pb2.RevealResponse(cells=cells)
+        return link_pb2.LinkRevealResponse(cells=cells)
 
     def _require(self, request: Request, context: grpc.ServicerContext) -> None:
         self._admit(context)
@@ -170,7 +170,7 @@ class LinkServicer(link_pb2_grpc.LinkServicer):
 
     def _asked(
         self,
-        request: link_pb2.WeighRequest | link_pb2.OpenRequest | link_pb2.BeginRequest,
+        request: link_pb2.LinkWeighRequest | link_pb2.LinkOpenRequest | link_pb2.LinkBeginRequest,
         kind: str,
         context: grpc.ServicerContext,
     ) -> Asked:

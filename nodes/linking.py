@@ -84,7 +84,7 @@ class Linking:
         self,
         guard: Guard,
         ledger: Ledger,
-        tables: Tables,
+        tables: Tables[Engine],
         recorder: Recorder,
         draw: Draw,
         keys: MemberKeys,

@@ -22,17 +22,17 @@ from landbridge.v1 import link_pb2, membership_pb2
 
 _LABEL: Final = b"landbridge link v1"
 
-Asking = link_pb2.WeighRequest | link_pb2.OpenRequest | link_pb2.BeginRequest
+Asking = link_pb2.LinkWeighRequest | link_pb2.LinkOpenRequest | link_pb2.LinkBeginRequest
 Rounds = (
-    link_pb2.ShowRequest
-    | link_pb2.MatchRequest
-    | link_pb2.FetchRequest
-    | link_pb2.DealRequest
-    | link_pb2.DealtRequest
-    | link_pb2.TakeRequest
-    | link_pb2.MultiplyRequest
-    | link_pb2.TotalRequest
-    | link_pb2.RevealRequest
+    link_pb2.LinkShowRequest
+    | link_pb2.LinkMatchRequest
+    | link_pb2.LinkFetchRequest
+    | link_pb2.LinkDealRequest
+    | link_pb2.LinkDealtRequest
+    | link_pb2.LinkTakeRequest
+    | link_pb2.LinkMultiplyRequest
+    | link_pb2.LinkTotalRequest
+    | link_pb2.LinkRevealRequest
 )
 Request = Asking | Rounds
 AnyRequest = TypeVar("AnyRequest", bound=Request)
@@ -52,7 +52,7 @@ def _statement(federation: str, department: str, request: Request, issued_at_ms:
             _LABEL,
             federation.encode(),
             department.encode(),
-            type(request).__name__.removesuffix("Request").encode(),
+            type(request).__name__.removeprefix("Link").removesuffix("Request").encode(),
             issued_at_ms.to_bytes(8, "big"),
             sha256(canonical_bytes(bare)).digest(),
         )
@@ -60,7 +60,9 @@ def _statement(federation: str, department: str, request: Request, issued_at_ms:
 
 
 def _holder(request: Request):  # type: ignore[no-untyped-def]  # of two message types
-    if isinstance(request, link_pb2.WeighRequest | link_pb2.OpenRequest | link_pb2.BeginRequest):
+    if isinstance(
+        request, link_pb2.LinkWeighRequest | link_pb2.LinkOpenRequest | link_pb2.LinkBeginRequest
+    ):
         return request.asking
     return request.round
 

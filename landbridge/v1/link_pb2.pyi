@@ -150,7 +150,7 @@ class Round(_message.Message):
 Global___Round: _TypeAlias = Round  # noqa: Y015
 
 @_typing.final
-class WeighRequest(_message.Message):
+class LinkWeighRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ASKING_FIELD_NUMBER: _builtins.int
@@ -171,10 +171,10 @@ class WeighRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___WeighRequest: _TypeAlias = WeighRequest  # noqa: Y015
+Global___LinkWeighRequest: _TypeAlias = LinkWeighRequest  # noqa: Y015
 
 @_typing.final
-class WeighResponse(_message.Message):
+class LinkWeighResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     RECIPIENT_BUDGET_FIELD_NUMBER: _builtins.int
@@ -199,10 +199,10 @@ class WeighResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___WeighResponse: _TypeAlias = WeighResponse  # noqa: Y015
+Global___LinkWeighResponse: _TypeAlias = LinkWeighResponse  # noqa: Y015
 
 @_typing.final
-class OpenRequest(_message.Message):
+class LinkOpenRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ASKING_FIELD_NUMBER: _builtins.int
@@ -223,10 +223,10 @@ class OpenRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___OpenRequest: _TypeAlias = OpenRequest  # noqa: Y015
+Global___LinkOpenRequest: _TypeAlias = LinkOpenRequest  # noqa: Y015
 
 @_typing.final
-class OpenResponse(_message.Message):
+class LinkOpenResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SECRETS_FIELD_NUMBER: _builtins.int
@@ -245,10 +245,10 @@ class OpenResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___OpenResponse: _TypeAlias = OpenResponse  # noqa: Y015
+Global___LinkOpenResponse: _TypeAlias = LinkOpenResponse  # noqa: Y015
 
 @_typing.final
-class BeginRequest(_message.Message):
+class LinkBeginRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ASKING_FIELD_NUMBER: _builtins.int
@@ -275,10 +275,10 @@ class BeginRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___BeginRequest: _TypeAlias = BeginRequest  # noqa: Y015
+Global___LinkBeginRequest: _TypeAlias = LinkBeginRequest  # noqa: Y015
 
 @_typing.final
-class BeginResponse(_message.Message):
+class LinkBeginResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ROWS_FIELD_NUMBER: _builtins.int
@@ -310,10 +310,10 @@ class BeginResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___BeginResponse: _TypeAlias = BeginResponse  # noqa: Y015
+Global___LinkBeginResponse: _TypeAlias = LinkBeginResponse  # noqa: Y015
 
 @_typing.final
-class ShowRequest(_message.Message):
+class LinkShowRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ROUND_FIELD_NUMBER: _builtins.int
@@ -333,10 +333,10 @@ class ShowRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ShowRequest: _TypeAlias = ShowRequest  # noqa: Y015
+Global___LinkShowRequest: _TypeAlias = LinkShowRequest  # noqa: Y015
 
 @_typing.final
-class ShowResponse(_message.Message):
+class LinkShowResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     KEYS_FIELD_NUMBER: _builtins.int
@@ -357,10 +357,10 @@ class ShowResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ShowResponse: _TypeAlias = ShowResponse  # noqa: Y015
+Global___LinkShowResponse: _TypeAlias = LinkShowResponse  # noqa: Y015
 
 @_typing.final
-class MatchRequest(_message.Message):
+class LinkMatchRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ROUND_FIELD_NUMBER: _builtins.int
@@ -388,10 +388,10 @@ class MatchRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___MatchRequest: _TypeAlias = MatchRequest  # noqa: Y015
+Global___LinkMatchRequest: _TypeAlias = LinkMatchRequest  # noqa: Y015
 
 @_typing.final
-class MatchResponse(_message.Message):
+class LinkMatchResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ROWS_FIELD_NUMBER: _builtins.int
@@ -408,10 +408,10 @@ class MatchResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___MatchResponse: _TypeAlias = MatchResponse  # noqa: Y015
+Global___LinkMatchResponse: _TypeAlias = LinkMatchResponse  # noqa: Y015
 
 @_typing.final
-class FetchRequest(_message.Message):
+class LinkFetchRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ROUND_FIELD_NUMBER: _builtins.int
@@ -431,10 +431,10 @@ class FetchRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___FetchRequest: _TypeAlias = FetchRequest  # noqa: Y015
+Global___LinkFetchRequest: _TypeAlias = LinkFetchRequest  # noqa: Y015
 
 @_typing.final
-class FetchResponse(_message.Message):
+class LinkFetchResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PSEUDONYMS_FIELD_NUMBER: _builtins.int
@@ -455,10 +455,10 @@ class FetchResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___FetchResponse: _TypeAlias = FetchResponse  # noqa: Y015
+Global___LinkFetchResponse: _TypeAlias = LinkFetchResponse  # noqa: Y015
 
 @_typing.final
-class DealRequest(_message.Message):
+class LinkDealRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ROUND_FIELD_NUMBER: _builtins.int
@@ -482,10 +482,10 @@ class DealRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___DealRequest: _TypeAlias = DealRequest  # noqa: Y015
+Global___LinkDealRequest: _TypeAlias = LinkDealRequest  # noqa: Y015
 
 @_typing.final
-class DealResponse(_message.Message):
+class LinkDealResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SEED_FIELD_NUMBER: _builtins.int
@@ -508,10 +508,10 @@ class DealResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___DealResponse: _TypeAlias = DealResponse  # noqa: Y015
+Global___LinkDealResponse: _TypeAlias = LinkDealResponse  # noqa: Y015
 
 @_typing.final
-class DealtRequest(_message.Message):
+class LinkDealtRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ROUND_FIELD_NUMBER: _builtins.int
@@ -534,10 +534,10 @@ class DealtRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___DealtRequest: _TypeAlias = DealtRequest  # noqa: Y015
+Global___LinkDealtRequest: _TypeAlias = LinkDealtRequest  # noqa: Y015
 
 @_typing.final
-class DealtResponse(_message.Message):
+class LinkDealtResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     NUMBERS_FIELD_NUMBER: _builtins.int
@@ -560,10 +560,10 @@ class DealtResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___DealtResponse: _TypeAlias = DealtResponse  # noqa: Y015
+Global___LinkDealtResponse: _TypeAlias = LinkDealtResponse  # noqa: Y015
 
 @_typing.final
-class TakeRequest(_message.Message):
+class LinkTakeRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ROUND_FIELD_NUMBER: _builtins.int
@@ -584,10 +584,10 @@ class TakeRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___TakeRequest: _TypeAlias = TakeRequest  # noqa: Y015
+Global___LinkTakeRequest: _TypeAlias = LinkTakeRequest  # noqa: Y015
 
 @_typing.final
-class TakeResponse(_message.Message):
+class LinkTakeResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -599,10 +599,10 @@ class TakeResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___TakeResponse: _TypeAlias = TakeResponse  # noqa: Y015
+Global___LinkTakeResponse: _TypeAlias = LinkTakeResponse  # noqa: Y015
 
 @_typing.final
-class MultiplyRequest(_message.Message):
+class LinkMultiplyRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ROUND_FIELD_NUMBER: _builtins.int
@@ -626,10 +626,10 @@ class MultiplyRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___MultiplyRequest: _TypeAlias = MultiplyRequest  # noqa: Y015
+Global___LinkMultiplyRequest: _TypeAlias = LinkMultiplyRequest  # noqa: Y015
 
 @_typing.final
-class MultiplyResponse(_message.Message):
+class LinkMultiplyResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     VALUES_FIELD_NUMBER: _builtins.int
@@ -646,10 +646,10 @@ class MultiplyResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___MultiplyResponse: _TypeAlias = MultiplyResponse  # noqa: Y015
+Global___LinkMultiplyResponse: _TypeAlias = LinkMultiplyResponse  # noqa: Y015
 
 @_typing.final
-class TotalRequest(_message.Message):
+class LinkTotalRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ROUND_FIELD_NUMBER: _builtins.int
@@ -666,10 +666,10 @@ class TotalRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___TotalRequest: _TypeAlias = TotalRequest  # noqa: Y015
+Global___LinkTotalRequest: _TypeAlias = LinkTotalRequest  # noqa: Y015
 
 @_typing.final
-class TotalResponse(_message.Message):
+class LinkTotalResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SHARES_FIELD_NUMBER: _builtins.int
@@ -686,10 +686,10 @@ class TotalResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___TotalResponse: _TypeAlias = TotalResponse  # noqa: Y015
+Global___LinkTotalResponse: _TypeAlias = LinkTotalResponse  # noqa: Y015
 
 @_typing.final
-class RevealRequest(_message.Message):
+class LinkRevealRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ROUND_FIELD_NUMBER: _builtins.int
@@ -712,10 +712,10 @@ class RevealRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___RevealRequest: _TypeAlias = RevealRequest  # noqa: Y015
+Global___LinkRevealRequest: _TypeAlias = LinkRevealRequest  # noqa: Y015
 
 @_typing.final
-class RevealResponse(_message.Message):
+class LinkRevealResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CELLS_FIELD_NUMBER: _builtins.int
@@ -734,4 +734,4 @@ class RevealResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___RevealResponse: _TypeAlias = RevealResponse  # noqa: Y015
+Global___LinkRevealResponse: _TypeAlias = LinkRevealResponse  # noqa: Y015

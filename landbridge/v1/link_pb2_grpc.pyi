@@ -37,31 +37,31 @@ class LinkStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> LinkAsyncStub: ...
-    Weigh: _grpc.UnaryUnaryMultiCallable[_link_pb2.WeighRequest, _link_pb2.WeighResponse]
+    Weigh: _grpc.UnaryUnaryMultiCallable[_link_pb2.LinkWeighRequest, _link_pb2.LinkWeighResponse]
     """Whether the department takes part, and at what price; touches no data and charges nothing."""
-    Open: _grpc.UnaryUnaryMultiCallable[_link_pb2.OpenRequest, _link_pb2.OpenResponse]
+    Open: _grpc.UnaryUnaryMultiCallable[_link_pb2.LinkOpenRequest, _link_pb2.LinkOpenResponse]
     """The first department draws the question's secret and seals it to the others."""
-    Begin: _grpc.UnaryUnaryMultiCallable[_link_pb2.BeginRequest, _link_pb2.BeginResponse]
+    Begin: _grpc.UnaryUnaryMultiCallable[_link_pb2.LinkBeginRequest, _link_pb2.LinkBeginResponse]
     """Charges, then makes the rows; returns when they can be fetched."""
-    Show: _grpc.UnaryUnaryMultiCallable[_link_pb2.ShowRequest, _link_pb2.ShowResponse]
+    Show: _grpc.UnaryUnaryMultiCallable[_link_pb2.LinkShowRequest, _link_pb2.LinkShowResponse]
     """Where the key is no protected unit: the next keys of a table that protects nobody, sealed to the
     department whose rows must not show by being there.
     """
-    Match: _grpc.UnaryUnaryMultiCallable[_link_pb2.MatchRequest, _link_pb2.MatchResponse]
+    Match: _grpc.UnaryUnaryMultiCallable[_link_pb2.LinkMatchRequest, _link_pb2.LinkMatchResponse]
     """Takes them; that department's rows become one for each of them, whether it has any or not."""
-    Fetch: _grpc.UnaryUnaryMultiCallable[_link_pb2.FetchRequest, _link_pb2.FetchResponse]
+    Fetch: _grpc.UnaryUnaryMultiCallable[_link_pb2.LinkFetchRequest, _link_pb2.LinkFetchResponse]
     """The next rows in the order of their pseudonyms."""
-    Deal: _grpc.UnaryUnaryMultiCallable[_link_pb2.DealRequest, _link_pb2.DealResponse]
+    Deal: _grpc.UnaryUnaryMultiCallable[_link_pb2.LinkDealRequest, _link_pb2.LinkDealResponse]
     """Makes the random numbers for another department's values."""
-    Dealt: _grpc.UnaryUnaryMultiCallable[_link_pb2.DealtRequest, _link_pb2.DealtResponse]
+    Dealt: _grpc.UnaryUnaryMultiCallable[_link_pb2.LinkDealtRequest, _link_pb2.LinkDealtResponse]
     """The next of the numbers that the gateway needs one by one."""
-    Take: _grpc.UnaryUnaryMultiCallable[_link_pb2.TakeRequest, _link_pb2.TakeResponse]
+    Take: _grpc.UnaryUnaryMultiCallable[_link_pb2.LinkTakeRequest, _link_pb2.LinkTakeResponse]
     """Takes the department's own share of the deal, sealed to it."""
-    Multiply: _grpc.UnaryUnaryMultiCallable[_link_pb2.MultiplyRequest, _link_pb2.MultiplyResponse]
+    Multiply: _grpc.UnaryUnaryMultiCallable[_link_pb2.LinkMultiplyRequest, _link_pb2.LinkMultiplyResponse]
     """The next hidden bits against the next hidden values."""
-    Total: _grpc.UnaryUnaryMultiCallable[_link_pb2.TotalRequest, _link_pb2.TotalResponse]
+    Total: _grpc.UnaryUnaryMultiCallable[_link_pb2.LinkTotalRequest, _link_pb2.LinkTotalResponse]
     """The department's shares of all sums, with its noise."""
-    Reveal: _grpc.UnaryUnaryMultiCallable[_link_pb2.RevealRequest, _link_pb2.RevealResponse]
+    Reveal: _grpc.UnaryUnaryMultiCallable[_link_pb2.LinkRevealRequest, _link_pb2.LinkRevealResponse]
     """What the codes of released cells stand for; the department forgets the question."""
 
 @_typing.type_check_only
@@ -69,31 +69,31 @@ class LinkAsyncStub(LinkStub):
     """Served by a department's node to its gateway. In this order, each once for a question."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    Weigh: _aio.UnaryUnaryMultiCallable[_link_pb2.WeighRequest, _link_pb2.WeighResponse]  # type: ignore[assignment]
+    Weigh: _aio.UnaryUnaryMultiCallable[_link_pb2.LinkWeighRequest, _link_pb2.LinkWeighResponse]  # type: ignore[assignment]
     """Whether the department takes part, and at what price; touches no data and charges nothing."""
-    Open: _aio.UnaryUnaryMultiCallable[_link_pb2.OpenRequest, _link_pb2.OpenResponse]  # type: ignore[assignment]
+    Open: _aio.UnaryUnaryMultiCallable[_link_pb2.LinkOpenRequest, _link_pb2.LinkOpenResponse]  # type: ignore[assignment]
     """The first department draws the question's secret and seals it to the others."""
-    Begin: _aio.UnaryUnaryMultiCallable[_link_pb2.BeginRequest, _link_pb2.BeginResponse]  # type: ignore[assignment]
+    Begin: _aio.UnaryUnaryMultiCallable[_link_pb2.LinkBeginRequest, _link_pb2.LinkBeginResponse]  # type: ignore[assignment]
     """Charges, then makes the rows; returns when they can be fetched."""
-    Show: _aio.UnaryUnaryMultiCallable[_link_pb2.ShowRequest, _link_pb2.ShowResponse]  # type: ignore[assignment]
+    Show: _aio.UnaryUnaryMultiCallable[_link_pb2.LinkShowRequest, _link_pb2.LinkShowResponse]  # type: ignore[assignment]
     """Where the key is no protected unit: the next keys of a table that protects nobody, sealed to the
     department whose rows must not show by being there.
     """
-    Match: _aio.UnaryUnaryMultiCallable[_link_pb2.MatchRequest, _link_pb2.MatchResponse]  # type: ignore[assignment]
+    Match: _aio.UnaryUnaryMultiCallable[_link_pb2.LinkMatchRequest, _link_pb2.LinkMatchResponse]  # type: ignore[assignment]
     """Takes them; that department's rows become one for each of them, whether it has any or not."""
-    Fetch: _aio.UnaryUnaryMultiCallable[_link_pb2.FetchRequest, _link_pb2.FetchResponse]  # type: ignore[assignment]
+    Fetch: _aio.UnaryUnaryMultiCallable[_link_pb2.LinkFetchRequest, _link_pb2.LinkFetchResponse]  # type: ignore[assignment]
     """The next rows in the order of their pseudonyms."""
-    Deal: _aio.UnaryUnaryMultiCallable[_link_pb2.DealRequest, _link_pb2.DealResponse]  # type: ignore[assignment]
+    Deal: _aio.UnaryUnaryMultiCallable[_link_pb2.LinkDealRequest, _link_pb2.LinkDealResponse]  # type: ignore[assignment]
     """Makes the random numbers for another department's values."""
-    Dealt: _aio.UnaryUnaryMultiCallable[_link_pb2.DealtRequest, _link_pb2.DealtResponse]  # type: ignore[assignment]
+    Dealt: _aio.UnaryUnaryMultiCallable[_link_pb2.LinkDealtRequest, _link_pb2.LinkDealtResponse]  # type: ignore[assignment]
     """The next of the numbers that the gateway needs one by one."""
-    Take: _aio.UnaryUnaryMultiCallable[_link_pb2.TakeRequest, _link_pb2.TakeResponse]  # type: ignore[assignment]
+    Take: _aio.UnaryUnaryMultiCallable[_link_pb2.LinkTakeRequest, _link_pb2.LinkTakeResponse]  # type: ignore[assignment]
     """Takes the department's own share of the deal, sealed to it."""
-    Multiply: _aio.UnaryUnaryMultiCallable[_link_pb2.MultiplyRequest, _link_pb2.MultiplyResponse]  # type: ignore[assignment]
+    Multiply: _aio.UnaryUnaryMultiCallable[_link_pb2.LinkMultiplyRequest, _link_pb2.LinkMultiplyResponse]  # type: ignore[assignment]
     """The next hidden bits against the next hidden values."""
-    Total: _aio.UnaryUnaryMultiCallable[_link_pb2.TotalRequest, _link_pb2.TotalResponse]  # type: ignore[assignment]
+    Total: _aio.UnaryUnaryMultiCallable[_link_pb2.LinkTotalRequest, _link_pb2.LinkTotalResponse]  # type: ignore[assignment]
     """The department's shares of all sums, with its noise."""
-    Reveal: _aio.UnaryUnaryMultiCallable[_link_pb2.RevealRequest, _link_pb2.RevealResponse]  # type: ignore[assignment]
+    Reveal: _aio.UnaryUnaryMultiCallable[_link_pb2.LinkRevealRequest, _link_pb2.LinkRevealResponse]  # type: ignore[assignment]
     """What the codes of released cells stand for; the department forgets the question."""
 
 class LinkServicer(metaclass=_abc_1.ABCMeta):
@@ -102,33 +102,33 @@ class LinkServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def Weigh(
         self,
-        request: _link_pb2.WeighRequest,
+        request: _link_pb2.LinkWeighRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_link_pb2.WeighResponse, _abc.Awaitable[_link_pb2.WeighResponse]]:
+    ) -> _typing.Union[_link_pb2.LinkWeighResponse, _abc.Awaitable[_link_pb2.LinkWeighResponse]]:
         """Whether the department takes part, and at what price; touches no data and charges nothing."""
 
     @_abc_1.abstractmethod
     def Open(
         self,
-        request: _link_pb2.OpenRequest,
+        request: _link_pb2.LinkOpenRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_link_pb2.OpenResponse, _abc.Awaitable[_link_pb2.OpenResponse]]:
+    ) -> _typing.Union[_link_pb2.LinkOpenResponse, _abc.Awaitable[_link_pb2.LinkOpenResponse]]:
         """The first department draws the question's secret and seals it to the others."""
 
     @_abc_1.abstractmethod
     def Begin(
         self,
-        request: _link_pb2.BeginRequest,
+        request: _link_pb2.LinkBeginRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_link_pb2.BeginResponse, _abc.Awaitable[_link_pb2.BeginResponse]]:
+    ) -> _typing.Union[_link_pb2.LinkBeginResponse, _abc.Awaitable[_link_pb2.LinkBeginResponse]]:
         """Charges, then makes the rows; returns when they can be fetched."""
 
     @_abc_1.abstractmethod
     def Show(
         self,
-        request: _link_pb2.ShowRequest,
+        request: _link_pb2.LinkShowRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_link_pb2.ShowResponse, _abc.Awaitable[_link_pb2.ShowResponse]]:
+    ) -> _typing.Union[_link_pb2.LinkShowResponse, _abc.Awaitable[_link_pb2.LinkShowResponse]]:
         """Where the key is no protected unit: the next keys of a table that protects nobody, sealed to the
         department whose rows must not show by being there.
         """
@@ -136,65 +136,65 @@ class LinkServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def Match(
         self,
-        request: _link_pb2.MatchRequest,
+        request: _link_pb2.LinkMatchRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_link_pb2.MatchResponse, _abc.Awaitable[_link_pb2.MatchResponse]]:
+    ) -> _typing.Union[_link_pb2.LinkMatchResponse, _abc.Awaitable[_link_pb2.LinkMatchResponse]]:
         """Takes them; that department's rows become one for each of them, whether it has any or not."""
 
     @_abc_1.abstractmethod
     def Fetch(
         self,
-        request: _link_pb2.FetchRequest,
+        request: _link_pb2.LinkFetchRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_link_pb2.FetchResponse, _abc.Awaitable[_link_pb2.FetchResponse]]:
+    ) -> _typing.Union[_link_pb2.LinkFetchResponse, _abc.Awaitable[_link_pb2.LinkFetchResponse]]:
         """The next rows in the order of their pseudonyms."""
 
     @_abc_1.abstractmethod
     def Deal(
         self,
-        request: _link_pb2.DealRequest,
+        request: _link_pb2.LinkDealRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_link_pb2.DealResponse, _abc.Awaitable[_link_pb2.DealResponse]]:
+    ) -> _typing.Union[_link_pb2.LinkDealResponse, _abc.Awaitable[_link_pb2.LinkDealResponse]]:
         """Makes the random numbers for another department's values."""
 
     @_abc_1.abstractmethod
     def Dealt(
         self,
-        request: _link_pb2.DealtRequest,
+        request: _link_pb2.LinkDealtRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_link_pb2.DealtResponse, _abc.Awaitable[_link_pb2.DealtResponse]]:
+    ) -> _typing.Union[_link_pb2.LinkDealtResponse, _abc.Awaitable[_link_pb2.LinkDealtResponse]]:
         """The next of the numbers that the gateway needs one by one."""
 
     @_abc_1.abstractmethod
     def Take(
         self,
-        request: _link_pb2.TakeRequest,
+        request: _link_pb2.LinkTakeRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_link_pb2.TakeResponse, _abc.Awaitable[_link_pb2.TakeResponse]]:
+    ) -> _typing.Union[_link_pb2.LinkTakeResponse, _abc.Awaitable[_link_pb2.LinkTakeResponse]]:
         """Takes the department's own share of the deal, sealed to it."""
 
     @_abc_1.abstractmethod
     def Multiply(
         self,
-        request: _link_pb2.MultiplyRequest,
+        request: _link_pb2.LinkMultiplyRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_link_pb2.MultiplyResponse, _abc.Awaitable[_link_pb2.MultiplyResponse]]:
+    ) -> _typing.Union[_link_pb2.LinkMultiplyResponse, _abc.Awaitable[_link_pb2.LinkMultiplyResponse]]:
         """The next hidden bits against the next hidden values."""
 
     @_abc_1.abstractmethod
     def Total(
         self,
-        request: _link_pb2.TotalRequest,
+        request: _link_pb2.LinkTotalRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_link_pb2.TotalResponse, _abc.Awaitable[_link_pb2.TotalResponse]]:
+    ) -> _typing.Union[_link_pb2.LinkTotalResponse, _abc.Awaitable[_link_pb2.LinkTotalResponse]]:
         """The department's shares of all sums, with its noise."""
 
     @_abc_1.abstractmethod
     def Reveal(
         self,
-        request: _link_pb2.RevealRequest,
+        request: _link_pb2.LinkRevealRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_link_pb2.RevealResponse, _abc.Awaitable[_link_pb2.RevealResponse]]:
+    ) -> _typing.Union[_link_pb2.LinkRevealResponse, _abc.Awaitable[_link_pb2.LinkRevealResponse]]:
         """What the codes of released cells stand for; the department forgets the question."""
 
 def add_LinkServicer_to_server(servicer: LinkServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -22,7 +22,12 @@ from nodes.engines import database
 
 TYPE_CHECKING = False  # importing typing for it would cost every worker
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from typing import Any
+
+    # A reply, and the bytes that stand behind it.
+    Reply = tuple[dict[str, Any], Sequence[bytes]]
+    Answer = Callable[[dict[str, Any]], Reply]
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
@@ -31,8 +36,28 @@ class ParentGone(Exception):
     """The process that started this one has ended."""
 
 
+class Unprepared(Exception):
+    """What the worker is to serve cannot be used; holds its name and nothing else."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
 def main() -> None:
     """Serves questions until the parent closes the pipe."""
+    serve(_nothing, _sql)
+
+
+def serve(
+    prepare: Callable[[dict[str, Any]], None],
+    seal: Callable[[database.Connection, dict[str, Any]], Answer],
+) -> None:
+    """The life of a worker: set up, be ready, answer until the parent closes the pipe.
+
+    `prepare` loads what needs files; `seal` comes last before the first question and gives what
+    answers; it raises Unprepared. Whatever answering raises is a failure, after which it ends.
+    """
     # Nothing but frames may reach the parent: whatever prints to descriptor 1 prints to nowhere.
     replies = os.dup(1)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -41,6 +66,7 @@ def main() -> None:
         _die_with(setup["parent"])
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+        prepare(setup)
         try:
             connection = database.open_sealed(
                 setup["tables"],
@@ -53,15 +79,19 @@ def main() -> None:
         # The first statement pages in the parser, the planner and the executor.
         database.select(connection, "SELECT count(*) FROM range(3)", [], maximum_rows=1)
         _limit_memory(setup["memory_bytes"])
+        try:
+            answer = seal(connection, setup)
+        except Unprepared as unprepared:
+            _send(replies, {"broken": unprepared.name})
+            return
         _send(replies, {"ready": True})
         while True:
             question = _receive(0)
             _arm_cpu(setup["cpu_seconds"])
-            reply, columns = (
-                _columns(connection, question)
-                if question.get("columns")
-                else (_answer(connection, question), [])
-            )
+            try:
+                reply, columns = answer(question)
+            except Exception:  # noqa: BLE001 - every failure looks the same; messages quote data
+                reply, columns = {"failed": True}, ()
             _send(replies, reply)
             for column in columns:
                 _write(replies, column)
@@ -71,8 +101,17 @@ def main() -> None:
         return
 
 
-def _answer(connection: database.Connection, question: dict[str, Any]) -> dict[str, Any]:
-    try:
+def _nothing(setup: dict[str, Any]) -> None:
+    """SQL needs no more than what is imported already."""
+    del setup
+
+
+def _sql(connection: database.Connection, setup: dict[str, Any]) -> Answer:
+    del setup  # it has what every worker needs, and no more
+
+    def answer(question: dict[str, Any]) -> Reply:
+        if question.get("columns"):
+            return _columns(connection, question)
         rows = database.select(
             connection,
             question["sql"],
@@ -80,26 +119,21 @@ def _answer(connection: database.Connection, question: dict[str, Any]) -> dict[s
             maximum_rows=question["maximum_rows"],
         )
         if rows is None:
-            return {"failed": True}
-        return {"rows": [[_cell(value) for value in row] for row in rows]}
-    except Exception:  # noqa: BLE001 - every failure looks the same outside; messages quote data
-        return {"failed": True}
+            return {"failed": True}, ()
+        return {"rows": [[_cell(value) for value in row] for row in rows]}, ()
+
+    return answer
 
 
-def _columns(
-    connection: database.Connection, question: dict[str, Any]
-) -> tuple[dict[str, Any], list[bytes]]:
-    try:
-        found = database.select_columns(
-            connection,
-            question["sql"],
-            question["parameters"],
-            maximum_rows=question["maximum_rows"],
-        )
-    except Exception:  # noqa: BLE001 - as above
-        found = None
+def _columns(connection: database.Connection, question: dict[str, Any]) -> Reply:
+    found = database.select_columns(
+        connection,
+        question["sql"],
+        question["parameters"],
+        maximum_rows=question["maximum_rows"],
+    )
     if found is None:
-        return {"failed": True}, []
+        return {"failed": True}, ()
     return {"columns": found[0], "numbers": len(found[1]) - 1}, found[1]
 
 

@@ -27,9 +27,10 @@ QUESTION = (
 )
 PLACES = "SELECT rain, count(*) FROM health.visits JOIN sky.readings USING (town, day) GROUP BY 1"
 ROUNDS = (
-    link_pb2.WeighRequest, link_pb2.OpenRequest, link_pb2.BeginRequest, link_pb2.FetchRequest,
-    link_pb2.DealRequest, link_pb2.TakeRequest, link_pb2.MultiplyRequest, link_pb2.DealtRequest,
-    link_pb2.TotalRequest, link_pb2.RevealRequest,
+    link_pb2.LinkWeighRequest, link_pb2.LinkOpenRequest, link_pb2.LinkBeginRequest,
+    link_pb2.LinkFetchRequest, link_pb2.LinkDealRequest, link_pb2.LinkTakeRequest,
+    link_pb2.LinkMultiplyRequest, link_pb2.LinkDealtRequest, link_pb2.LinkTotalRequest,
+    link_pb2.LinkRevealRequest,
 )  # fmt: skip
 
 
@@ -80,7 +81,7 @@ def test_a_node_that_dies_in_a_round_is_named_and_the_charge_stays(
         with pytest.raises(Unavailable) as failure:
             federation.query(QUESTION)
     assert failure.value.missing == tuple(died)
-    begun = kind not in (link_pb2.WeighRequest, link_pb2.OpenRequest)
+    begun = kind not in (link_pb2.LinkWeighRequest, link_pb2.LinkOpenRequest)
     for name in ("school", "tax"):
         read = any(
             "SELECT" in sql for engine in federation.nodes[name].engines for sql in engine.runs
@@ -113,7 +114,7 @@ def test_a_round_that_comes_twice_is_refused(link: Make, kind: type[Any]) -> Non
     federation = link("school", "tax")
     said: list[str] = []
     for node in federation.nodes.values():
-        original = getattr(node.linking, kind.__name__.removesuffix("Request"))
+        original = getattr(node.linking, kind.__name__.removeprefix("Link").removesuffix("Request"))
 
         def twice(request: Any, context: Any, original: Any = original) -> Any:
             reply = original(request, context)
@@ -125,7 +126,7 @@ def test_a_round_that_comes_twice_is_refused(link: Make, kind: type[Any]) -> Non
                 said.append("answered")
             return reply
 
-        setattr(node.linking, kind.__name__.removesuffix("Request"), twice)
+        setattr(node.linking, kind.__name__.removeprefix("Link").removesuffix("Request"), twice)
     with suppress(LandbridgeError):  # most end the question, and none answers twice
         federation.query(QUESTION)
     assert said
@@ -165,8 +166,8 @@ def test_a_gateway_that_asks_two_departments_two_things_is_caught(link: Make, li
     federation = link("school", "tax")
     real = federation.nodes["tax"].linking.Begin
 
-    def begin(request: link_pb2.BeginRequest, context: Any) -> Any:
-        changed = link_pb2.BeginRequest()
+    def begin(request: link_pb2.LinkBeginRequest, context: Any) -> Any:
+        changed = link_pb2.LinkBeginRequest()
         changed.CopyFrom(request)
         LIES[lie](changed)
         return real(federation.link_signer.sign("tax", changed), context)
@@ -187,8 +188,8 @@ def test_a_gateway_cannot_seal_a_secret_of_its_own(link: Make) -> None:
     federation = link("school", "tax")
     real = federation.nodes["tax"].linking.Begin
 
-    def begin(request: link_pb2.BeginRequest, context: Any) -> Any:
-        changed = link_pb2.BeginRequest()
+    def begin(request: link_pb2.LinkBeginRequest, context: Any) -> Any:
+        changed = link_pb2.LinkBeginRequest()
         changed.CopyFrom(request)
         bound = b"link" + hash_of(request.question, request.asking.question_id)
         forged = seal(
@@ -209,10 +210,10 @@ def test_nobody_but_the_gateway_plays_a_round(link: Make) -> None:
     federation = link("school", "tax")
     bound = link_pb2.Round(question_id="0" * 32, question_hash=b"0" * 32)
     requests = [
-        link_pb2.FetchRequest(round=bound),
-        federation.link_signer.sign("school", link_pb2.FetchRequest(round=bound)),
+        link_pb2.LinkFetchRequest(round=bound),
+        federation.link_signer.sign("school", link_pb2.LinkFetchRequest(round=bound)),
     ]
-    changed = federation.link_signer.sign("tax", link_pb2.FetchRequest(round=bound))
+    changed = federation.link_signer.sign("tax", link_pb2.LinkFetchRequest(round=bound))
     changed.first = 7
     for request in [*requests, changed]:
         with pytest.raises(LandbridgeError, match="SIGNATURE_INVALID"):
@@ -221,24 +222,24 @@ def test_nobody_but_the_gateway_plays_a_round(link: Make) -> None:
 
 SPOILT: dict[str, tuple[type[Any], Callable[[Any], None]]] = {
     "rows out of order": (
-        link_pb2.FetchResponse,
+        link_pb2.LinkFetchResponse,
         lambda m: setattr(m, "pseudonyms", m.pseudonyms[16:] + m.pseudonyms[:16]),
     ),
     "a row twice": (
-        link_pb2.FetchResponse,
+        link_pb2.LinkFetchResponse,
         lambda m: setattr(m, "pseudonyms", m.pseudonyms[:16] + m.pseudonyms[:-16]),
     ),
     "codes that are none": (
-        link_pb2.FetchResponse, lambda m: setattr(m, "codes", b"\xff" * len(m.codes)),
+        link_pb2.LinkFetchResponse, lambda m: setattr(m, "codes", b"\xff" * len(m.codes)),
     ),
     "too few values": (
-        link_pb2.MultiplyResponse, lambda m: setattr(m, "values", m.values[:-8]),
+        link_pb2.LinkMultiplyResponse, lambda m: setattr(m, "values", m.values[:-8]),
     ),
     "too many shares": (
-        link_pb2.TotalResponse, lambda m: setattr(m, "shares", m.shares + bytes(8)),
+        link_pb2.LinkTotalResponse, lambda m: setattr(m, "shares", m.shares + bytes(8)),
     ),
-    "a short seed": (link_pb2.DealResponse, lambda m: setattr(m, "seed", b"short")),
-    "labels that are none": (link_pb2.RevealResponse, lambda m: m.cells.append(77)),
+    "a short seed": (link_pb2.LinkDealResponse, lambda m: setattr(m, "seed", b"short")),
+    "labels that are none": (link_pb2.LinkRevealResponse, lambda m: m.cells.append(77)),
 }  # fmt: skip
 
 
@@ -306,15 +307,15 @@ def test_what_one_place_s_table_shows_does_not_hang_on_who_is_there(link: Make) 
         federation = link("health", "sky", contents={"visits": visited})
         federation.query(PLACES)
         sent = federation.nodes["health"].sent
-        seen.append([len(m.pseudonyms) for m in sent if isinstance(m, link_pb2.FetchResponse)])
+        seen.append([len(m.pseudonyms) for m in sent if isinstance(m, link_pb2.LinkFetchResponse)])
     assert seen[0] == seen[1] == [16 * 2 * 8]
 
 
 def test_an_open_table_s_rows_are_made_once_for_an_id_too(link: Make) -> None:
     """What it adds hides who is at the other side, and a second draw would average it."""
     federation = link("health", "sky")
-    begun: list[link_pb2.BeginRequest] = []
-    on(federation, link_pb2.BeginRequest, begun.append)
+    begun: list[link_pb2.LinkBeginRequest] = []
+    on(federation, link_pb2.LinkBeginRequest, begun.append)
     federation.query(PLACES)
     (again,) = (each for each in begun if each.HasField("secret"))
     with pytest.raises(Refused, match="QUESTION_ID_REUSED"):

@@ -29,7 +29,7 @@ def of(messages: Sequence[Any], kind: type[Any]) -> list[Any]:
 
 def pseudonyms(messages: Sequence[Any]) -> set[bytes]:
     """Everything that was fetched."""
-    whole = b"".join(each.pseudonyms for each in of(messages, link_pb2.FetchResponse))
+    whole = b"".join(each.pseudonyms for each in of(messages, link_pb2.LinkFetchResponse))
     return {whole[at : at + 16] for at in range(0, len(whole), 16)}
 
 
@@ -52,13 +52,13 @@ def test_the_gateway_gets_no_id_no_value_and_no_label(link: Make) -> None:
     values = b"".join(
         each.values
         for node in federation.nodes.values()
-        for each in of(node.sent, link_pb2.MultiplyResponse)
+        for each in of(node.sent, link_pb2.LinkMultiplyResponse)
     )
     told = set(np.frombuffer(values, dtype="<i8").tolist())
     assert not told & incomes
     # Under the minimum of 40 linked keys no cell is shown, so no label came.
     for node in federation.nodes.values():
-        assert [list(each.cells) for each in of(node.sent, link_pb2.RevealResponse)] == [[]]
+        assert [list(each.cells) for each in of(node.sent, link_pb2.LinkRevealResponse)] == [[]]
     for label in (b"low", b"middle", b"high"):
         assert label not in whole
 
@@ -74,7 +74,7 @@ def test_labels_come_for_released_cells_only(link: Make) -> None:
     answer = federation.query("SELECT band, count(*) FROM tax.earners "
                               "JOIN school.pupils USING (person) GROUP BY band")  # fmt: skip
     assert answer.rows() == [("low", 39), ("middle", None), ("high", None), (None, None)]
-    (revealed,) = of(federation.nodes["tax"].sent, link_pb2.RevealResponse)
+    (revealed,) = of(federation.nodes["tax"].sent, link_pb2.LinkRevealResponse)
     assert list(revealed.cells) == [0]
 
 
@@ -93,8 +93,8 @@ def test_what_gateway_and_owner_send_each_other_is_uniform(link: Make) -> None:
     federation = link("school", "tax", contents={"earners": MANY, "pupils": PUPILS})
     federation.query("SELECT sum(income) FROM tax.earners JOIN school.pupils USING (person)")
     node = federation.nodes["tax"]
-    asked = b"".join(each.bits for each in of(node.received, link_pb2.MultiplyRequest))
-    answered = b"".join(each.values for each in of(node.sent, link_pb2.MultiplyResponse))
+    asked = b"".join(each.bits for each in of(node.received, link_pb2.LinkMultiplyRequest))
+    answered = b"".join(each.values for each in of(node.sent, link_pb2.LinkMultiplyResponse))
     for said in (asked, answered):
         numbers = np.frombuffer(said, dtype="<u8")
         assert len(numbers) > 3_000
@@ -126,9 +126,9 @@ def test_no_department_sees_anything_of_another(link: Make) -> None:
     for name, node in federation.nodes.items():
         kinds = {type(message).__name__ for message in node.received}
         assert kinds <= {
-            "DescribeRequest", "WeighRequest", "OpenRequest", "BeginRequest", "FetchRequest",
-            "DealRequest", "DealtRequest", "TakeRequest", "MultiplyRequest", "TotalRequest",
-            "RevealRequest",
+            "DescribeRequest", "LinkWeighRequest", "LinkOpenRequest", "LinkBeginRequest",
+            "LinkFetchRequest", "LinkDealRequest", "LinkDealtRequest", "LinkTakeRequest",
+            "LinkMultiplyRequest", "LinkTotalRequest", "LinkRevealRequest",
         }  # fmt: skip
         others = federation.nodes["tax" if name == "school" else "school"]
         sent = pseudonyms(others.sent)
@@ -145,7 +145,7 @@ def test_the_number_of_rows_is_noisy_even_for_who_knows_the_common_dummies(link:
         )
         federation.query("SELECT sum(income) FROM tax.earners JOIN school.pupils USING (person)",
                          epsilon=1)  # fmt: skip
-        (deal,) = of(federation.nodes["school"].received, link_pb2.DealRequest)
+        (deal,) = of(federation.nodes["school"].received, link_pb2.LinkDealRequest)
         sizes.add(deal.rows)
     # Six draws of Laplace noise of scale 8 and more; all alike with a probability under 10^-6.
     assert len(sizes) > 1
