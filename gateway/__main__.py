@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from pathlib import Path
 
 from gateway import membership, settings
-from gateway.app import start
+from gateway.app import Gateway, start
 from gateway.register import RegisterRefuses
-from landbridge.edge.process import STOPPED_BY_OPERATOR, report, run, tell
+from landbridge.edge.process import STOPPED_BY_OPERATOR, run, tell
 from landbridge.edge.server import CannotListen
 from landbridge.edge.settings import SettingsInvalid
+from landbridge.edge.words import Words
 from landbridge.evidence.finding import EvidenceError
 from landbridge.identity.keys import KeySetError
 from policies.access import PolicyInvalid
@@ -57,16 +59,23 @@ def main(arguments: list[str]) -> int:
     if chosen.command != "serve":
         return _operate(chosen)
     return run(
-        lambda: start(settings.read(chosen.settings), report, tell),
+        lambda: _start(chosen.settings),
         OPERATOR_ERRORS,
         with_parent=chosen.with_parent,
     )
 
 
+def _start(path: Path) -> Gateway:
+    found = settings.read(path, os.environ)
+    words = Words(found.operating.logs)
+    words.listen()
+    return start(found, words.report, words.tell, words.call)
+
+
 def _operate(chosen: argparse.Namespace) -> int:
     """One of the operator's commands; results on standard output, one JSON line per member."""
     try:
-        found = settings.read(chosen.settings)
+        found = settings.read(chosen.settings, os.environ)
         match chosen.command:
             case "invite":
                 address = chosen.address or found.listen

@@ -20,16 +20,19 @@ from gateway.outside import over_http
 from gateway.planning import Planning
 from gateway.register import Register
 from gateway.servicer import GatewayServicer
-from gateway.settings import Settings, members_of, open_manifest, read_witnesses
+from gateway.settings import Settings, log_name, members_of, open_manifest, read_witnesses
 from gateway.sql import silence
 from gateway.standing import standing
 from gateway.witnessing import Rounds, logs, witnesses
 from landbridge.edge import life
+from landbridge.edge.exporters import Watched, watched
+from landbridge.edge.health import Health
 from landbridge.edge.interceptor import Report
+from landbridge.edge.observing import Ended, Observing, unheard
 from landbridge.edge.record import Recorder
+from landbridge.edge.reflection import Reflection
 from landbridge.edge.server import Running, Tls, serve
 from landbridge.edge.state import log_signer, subject_key, subject_keys, witness_key
-from landbridge.edge.telemetry import Telemetry
 from landbridge.edge.trust import Trusted, trusted
 from landbridge.errors import Unavailable
 from landbridge.evidence.cosignature import WitnessKey
@@ -57,6 +60,8 @@ class Gateway:
     _recorder: Recorder
     _witness: Witness
     _trusted: Trusted
+    _watched: Watched
+    _grace: float
     _refreshing: threading.Thread
     _stopping: threading.Event = field(default_factory=threading.Event)
 
@@ -65,9 +70,14 @@ class Gateway:
         """The port that it listens on."""
         return self.running.port
 
-    def stop(self, grace: float = 5.0) -> None:
+    @property
+    def metrics_port(self) -> int:
+        """Where Prometheus is served; 0 for nowhere."""
+        return self._watched.port
+
+    def stop(self, grace: float | None = None) -> None:
         """Takes no more calls, lets those under way finish, and puts everything on disk."""
-        self.running.stop(grace)
+        self.running.stop(self._grace if grace is None else grace)
         self._stopping.set()
         self._refreshing.join()
         self._trusted.close()
@@ -76,12 +86,19 @@ class Gateway:
         self._log.close()
         self._departments.close()
         self._witness.close()
+        self._watched.close()
 
 
-def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Gateway:
+def start(
+    settings: Settings,
+    report: Report,
+    tell: Callable[[str], None],
+    ended: Ended = unheard,
+) -> Gateway:
     """A gateway that listens when this returns; raises one clear error of its parts otherwise.
 
-    `report` takes defects for the operator's eyes, `tell` sentences about the members.
+    `report` takes defects for the operator's eyes, `tell` sentences about the members, `ended` how
+    each call ended.
     """
     silence()
     prepare(settings)
@@ -106,7 +123,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
         contracts={name for member in members for name in member.contracts},
         handlers={f"{member.department}.{name}" for member in members for name in member.handlers},
     )
-    signer = log_signer(settings.state, f"{settings.federation}/{settings.name}")
+    signer = log_signer(settings.state, log_name(settings))
     cosigner = witness_key(settings.state, signer.name)
     witness = Witness.open(
         settings.state / "witness", cosigner, logs(members, tell), clock=time.time
@@ -123,7 +140,8 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
         limit=settings.maximum_unwitnessed_seconds,
     )
     log = Log.open(settings.state / "log", settings.state / "journal", signer, oversight=oversight)
-    rounds = Rounds(witness, departments.channels, tell)
+    # One replica goes round: a node's log has one witness of the gateway's name.
+    rounds = Rounds(witness, {} if settings.replica else departments.channels, tell)
     rounds.go()
     recorder = Recorder(
         log, subject_key(settings.state), access.digest, time.time, subject_keys(settings.state)
@@ -137,7 +155,11 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
         signer.vkey,
         AskingSigner(settings.federation, key_of_gateway, time.time),
     )
-    telemetry = Telemetry("landbridge.gateway")
+    watching = watched(settings.operating, "landbridge.gateway")
+    watching.telemetry.gauge(
+        "landbridge.log.size", "{entry}", "Entries of the log.", lambda: log.size
+    )
+    health = Health(log.require)
     with suppress(Unavailable):  # it serves and refuses, so that callers are told why
         life.begin(
             recorder,
@@ -147,11 +169,14 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
             # What a silent department serves is not known; it has not changed for that.
             unknown=tuple(f"contract:{name}/" for name in silent),
         )
+    servicer = GatewayServicer(asking, departments, watching.telemetry)
     running = serve(
         [
+            health.register,
+            *_reflected(settings, servicer, report),
             partial(
                 gateway_pb2_grpc.add_GatewayServicer_to_server,
-                GatewayServicer(asking, departments, telemetry),
+                servicer,
             ),
             partial(
                 enrolment_pb2_grpc.add_EnrolmentServicer_to_server,
@@ -170,8 +195,11 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
         # Here they show both, for tokens that are bound to a certificate (RFC 8705).
         others=[(settings.listen_mutual, Tls(key, certificate, callers))] if callers else [],
         report=report,
+        outside=[Observing(watching.telemetry, ended)],
+        leave=health.leaving(settings.operating.notice_seconds),
         threads=settings.calls,
     )
+    health.enter()
     stopping = threading.Event()
     follow = partial(_follow, departments, settings, key_of_gateway, recorder)
     refreshing = threading.Thread(
@@ -190,9 +218,20 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
         recorder,
         witness,
         trust,
+        watching,
+        settings.operating.grace_seconds,
         refreshing,
         stopping,
     )
+
+
+def _reflected(
+    settings: Settings, servicer: GatewayServicer, report: Report
+) -> list[Callable[[grpc.Server], None]]:
+    if not settings.reflection:
+        return []
+    names = ("landbridge.v1.Gateway", "landbridge.v1.Enrolment")
+    return [Reflection(names, servicer.admit, report).register]
 
 
 def _follow(

@@ -61,6 +61,10 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServicer):
         known = self._asking.view(caller)
         return directory_response(known, caller.clearance, self._departments.silent)
 
+    def admit(self, context: grpc.ServicerContext) -> None:
+        """Raises, and logs it, for a caller whose token is not good."""
+        self._asking.identify(context.invocation_metadata(), _certificate(context))
+
     @contextmanager
     def _request(
         self, step: str, purpose: str, question_id: str, context: grpc.ServicerContext

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.departments import Member
 from gateway.outside import OutsideWitness
-from landbridge.edge.settings import SettingsInvalid, open_settings
+from landbridge.edge.operating import Operating, read_operating
+from landbridge.edge.settings import NOTHING, Known, SettingsInvalid, open_settings
 from landbridge.edge.state import log_signer, witness_key
 from landbridge.edge.trust import Trust, read_trust
 from landbridge.membership.manifest import Manifest, ManifestInvalid, read_manifest
 from landbridge.membership.pinned import replace_durably
+
+PREFIX: Final = "LANDBRIDGE_GATEWAY__"
+"""What the environment variables begin with that give a gateway's settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +28,9 @@ class Settings:
     """What an operator decides; paths are relative to the file.
 
     On `listen_mutual`, if not empty, callers must show a certificate of the authority
-    `tls_callers`; tokens that are bound to a certificate pass there only.
+    `tls_callers`; tokens that are bound to a certificate pass there only. A gateway with a name as
+    `replica` answers beside the first one, with a log of its own; enrolling members and witnessing
+    their logs is the first one's.
     """
 
     federation: str
@@ -41,11 +49,25 @@ class Settings:
     quorum: int = 0
     maximum_unwitnessed_seconds: int = 14_400
     witnesses: Path | None = None
+    replica: str = ""
+    reflection: bool = False
+    operating: Operating = field(default_factory=Operating)
 
 
-def read(path: Path) -> Settings:
-    """The settings in the file; raises SettingsInvalid, naming every problem."""
-    top, problems = open_settings(path)
+def log_name(settings: Settings) -> str:
+    """The origin of this process's log."""
+    own = f"{settings.federation}/{settings.name}"
+    return f"{own}/{settings.replica}" if settings.replica else own
+
+
+def read(
+    path: Path, environment: Mapping[str, str] = NOTHING, known: list[Known] | None = None
+) -> Settings:
+    """The settings in the file and in `environment`; raises SettingsInvalid, naming every problem.
+
+    `known` collects every setting that there is.
+    """
+    top, problems = open_settings(path, PREFIX, environment, known)
     tls, limits, log = (top.section(name) for name in ("tls", "limits", "log"))
     settings = Settings(
         federation=top.text("federation"),
@@ -64,6 +86,9 @@ def read(path: Path) -> Settings:
         quorum=log.integer("quorum", 0, least=0),
         maximum_unwitnessed_seconds=log.integer("maximum_unwitnessed_seconds", 14_400),
         witnesses=log.optional_path("witnesses"),
+        replica=top.text("replica", ""),
+        reflection=top.boolean("reflection", default=False),
+        operating=read_operating(top, problems),
     )
     if bool(settings.listen_mutual) != (settings.tls_callers is not None):
         problems.append("listen_mutual and tls.callers belong together; one of them is missing")

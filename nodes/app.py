@@ -9,11 +9,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from landbridge.edge import life
+from landbridge.edge.exporters import Watched, watched
+from landbridge.edge.health import Health
 from landbridge.edge.interceptor import Report
+from landbridge.edge.observing import Ended, Observing, unheard
 from landbridge.edge.record import Recorder
 from landbridge.edge.server import Running, Tls, serve
 from landbridge.edge.state import log_signer, subject_key, subject_keys, witness_key
-from landbridge.edge.telemetry import Telemetry
 from landbridge.edge.trust import Trusted, trusted
 from landbridge.errors import Unavailable
 from landbridge.evidence.cosignature import WitnessKey
@@ -28,6 +30,7 @@ from landbridge.v1 import membership_pb2_grpc, node_pb2, node_pb2_grpc, witness_
 from nodes import policy as policies_of
 from nodes.answering import Answering
 from nodes.engines.duckdb import DuckDBEngine, Limits
+from nodes.engines.watched import WatchedEngine
 from nodes.guard import Guard
 from nodes.history import History
 from nodes.ledger import Ledger
@@ -56,15 +59,22 @@ class Node:
     _recorder: Recorder
     _witness: Witness
     _trusted: Trusted
+    _watched: Watched
+    _grace: float
 
     @property
     def port(self) -> int:
         """The port that it listens on."""
         return self.running.port
 
-    def stop(self, grace: float = 5.0) -> None:
+    @property
+    def metrics_port(self) -> int:
+        """Where Prometheus is served; 0 for nowhere."""
+        return self._watched.port
+
+    def stop(self, grace: float | None = None) -> None:
         """Takes no more calls, lets those under way finish, and puts everything on disk."""
-        self.running.stop(grace)
+        self.running.stop(self._grace if grace is None else grace)
         self._tables.close()
         self._trusted.close()
         with suppress(Unavailable):  # a log that was stopped takes no last entry
@@ -73,12 +83,19 @@ class Node:
         self._witness.close()
         self._ledger.close()
         self._history.close()
+        self._watched.close()
 
 
-def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Node:
+def start(
+    settings: Settings,
+    report: Report,
+    tell: Callable[[str], None],
+    ended: Ended = unheard,
+) -> Node:
     """A node that listens when this returns; raises one clear error of its parts otherwise.
 
-    `report` takes defects for the operator's eyes, `tell` sentences about the log.
+    `report` takes defects for the operator's eyes, `tell` sentences about the log, `ended` how each
+    call ended.
     """
     policy = policies_of.read(
         settings.department, settings.contracts, settings.handlers, settings.access
@@ -95,19 +112,28 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
     cosigner = witness_key(settings.state, signer.name)
     settings = _as_pinned(settings)
     oversight = _oversight(settings, signer, tell)
-    watched = [Verifier.parse(settings.gateway_log)] if settings.gateway_log else []
-    witness = Witness.open(settings.state / "witness", cosigner, watched, clock=time.time)
+    gateways = [key for key in (settings.gateway_log, *settings.gateway_replicas) if key]
+    witness = Witness.open(
+        settings.state / "witness", cosigner, map(Verifier.parse, gateways), clock=time.time
+    )
     log = Log.open(settings.state / "log", settings.state / "journal", signer, oversight=oversight)
     recorder = Recorder(
         log, subject_key(settings.state), policy.digest, time.time, subject_keys(settings.state)
     )
     ledger = Ledger(settings.state / "ledger.sqlite", time.time)
     history = History(settings.state / "history.sqlite")
+    watching = watched(settings.operating, f"landbridge.node.{settings.department}")
+    watching.telemetry.gauge(
+        "landbridge.log.size", "{entry}", "Entries of the log.", lambda: log.size
+    )
+    health = Health(log.require)
     limits = Limits(settings.memory_mb << 20, settings.threads, settings.cpu_seconds)
     tables = Tables(
         Store(settings.state / "data"),
         tuple(policy.contracts),
-        lambda files: DuckDBEngine(files, limits, settings.workers),
+        lambda files: WatchedEngine(
+            DuckDBEngine(files, limits, settings.workers), watching.telemetry, files
+        ),
     )
     guard = Guard(
         settings.department,
@@ -126,7 +152,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
         Answering(guard, ledger, tables, recorder, draw, history),
         Replying(guard, ledger, tables, recorder),
         recorder,
-        Telemetry(f"landbridge.node.{settings.department}"),
+        watching.telemetry,
         AskingVerifier(settings.federation, settings.department, pinned.gateway_key, time.time),
     )
     members = MembersServicer(settings.gateway, settings.federation, pinned, recorder)
@@ -135,6 +161,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
     own_witness = WitnessKey.parse(settings.gateway_witness).name if oversight else ""
     running = serve(
         [
+            health.register,
             partial(node_pb2_grpc.add_NodeServicer_to_server, servicer),
             partial(
                 witness_pb2_grpc.add_WitnessServicer_to_server,
@@ -149,10 +176,24 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
         address=settings.listen,
         tls=tls,
         report=report,
+        outside=[Observing(watching.telemetry, ended)],
+        leave=health.leaving(settings.operating.notice_seconds),
         threads=settings.calls,
     )
+    health.enter()
     return Node(
-        running, signer.vkey, cosigner.vkey, tables, ledger, history, log, recorder, witness, trust
+        running,
+        signer.vkey,
+        cosigner.vkey,
+        tables,
+        ledger,
+        history,
+        log,
+        recorder,
+        witness,
+        trust,
+        watching,
+        settings.operating.grace_seconds,
     )
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import signal
 import sys
 import threading
-import traceback
 from collections.abc import Callable
-from pathlib import Path
 from typing import Protocol
+
+from landbridge.edge.words import place
 
 STOPPED_BY_OPERATOR = 2
 """Exit status of a process that cannot start: settings, files, port."""
@@ -23,12 +24,17 @@ class Server(Protocol):
     witness_key: str
 
     @property
+    def metrics_port(self) -> int:
+        """Where metrics are served; 0 for nowhere."""
+        ...
+
+    @property
     def port(self) -> int:
         """The port that it listens on."""
         ...
 
-    def stop(self, grace: float = ...) -> None:
-        """Ends it in order."""
+    def stop(self, grace: float | None = ...) -> None:
+        """Ends it in order; without `grace` as its settings say."""
         ...
 
 
@@ -55,6 +61,7 @@ def run(
         "port": server.port,
         "log_key": server.log_key,
         "witness_key": server.witness_key,
+        **({"metrics_port": server.metrics_port} if server.metrics_port else {}),
     }
     print(json.dumps(ready), flush=True)
     if with_parent:
@@ -71,12 +78,11 @@ def tell(sentence: str) -> None:
 
 def report(defect: BaseException) -> None:
     """Where a defect happened: types and places only, since a message could quote the data."""
-    place = traceback.extract_tb(defect.__traceback__)[-1:]
-    where = f"{Path(place[0].filename).name}:{place[0].lineno}" if place else "an unknown place"
-    tell(f"defect: {type(defect).__name__} at {where}")
+    tell(f"defect: {type(defect).__name__} at {place(defect)}")
 
 
 def _await_parent(stopping: threading.Event) -> None:
-    while sys.stdin.buffer.read(1024):
+    # Not through sys.stdin: Python aborts when it ends while a thread holds that one's lock.
+    while os.read(0, 1024):
         pass
     stopping.set()
