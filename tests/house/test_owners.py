@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,7 @@ OWNERS = {
 }
 
 
+@cache
 def imported(path: Path) -> set[str]:
     """Top-level names that a file imports when it runs (not for types alone)."""
     tree = ast.parse(path.read_text())
