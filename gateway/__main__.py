@@ -11,10 +11,11 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gateway import membership, settings
-from gateway.app import Gateway, start
 from gateway.register import RegisterRefuses
+from landbridge.edge.examination_page import show
 from landbridge.edge.process import STOPPED_BY_OPERATOR, run, tell
 from landbridge.edge.server import CannotListen
 from landbridge.edge.settings import SettingsInvalid
@@ -22,6 +23,9 @@ from landbridge.edge.words import Words
 from landbridge.evidence.finding import EvidenceError
 from landbridge.identity.keys import KeySetError
 from policies.access import PolicyInvalid
+
+if TYPE_CHECKING:
+    from gateway.app import Gateway
 
 OPERATOR_ERRORS = (
     CannotListen,
@@ -40,6 +44,10 @@ def main(arguments: list[str]) -> int:
     serve = commands.add_parser("serve", help="serve until told to stop")
     serve.add_argument("settings", type=Path)
     serve.add_argument("--with-parent", action="store_true", help="stop when stdin closes")
+    doctor = commands.add_parser("doctor", help="say what is wrong, and what to do")
+    doctor.add_argument("settings", type=Path)
+    doctor.add_argument("--json", action="store_true")
+    doctor.add_argument("--quiet", action="store_true")
     for name, words in (
         ("invite", "print a join code for a department"),
         ("members", "list members and those who wait"),
@@ -56,6 +64,11 @@ def main(arguments: list[str]) -> int:
         if name == "invite":
             command.add_argument("--address", default="", help="where departments reach it")
     chosen = parser.parse_args(arguments)
+    if chosen.command == "doctor":
+        from gateway.doctor import examine
+
+        findings = examine(chosen.settings, os.environ, time.time)
+        return show(findings, as_json=chosen.json, quiet=chosen.quiet)
     if chosen.command != "serve":
         return _operate(chosen)
     return run(
@@ -66,6 +79,8 @@ def main(arguments: list[str]) -> int:
 
 
 def _start(path: Path) -> Gateway:
+    from gateway.app import start  # an operator's command has no use for a server
+
     found = settings.read(path, os.environ)
     words = Words(found.operating.logs)
     words.listen()

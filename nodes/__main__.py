@@ -63,6 +63,11 @@ def main(arguments: list[str]) -> int:
     serve = commands.add_parser("serve", help="serve until told to stop")
     serve.add_argument("settings", type=Path)
     serve.add_argument("--with-parent", action="store_true", help="stop when stdin closes")
+    doctor = commands.add_parser("doctor", help="say what is wrong, and what to do")
+    doctor.add_argument("settings", type=Path)
+    doctor.add_argument("--gateway", default="", help="its address, to be reached as well")
+    doctor.add_argument("--json", action="store_true")
+    doctor.add_argument("--quiet", action="store_true")
     load = commands.add_parser("load", help="load a file, or what a script writes")
     load.add_argument("settings", type=Path)
     load.add_argument("contract", nargs="?")
@@ -87,6 +92,12 @@ def main(arguments: list[str]) -> int:
     chosen = parser.parse_args(arguments)
     if chosen.command == "serve":
         return _serve(chosen.settings, with_parent=chosen.with_parent)
+    if chosen.command == "doctor":
+        from landbridge.edge.examination_page import show
+        from nodes.doctor import examine
+
+        findings = examine(chosen.settings, os.environ, time.time, chosen.gateway)
+        return show(findings, as_json=chosen.json, quiet=chosen.quiet)
     try:
         if chosen.command == "policy-check":
             return _policy_check(chosen.folder, as_json=chosen.json)

@@ -34,7 +34,7 @@ def test_keys_are_their_owners_alone(written: tuple[str, Path]) -> None:
 
 
 def test_the_servers_use_the_keys_that_init_made(run: Run, tmp_path: Path) -> None:
-    """A key that another one replaces at the start would have been compared by people for nothing."""
+    """A key that a start replaced would have been compared by people for nothing."""
     for kind in SERVERS:
         run("init", kind, str(tmp_path / kind))
     before = (tmp_path / "node" / "state" / "signing.key").read_bytes()

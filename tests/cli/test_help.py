@@ -34,6 +34,7 @@ COMMANDS = (
     ("log", "archive"),
     ("log", "witness"),
     ("up",),
+    ("doctor",),
     ("token",),
     ("token", "issue"),
     ("init",),
