@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import json
 import re
 import tomllib
 from collections.abc import Iterator
@@ -109,10 +110,10 @@ def _settings(introductions: dict[str, str]) -> str:
     said = words("settings")
     for server, module in SERVERS:
         parts.append(f"## `{server}.toml`\n")
-        parts.append("| setting | kind | default | what it is |\n|---|---|---|---|")
         for each in settings_of(server):
-            default = "*must be given*" if each.default is None else f"`{_toml(each.default)}`"
-            parts.append(f"| `{each.name}` | {each.kind} | {default} | {said.get(each.name, '')} |")
+            default = "must be given" if each.default is None else f"else `{_toml(each.default)}`"
+            about = said.get(each.name, "")
+            parts.append(f"- **`{each.name}`** ({each.kind}; {default})\\\n  {about}")
         parts.append(
             f"\nFor example `{variable(module.PREFIX, 'log.quorum')}=1` for `log.quorum`.\n"
         )
@@ -120,9 +121,9 @@ def _settings(introductions: dict[str, str]) -> str:
 
 
 def _contract(introductions: dict[str, str]) -> str:
-    parts = [introductions["contract"], "| property | stands on | what it says |\n|---|---|---|"]
+    parts = [introductions["contract"]]
     for name, said in words("contract").items():
-        parts.append(f"| `{name}` | {said['on']} | {said['says']} |")
+        parts.append(f"- **`{name}`** ({said['on']})\\\n  {said['says']}")
     return "\n".join([*parts, ""])
 
 
@@ -171,6 +172,4 @@ def _flush(block: str) -> str:
 
 
 def _toml(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f'"{value}"' if isinstance(value, str) else str(value)
+    return json.dumps(value)
