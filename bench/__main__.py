@@ -38,6 +38,7 @@ ROWS: Final = (
     "release_1000_cells",
     "release_exact_1000",
     "read_sql",
+    "decision",
     "sdk_import",
     "log_on",
     "startup",

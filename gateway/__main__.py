@@ -103,7 +103,9 @@ def _operate(chosen: argparse.Namespace) -> int:
                     print(json.dumps(line), flush=True)
             case "approve":
                 membership.approve(found, chosen.department, chosen.fingerprint, time.time)
-                tell(f"{chosen.department} is a member; the gateway asks it from its next start.")
+                tell(
+                    f"{chosen.department} is a member; a gateway that runs asks it within seconds."
+                )
             case "revoke":
                 membership.revoke(found, chosen.department, time.time)
                 tell(

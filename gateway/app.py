@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 import grpc
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.asking import Asking
-from gateway.departments import Departments, over_tls
+from gateway.departments import Connect, Connection, Departments, Member, over_tls
 from gateway.enrolment import EnrolmentServicer
-from gateway.membership import prepare
+from gateway.following import Follower, access_policy, read_access
+from gateway.membership import own_authority, prepare
 from gateway.outside import over_http
 from gateway.planning import Planning
 from gateway.register import Register
+from gateway.renewal import OwnCertificate, Renewals
 from gateway.servicer import GatewayServicer
 from gateway.settings import Settings, log_name, members_of, open_manifest, read_witnesses
+from gateway.shown import Shown
+from gateway.shown import over_tls as seen_over_tls
 from gateway.sql import silence
 from gateway.standing import standing
 from gateway.witnessing import Rounds, logs, witnesses
@@ -34,16 +37,17 @@ from landbridge.edge.reflection import Reflection
 from landbridge.edge.server import Running, Tls, serve
 from landbridge.edge.state import log_signer, subject_key, subject_keys, witness_key
 from landbridge.edge.trust import Trusted, trusted
-from landbridge.errors import Unavailable
+from landbridge.errors import LandbridgeError, Unavailable
 from landbridge.evidence.cosignature import WitnessKey
 from landbridge.evidence.log import Log
 from landbridge.evidence.oversight import Oversight
 from landbridge.evidence.signer import Verifier
 from landbridge.evidence.witness_memory import Witness
 from landbridge.membership.keys import signing_key
+from landbridge.membership.manifest import Manifest
+from landbridge.membership.renewal import Life
 from landbridge.membership.statement import AskingSigner
 from landbridge.v1 import enrolment_pb2_grpc, gateway_pb2_grpc
-from policies.access import AccessPolicy
 
 REFRESH_SECONDS = 5.0
 
@@ -62,8 +66,7 @@ class Gateway:
     _trusted: Trusted
     _watched: Watched
     _grace: float
-    _refreshing: threading.Thread
-    _stopping: threading.Event = field(default_factory=threading.Event)
+    _refreshing: Refreshing
 
     @property
     def port(self) -> int:
@@ -75,11 +78,14 @@ class Gateway:
         """Where Prometheus is served; 0 for nowhere."""
         return self._watched.port
 
+    def hurry(self) -> None:
+        """Looks at its policy and members at once, on a thread of its own."""
+        self._refreshing.hurry()
+
     def stop(self, grace: float | None = None) -> None:
         """Takes no more calls, lets those under way finish, and puts everything on disk."""
         self.running.stop(self._grace if grace is None else grace)
-        self._stopping.set()
-        self._refreshing.join()
+        self._refreshing.close()
         self._trusted.close()
         with suppress(Unavailable):  # a log that was stopped takes no last entry
             life.end(self._recorder)
@@ -107,22 +113,22 @@ def start(
     manifest = open_manifest(settings, key_of_gateway)
     document = manifest.signed(key_of_gateway)
     members = members_of(manifest)
+    own = own_authority(settings)
+    own_certificate = OwnCertificate(settings, own)
+    own_certificate.renew(time.time())
     authority = settings.tls_authority.read_bytes()
     key, certificate = settings.tls_key.read_bytes(), settings.tls_certificate.read_bytes()
     callers = settings.tls_callers.read_bytes() if settings.tls_callers else None
-    credentials = grpc.ssl_channel_credentials(authority, key, certificate)
-    departments = Departments(members, over_tls(credentials), tell)
+
+    def connect(shown: bytes) -> Connect:
+        return over_tls(grpc.ssl_channel_credentials(authority, key, shown))
+
+    departments = Departments(members, connect(certificate), tell)
     silent = departments.refresh()
     departments.offer(document)
     for name in silent:
         tell(f"department {name} does not answer yet")
-    access = AccessPolicy.load(
-        # It names what members serve. Before there is one nobody can be asked, so nothing is read.
-        settings.access.read_text(encoding="utf-8") if members else "",
-        str(settings.access),
-        contracts={name for member in members for name in member.contracts},
-        handlers={f"{member.department}.{name}" for member in members for name in member.handlers},
-    )
+    access = access_policy(settings, members, read_access(settings, members))
     signer = log_signer(settings.state, log_name(settings))
     cosigner = witness_key(settings.state, signer.name)
     witness = Witness.open(
@@ -132,23 +138,28 @@ def start(
         WitnessKey.parse(each.key): over_http(each.url, signer.name)
         for each in read_witnesses(settings.witnesses)
     }
+
+    def connections() -> Mapping[str, Connection]:
+        return departments.connections
+
     oversight = Oversight(
         Verifier.parse(signer.vkey),
-        {**witnesses(members, departments.channels), **outside},
+        {**witnesses(members, connections), **outside},
         tell=tell,
         needed=settings.quorum,
         limit=settings.maximum_unwitnessed_seconds,
     )
     log = Log.open(settings.state / "log", settings.state / "journal", signer, oversight=oversight)
     # One replica goes round: a node's log has one witness of the gateway's name.
-    rounds = Rounds(witness, {} if settings.replica else departments.channels, tell)
+    rounds = Rounds(witness, (dict) if settings.replica else connections, tell)
     rounds.go()
     recorder = Recorder(
         log, subject_key(settings.state), access.digest, time.time, subject_keys(settings.state)
     )
     trust = trusted(settings.trust)
+    planning = Planning(access, time.time)
     asking = Asking(
-        Planning(access, time.time),
+        planning,
         departments,
         trust.verifier,
         recorder,
@@ -170,6 +181,7 @@ def start(
             unknown=tuple(f"contract:{name}/" for name in silent),
         )
     servicer = GatewayServicer(asking, departments, watching.telemetry)
+    renewed = settings.tls_certificate.read_bytes
     running = serve(
         [
             health.register,
@@ -191,24 +203,63 @@ def start(
         ],
         address=settings.listen,
         # Callers show a token, not a certificate; the connection is the server's word only.
-        tls=Tls(key, certificate, renewed=settings.tls_certificate.read_bytes),
+        tls=Tls(key, certificate, renewed=renewed),
         # Here they show both, for tokens that are bound to a certificate (RFC 8705).
-        others=[(settings.listen_mutual, Tls(key, certificate, callers))] if callers else [],
+        others=[(settings.listen_mutual, Tls(key, certificate, callers, renewed))]
+        if callers
+        else [],
         report=report,
         outside=[Observing(watching.telemetry, ended)],
         leave=health.leaving(settings.operating.notice_seconds),
         threads=settings.calls,
     )
     health.enter()
-    stopping = threading.Event()
-    follow = partial(_follow, departments, settings, key_of_gateway, recorder)
-    refreshing = threading.Thread(
-        target=_keep_fresh,
-        args=(follow, rounds, stopping, report),
-        name="describe",
-        daemon=True,
+
+    def joined(now: Sequence[Member]) -> None:
+        for verifier in logs(now, tell):
+            witness.know(verifier)
+        for each, ask in witnesses(now, connections).items():
+            oversight.include(each, ask)
+
+    renewals = (
+        None
+        if own is None
+        else Renewals(
+            settings.federation,
+            own,
+            settings.certificate_seconds,
+            trust.revocations,
+            recorder,
+            tell,
+            time.time,
+        )
     )
-    refreshing.start()
+
+    def certificates(manifest: Manifest) -> None:
+        if renewals is not None:
+            renewals.go(manifest, departments.connections)
+        changed = own_certificate.follow(time.time())
+        if changed is not None:
+            departments.reconnect(connect(changed))
+            until = Life.of(changed).last_moment
+            recorder.event(
+                "membership_change",
+                program=life.program(),
+                members=[settings.name],
+                note=f"the gateway's own certificate is another, until {until}",
+            )
+
+    certificates_shown = None
+    if trust.revocations is not None:
+        certificates_shown = Shown(
+            trust.revocations, departments, seen_over_tls(settings), recorder, tell, time.time
+        )
+        certificates_shown.look(members)
+    follower = Follower(
+        settings, key_of_gateway, members, access, departments, planning, recorder, joined,
+        certificates, certificates_shown, tell,
+    )  # fmt: skip
+    refreshing = Refreshing(follower.look, rounds.go, report)
     return Gateway(
         running,
         signer.vkey,
@@ -221,7 +272,6 @@ def start(
         watching,
         settings.operating.grace_seconds,
         refreshing,
-        stopping,
     )
 
 
@@ -234,31 +284,47 @@ def _reflected(
     return [Reflection(names, servicer.admit, report).register]
 
 
-def _follow(
-    departments: Departments, settings: Settings, key: Ed25519PrivateKey, recorder: Recorder
-) -> None:
-    """One round: who is out is asked no more, and everybody hears of the manifest as it is now."""
-    manifest = open_manifest(settings, key)
-    gone = departments.keep({each.department for each in manifest.members})
-    if gone:
-        recorder.event(
-            "membership_change",
-            program=life.program(),
-            members=list(gone),
-            changed=[f"removed member:{name}" for name in gone],
-            note=f"manifest {manifest.version}",
-        )
-    departments.refresh()
-    departments.offer(manifest.signed(key))
+class Refreshing:
+    """A node that starts late, with new contracts or with an old log, a new member and a changed
+    policy are known within seconds.
+    """
 
+    def __init__(
+        self,
+        look: Callable[..., None],
+        go: Callable[[threading.Event], None],
+        report: Report,
+    ) -> None:
+        self._look = look
+        self._go = go
+        self._report = report
+        self._wake, self._stopping = threading.Event(), threading.Event()
+        self._at_once = False
+        self._thread = threading.Thread(target=self._run, name="describe", daemon=True)
+        self._thread.start()
 
-def _keep_fresh(
-    follow: Callable[[], None], rounds: Rounds, stopping: threading.Event, report: Report
-) -> None:
-    """A node that starts late, with new contracts or with an old log is known within seconds."""
-    while not stopping.wait(REFRESH_SECONDS):
-        try:
-            follow()
-            rounds.go(stopping)
-        except Exception as defect:  # noqa: BLE001 - the next round must come whatever happened
-            report(defect)
+    def hurry(self) -> None:
+        """Looks at once; never waits, so that a signal may call it."""
+        self._at_once = True
+        self._wake.set()
+
+    def close(self) -> None:
+        """Returns when it looks no more."""
+        self._stopping.set()
+        self._wake.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            self._wake.wait(REFRESH_SECONDS)
+            self._wake.clear()
+            if self._stopping.is_set():
+                return
+            at_once, self._at_once = self._at_once, False
+            try:
+                self._look(at_once=at_once)
+                self._go(self._stopping)
+            except LandbridgeError:
+                continue  # the log is shut or broken, which is said elsewhere; the next round tries
+            except Exception as defect:  # noqa: BLE001 - the next round must come whatever happened
+                self._report(defect)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 import grpc
@@ -13,7 +14,14 @@ from gateway.catalogue import Catalogue, HandlerOffer, Offer, catalogue
 from landbridge.errors import LandbridgeError, error
 from landbridge.levels import Level
 from landbridge.status import CLIENT_METADATA_BYTES, from_rpc_error
-from landbridge.v1 import membership_pb2, membership_pb2_grpc, node_pb2, node_pb2_grpc
+from landbridge.v1 import (
+    membership_pb2,
+    membership_pb2_grpc,
+    node_pb2,
+    node_pb2_grpc,
+    renewal_pb2_grpc,
+    witness_pb2_grpc,
+)
 from policies import odcs
 
 Request = TypeVar("Request")
@@ -21,6 +29,8 @@ Response = TypeVar("Response")
 Kept = TypeVar("Kept")
 
 DESCRIBE_SECONDS = 5.0
+RETIRED_SECONDS = 90.0
+"""How long a connection that is replaced may finish what it carries; a call lives 60 at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +79,34 @@ def over_tls(credentials: grpc.ChannelCredentials) -> Connect:
 
 
 @dataclass(frozen=True, slots=True)
+class Connection:
+    """A channel and what is asked over it.
+
+    The stubs are made while it is open: gRPC ends the whole process when one is made of a channel
+    that was closed, and says ValueError to a call.
+    """
+
+    channel: grpc.Channel
+    node: node_pb2_grpc.NodeStub
+    ear: membership_pb2_grpc.MembersStub
+    witness: witness_pb2_grpc.WitnessStub
+    witnessed: witness_pb2_grpc.WitnessedLogStub
+    renewal: renewal_pb2_grpc.RenewalStub
+
+    @classmethod
+    def over(cls, channel: grpc.Channel) -> Connection:
+        """All of them."""
+        return cls(
+            channel,
+            node_pb2_grpc.NodeStub(channel),
+            membership_pb2_grpc.MembersStub(channel),
+            witness_pb2_grpc.WitnessStub(channel),
+            witness_pb2_grpc.WitnessedLogStub(channel),
+            renewal_pb2_grpc.RenewalStub(channel),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Asked(Generic[Response]):
     """What came of asking several departments at once.
 
@@ -99,24 +137,20 @@ class Departments:
         report: Callable[[str], None],
     ) -> None:
         self._members = {member.department: member for member in members}
+        self._connect = connect
+        self._retired: list[tuple[float, grpc.Channel]] = []
+        self._cut: frozenset[str] = frozenset()
         self._report = report
         self._lock = threading.Lock()
         self._known = self._catalogue_of({})
         self._silent: tuple[str, ...] = tuple(self._members)
-        self._channels = {member.department: connect(member) for member in members}
-        self._ears = {
-            name: membership_pb2_grpc.MembersStub(channel)
-            for name, channel in self._channels.items()
-        }
         self._told: dict[str, bytes] = {}
-        self._stubs = {
-            name: node_pb2_grpc.NodeStub(channel) for name, channel in self._channels.items()
-        }
+        self._connections = {member.department: self._open(member) for member in members}
 
     @property
-    def channels(self) -> Mapping[str, grpc.Channel]:
-        """The connection to each member, by department."""
-        return self._channels
+    def connections(self) -> Mapping[str, Connection]:
+        """The connection to each member, by department, as it is now."""
+        return self._connections
 
     @property
     def silent(self) -> tuple[str, ...]:
@@ -160,25 +194,88 @@ class Departments:
             self._silent = tuple(name for name in self._members if name not in described)
             return self._silent
 
-    def keep(self, staying: Collection[str]) -> tuple[str, ...]:
-        """Lets go of every member but these, at once; gives the names of those that go.
+    def follow(self, members: Sequence[Member]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Lets go at once of who is out, and connects to who is new; gives the names of both.
 
-        A question that is under way there ends as if the department had gone silent.
+        A question that is under way at a member that goes ends as if it had gone silent. One whose
+        address or certificate's name is another is connected to anew, and what is under way there
+        may finish.
+        """
+        now = {member.department: member for member in members}
+        with self._lock:
+            before = self._members
+            gone = tuple(name for name in before if name not in now)
+            come = tuple(name for name in now if name not in before)
+            moved = [
+                name for name in now if name in before and _place(now[name]) != _place(before[name])
+            ]
+            open_before = self._connections
+            closing = [open_before[name] for name in gone if name in open_before]
+            self._retire(open_before[name] for name in moved if name in open_before)
+            # A new dictionary, not a changed one: other threads are reading this.
+            self._connections = {
+                name: self._open(now[name]) if name in come or name in moved else open_before[name]
+                for name in now
+                if name not in self._cut
+            }
+            self._members = now
+            self._told = _without(self._told, (*gone, *moved))
+            self._silent = tuple(name for name in now if name in come or name in self._silent)
+            if before != now:
+                offers = {
+                    name: _granted(now[name], offer)
+                    for name, offer in self._known.offers.items()
+                    if name in now
+                }
+                self._known = self._catalogue_of(offers)
+        for connection in closing:
+            connection.channel.close()
+        return gone, come
+
+    def reconnect(self, connect: Connect) -> None:
+        """Connects anew to everybody, with another certificate of ours; drops nothing.
+
+        Later requests take the new connections; what is under way on the earlier ones finishes.
         """
         with self._lock:
-            going = tuple(name for name in self._members if name not in staying)
-            # New dictionaries, not changed ones: other threads are reading these.
-            self._members = _without(self._members, going)
-            self._stubs = _without(self._stubs, going)
-            self._ears = _without(self._ears, going)
-            closing = [self._channels[name] for name in going]
-            self._channels = _without(self._channels, going)
-            self._silent = tuple(name for name in self._silent if name not in going)
-            if going:
-                self._known = self._catalogue_of(_without(self._known.offers, going))
-        for channel in closing:
+            self._connect = connect
+            earlier = self._connections
+            self._connections = {
+                name: self._open(member)
+                for name, member in self._members.items()
+                if name not in self._cut
+            }
+            self._retire(earlier.values())
+
+    def cut(self, names: Collection[str]) -> None:
+        """Asks these no more, at once, and everybody else again: they stay members, and silent."""
+        with self._lock:
+            closing = [self._connections[name] for name in names if name in self._connections]
+            self._connections = {
+                name: self._connections.get(name) or self._open(member)
+                for name, member in self._members.items()
+                if name not in names
+            }
+            self._cut = frozenset(names)
+            self._told = _without(self._told, names)
+        for connection in closing:
+            connection.channel.close()
+
+    def close_retired(self) -> None:
+        """Closes the replaced connections on which nothing can be under way any more."""
+        with self._lock:
+            now = time.monotonic()
+            over = [channel for end, channel in self._retired if end <= now]
+            self._retired = [(end, channel) for end, channel in self._retired if end > now]
+        for channel in over:
             channel.close()
-        return going
+
+    def _open(self, member: Member) -> Connection:
+        return Connection.over(self._connect(member))
+
+    def _retire(self, connections: Iterable[Connection]) -> None:
+        end = time.monotonic() + RETIRED_SECONDS
+        self._retired += [(end, each.channel) for each in connections]
 
     def offer(self, manifest: bytes) -> None:
         """Offers the manifest to every node that has not yet said what it does with this one.
@@ -187,8 +284,8 @@ class Departments:
         """
         request = membership_pb2.OfferRequest(manifest=manifest)
         calls = {
-            name: ear.Offer.future(request, timeout=DESCRIBE_SECONDS)
-            for name, ear in self._ears.items()
+            name: each.ear.Offer.future(request, timeout=DESCRIBE_SECONDS)
+            for name, each in self._connections.items()
             if self._told.get(name) != manifest
         }
         for name, call in calls.items():
@@ -217,12 +314,12 @@ class Departments:
         """Asks the named departments at once and waits for all; raises DEADLINE if it is over."""
         if seconds <= 0:
             raise error("DEADLINE")
-        stubs = self._stubs
+        connections = self._connections
         calls = {}
         missing: dict[str, LandbridgeError] = {}
         for name in names:
             try:
-                calls[name] = method(stubs[name]).future(
+                calls[name] = method(connections[name].node).future(
                     request(name), timeout=seconds, metadata=tuple(headers)
                 )
             except (KeyError, ValueError):  # it left; gRPC says ValueError of a closed channel
@@ -246,8 +343,10 @@ class Departments:
 
     def close(self) -> None:
         """Closes every connection."""
-        for channel in self._channels.values():
+        for _, channel in self._retired:
             channel.close()
+        for connection in self._connections.values():
+            connection.channel.close()
 
 
 LONGEST_RULE = 200
@@ -256,6 +355,23 @@ LONGEST_TEXT = 500
 
 def _without(found: Mapping[str, Kept], names: Collection[str]) -> dict[str, Kept]:
     return {name: kept for name, kept in found.items() if name not in names}
+
+
+def _place(member: Member) -> tuple[str, str]:
+    return member.address, member.name
+
+
+def _granted(member: Member, offer: Offer) -> Offer:
+    """The offer as far as the manifest grants it now; a wider one is known after a description."""
+    return replace(
+        offer,
+        title=member.title,
+        contracts={
+            name: each for name, each in offer.contracts.items() if name in member.contracts
+        },
+        handlers={name: each for name, each in offer.handlers.items() if name in member.handlers},
+        log_key=member.log_key,
+    )
 
 
 def _named(department: str, said: LandbridgeError) -> LandbridgeError:

@@ -19,6 +19,7 @@ from landbridge.membership.code import LIFETIME, JoinCode
 from landbridge.membership.keys import signing_key
 from landbridge.membership.pinned import replace_durably
 
+_DAY: Final = 86_400.0
 _DEPARTMENT: Final = re.compile(r"[a-z][a-z0-9_]{0,30}", re.ASCII)
 
 
@@ -33,7 +34,9 @@ def prepare(settings: Settings) -> None:
     authority = DevelopmentAuthority.create(_authority(settings), settings.federation)
     host = settings.listen.rpartition(":")[0].strip("[]")
     hosts = dict.fromkeys(["localhost", "127.0.0.1", host, server_name(settings.name)])
-    key, certificate = authority.certificate(settings.name, tuple(hosts))
+    key, certificate = authority.certificate(
+        settings.name, tuple(hosts), settings.certificate_seconds / _DAY
+    )
     write_private(settings.tls_key, key)
     replace_durably(settings.tls_certificate, certificate)
     replace_durably(settings.tls_authority, authority.ca_pem)
@@ -80,7 +83,9 @@ def approve(
     def certify(application: Application) -> bytes:
         entry, public = application.read()
         # Not its address: who may choose a host could take the gateway's, and callers' tokens.
-        certificate = authority.certify(department, (server_name(department),), public)
+        certificate = authority.certify(
+            department, (server_name(department),), public, settings.certificate_seconds / _DAY
+        )
         others = [each for each in manifest.members if each.department != department]
         # In the manifest first: an applicant that is told yes finds itself there.
         replace_durably(settings.manifest, manifest.following((*others, entry)).signed(key))
@@ -140,15 +145,23 @@ def listing(settings: Settings, clock: Callable[[], float]) -> list[dict[str, ob
     return listed
 
 
+def own_authority(settings: Settings) -> DevelopmentAuthority | None:
+    """The gateway's own authority; None where its operator brings another."""
+    try:
+        return DevelopmentAuthority.load(_authority(settings))
+    except FileNotFoundError:
+        return None
+
+
 def _authority(settings: Settings) -> Path:
     return settings.state / "authority"
 
 
 def _load(settings: Settings) -> DevelopmentAuthority:
-    try:
-        return DevelopmentAuthority.load(_authority(settings))
-    except FileNotFoundError:
+    authority = own_authority(settings)
+    if authority is None:
         raise RegisterRefuses(
             "This gateway has no authority of its own: its certificates come from elsewhere, and "
             "so must its members'."
-        ) from None
+        )
+    return authority

@@ -58,22 +58,38 @@ class Plan:
         return "one department" if len(self.departments) == 1 else "fan-out"
 
 
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """One version of the access policy, and what callers see by it."""
+
+    access: AccessPolicy
+    views: Views
+
+
 class Planning:
-    """Plans for one caller at a time, by the gateway's own access policy."""
+    """Plans for one caller at a time, by the gateway's own access policy.
+
+    Each plan is made by one version of the policy, the one in force when it began. What was
+    remembered by an earlier one is never looked at again: new views give new catalogues, and a
+    text's reading is remembered beside its catalogue.
+    """
 
     def __init__(self, access: AccessPolicy, clock: Callable[[], float]) -> None:
-        self._access = access
         self._clock = clock
-        self._views = Views(access, clock)
+        self._rules = _Rules(access, Views(access, clock))
         self._lock = threading.Lock()
         # By text, clearance and catalogue; the entry holds its catalogue, so that no other gets its
         # number while it is remembered.
         self._readings: OrderedDict[tuple[str, Level, int], tuple[Catalogue, Reading, Served]]
         self._readings = OrderedDict()
 
+    def follow(self, access: AccessPolicy) -> None:
+        """Plans by this policy from the next request on."""
+        self._rules = _Rules(access, Views(access, self._clock))
+
     def view(self, caller: Caller, known: Catalogue) -> Catalogue:
         """What the caller may know to exist."""
-        return self._views.of(caller, known)
+        return self._rules.views.of(caller, known)
 
     def question(
         self, sql: str, purpose: str, micro_epsilon: int, caller: Caller, known: Catalogue,
@@ -83,11 +99,12 @@ class Planning:
 
         Texts that nobody asked are not worth remembering.
         """
+        rules = self._begin(draft)
         _state(purpose, caller, draft)
         # What the caller wrote may hold anything, so only its keyed digest is logged until it has
         # become a typed question.
         draft.note(question_hash=draft.recorder.digest("text", sql))
-        seen = self._views.of(caller, known)
+        seen = rules.views.of(caller, known)
         reading, served = self._read(sql, caller.clearance, seen, remember=remember)  # (2)
         contract = served.contract
         draft.note(resource=contract.id, members=list(served.departments))
@@ -101,7 +118,7 @@ class Planning:
         ids = {
             policy
             for part in contract.each
-            for policy in self._access.require(  # (3)
+            for policy in rules.access.require(  # (3)
                 request(
                     caller, "contract", part.id, purpose, level_in(part, contract, usage),
                     Moment.at(self._clock()),
@@ -157,15 +174,21 @@ class Planning:
         self, name: str, purpose: str, caller: Caller, known: Catalogue, draft: Draft
     ) -> tuple[str, HandlerOffer]:
         """The department and handler; raises Refused."""
+        rules = self._begin(draft)
         _state(purpose, caller, draft)
-        department, offer = self._views.of(caller, known).handler(name, caller.clearance)
+        department, offer = rules.views.of(caller, known).handler(name, caller.clearance)
         full = f"{department}.{offer.name}"
         draft.note(resource=full, members=[department])
         require_allowed(purpose, offer.purposes)
         now = Moment.at(self._clock())
-        ids = self._access.require(request(caller, "handler", full, purpose, offer.level, now))
+        ids = rules.access.require(request(caller, "handler", full, purpose, offer.level, now))
         draft.note(policies=list(ids))
         return department, offer
+
+    def _begin(self, draft: Draft) -> _Rules:
+        rules = self._rules
+        draft.note(policy_digest=rules.access.digest)
+        return rules
 
 
 def _require_together(one: Served, other: Served) -> None:

@@ -27,6 +27,7 @@ PREFIX: Final = "LANDBRIDGE_GATEWAY__"
 class Settings:
     """What an operator decides; paths are relative to the file.
 
+    `certificate_seconds` is how long the certificates live that the gateway's own authority makes.
     On `listen_mutual`, if not empty, callers must show a certificate of the authority
     `tls_callers`; tokens that are bound to a certificate pass there only. A gateway with a name as
     `replica` answers beside the first one, with a log of its own; enrolling members and witnessing
@@ -46,6 +47,7 @@ class Settings:
     tls_authority: Path
     tls_callers: Path | None
     calls: int
+    certificate_seconds: int = 30 * 86_400
     quorum: int = 0
     maximum_unwitnessed_seconds: int = 14_400
     witnesses: Path | None = None
@@ -83,6 +85,7 @@ def read(
         tls_authority=tls.path("authority"),
         tls_callers=tls.optional_path("callers"),
         calls=limits.integer("calls", 32),
+        certificate_seconds=tls.integer("certificate_days", 30) * 86_400,
         quorum=log.integer("quorum", 0, least=0),
         maximum_unwitnessed_seconds=log.integer("maximum_unwitnessed_seconds", 14_400),
         witnesses=log.optional_path("witnesses"),

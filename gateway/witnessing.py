@@ -12,7 +12,7 @@ from typing import Final
 
 import grpc
 
-from gateway.departments import Member
+from gateway.departments import Connection, Member
 from landbridge.edge.witness_wire import reply_from, reply_to
 from landbridge.errors import LandbridgeError
 from landbridge.evidence.cosignature import WitnessKey
@@ -31,15 +31,17 @@ Tell = Callable[[str], None]
 """Takes a sentence for the operator."""
 
 
-def witnesses(
-    members: Sequence[Member], channels: Mapping[str, grpc.Channel]
-) -> dict[WitnessKey, Ask]:
+Connections = Callable[[], Mapping[str, Connection]]
+"""Those to the members as they are now."""
+
+
+def witnesses(members: Sequence[Member], connections: Connections) -> dict[WitnessKey, Ask]:
     """Who cosigns the gateway's log: every member whose witness key the manifest lists.
 
     EvidenceError for a key that is none.
     """
     return {
-        WitnessKey.parse(member.witness_key): _asking(channels[member.department])
+        WitnessKey.parse(member.witness_key): _asking(connections, member.department)
         for member in members
         if member.witness_key
     }
@@ -59,21 +61,19 @@ def logs(members: Sequence[Member], tell: Tell) -> list[Verifier]:
 class Rounds:
     """Goes to every node, one after the other, and looks at its log. One thread at a time."""
 
-    def __init__(self, witness: Witness, channels: Mapping[str, grpc.Channel], tell: Tell) -> None:
+    def __init__(self, witness: Witness, connections: Connections, tell: Tell) -> None:
         self._witness = witness
         self._tell = tell
-        self._stubs = {
-            name: witness_pb2_grpc.WitnessedLogStub(channel) for name, channel in channels.items()
-        }
+        self._connections = connections
         self._complaints: dict[str, str] = {}
 
     def go(self, stopping: threading.Event | None = None) -> None:
         """One conversation with each, until `stopping`. What a node says cannot make this fail."""
-        for department, stub in self._stubs.items():
+        for department, connection in self._connections().items():
             if stopping is not None and stopping.is_set():
                 return
             try:
-                complaint = self._look(stub)
+                complaint = self._look(connection.witnessed)
             except grpc.RpcError as failure:
                 # That it is down is said elsewhere; that it does not want a witness is its affair.
                 said = from_rpc_error(failure)
@@ -112,13 +112,14 @@ def _contradiction(reply: Reply) -> str:
     return f"was not cosigned: {reply.body.decode(errors='replace').strip()}"
 
 
-def _asking(channel: grpc.Channel) -> Ask:
-    stub = witness_pb2_grpc.WitnessStub(channel)
-
+def _asking(connections: Connections, department: str) -> Ask:
     def ask(body: bytes) -> Reply:
+        connection = connections().get(department)
+        if connection is None:
+            raise ConnectionError("it is no member any more")
         try:
             request = witness_pb2.AddCheckpointRequest(body=body)
-            return reply_from(stub.AddCheckpoint(request, timeout=SECONDS))
+            return reply_from(connection.witness.AddCheckpoint(request, timeout=SECONDS))
         except grpc.RpcError as failure:
             raise ConnectionError(from_rpc_error(failure).reason) from None
         except ValueError:

@@ -9,7 +9,8 @@
     └── Fault              a defect of ours; says nothing about the data
 
 `CATALOGUE` maps each stable `reason` to its gRPC status and exception, and is read in both
-directions: a server turns an exception into a status, a client turns the status back.
+directions: a server turns an exception into a status, a client turns the status back. Below the six
+there is one class per reason, in `landbridge.reasons`, for an `except` of that reason alone.
 """
 
 from __future__ import annotations
@@ -49,7 +50,8 @@ class LandbridgeError(Exception):
     never holds a value from the data; `rule` names the policy or built-in rule that decided;
     `hint` says what would pass, and `passing`, which `explain` finds, is the nearest question that
     would; `receipt` is the serialized `landbridge.v1.Receipt` of the log
-    entry that the refusal left, empty where there is none.
+    entry that the refusal left, empty where there is none. `retry_after` is how many seconds later
+    asking again can help; None where it cannot, whatever the time.
     """
 
     reason: str
@@ -60,6 +62,7 @@ class LandbridgeError(Exception):
     missing: tuple[str, ...] = ()
     receipt: bytes = field(default=b"", repr=False)
     passing: Passing | None = None
+    retry_after: float | None = None
 
     def __post_init__(self) -> None:
         if self.reason not in CATALOGUE:
@@ -132,6 +135,14 @@ CATALOGUE: Final[dict[str, Reason]] = {
     "PEER_UNKNOWN": Reason(
         "UNAUTHENTICATED", Unauthenticated, "The certificate of the peer is not the gateway's."
     ),
+    "CERTIFICATE_REVOKED": Reason(
+        "UNAUTHENTICATED", Unauthenticated, "The certificate of the peer was revoked."
+    ),
+    "CERTIFICATE_ENDED": Reason(
+        "UNAUTHENTICATED",
+        Unauthenticated,
+        "The certificate of the peer has ended since the connection was opened.",
+    ),
     "SIGNATURE_INVALID": Reason(
         "UNAUTHENTICATED",
         Unauthenticated,
@@ -144,6 +155,9 @@ CATALOGUE: Final[dict[str, Reason]] = {
     ),
     "JOIN_REFUSED": Reason(
         "PERMISSION_DENIED", Refused, "The join code is not valid, or not any more."
+    ),
+    "RENEWAL_REFUSED": Reason(
+        "PERMISSION_DENIED", Refused, "The certificate cannot take the place of the present one."
     ),
     "MANIFEST_REFUSED": Reason(
         "PERMISSION_DENIED", Refused, "The offered manifest cannot follow the pinned one."
@@ -193,6 +207,10 @@ CATALOGUE: Final[dict[str, Reason]] = {
     "DIFFERENCING": Reason(
         "PERMISSION_DENIED", Refused, "The difference to an earlier answer could be about one unit."
     ),
+    # whether the server's own files can be used; stands in its log alone
+    "POLICY_INVALID": Reason(
+        "UNAVAILABLE", Unavailable, "The changed policy cannot be used; the earlier one goes on."
+    ),
     # whether anybody can answer
     "DEPARTMENT_MISSING": Reason("UNAVAILABLE", Unavailable, "A department did not answer."),
     "GATEWAY_UNREACHABLE": Reason("UNAVAILABLE", Unavailable, "The gateway cannot be reached."),
@@ -224,6 +242,20 @@ CATALOGUE: Final[dict[str, Reason]] = {
 }
 
 
+RETRY_AFTER: Final[dict[str, float]] = {
+    "SHUTTING_DOWN": 0.25,
+    "TOO_BUSY": 1.0,
+    "GATEWAY_UNREACHABLE": 1.0,
+    "DEPARTMENT_MISSING": 5.0,
+    "LOG_UNAVAILABLE": 10.0,
+    "LOG_UNWITNESSED": 10.0,
+    "LEDGER_UNAVAILABLE": 10.0,
+    "SIGNATURE_EXPIRED": 1.0,
+}
+"""Reason -> seconds after which the same question may be asked again. Where a reason does not stand
+here, asking again changes nothing, or needs somebody to mend something first."""
+
+
 def error(
     reason: str,
     message: str = "",
@@ -235,7 +267,15 @@ def error(
     receipt: bytes = b"",
 ) -> LandbridgeError:
     """The exception that belongs to `reason`; without a message, the catalogue's sentence."""
-    row = CATALOGUE[reason]
-    return row.exception(
-        reason, message or row.sentence, rule, hint, position, tuple(missing), receipt
+    from landbridge.reasons import BY_REASON  # its classes are of those above
+
+    return BY_REASON[reason](
+        reason,
+        message or CATALOGUE[reason].sentence,
+        rule,
+        hint,
+        position,
+        tuple(missing),
+        receipt,
+        retry_after=RETRY_AFTER.get(reason),
     )

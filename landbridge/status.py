@@ -16,7 +16,8 @@ What a client reads when it knows less than the server, or when no Landbridge se
 from __future__ import annotations
 
 import re
-from typing import Final, cast
+from datetime import timedelta
+from typing import Any, Final, cast
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -51,6 +52,7 @@ NEAREST: Final[dict[str, str]] = {
 _BARE: Final = {"UNAVAILABLE": "GATEWAY_UNREACHABLE", "DEADLINE_EXCEEDED": "DEADLINE"}
 _WORD: Final = re.compile(r"[A-Z][A-Z0-9_]{0,62}")
 _LONGEST_TEXT: Final = 2_000
+_LONGEST_VIOLATION: Final = 300
 
 
 def to_status(error: LandbridgeError) -> grpc.Status:
@@ -87,14 +89,28 @@ def to_status(error: LandbridgeError) -> grpc.Status:
     code: int = grpc.StatusCode[CATALOGUE[error.reason].status].value[0]
     status = status_pb2.Status(code=code, message=problem.message)
     status.details.add().Pack(error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN))
+    if error.position is not None:
+        status.details.add().Pack(_bad_request(problem))
+    if error.retry_after is not None:
+        retry = error_details_pb2.RetryInfo()
+        retry.retry_delay.FromTimedelta(timedelta(seconds=error.retry_after))
+        status.details.add().Pack(retry)
     status.details.add().Pack(problem)
     return rpc_status.to_status(status)
+
+
+def _bad_request(problem: Problem) -> Any:
+    """Where in the question's text, for clients that know Google's details and not ours."""
+    place = f"line {problem.position.line}, column {problem.position.column}"
+    told = f"{place}: {problem.message}"[:_LONGEST_VIOLATION]
+    violation = error_details_pb2.BadRequest.FieldViolation(field="sql", description=told)
+    return error_details_pb2.BadRequest(field_violations=[violation])
 
 
 def from_rpc_error(failure: grpc.RpcError) -> LandbridgeError:
     """The exception that the server raised, or the nearest one; holds none of gRPC's own text."""
     name = _status_name(failure)
-    problem = _problem(failure)
+    problem, retry_after = _details(failure)
     if problem is None:
         if name in _BARE:
             return error(_BARE[name])
@@ -122,6 +138,7 @@ def from_rpc_error(failure: grpc.RpcError) -> LandbridgeError:
         receipt=problem.receipt.SerializeToString() if problem.HasField("receipt") else b"",
     )
     found.passing = passing
+    found.retry_after = retry_after
     return found
 
 
@@ -130,10 +147,11 @@ def _status_name(failure: grpc.RpcError) -> str:
     return "UNKNOWN" if code is None else str(code.name)
 
 
-def _problem(failure: grpc.RpcError) -> Problem | None:
-    """The Problem among the details; None where there is none that can be read."""
+def _details(failure: grpc.RpcError) -> tuple[Problem | None, float | None]:
+    """The Problem among the details, and the seconds of a RetryInfo; None what cannot be read."""
     if not isinstance(failure, grpc.Call | grpc.aio.AioRpcError):
-        return None
+        return None, None
+    problem, retry_after = None, None
     try:
         # An AioRpcError has all of a Call that is read here, though not the type.
         status = rpc_status.from_call(cast(grpc.Call, failure))
@@ -141,12 +159,15 @@ def _problem(failure: grpc.RpcError) -> Problem | None:
             if detail.Is(Problem.DESCRIPTOR):
                 problem = Problem()
                 detail.Unpack(problem)
-                return problem
-    except (DecodeError, ValueError):
+            elif detail.Is(error_details_pb2.RetryInfo.DESCRIPTOR):
+                retry = error_details_pb2.RetryInfo()
+                detail.Unpack(retry)
+                retry_after = max(0.0, retry.retry_delay.ToTimedelta().total_seconds())
+    except (DecodeError, ValueError, OverflowError):
         # Details that contradict the status, or are no protobuf: somebody between us and the server
         # made them, so only the bare status counts.
-        return None
-    return None
+        return None, None
+    return problem, retry_after
 
 
 def _whole(text: str) -> str:

@@ -20,6 +20,7 @@ from nodes.history import History
 from nodes.ledger import Account, Ledger, Remembered, Reservation
 from nodes.release import release
 from nodes.selection import Selected, select
+from nodes.shape import fits
 from nodes.store import Loaded
 from nodes.tables import Tables
 from policies.canonical import masking, text
@@ -144,7 +145,7 @@ class Answering:
         versions = []
         for part in contract.each:
             loaded = tables.get(part.id)
-            if loaded is None or loaded.contract_digest != part.digest:
+            if loaded is None or not fits(loaded, part):
                 # An operator's matter; the caller learns only that this department is not ready.
                 raise error(
                     "DEPARTMENT_MISSING",

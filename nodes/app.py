@@ -23,19 +23,28 @@ from landbridge.evidence.log import Log
 from landbridge.evidence.oversight import Oversight
 from landbridge.evidence.signer import Signer, Verifier
 from landbridge.evidence.witness_memory import Witness
+from landbridge.identity.certificates import Admission
 from landbridge.membership.keys import MemberKeys
 from landbridge.membership.pinned import Pinned
 from landbridge.membership.statement import AskingVerifier
-from landbridge.v1 import membership_pb2_grpc, node_pb2, node_pb2_grpc, witness_pb2_grpc
+from landbridge.v1 import (
+    membership_pb2_grpc,
+    node_pb2,
+    node_pb2_grpc,
+    renewal_pb2_grpc,
+    witness_pb2_grpc,
+)
 from nodes import policy as policies_of
 from nodes.answering import Answering
 from nodes.engines.duckdb import DuckDBEngine, Limits
 from nodes.engines.watched import WatchedEngine
+from nodes.following import Enforcement, Following, PolicyFollower
 from nodes.guard import Guard
 from nodes.history import History
 from nodes.ledger import Ledger
 from nodes.members import MembersServicer, logged
 from nodes.policy import Policy
+from nodes.renewal import Renewal, RenewalServicer
 from nodes.replying import Replying
 from nodes.servicer import NodeServicer
 from nodes.settings import Settings
@@ -61,6 +70,7 @@ class Node:
     _trusted: Trusted
     _watched: Watched
     _grace: float
+    _following: Following
 
     @property
     def port(self) -> int:
@@ -72,8 +82,13 @@ class Node:
         """Where Prometheus is served; 0 for nowhere."""
         return self._watched.port
 
+    def hurry(self) -> None:
+        """Looks at the policy's files at once, on a thread of its own."""
+        self._following.hurry()
+
     def stop(self, grace: float | None = None) -> None:
         """Takes no more calls, lets those under way finish, and puts everything on disk."""
+        self._following.close()
         self.running.stop(self._grace if grace is None else grace)
         self._tables.close()
         self._trusted.close()
@@ -97,9 +112,10 @@ def start(
     `report` takes defects for the operator's eyes, `tell` sentences about the log, `ended` how each
     call ended.
     """
-    policy = policies_of.read(
-        settings.department, settings.contracts, settings.handlers, settings.access
-    )
+    collect = partial(policies_of.collect, settings.contracts, settings.handlers, settings.access)
+    understand = partial(policies_of.understand, settings.department, where=settings.contracts)
+    texts = collect()
+    policy = understand(texts)
     trust = trusted(settings.trust)
     tls = Tls(
         settings.tls_key.read_bytes(),
@@ -142,12 +158,13 @@ def start(
         policy.access,
         trust.verifier,
         time.time,
+        policy.digest,
     )
-    MemberKeys.in_folder(settings.state)  # a node whose keys cannot be used does not start
+    keys = MemberKeys.in_folder(settings.state)  # a node whose keys cannot be used does not start
     pinned = Pinned(settings.state, settings.department, logged(recorder))
+    admission = Admission(settings.gateway, settings.federation, trust.revoked)
     servicer = NodeServicer(
-        settings.gateway,
-        settings.federation,
+        admission,
         _description(settings, policy, signer.vkey),
         Answering(guard, ledger, tables, recorder, draw, history),
         Replying(guard, ledger, tables, recorder),
@@ -155,9 +172,23 @@ def start(
         watching.telemetry,
         AskingVerifier(settings.federation, settings.department, pinned.gateway_key, time.time),
     )
-    members = MembersServicer(settings.gateway, settings.federation, pinned, recorder)
+
+    def describe(changed: Policy) -> None:
+        servicer.describe(_description(settings, changed, signer.vkey))
+
+    members = MembersServicer(admission, pinned, recorder)
     with suppress(Unavailable):  # it serves and refuses, so that callers are told why
         life.begin(recorder, settings.state / "log", log.size, policies_of.digests(policy))
+    renewal = Renewal(
+        settings.federation,
+        settings.department,
+        settings.tls_certificate,
+        settings.tls_authority,
+        tls.key,
+        keys.signing,
+        recorder,
+        tell,
+    )
     own_witness = WitnessKey.parse(settings.gateway_witness).name if oversight else ""
     running = serve(
         [
@@ -172,6 +203,10 @@ def start(
                 WitnessedLogServicer(servicer.admit, log, own_witness),
             ),
             partial(membership_pb2_grpc.add_MembersServicer_to_server, members),
+            partial(
+                renewal_pb2_grpc.add_RenewalServicer_to_server,
+                RenewalServicer(servicer.admit, renewal, recorder),
+            ),
         ],
         address=settings.listen,
         tls=tls,
@@ -181,20 +216,17 @@ def start(
         threads=settings.calls,
     )
     health.enter()
+    enforce = Enforcement(guard, tables, describe, tell)
+    follower = PolicyFollower(policy, texts, collect, understand, enforce, recorder, tell)
+
+    def looks(*, at_once: bool) -> None:
+        renewal.look()
+        follower.look(at_once=at_once)
+
     return Node(
-        running,
-        signer.vkey,
-        cosigner.vkey,
-        tables,
-        ledger,
-        history,
-        log,
-        recorder,
-        witness,
-        trust,
-        watching,
-        settings.operating.grace_seconds,
-    )
+        running, signer.vkey, cosigner.vkey, tables, ledger, history, log, recorder, witness, trust,
+        watching, settings.operating.grace_seconds, Following(looks, report),
+    )  # fmt: skip
 
 
 def _as_pinned(settings: Settings) -> Settings:

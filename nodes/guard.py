@@ -50,8 +50,22 @@ class Permission:
     usage: Usage
 
 
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """One version of what the department decides by; `digest` names it in the log."""
+
+    contracts: Mapping[str, Contract]
+    handlers: Mapping[str, Handler]
+    access: AccessPolicy
+    digest: str = ""
+
+
 class Guard:
-    """One department's decision, from its contracts, handlers and policies."""
+    """One department's decision, from its contracts, handlers and policies.
+
+    Every decision is made by one version of the rules, the one in force when it began; what it
+    gives (contract, handler) belongs to that version, whatever `follow` is told meanwhile.
+    """
 
     def __init__(
         self,
@@ -61,21 +75,25 @@ class Guard:
         access: AccessPolicy,
         verifier: Verifier,
         clock: Callable[[], float],
+        digest: str = "",
     ) -> None:
         self.department = department
-        self.contracts = contracts
-        self.handlers = handlers
-        self._access = access
+        self._rules = Rules(contracts, handlers, access, digest)
         self._verifier = verifier
         self._clock = clock
+
+    def follow(self, rules: Rules) -> None:
+        """Decides by these from the next request on: all of them or, before this, none."""
+        self._rules = rules
 
     def question(
         self, asking: Asking, question: Question, members: Sequence[str], draft: Draft
     ) -> Permission:
         """Raises Unauthenticated, Refused or InvalidQuestion; notes what it finds in the draft."""
+        rules = self._begin(draft)
         caller = self._identify(asking, draft)
         now = Moment.at(self._clock())
-        contract = self._contract(question, caller, now)
+        contract = _contract(rules, question, caller, now)
         draft.note(resource=contract.id)
         _require_members(self.department, members)
         require_allowed(asking.purpose, contract.purposes)
@@ -90,7 +108,7 @@ class Guard:
         ids = {
             policy
             for part in contract.each
-            for policy in self._access.require(
+            for policy in rules.access.require(
                 request(
                     caller, "contract", part.id, asking.purpose, level_in(part, contract, usage),
                     now,
@@ -100,35 +118,30 @@ class Guard:
         draft.note(policies=sorted(ids))
         return Permission(caller, contract, usage)
 
-    def _contract(self, question: Question, caller: Caller, now: Moment) -> Contract:
-        """The contract asked, or what its parts are joined to, as far as the caller sees them."""
-        if len(question.contracts) > MAXIMUM_PARTS:
-            raise error("INVALID_QUESTION", f"At most {MAXIMUM_PARTS} tables are joined.")
-        parts = []
-        for name in question.contracts:
-            part = self.contracts.get(name)
-            if part is None or not sees_contract(caller, part, self._access, now):
-                raise not_available("table", name)
-            parts.append(part)
-        return joined(parts)
-
     def handler(self, asking: Asking, name: str, draft: Draft) -> tuple[Caller, Handler]:
         """The handler, for a caller who may use it; raises as `question` does."""
+        rules = self._begin(draft)
         caller = self._identify(asking, draft)
         now = Moment.at(self._clock())
         full = f"{self.department}.{name}"
-        handler = self.handlers.get(name)
+        handler = rules.handlers.get(name)
         if handler is None or not sees_handler(
-            caller, full, handler.level, handler.purposes, self._access, now
+            caller, full, handler.level, handler.purposes, rules.access, now
         ):
             raise not_available("handler", full)
         draft.note(resource=full)
-        days = dict(self.contracts[handler.contract].delays).get(asking.purpose, 0)
+        days = dict(rules.contracts[handler.contract].delays).get(asking.purpose, 0)
         draft.delayed(days)
         require_allowed(asking.purpose, handler.purposes)
         asked = request(caller, "handler", full, asking.purpose, handler.level, now)
-        draft.note(policies=list(self._access.require(asked)))
+        draft.note(policies=list(rules.access.require(asked)))
         return caller, handler
+
+    def _begin(self, draft: Draft) -> Rules:
+        rules = self._rules
+        if rules.digest:
+            draft.note(policy_digest=rules.digest)
+        return rules
 
     def _identify(self, asking: Asking, draft: Draft) -> Caller:
         if not _QUESTION_ID.fullmatch(asking.question_id):
@@ -139,6 +152,19 @@ class Guard:
         require_stated(asking.purpose, caller.purposes)
         draft.note(purpose=asking.purpose)  # a word of the issuer's by now, not the caller's own
         return caller
+
+
+def _contract(rules: Rules, question: Question, caller: Caller, now: Moment) -> Contract:
+    """The contract asked, or what its parts are joined to, as far as the caller sees them."""
+    if len(question.contracts) > MAXIMUM_PARTS:
+        raise error("INVALID_QUESTION", f"At most {MAXIMUM_PARTS} tables are joined.")
+    parts = []
+    for name in question.contracts:
+        part = rules.contracts.get(name)
+        if part is None or not sees_contract(caller, part, rules.access, now):
+            raise not_available("table", name)
+        parts.append(part)
+    return joined(parts)
 
 
 def require_named(organisation: str, contract: Contract) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nodes.engines.table import Built, Rule, Violation, build
+from nodes.shape import shape_digest, stored_shape
 from nodes.store import FORMAT, Loaded, Store, StoreDamaged
 from policies.contract import Contract, Method
 
@@ -100,6 +101,7 @@ def load(
             set_aside=built.set_aside,
             largest_unit=built.largest_unit,
             content=content,
+            shape=shape_digest(contract),
         )
         store.publish(contract.id, loaded, draft)
         return Report(contract.id, source.name, built.rows, built.ignored, loaded=loaded)
@@ -113,7 +115,9 @@ def _known(store: Store, contract: Contract, content: str) -> Loaded | None:
         return None
     if current is None or not content or current.content != content:
         return None
-    return dataclasses.replace(current, contract_digest=contract.digest)
+    return dataclasses.replace(
+        current, contract_digest=contract.digest, shape=shape_digest(contract)
+    )
 
 
 def _stamp(source: Path) -> tuple[int, int, int] | None:
@@ -130,14 +134,9 @@ def _content(contract: Contract, source: Path, missing: Sequence[str]) -> str:
 
     Empty if the file cannot be read. Descriptions, levels and terms may change without new data.
     """
-    shape = [
-        (c.name, c.type.value, c.nullable, c.unique, c.bounds, c.clip, c.domain)
-        + (("discovered",) if c.discovered else ())
-        for c in contract.columns
-    ]
-    method = contract.disclosure.method.value
     kind = source.suffix
-    decided = repr((FORMAT, kind, contract.unit, method, shape, tuple(missing)))
+    unit, method, columns = stored_shape(contract)
+    decided = repr((FORMAT, kind, unit, method, columns, tuple(missing)))
     try:
         with source.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256")

@@ -10,7 +10,7 @@ import grpc
 from landbridge.edge.life import program
 from landbridge.edge.record import Recorder
 from landbridge.errors import error
-from landbridge.identity.certificates import require_peer
+from landbridge.identity.certificates import Admission
 from landbridge.membership.acceptance import Change
 from landbridge.membership.manifest import Manifest, ManifestInvalid
 from landbridge.membership.pinned import Accepted, Pinned
@@ -18,11 +18,10 @@ from landbridge.v1 import membership_pb2, membership_pb2_grpc
 
 
 class MembersServicer(membership_pb2_grpc.MembersServicer):
-    """`gateway` and `federation` are what a caller's certificate must name."""
+    """`admission` is who may speak to it: the gateway."""
 
-    def __init__(self, gateway: str, federation: str, pinned: Pinned, recorder: Recorder) -> None:
-        self._gateway = gateway
-        self._federation = federation
+    def __init__(self, admission: Admission, pinned: Pinned, recorder: Recorder) -> None:
+        self._admission = admission
         self._pinned = pinned
         self._recorder = recorder
 
@@ -31,11 +30,7 @@ class MembersServicer(membership_pb2_grpc.MembersServicer):
     ) -> membership_pb2.OfferResponse:
         """Takes a manifest that may follow the pinned one."""
         with self._recorder.check("refused_login"):
-            require_peer(
-                cast(Mapping[str, Iterable[bytes]], context.auth_context()),
-                self._gateway,
-                self._federation,
-            )
+            self._admission.require(cast(Mapping[str, Iterable[bytes]], context.auth_context()))
         with self._recorder.check("membership_change"):
             try:
                 offered = self._pinned.offer(request.manifest)

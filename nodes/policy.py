@@ -33,39 +33,70 @@ class PolicyFolderInvalid(Exception):
     """The folder holds no usable policy; one sentence."""
 
 
+@dataclass(frozen=True, slots=True)
+class PolicyTexts:
+    """The files of a policy as they lay there at one moment, byte for byte, by path."""
+
+    contracts: Mapping[Path, bytes]
+    handlers: Mapping[Path, bytes]
+    access: tuple[Path, bytes]
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over every name and byte: the same texts, and only these, have the same."""
+        whole = sha256()
+        for path, text in (*self.contracts.items(), *self.handlers.items(), self.access):
+            whole.update(sha256(str(path).encode()).digest() + sha256(text).digest())
+        return whole.hexdigest()
+
+
+def collect(contracts: Path, handlers: Path, access: Path) -> PolicyTexts:
+    """The files in these places; raises PolicyFolderInvalid where one cannot be read."""
+    try:
+        return PolicyTexts(
+            {path: path.read_bytes() for path in sorted(contracts.glob("*.odcs.yaml"))},
+            {path: path.read_bytes() for path in sorted(handlers.glob("*.sql"))},
+            (access, access.read_bytes()),
+        )
+    except OSError as failure:
+        raise PolicyFolderInvalid(
+            f"{failure.filename} cannot be read ({failure.strerror})"
+        ) from None
+
+
 def read(department: str, contracts: Path, handlers: Path, access: Path) -> Policy:
-    """The policy in these places.
+    """The policy in these places; raises as `collect` and `understand` do."""
+    return understand(department, collect(contracts, handlers, access), contracts)
+
+
+def understand(department: str, texts: PolicyTexts, where: Path) -> Policy:
+    """What those texts say; `where` is the contracts' folder.
 
     Raises ContractInvalid, HandlerInvalid, PolicyInvalid or PolicyFolderInvalid, each of which
     names the file and every problem in it.
     """
     found: dict[str, Contract] = {}
     documents: dict[str, bytes] = {}
-    for path in sorted(contracts.glob("*.odcs.yaml")):
-        document = path.read_bytes()
+    for path, document in texts.contracts.items():
         contract = odcs.read(document, str(path))
         if contract.id in found:
             raise PolicyFolderInvalid(f"{path}: contract {contract.id} stands in two files")
         found[contract.id], documents[contract.id] = contract, document
     if not found:
-        raise PolicyFolderInvalid(f"{contracts} holds no contract (*.odcs.yaml)")
+        raise PolicyFolderInvalid(f"{where} holds no contract (*.odcs.yaml)")
     declared: dict[str, Handler] = {}
     sources: dict[str, bytes] = {}
-    for path in sorted(handlers.glob("*.sql")):
-        source = path.read_text(encoding="utf-8")
-        handler = handlers_format.read(source, str(path))
+    for path, source in texts.handlers.items():
+        handler = handlers_format.read(_decoded(path, source), str(path))
         if handler.contract not in found:
             raise HandlerInvalid(str(path), [f"there is no contract {handler.contract}"])
         if handler.name in declared:
             raise HandlerInvalid(str(path), [f"handler {handler.name} stands in two files"])
-        declared[handler.name], sources[handler.name] = handler, source.encode()
-    try:
-        text = access.read_text(encoding="utf-8")
-    except OSError as failure:
-        raise PolicyFolderInvalid(f"{access} cannot be read ({failure.strerror})") from None
+        declared[handler.name], sources[handler.name] = handler, source
+    path, text = texts.access
     policy = AccessPolicy.load(
-        text,
-        str(access),
+        _decoded(path, text),
+        str(path),
         contracts=found.keys(),
         handlers=[f"{department}.{name}" for name in declared],
     )
@@ -73,10 +104,18 @@ def read(department: str, contracts: Path, handlers: Path, access: Path) -> Poli
         *(documents[name] for name in sorted(documents)),
         # The text, not the handler: a set within it has another order in every process.
         *(sources[name] for name in sorted(sources)),
-        text.encode(),
+        text,
     ]
     digest = sha256(b"".join(sha256(part).digest() for part in parts)).hexdigest()
     return Policy(found, documents, declared, sources, policy, digest)
+
+
+def _decoded(path: Path, text: bytes) -> str:
+    try:
+        return text.decode("utf-8")
+    except UnicodeDecodeError as failure:
+        line = text[: failure.start].count(b"\n") + 1
+        raise PolicyFolderInvalid(f"{path}: line {line} is not UTF-8") from None
 
 
 def digests(policy: Policy) -> dict[str, str]:

@@ -10,7 +10,7 @@ import grpc
 
 from landbridge.edge.record import Recorder
 from landbridge.edge.telemetry import Telemetry, Trace
-from landbridge.identity.certificates import require_peer
+from landbridge.identity.certificates import Admission
 from landbridge.membership.statement import AskingVerifier, Request
 from landbridge.v1 import node_pb2, node_pb2_grpc
 from nodes.answering import Answering
@@ -25,12 +25,11 @@ from nodes.replying import Replying
 
 
 class NodeServicer(node_pb2_grpc.NodeServicer):
-    """`gateway` and `federation` are what a caller's certificate must name."""
+    """`admission` is who may speak to it: the gateway."""
 
     def __init__(
         self,
-        gateway: str,
-        federation: str,
+        admission: Admission,
         description: node_pb2.DescribeResponse,
         answering: Answering,
         replying: Replying,
@@ -38,14 +37,17 @@ class NodeServicer(node_pb2_grpc.NodeServicer):
         telemetry: Telemetry,
         signed: AskingVerifier,
     ) -> None:
-        self._gateway = gateway
-        self._federation = federation
+        self._admission = admission
         self._description = description
         self._answering = answering
         self._replying = replying
         self._recorder = recorder
         self._telemetry = telemetry
         self._signed = signed
+
+    def describe(self, description: node_pb2.DescribeResponse) -> None:
+        """Says this from now on; the gateway asks every few seconds."""
+        self._description = description
 
     def Describe(
         self, request: node_pb2.DescribeRequest, context: grpc.ServicerContext
@@ -134,11 +136,7 @@ class NodeServicer(node_pb2_grpc.NodeServicer):
 
     def _admit(self, context: grpc.ServicerContext) -> None:
         with self._recorder.check("refused_login"):
-            require_peer(
-                cast(Mapping[str, Iterable[bytes]], context.auth_context()),
-                self._gateway,
-                self._federation,
-            )
+            self._admission.require(cast(Mapping[str, Iterable[bytes]], context.auth_context()))
 
     def _require_signed(self, request: Request) -> None:
         with self._recorder.check("refused_login"):

@@ -50,7 +50,8 @@ class Loaded:
     `rows`, `set_aside` (rows without a unit) and `largest_unit` (rows of the unit that has most)
     are the owner's own knowledge and never leave the node; `units` and `largest_unit` are 0 for an
     unprotected contract. `content` is the digest by which a load knows the same source again; it
-    stays in the store for the reason above.
+    stays in the store for the reason above. `shape` is what of the contract decided how it is
+    stored (`nodes.shape`); empty for a table of an earlier release.
     """
 
     path: Path
@@ -61,6 +62,7 @@ class Loaded:
     set_aside: int
     largest_unit: int
     content: str = ""
+    shape: str = ""
 
 
 class Store:
@@ -183,6 +185,7 @@ def _text(loaded: Loaded) -> str:
         "set_aside": loaded.set_aside,
         "largest_unit": loaded.largest_unit,
         "content": loaded.content,
+        "shape": loaded.shape,
     }
     return json.dumps(fields, indent=1) + "\n"
 
@@ -194,6 +197,7 @@ def _parsed(text: str, folder: Path) -> Loaded | None:
         version = fields["version"]
         counts = [fields[name] for name in ("rows", "units", "set_aside", "largest_unit")]
         digests = [fields[name] for name in ("contract_digest", "content")]
+        digests.append(fields.get("shape", ""))  # tables loaded before there was one have none
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
     if not known or not isinstance(version, str) or not _VERSION.fullmatch(version):
@@ -211,6 +215,7 @@ def _parsed(text: str, folder: Path) -> Loaded | None:
         set_aside=counts[2],
         largest_unit=counts[3],
         content=digests[1],
+        shape=digests[2],
     )
 
 

@@ -8,13 +8,15 @@ version is always that of the data it was computed from.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from nodes.engines.engine import Engine
+from nodes.shape import fits
 from nodes.store import Loaded, Store
+from policies.contract import Contract
 
 OpenEngine = Callable[[Mapping[str, Path]], Engine]
 
@@ -36,6 +38,25 @@ class Tables:
         self._open_engine = open_engine
         self._lock = threading.Lock()
         self._opened = self._open(self._current())
+
+    def serve(self, contracts: Iterable[str]) -> None:
+        """Opens these contracts' tables too, once they are loaded.
+
+        None is let go of: a question that began under the earlier contracts still reads its own,
+        and whether anybody may ask is not decided here.
+        """
+        with self._lock:
+            self._contracts = tuple(dict.fromkeys((*self._contracts, *contracts)))
+
+    def waiting(self, contracts: Collection[Contract]) -> tuple[str, ...]:
+        """Those of these contracts whose tables must be loaded before they can be asked."""
+        with self._lock:
+            found = {contract.id: self._store.current(contract.id) for contract in contracts}
+        return tuple(
+            contract.id
+            for contract in contracts
+            if (loaded := found[contract.id]) is None or not fits(loaded, contract)
+        )
 
     @contextmanager
     def open(self) -> Iterator[tuple[Engine, Mapping[str, Loaded]]]:

@@ -268,8 +268,11 @@ def _problems(
     hint = policy.annotations.get("hint")
     if hint is not None and not (hint.isprintable() and 0 < len(hint) <= 300):
         yield "Its @hint must be one sentence of at most 300 printable characters."
-    for fault in cedarpy.validate_policies(statement.text, schema).errors:
-        yield _sentence("It does not fit the schema", _POSITIONAL.sub("", fault.error))
+    # Cedar gives them in another order each time.
+    for fault in sorted(
+        each.error for each in cedarpy.validate_policies(statement.text, schema).errors
+    ):
+        yield _sentence("It does not fit the schema", _POSITIONAL.sub("", fault))
     for entity in sorted(pst.entity_uids(tree), key=str):
         kind = str(entity.type)
         if kind in known and entity.id not in known[kind]:

@@ -31,6 +31,7 @@ from landbridge.evidence.log import Log
 from landbridge.evidence.receipt import Receipt
 from landbridge.evidence.signer import Signer
 from landbridge.identity.caller import Caller
+from landbridge.identity.certificates import Admission
 from landbridge.identity.development import DevelopmentIssuer
 from landbridge.identity.keys import KeySet
 from landbridge.identity.tokens import TokenVerifier
@@ -349,8 +350,7 @@ class FederationSimulator:
             log_key=signer.vkey,
         )  # fmt: skip
         servicer = _Serving(
-            "gateway",
-            "test.example",
+            Admission("gateway", "test.example"),
             description,
             Answering(guard, ledger, tables, recorder, self._draw, history),
             Replying(guard, ledger, tables, recorder),

@@ -121,12 +121,12 @@ def _join(staging: Path) -> None:
     pages = {str(path.relative_to(staging).with_suffix("")) for path in staging.rglob("*.md")} - {
         "index"
     }
-    lists = {"decisions": "decisions/README", "errors": "errors/README"}
+    lists = {"decisions": "decisions/README", "errors": "reference/errors"}
     for folder, front in lists.items():
         inside = sorted(page for page in pages if page.startswith(f"{folder}/") and page != front)
         if inside and (staging / f"{front}.md").exists():
             pages -= set(inside)
-            _append(staging / f"{front}.md", [Path(page).name for page in inside])
+            _append(staging / f"{front}.md", [f"/{page}" for page in inside])
     placed = {page for _, names in PARTS for page in names}
     for title, names in PARTS:
         found = [name for name in names if name in pages]

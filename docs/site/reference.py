@@ -134,7 +134,9 @@ def _errors(introductions: dict[str, str]) -> str:
     ]
     for reason, row in CATALOGUE.items():
         exception = row.exception.__name__
-        parts.append(f"| `{reason}` | `{exception}` | {row.status} | {row.sentence} |")
+        # Each has a page of its own, by docs/errors/generate.py.
+        name = f"[`{reason}`](../errors/{reason}.md)"
+        parts.append(f"| {name} | `{exception}` | {row.status} | {row.sentence} |")
     return "\n".join([*parts, ""])
 
 

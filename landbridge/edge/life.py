@@ -98,6 +98,11 @@ def _last_start(folder: Path, size: int) -> tuple[int, Entry] | None:
     return None
 
 
+def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """A line for every name whose digest is another."""
+    return [line for line, _ in _differences(before, now)]
+
+
 def _differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[tuple[str, str]]:
     """A line for a person and the name, for every name whose digest is another."""
     found = []

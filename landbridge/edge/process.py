@@ -33,6 +33,10 @@ class Server(Protocol):
         """The port that it listens on."""
         ...
 
+    def hurry(self) -> None:
+        """Looks at its files at once; never waits."""
+        ...
+
     def stop(self, grace: float | None = ...) -> None:
         """Ends it in order; without `grace` as its settings say."""
         ...
@@ -43,15 +47,17 @@ def run(
 ) -> int:
     """Starts the server, prints one JSON line with its port and public keys, and waits.
 
-    It ends in order on SIGTERM and SIGINT, and with `with_parent` when standard input closes, so
-    that it does not outlive whoever started it. What an operator can mend is one sentence on
-    standard error and exit status 2.
+    On SIGHUP it looks at its files. It ends in order on SIGTERM and SIGINT, and with `with_parent`
+    when standard input closes, so that it does not outlive whoever started it. What an operator can
+    mend is one sentence on standard error and exit status 2.
     """
     # A core file would hold data.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     stopping = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stopping.set())
+    # What was changed before the start was over is read by the start or seen soon after it.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         server = start()
     except operator_errors as failure:
@@ -63,6 +69,7 @@ def run(
         "witness_key": server.witness_key,
         **({"metrics_port": server.metrics_port} if server.metrics_port else {}),
     }
+    signal.signal(signal.SIGHUP, lambda *_: server.hurry())
     print(json.dumps(ready), flush=True)
     if with_parent:
         threading.Thread(target=_await_parent, args=(stopping,), daemon=True).start()

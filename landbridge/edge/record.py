@@ -136,6 +136,10 @@ class Recorder:
         self._counting = threading.Lock()
         self._counter: threading.Timer | None = None
 
+    def under(self, policy_digest: str) -> None:
+        """From now on entries name this version of the policy, unless a draft notes another."""
+        self._policy_digest = policy_digest
+
     def digest(self, use: Use, text: str) -> str:
         """HMAC of a text, hex, under the key of that use."""
         return self._keys.uses[use].digest(text)
@@ -244,9 +248,9 @@ class Recorder:
         entry = Entry(
             kind=kind,
             time=instant(datetime.fromtimestamp(self._clock(), UTC)),
-            policy_digest=self._policy_digest,
             subject_key=self._keys.id if not _DIGESTED.isdisjoint(fields) else "",
-            **fields,
+            # A request that was decided notes by which version: another may be in force by now.
+            **{"policy_digest": self._policy_digest, **fields},
         )
         return self._log.append(entry.to_bytes())
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from landbridge.edge.settings import Section
 from landbridge.identity.address import LAST_GOOD, KeyAddress
+from landbridge.identity.certificates import Peer
 from landbridge.identity.fetch import Fetcher
 from landbridge.identity.issuers import Issuers, Verifier
 from landbridge.identity.keys import KeySet
@@ -43,6 +44,13 @@ class Trusted:
 
     verifier: Verifier
     close: Callable[[], None]
+    revocations: Revocations | None = None
+
+    def revoked(self, member: Peer, now: float) -> bool:
+        """Whether that member's certificate is on the list at `now`."""
+        return self.revocations is not None and self.revocations.hold_certificate(
+            member.fingerprint, member.serial, now
+        )
 
 
 def read_trust(top: Section, problems: list[str]) -> Trust:
@@ -128,4 +136,4 @@ def trusted(trust: Trust) -> Trusted:
 
     # One issuer needs no look at an unverified claim.
     only = next(iter(verifiers.values()))
-    return Trusted(only if len(verifiers) == 1 else Issuers(verifiers), close)
+    return Trusted(only if len(verifiers) == 1 else Issuers(verifiers), close, revocations)

@@ -17,7 +17,7 @@ KINDS: Final[Mapping[str, str]] = {
     "consult": "a consultation was opened, on a stated legal basis",
     "step": "a step of a case was taken",
     "about": "a portal asked for the entries about one person",
-    "policy_change": "a contract, a handler or the access policy is another than at the last start",
+    "policy_change": "the policy is another than at the last start, or than before this entry",
     "membership_change": "the list of members changed, or somebody asked to change it",
     "refused_login": "somebody was not let in",
     "start": "the server began to serve",

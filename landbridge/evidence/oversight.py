@@ -108,6 +108,27 @@ class Oversight:
         self._size = 0
         self._contradiction = ""
 
+    def include(self, key: WitnessKey, ask: Ask | None) -> None:
+        """One more witness, from the next conversation on; nothing changes for a known one.
+
+        EvidenceError for another key under a known name, and for more than `MOST_WITNESSES`.
+        """
+        with self._lock:
+            known = self._known.get(key.name)
+            if known is not None and known.key == key:
+                return
+            if known is not None:
+                raise EvidenceError(f"witnesses of {self._log.name}", "two have the same name")
+            if len(self._known) >= MOST_WITNESSES:
+                raise EvidenceError(
+                    f"witnesses of {self._log.name}",
+                    f"a checkpoint has room for {MOST_WITNESSES}",
+                )
+            # A new dictionary: other threads go through this one.
+            self._known = {**self._known, key.name: _Known(key)}
+            if ask is not None:
+                self._ask = {**self._ask, key.name: ask}
+
     # What the log tells us.
 
     def started(self, folder: Path, size: int) -> None:

@@ -96,6 +96,24 @@ class Witness:
         """The public line that verifies this witness's cosignatures."""
         return self._cosigner.vkey
 
+    def know(self, log: Verifier) -> None:
+        """One more log to witness, from now on; nothing changes for one that is known already.
+
+        EvidenceError for another key under a known name, and for a damaged memory of it.
+        """
+        with self._lock:
+            held = self._logs.get(log.name)
+            if held is not None:
+                if list(held) != [log]:
+                    raise EvidenceError(f"keys of log {log.name}", "there are two; it has one")
+                return
+            self._logs = {**self._logs, log.name: [log]}
+            try:
+                self._remember(log.name)
+            except EvidenceError:
+                self._logs = {name: at for name, at in self._logs.items() if name != log.name}
+                raise
+
     def add_checkpoint(self, body: bytes) -> Reply:
         """The reply to an add-checkpoint request; a cosignature only for what is durable.
 

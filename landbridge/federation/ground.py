@@ -7,6 +7,7 @@ and finds again later.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from landbridge.identity.development import (
     DevelopmentIssuer,
     write_private,
 )
+from landbridge.membership.renewal import Life
 
 HOST = "127.0.0.1"
 
@@ -132,13 +134,15 @@ class Ground:
     def _certify(self, name: str) -> None:
         folder = self.folder(name)
         folder.mkdir(exist_ok=True, mode=0o700)
-        if not (folder / "tls.pem").exists():
+        path = folder / "tls.pem"
+        # Kept between runs, it may have come to its end meanwhile.
+        if not path.exists() or Life.of(path.read_bytes()).renews <= time.time():
             key, certificate = self.authority.certificate(
                 name, ["localhost", HOST, server_name(name)]
             )
             (folder / "tls.key").unlink(missing_ok=True)  # left by a run that died in between
             write_private(folder / "tls.key", key)
-            (folder / "tls.pem").write_bytes(certificate)
+            path.write_bytes(certificate)
 
     def _log_name(self, name: str) -> str:
         return f"{self.federation.name}/{name}"

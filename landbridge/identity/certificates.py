@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,12 +24,15 @@ _IDENTITY: Final = re.compile(rf"landbridge://({NAME.pattern})/({NAME.pattern})"
 class Peer:
     """A member, as the certificate that TLS has checked says.
 
-    `fingerprint` is the SHA-256 of the DER certificate, 64 hex digits.
+    `fingerprint` is the SHA-256 of the DER certificate, 64 hex digits; `serial` its number, lower
+    case hex; `ends` when it ends, in seconds since 1970.
     """
 
     name: str
     fingerprint: str
     federation: str = ""
+    serial: str = ""
+    ends: float = math.inf
 
 
 def identity(federation: str, member: str) -> str:
@@ -61,7 +66,7 @@ def peer(auth_context: Mapping[str, Iterable[bytes]]) -> Peer:
     certificates = list(auth_context.get("x509_pem_cert", ()))
     if transport != [b"ssl"] or len(certificates) != 1:
         raise error("PEER_UNKNOWN")
-    found = _read(certificates[0])
+    found = read_member(certificates[0])
     if found is None:
         raise error("PEER_UNKNOWN")
     return found
@@ -96,12 +101,39 @@ def require_peer(
     return found
 
 
-def _read(pem: bytes) -> Peer | None:
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """The one member that is let in, at every request of every connection.
+
+    TLS looks at a certificate once, when the connection is opened, and a connection can outlive
+    its certificate: by its end, or because it was revoked. `revoked` says whether one is revoked at
+    that time, `clock` gives seconds since 1970.
+    """
+
+    name: str
+    federation: str | None
+    revoked: Callable[[Peer, float], bool] = lambda _, __: False
+    clock: Callable[[], float] = time.time
+
+    def require(self, auth_context: Mapping[str, Iterable[bytes]]) -> Peer:
+        """The peer; raises PEER_UNKNOWN, CERTIFICATE_REVOKED or CERTIFICATE_ENDED."""
+        found = require_peer(auth_context, self.name, self.federation)
+        now = self.clock()
+        if self.revoked(found, now):
+            raise error("CERTIFICATE_REVOKED")
+        if now >= found.ends:
+            raise error("CERTIFICATE_ENDED")
+        return found
+
+
+def read_member(pem: bytes) -> Peer | None:
+    """The member that a certificate names; None where it names none. Checks no chain, no date."""
     try:
         certificate = x509.load_pem_x509_certificate(pem)
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         uris = names.get_values_for_type(x509.UniformResourceIdentifier)
         fingerprint = certificate.fingerprint(SHA256()).hex()
+        serial, ends = f"{certificate.serial_number:x}", certificate.not_valid_after_utc.timestamp()
     except (
         ValueError,
         TypeError,
@@ -114,4 +146,4 @@ def _read(pem: bytes) -> Peer | None:
     if len(uris) != 1:
         return None
     ours = _IDENTITY.fullmatch(uris[0])
-    return Peer(ours[2], fingerprint, ours[1]) if ours else None
+    return Peer(ours[2], fingerprint, ours[1], serial, ends) if ours else None

@@ -35,8 +35,9 @@ _AUTHORITY: Final = "development-ca.pem"
 _ISSUER_KEY: Final = "development-issuer.key.pem"
 _ISSUER: Final = "development-issuer.json"
 _JWKS: Final = "jwks.json"
-# Certificates begin a little in the past, for machines whose clocks differ.
+# Certificates begin a little in the past, for machines whose clocks differ; short ones, less so.
 _SKEW: Final = timedelta(minutes=5)
+_SKEW_SHARE: Final = 10
 _AUTHORITY_DAYS: Final = 3650
 
 
@@ -96,7 +97,7 @@ class DevelopmentAuthority:
         return cls(str(names[0].value), pem, certificate, key)
 
     def certificate(
-        self, member: str, hosts: Sequence[str], days_valid: int = 30, now: float | None = None
+        self, member: str, hosts: Sequence[str], days_valid: float = 30, now: float | None = None
     ) -> tuple[bytes, bytes]:
         """A new private key and certificate for a member, both PEM; EC P-256.
 
@@ -111,7 +112,7 @@ class DevelopmentAuthority:
         member: str,
         hosts: Sequence[str],
         key: ec.EllipticCurvePublicKey,
-        days_valid: int = 30,
+        days_valid: float = 30,
         now: float | None = None,
     ) -> bytes:
         """A certificate, PEM, for a key that the member made itself; otherwise as `certificate`."""
@@ -257,18 +258,19 @@ def _unsigned(
     subject: x509.Name,
     issuer: x509.Name,
     key: ec.EllipticCurvePublicKey,
-    days_valid: int,
+    days_valid: float,
     now: float | None,
 ) -> x509.CertificateBuilder:
     moment = datetime.fromtimestamp(time.time() if now is None else now, UTC)
+    life = timedelta(days=days_valid)
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(moment - _SKEW)
-        .not_valid_after(moment + timedelta(days=days_valid))
+        .not_valid_before(moment - min(_SKEW, life / _SKEW_SHARE))
+        .not_valid_after(moment + life)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
     )
 

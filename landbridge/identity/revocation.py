@@ -2,7 +2,8 @@
 
 The document is JSON: `{"revoked": [{"subject": "alice", "reason": "left", "until":
 "2027-01-31T00:00:00Z"}]}`. Each entry names one thing, by `token` (a `jti`), `subject`,
-`organisation` or `key` (a `kid`), and counts until that moment. docs/identity.md describes it.
+`organisation`, `key` (a `kid`) or `certificate` (SHA-256 of the DER, or the serial number), and
+counts until that moment. docs/identity.md describes it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from landbridge.identity.caller import Caller
 from landbridge.identity.followed import File, Followed, Source, SourceError
 from landbridge.identity.json_object import json_object
 
-KINDS: Final = ("token", "subject", "organisation", "key")
+KINDS: Final = ("token", "subject", "organisation", "key", "certificate")
 """What an entry can name."""
 
 Named = tuple[str, str]
@@ -28,6 +29,7 @@ Named = tuple[str, str]
 
 _LOG: Final = logging.getLogger(__name__)
 _LONGEST_TEXT: Final = 200
+_CERTIFICATE: Final = re.compile(r"[1-9a-f][0-9a-f]{0,39}|[0-9a-f]{64}", re.ASCII)
 _UNTIL: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 
 
@@ -64,6 +66,11 @@ def _entry(entry: object) -> tuple[Named, float]:
         text = entry[member]
         if not isinstance(text, str) or not 0 < len(text) <= _LONGEST_TEXT:
             raise ValueError(f'must have a text of 1 to 200 characters as "{member}"')
+    if kinds == ["certificate"] and not _CERTIFICATE.fullmatch(entry["certificate"]):
+        raise ValueError(
+            'must have as "certificate" a SHA-256 fingerprint (64 hexadecimal digits) or a serial '
+            "number, in lower case and without colons or leading zeros"
+        )
     until = entry["until"]
     if not isinstance(until, str) or not _UNTIL.fullmatch(until):
         raise ValueError('must have an "until" like 2027-01-31T00:00:00Z')
@@ -103,6 +110,19 @@ class Revocations:
     def trouble(self) -> str:
         """Why the list could not be used when it was last looked at; empty if it could."""
         return self._followed.trouble
+
+    @property
+    def certificates(self) -> bool:
+        """Whether the list names any certificate, or can be used no more."""
+        state = self._followed.current()
+        return state.closed or any(kind == "certificate" for kind, _ in state.value)
+
+    def hold_certificate(self, fingerprint: str, serial: str, now: float) -> bool:
+        """Whether that certificate is revoked at `now`; every one is where the list is unusable."""
+        state = self._followed.current()
+        return state.closed or any(
+            now < state.value.get(("certificate", name), now) for name in (fingerprint, serial)
+        )
 
     def hold(self, caller: Caller, key: str, now: float) -> bool:
         """Whether a token of that caller, signed by that key, is revoked at `now`."""

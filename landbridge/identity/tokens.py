@@ -65,12 +65,19 @@ class TokenVerifier:
 
         Raises TOKEN_EXPIRED outside its period, TOKEN_AUDIENCE where it is for somebody else,
         TOKEN_REVOKED where it or whom it names is on the list, TOKEN_BOUND where it is bound to
-        another certificate (RFC 8705, section 3), and TOKEN_INVALID, always with the same sentence
-        and no cause, for everything else.
+        another certificate (RFC 8705, section 3), CERTIFICATE_REVOKED where that one is on the
+        list, and TOKEN_INVALID, always with the same sentence and no cause, for everything else.
         """
         caller = self.verify_passed_on(token)
         if caller.certificate and caller.certificate != certificate:
             raise error("TOKEN_BOUND")
+        # TLS looked at it when the connection was opened; this looks at every request.
+        if (
+            certificate
+            and self._revocations is not None
+            and self._revocations.hold_certificate(certificate, "", self._clock())
+        ):
+            raise error("CERTIFICATE_REVOKED")
         return caller
 
     def verify_passed_on(self, token: str) -> Caller:

@@ -52,7 +52,10 @@ def test_every_command_is_on_its_page() -> None:
 def test_every_error_is_on_its_page() -> None:
     """Reason, status and sentence."""
     for reason, row in CATALOGUE.items():
-        assert f"| `{reason}` | `{row.exception.__name__}` | {row.status} |" in PAGES["errors"]
+        assert (
+            f"| [`{reason}`](../errors/{reason}.md) | `{row.exception.__name__}` | {row.status} |"
+            in PAGES["errors"]
+        )
 
 
 def test_every_public_name_is_on_its_page() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import grpc
 import pytest
 
+from gateway.departments import Connection
 from gateway.witnessing import Rounds
 from landbridge.evidence import Signer
 from landbridge.evidence.checkpoint import Checkpoint
@@ -70,8 +71,11 @@ def test_a_closed_connection_does_not_end_the_round(
     """A member that was removed must not keep the others from being watched."""
     told: list[str] = []
     gone = grpc.insecure_channel("127.0.0.1:1")
+    lost = Connection.over(gone)
     with grpc.insecure_channel(node[1]) as channel:
-        rounds = Rounds(witness, {"gone": gone, "library": channel}, told.append)
+        rounds = Rounds(
+            witness, lambda: {"gone": lost, "library": Connection.over(channel)}, told.append
+        )
         gone.close()
         rounds.go()
     assert told == ["department gone: its log is not watched: the connection to it is closed"]
@@ -85,7 +89,7 @@ def test_a_round_ends_between_departments_when_the_gateway_stops(
     stopping = threading.Event()
     stopping.set()
     with grpc.insecure_channel(node[1]) as channel:
-        Rounds(witness, {"library": channel}, print).go(stopping)
+        Rounds(witness, lambda: {"library": Connection.over(channel)}, print).go(stopping)
     assert node[0].visits == 0
 
 
@@ -95,7 +99,7 @@ def test_two_histories_under_one_key_are_told_as_such(
     """The operator must not have to know what a proof is to see that a log was forked."""
     told: list[str] = []
     with grpc.insecure_channel(node[1]) as channel:
-        rounds = Rounds(witness, {"library": channel}, told.append)
+        rounds = Rounds(witness, lambda: {"library": Connection.over(channel)}, told.append)
         rounds.go()
         assert told == []
         node[0].body = request(b"b", 1)

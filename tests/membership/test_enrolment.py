@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import socket
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import grpc
@@ -15,98 +13,38 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from gateway import app as gateway_app
 from gateway import membership
-from gateway import settings as gateway_settings
 from gateway.enrolment import FAILURES
 from gateway.register import Register, RegisterRefuses
-from landbridge.cli import init
-from landbridge.edge.trust import Issuer, Trust
 from landbridge.evidence.audit import verify_folder
 from landbridge.evidence.entry import Entry
 from landbridge.identity.certificates import server_name
-from landbridge.identity.development import DevelopmentIssuer
 from landbridge.membership.application import Application
 from landbridge.membership.code import LIFETIME, CodeInvalid, JoinCode
 from landbridge.membership.keys import MemberKeys
 from landbridge.membership.manifest import MemberEntry
 from landbridge.status import from_rpc_error
 from landbridge.v1 import enrolment_pb2, enrolment_pb2_grpc, node_pb2
-from nodes import app as node_app
-from nodes import settings as node_settings
 from nodes.join import JoinFailed, join
+from tests.membership.town import Town, eventually, fail
 
 NOW = 1_790_000_000.0
 
 
-@dataclass
-class Town:
-    """A gateway that serves, and a department's folder, from the templates."""
-
-    folder: Path
-    gateway: gateway_settings.Settings
-    node: node_settings.Settings
-    running: gateway_app.Gateway
-    said: list[str] = field(default_factory=list)
-
-    def code(self) -> JoinCode:
-        """An invitation for the library."""
-        address = f"127.0.0.1:{self.running.port}"
-        return membership.invite(self.gateway, "library", address, time.time)
-
-    def approve(self, _: float = 0) -> None:
-        """The operator, who compares what both sides show."""
-        (waiting,) = membership.listing(self.gateway, time.time)
-        assert any(str(waiting["fingerprint"]) in line for line in self.said)
-        membership.approve(self.gateway, "library", str(waiting["fingerprint"]), time.time)
-
-    def join(self, code: JoinCode) -> None:
-        """The department's command, with an operator at the other end."""
-        join(code, self.node, self.node.listen, lambda _: True, self.said.append, self.approve)
-
-
-def _fail(_: BaseException) -> None:
-    pytest.fail("a defect was reported")
-
-
-@pytest.fixture
-def town(tmp_path: Path) -> Iterator[Town]:
-    """Nothing in it was made by hand but the issuer of tokens."""
-    init._write(tmp_path / "gateway", {"gateway": "."})
-    init._write(tmp_path / "node", {"node": ".", "department": "."})
-    DevelopmentIssuer.create(tmp_path / "issuer", "https://i.example", "https://g.example")
-    jwks = tmp_path / "issuer" / "jwks.json"
-    trust = Trust(
-        (Issuer("https://i.example", "https://g.example", jwks, "", None, None),),
-        frozenset({"EdDSA"}),
-        None,
-    )
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        listen = f"127.0.0.1:{free.getsockname()[1]}"
-    gateway = replace(
-        gateway_settings.read(tmp_path / "gateway" / "gateway.toml"),
-        listen="127.0.0.1:0",
-        trust=trust,
-    )
-    node = replace(node_settings.read(tmp_path / "node" / "node.toml"), listen=listen, trust=trust)
-    made = Town(tmp_path, gateway, node, gateway_app.start(gateway, _fail, lambda _: None))
-    try:
-        yield made
-    finally:
-        made.running.stop(0)
-
-
-def test_two_commands_make_a_member_that_the_gateway_can_ask(town: Town) -> None:
-    """From an empty manifest to a described department, over real TLS."""
+def test_two_commands_make_a_member_that_a_running_gateway_asks(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From an empty manifest to an answered question, over real TLS, without a restart."""
+    monkeypatch.setattr(gateway_app, "REFRESH_SECONDS", 0.05)
+    town.running.hurry()  # the round that waits was begun with the longer pause
+    assert town.reason(town.explain) == "NOT_AVAILABLE"
     town.join(town.code())
-    node = node_app.start(town.node, _fail, lambda _: None)
-    told: list[str] = []
-    town.running.stop(0)
-    try:
-        town.running = gateway_app.start(town.gateway, _fail, told.append)
-    finally:
-        node.stop(0)
-    # It describes itself, and has pinned the manifest; only its witness was stopped before.
-    assert all(said.startswith("Witness town/library") for said in told)
+    town.start_node()
+    eventually(lambda: town.reason(town.explain) == "", "the new member is asked")
+    # It describes itself, has pinned the manifest, and witnesses the gateway's log.
+    assert town.told[0] == "library is a member; it is asked from now on."
+    known = town.running._log._oversight
+    assert known is not None
+    eventually(lambda: "town/library/witness" in known.cosigned(), "it witnesses the log")
     certificate = x509.load_pem_x509_certificate(town.node.tls_certificate.read_bytes())
     assert (certificate.not_valid_after_utc - certificate.not_valid_before_utc).days == 30
     assert town.node.tls_key.stat().st_mode & 0o777 == 0o600
@@ -119,7 +57,7 @@ def test_a_revoked_member_is_asked_no_more_while_the_gateway_runs(
     monkeypatch.setattr(gateway_app, "REFRESH_SECONDS", 0.05)
     town.join(town.code())
     town.running.stop(0)
-    town.running = gateway_app.start(town.gateway, _fail, lambda _: None)
+    town.running = gateway_app.start(town.gateway, fail, lambda _: None)
     departments = town.running._departments
     assert departments.catalogue().members == ("library",)
     membership.revoke(town.gateway, "library", time.time)
@@ -136,7 +74,7 @@ def test_a_revoked_member_is_asked_no_more_while_the_gateway_runs(
     entries = verify_folder(town.gateway.state / "log").entries()
     kinds = [Entry.from_bytes(content).kind for _, content in entries]
     assert kinds.count("membership_change") == 2  # it came, and it went
-    town.running = gateway_app.start(town.gateway, _fail, lambda _: None)
+    town.running = gateway_app.start(town.gateway, fail, lambda _: None)
     with pytest.raises(RegisterRefuses, match="no member"):
         membership.revoke(town.gateway, "library", time.time)
 

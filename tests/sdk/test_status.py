@@ -15,7 +15,15 @@ from grpc_status import rpc_status
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from landbridge.errors import CATALOGUE, Fault, LandbridgeError, Passing, Position, error
+from landbridge.errors import (
+    CATALOGUE,
+    RETRY_AFTER,
+    Fault,
+    LandbridgeError,
+    Passing,
+    Position,
+    error,
+)
 from landbridge.status import MAXIMUM_BYTES, NEAREST, from_rpc_error, to_status
 from landbridge.transport import Endpoint
 from landbridge.v1.evidence_pb2 import Receipt
@@ -182,6 +190,35 @@ def test_other_clients_find_google_error_info() -> None:
     assert (info.reason, info.domain) == ("TOO_BUSY", "landbridge")
 
 
+def details(sent: LandbridgeError) -> status_pb2.Status:
+    """What a client in another language reads."""
+    return status_pb2.Status.FromString(
+        dict(to_status(sent).trailing_metadata or ())["grpc-status-details-bin"]
+    )
+
+
+def test_other_clients_find_the_place_in_the_text() -> None:
+    """`google.rpc.BadRequest` is what editors and gateways know how to show."""
+    sent = error("INVALID_QUESTION", "Only SELECT is accepted.", position=Position(3, 14))
+    found = [detail for detail in details(sent).details if "BadRequest" in detail.type_url]
+    request = error_details_pb2.BadRequest()
+    assert found[0].Unpack(request)
+    (violation,) = request.field_violations
+    assert violation.field == "sql"
+    assert violation.description == "line 3, column 14: Only SELECT is accepted."
+
+
+@pytest.mark.parametrize("reason", CATALOGUE)
+def test_asking_again_is_suggested_where_it_can_help_and_nowhere_else(reason: str) -> None:
+    """A client that waits for a budget that never comes back adds load and gains nothing."""
+    found = [d for d in details(error(reason)).details if "RetryInfo" in d.type_url]
+    assert bool(found) == (reason in RETRY_AFTER)
+    assert reason not in RETRY_AFTER or CATALOGUE[reason].status in (
+        "UNAVAILABLE",
+        "UNAUTHENTICATED",
+    )
+
+
 @pytest.mark.parametrize(
     ("code", "reason"),
     [
@@ -201,7 +238,7 @@ def test_a_reason_of_a_newer_server_gets_the_class_of_its_status(
     """An older client must still tell a refusal from an outage, and show the server's sentence."""
     problem = Problem(reason="MOON_IN_THE_WAY", message="The moon is in the way.", rule="sky/7")
     read = foreign_failure(authority, newer(code, problem))
-    assert type(read) is CATALOGUE[reason].exception
+    assert isinstance(read, CATALOGUE[reason].exception)
     assert (read.reason, read.rule) == (reason, "sky/7")
     assert read.message == "The moon is in the way. (reason MOON_IN_THE_WAY)"
 
@@ -240,7 +277,7 @@ def test_details_that_contradict_the_status_are_not_read(
         trailing_metadata=(("grpc-status-details-bin", details),)
     )
     read = foreign_failure(authority, status)
-    assert type(read) is Fault
+    assert isinstance(read, Fault)
     assert "PERMISSION_DENIED" in read.message
 
 

@@ -1,0 +1,111 @@
+"""A gateway's access policy and members change while it serves, over real files and connections."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import replace
+
+import pytest
+
+from gateway import app as gateway_app
+from gateway import membership
+from gateway.settings import open_manifest
+from landbridge.evidence.audit import verify_folder
+from landbridge.evidence.entry import Entry
+from landbridge.membership.keys import signing_key
+from landbridge.membership.pinned import replace_durably
+from tests.evidence.schema import problems
+from tests.membership.town import Town, eventually
+
+CLOSED = '\n@id("gateway.closed") forbid (principal, action, resource);\n'
+
+
+@pytest.fixture
+def member(town: Town, monkeypatch: pytest.MonkeyPatch) -> Town:
+    """A town whose gateway asks its one department."""
+    monkeypatch.setattr(gateway_app, "REFRESH_SECONDS", 0.05)
+    town.running.hurry()
+    town.join(town.code())
+    town.start_node()
+    eventually(lambda: town.reason(town.explain) == "", "the new member is asked")
+    return town
+
+
+def entries(town: Town, kind: str) -> list[Entry]:
+    """The gateway's entries of that kind; it is stopped."""
+    town.running.stop(0)
+    found = [content for _, content in verify_folder(town.gateway.state / "log").entries()]
+    assert [problems(content) for content in found] == [[]] * len(found)
+    return [entry for entry in map(Entry.from_bytes, found) if entry.kind == kind]
+
+
+def test_an_access_policy_is_taken_or_refused_whole_while_the_gateway_runs(member: Town) -> None:
+    """A broken one first, which changes nothing and is named with its line; then a closing one."""
+    path = member.gateway.access
+    open_text = path.read_text()
+    path.write_text(open_text + "permit (principal")
+    eventually(lambda: any("is not used" in said for said in member.told), "it is refused")
+    (said,) = [said for said in member.told if "is not used" in said]
+    assert f"line {len(open_text.splitlines()) + 1}" in said
+    assert member.reason(member.explain) == ""
+    path.write_text(open_text + CLOSED)
+    eventually(lambda: member.reason(member.explain) == "NOT_AVAILABLE", "it is closed")
+    path.write_text(open_text)
+    eventually(lambda: member.reason(member.explain) == "", "it is open again")
+    first, refused, closed, opened = entries(member, "policy_change")
+    assert first.changed == closed.changed == opened.changed == ("changed access",)
+    assert (refused.outcome, refused.reason) == ("refused", "POLICY_INVALID")
+    assert opened.policy_digest == first.policy_digest != closed.policy_digest
+    assert opened.note == f"policy {closed.policy_digest} is replaced by {opened.policy_digest}"
+
+
+def test_a_manifest_that_somebody_else_wrote_changes_nobody(member: Town) -> None:
+    """The signed one counts, and the operator hears that the file is not it."""
+    path = member.gateway.manifest
+    signed = path.read_bytes()
+    forged = json.loads(signed)
+    forged["manifest"]["members"] = []
+    path.write_bytes(json.dumps(forged).encode())
+    eventually(
+        lambda: any("The earlier members stay" in said for said in member.told), "it is told"
+    )
+    assert member.reason(member.explain) == ""
+    path.write_bytes(signed)
+    membership.revoke(member.gateway, "library", time.time)
+    eventually(lambda: member.reason(member.explain) == "NOT_AVAILABLE", "it is out")
+
+
+def test_what_the_manifest_grants_no_more_is_asked_no_more(member: Town) -> None:
+    """The contract goes at once, the connection stays; granted again, it is asked again."""
+    key = signing_key(member.gateway.state)
+    manifest = open_manifest(member.gateway, key)
+    connected = member.running._departments.connections["library"]
+    (entry,) = manifest.members
+    without = manifest.following([replace(entry, contracts=())])
+    replace_durably(member.gateway.manifest, without.signed(key))
+    eventually(lambda: member.reason(member.explain) == "NOT_AVAILABLE", "it is not granted")
+    again = without.following([entry])
+    replace_durably(member.gateway.manifest, again.signed(key))
+    eventually(lambda: member.reason(member.explain) == "", "it is granted again")
+    assert member.running._departments.connections["library"] is connected
+    changes = entries(member, "membership_change")
+    assert [each.changed for each in changes if each.changed][-2:] == [
+        ("changed member:library",),
+        ("changed member:library",),
+    ]
+
+
+def test_a_member_that_moves_is_asked_at_its_new_address(member: Town) -> None:
+    """Connected to anew; what is under way at the earlier address may finish there."""
+    key = signing_key(member.gateway.state)
+    manifest = open_manifest(member.gateway, key)
+    (entry,) = manifest.members
+    departments = member.running._departments
+    earlier = departments.connections["library"]
+    port = entry.address.rpartition(":")[2]
+    moved = manifest.following([replace(entry, address=f"localhost:{port}")])
+    replace_durably(member.gateway.manifest, moved.signed(key))
+    eventually(lambda: departments.connections["library"] is not earlier, "it is connected anew")
+    eventually(lambda: member.reason(member.explain) == "", "it is asked there")
+    assert [channel for _, channel in departments._retired] == [earlier.channel]
