@@ -9,6 +9,7 @@ import grpc
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
 
+from landbridge.edge.health import SERVICE
 from landbridge.edge.telemetry import Call, Telemetry
 
 Request = TypeVar("Request")
@@ -43,12 +44,13 @@ class Observing(grpc.ServerInterceptor):
         ],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> grpc.RpcMethodHandler[Request, Response] | None:
-        """The handler of the method, observed; a streaming one as it is."""
+        """The handler of the method, observed; a streaming one, and health, as they are."""
         handler = continuation(handler_call_details)
-        if handler is None or handler.unary_unary is None:
+        method = handler_call_details.method.removeprefix("/")
+        # A balancer asks every second: that would be most of every trace and log.
+        if handler is None or handler.unary_unary is None or method.startswith(f"{SERVICE}/"):
             return handler
         serve = handler.unary_unary
-        method = handler_call_details.method.removeprefix("/")
 
         def observed(request: Request, context: grpc.ServicerContext) -> Response:
             call = Call()

@@ -29,7 +29,14 @@ Admit = Callable[[grpc.ServicerContext], None]
 class Reflection:
     """Tells which methods `services` have, and with which messages; `admit` sees every caller."""
 
-    def __init__(self, services: tuple[str, ...], admit: Admit, report: Report) -> None:
+    def __init__(
+        self,
+        services: tuple[str, ...],
+        admit: Admit,
+        report: Report,
+        seconds: float = SECONDS,
+    ) -> None:
+        self._seconds = seconds
         self._servicer = reflection.ReflectionServicer((*services, reflection.SERVICE_NAME))
         self._admit = admit
         self._report = report
@@ -55,7 +62,7 @@ class Reflection:
         self._admit(context)
         if not self._places.acquire(blocking=False):
             raise error("TOO_BUSY")
-        ending = threading.Timer(SECONDS, context.cancel)
+        ending = threading.Timer(self._seconds, context.cancel)
         ending.daemon = True
         ending.start()
         try:
