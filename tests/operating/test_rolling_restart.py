@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import shutil
 import signal
 import threading
@@ -18,6 +19,7 @@ import pytest
 import landbridge
 import landbridge.testing
 from landbridge.edge.health import check
+from landbridge.edge.state import log_signer, witness_key
 from landbridge.errors import LandbridgeError
 from landbridge.evidence.audit import verify_folder
 from landbridge.evidence.entry import Entry
@@ -49,6 +51,7 @@ class Restarted:
     one: Asked
     health: list[bool]
     logs: dict[str, list[Entry]]
+    witnessed: tuple[str, ...]
 
 
 def questions() -> Callable[[], str]:
@@ -117,7 +120,6 @@ class Replica:
 def _second(running: Federation, folder: Path) -> Path:
     """The settings of the replica "second": the first one's keys, a state folder of its own."""
     first = running.state / "gateway"
-    folder.mkdir(mode=0o700)
     for name in SHARED:
         shutil.copy2(first / name, folder / name)
     text = (first / "gateway.toml").read_text()
@@ -135,8 +137,11 @@ def restarted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Restarted]:
     """Both replicas restarted twice while twenty callers ask without a pause."""
     folder = tmp_path_factory.mktemp("rolling")
     town = write(folder / "town")
+    (folder / "2").mkdir(mode=0o700)
+    second = log_signer(folder / "2", "town/gateway/second")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LANDBRIDGE_GATEWAY__DRAIN__NOTICE_SECONDS", "2")
+        patch.setenv("LANDBRIDGE_NODE__LOG__GATEWAY_REPLICAS", json.dumps([second.vkey]))
         with landbridge.testing.federation(town, state=folder / "state") as running:
             first = running.state / "gateway" / "gateway.toml"
             running.stop_gateway()
@@ -188,10 +193,13 @@ def _roll(running: Federation, replicas: list[Replica]) -> Restarted:
     folders: dict[str, Path] = {
         replica.name: replica.settings.parent / "log" for replica in replicas
     }
+    key = witness_key(running.state / "library", "town/library").vkey
+    witnessed = verify_folder(folders["second"], witnesses=[key]).witnesses
     running.stop("library")
     folders["library"] = running.log("library")
     running.restart("library")
-    return Restarted(both, one, health, {name: _entries(log) for name, log in folders.items()})
+    logs = {name: _entries(log) for name, log in folders.items()}
+    return Restarted(both, one, health, logs, tuple(each.witness for each in witnessed))
 
 
 def _entries(folder: Path) -> list[Entry]:
@@ -224,6 +232,11 @@ def test_each_replica_has_a_log_of_its_own(restarted: Restarted) -> None:
         entries = restarted.logs[name]
         assert len(_answered(entries)) > 0
         assert Counter(entry.kind for entry in entries)["start"] >= 2
+
+
+def test_a_department_witnesses_the_log_of_each_replica(restarted: Restarted) -> None:
+    """A second log that nobody remembers could be rewritten."""
+    assert restarted.witnessed == ("town/library/witness",)
 
 
 def test_nobody_is_charged_twice(restarted: Restarted) -> None:
