@@ -66,41 +66,44 @@ def _forwarded(port: int) -> Answer:
 def _logged(folder: Path, *, same_entry: bool) -> Iterator[Answer]:
     # Only here: a plain server does not pay for what it does not use.
     import secrets
-    from datetime import UTC, datetime
+    import time
 
-    from landbridge.evidence.entry import Entry, instant
+    from landbridge.edge.record import Recorder
     from landbridge.evidence.log import Log
     from landbridge.evidence.signer import Signer
+    from landbridge.evidence.subject import SubjectKey
+    from landbridge.evidence.subject_keys import SubjectKeys
 
-    def made() -> bytes:
-        return Entry(
-            kind="query",
-            time=instant(datetime.now(UTC)),
-            caller=secrets.token_hex(32),
-            organisation="transport-research",
-            purpose="dpv:ResearchAndDevelopment",
-            question_id=secrets.token_hex(16),
-            question="count(*) of flights by carrier",
-            question_hash=secrets.token_hex(32),
-            resource="flights",
-            members=("ewr", "jfk", "lga"),
-            policies=("gateway.research",),
-            policy_digest=secrets.token_hex(32),
-            outcome="answered",
-            charged_micro_rho=45_000,
-            answer_digest=secrets.token_hex(32),
-            trace_id=secrets.token_hex(16),
-        ).to_bytes()
-
-    ready = made() if same_entry else None
     signer = Signer.create("bench.example/echo")
     with Log.open(folder / "log", folder / "journal", signer) as log:
+        keys = SubjectKeys(folder / "subjects")
+        recorder = Recorder(log, SubjectKey.create(), secrets.token_hex(32), time.time, keys)
 
-        def answer(request: bytes) -> bytes:
-            log.append(ready or made())
+        def recorded(request: bytes) -> bytes:
+            """As our own servers do it: the keyed digests, the salt, the entry, the receipt."""
+            reply = _plain(request)
+            with recorder.request("query", trace_id="ab" * 16) as draft:
+                draft.note(
+                    caller=draft.recorder.digest("caller", "somebody@transport.example"),
+                    organisation="transport-research",
+                    purpose="dpv:ResearchAndDevelopment",
+                    question_id="cd" * 16,
+                    question="count(*) of flights by carrier",
+                    question_hash=draft.recorder.digest("question", "count(*) by carrier"),
+                    resource="flights",
+                    members=["ewr", "jfk", "lga"],
+                    policies=["gateway.research"],
+                    charged_micro_rho=45_000,
+                )
+                draft.answered(reply)
+            return reply
+
+        def appended(request: bytes) -> bytes:
+            log.append(ready)
             return _plain(request)
 
-        yield answer
+        ready = bytes(700)
+        yield appended if same_entry else recorded
 
 
 if __name__ == "__main__":

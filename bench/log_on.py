@@ -20,7 +20,7 @@ BYTES: Final = 200
 
 
 def measure(say: Say) -> Row:
-    """Calls a second that 64 callers get, with a durable log entry before each reply."""
+    """Calls a second that 64 callers get, each recorded durably before its reply."""
     say(f"{CALLERS} callers with and without the log, {ROUNDS} rounds")
     # Not in memory: a log that needs no disk would show nothing.
     with (

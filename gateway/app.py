@@ -18,20 +18,23 @@ from gateway.following import Follower, access_policy, read_access
 from gateway.membership import own_authority, prepare
 from gateway.outside import over_http
 from gateway.planning import Planning
+from gateway.portal import PortalServicer
 from gateway.register import Register
 from gateway.renewal import OwnCertificate, Renewals
 from gateway.servicer import GatewayServicer
 from gateway.settings import Settings, log_name, members_of, open_manifest, read_witnesses
 from gateway.shown import Shown
 from gateway.shown import over_tls as seen_over_tls
+from gateway.sight import Watched
 from gateway.sql import silence
 from gateway.standing import standing
 from gateway.witnessing import Rounds, logs, witnesses
 from landbridge.edge import life
-from landbridge.edge.exporters import Watched, watched
+from landbridge.edge.exporters import Exporting, exporting
 from landbridge.edge.health import Health
 from landbridge.edge.interceptor import Report
 from landbridge.edge.observing import Ended, Observing, unheard
+from landbridge.edge.own_log import OwnLog
 from landbridge.edge.record import Recorder
 from landbridge.edge.reflection import Reflection
 from landbridge.edge.server import Running, Tls, serve
@@ -47,7 +50,7 @@ from landbridge.membership.keys import signing_key
 from landbridge.membership.manifest import Manifest
 from landbridge.membership.renewal import Life
 from landbridge.membership.statement import AskingSigner
-from landbridge.v1 import enrolment_pb2_grpc, gateway_pb2_grpc
+from landbridge.v1 import enrolment_pb2_grpc, gateway_pb2_grpc, portal_pb2_grpc
 
 REFRESH_SECONDS = 5.0
 
@@ -64,7 +67,7 @@ class Gateway:
     _recorder: Recorder
     _witness: Witness
     _trusted: Trusted
-    _watched: Watched
+    _watched: Exporting
     _grace: float
     _refreshing: Refreshing
 
@@ -150,27 +153,34 @@ def start(
         limit=settings.maximum_unwitnessed_seconds,
     )
     log = Log.open(settings.state / "log", settings.state / "journal", signer, oversight=oversight)
+    sight = Watched(settings.federation, witness.latest)
     # One replica goes round: a node's log has one witness of the gateway's name.
-    rounds = Rounds(witness, (dict) if settings.replica else connections, tell)
+    rounds = Rounds(witness, dict if settings.replica else connections, tell, sight)
     rounds.go()
-    recorder = Recorder(
-        log, subject_key(settings.state), access.digest, time.time, subject_keys(settings.state)
-    )
+    lasting, periods = subject_key(settings.state), subject_keys(settings.state)
+    recorder = Recorder(log, lasting, access.digest, time.time, periods)
     trust = trusted(settings.trust)
     planning = Planning(access, time.time)
+    asking_signer = AskingSigner(settings.federation, key_of_gateway, time.time)
     asking = Asking(
-        planning,
-        departments,
-        trust.verifier,
-        recorder,
-        signer.vkey,
-        AskingSigner(settings.federation, key_of_gateway, time.time),
+        planning, departments, trust.verifier, recorder, signer.vkey, asking_signer, sight
     )
-    watching = watched(settings.operating, "landbridge.gateway")
+    watching = exporting(settings.operating, "landbridge.gateway")
     watching.telemetry.gauge(
         "landbridge.log.size", "{entry}", "Entries of the log.", lambda: log.size
     )
     health = Health(log.require)
+    portal = PortalServicer(
+        planning,
+        departments,
+        trust.verifier,
+        recorder,
+        OwnLog(settings.state / "log", signer.name, periods, lasting, time.time),
+        signer.vkey,
+        asking_signer,
+        watching.telemetry,
+        sight,
+    )
     with suppress(Unavailable):  # it serves and refuses, so that callers are told why
         life.begin(
             recorder,
@@ -190,6 +200,7 @@ def start(
                 gateway_pb2_grpc.add_GatewayServicer_to_server,
                 servicer,
             ),
+            partial(portal_pb2_grpc.add_PortalServicer_to_server, portal),
             partial(
                 enrolment_pb2_grpc.add_EnrolmentServicer_to_server,
                 EnrolmentServicer(

@@ -12,16 +12,15 @@ from gateway.combine import combine, require_budgets, suppressed
 from gateway.convert import question_to
 from gateway.departments import Asked, Departments
 from gateway.nearest import nearest
+from gateway.parts import part_of, rejected
 from gateway.planning import Plan, Planning
 from gateway.reply import explain_response, query_response
 from gateway.selection import closed
+from gateway.sight import Sight, Unwatched
 from gateway.table import rows
 from landbridge.edge.record import Draft, Recorder
 from landbridge.edge.telemetry import Trace
 from landbridge.errors import LandbridgeError, error
-from landbridge.evidence.entry import Entry
-from landbridge.evidence.finding import EvidenceError
-from landbridge.evidence.receipt import verify_receipt
 from landbridge.identity.bearer import bearer_token
 from landbridge.identity.caller import Caller
 from landbridge.identity.issuers import Verifier
@@ -58,6 +57,7 @@ class Asking:
         recorder: Recorder,
         log_name: str,
         signer: AskingSigner,
+        sight: Sight | None = None,
     ) -> None:
         self._planning = planning
         self._departments = departments
@@ -65,6 +65,7 @@ class Asking:
         self._recorder = recorder
         self._log_name = log_name
         self._signer = signer
+        self._sight = sight or Unwatched()
 
     def query(
         self, request: Request, sql: str, micro_epsilon: int, *, partial: bool
@@ -75,6 +76,7 @@ class Asking:
         """
         with self._recorder.request("query", trace_id=request.trace.id) as draft:
             token, plan = self._planned(request, sql, micro_epsilon, draft)
+            seen = self._sight.sizes(plan.departments)
             asked = self._departments.ask(  # (5)
                 self._agreeing(plan),
                 lambda stub: stub.Answer,
@@ -91,7 +93,7 @@ class Asking:
             )
             replies = asked.replies
             draft.note(
-                parts=[self._part(name, r.receipt, request) for name, r in replies.items()],
+                parts=[self._part(name, r.receipt, request, seen) for name, r in replies.items()],
                 charged_micro_rho=sum(reply.charged_micro_rho for reply in replies.values()),
                 remembered=bool(replies) and all(r.release.remembered for r in replies.values()),
             )
@@ -154,6 +156,9 @@ class Asking:
             )
             message = node_pb2.ReplyRequest(asking=self._asking(request, token), handler=offer.name)
             arguments(message)
+            if not self._sight.trusted(department):
+                raise _why((department,), {})
+            seen = self._sight.sizes((department,))
             asked = self._departments.ask(
                 (department,),
                 lambda stub: stub.Reply,
@@ -165,9 +170,9 @@ class Asking:
             if asked.missing:
                 raise _why((department,), asked.missing)
             reply = asked.replies[department]
-            draft.note(parts=[self._part(department, reply.receipt, request)])
+            draft.note(parts=[self._part(department, reply.receipt, request, seen)])
             if reply.code not in offer.codes:
-                raise _rejected(department, "a reply that its handler does not declare")
+                raise rejected(department, "a reply that its handler does not declare")
             logged = draft.answered(reply.code.encode())
             return gateway_pb2.CallResponse(
                 code=reply.code, version=reply.version, receipt=logged.message()
@@ -221,7 +226,11 @@ class Asking:
 
     def _agreeing(self, plan: Plan) -> tuple[str, ...]:
         known = self._departments.catalogue()
-        return tuple(name for name in plan.departments if known.agrees(name, plan.contract))
+        return tuple(
+            name
+            for name in plan.departments
+            if known.agrees(name, plan.contract) and self._sight.trusted(name)
+        )
 
     def _asking(self, request: Request, token: str) -> node_pb2.Asking:
         return node_pb2.Asking(
@@ -232,28 +241,15 @@ class Asking:
         )
 
     def _part(
-        self, department: str, receipt: evidence_pb2.Receipt, request: Request
+        self,
+        department: str,
+        receipt: evidence_pb2.Receipt,
+        request: Request,
+        seen: Mapping[str, int],
     ) -> dict[str, object]:
         """The department's own entry of this very question, whose proof must hold."""
-        offer = self._departments.catalogue().offers.get(department)
-        if offer is None:
-            raise _rejected(department, "an answer, but is no member any more")
-        try:
-            proven = verify_receipt(receipt.entry, receipt.proof, offer.log_key)
-            entry = Entry.from_bytes(receipt.entry)
-        except EvidenceError:
-            raise _rejected(department, "no valid proof that it logged its answer") from None
-        if (entry.question_id, entry.outcome) != (request.question_id, "answered"):
-            raise _rejected(department, "the proof of another entry than this answer's")
-        return {
-            "department": department,
-            "index": proven.index,
-            "leaf_hash": proven.leaf_hash.hex(),
-        }
-
-
-def _rejected(department: str, what: str) -> LandbridgeError:
-    return error("ANSWER_REJECTED", f"Department {department} sent {what}.", missing=(department,))
+        known = self._departments.catalogue()
+        return part_of(department, receipt, request.question_id, known, seen[department])
 
 
 def _absent(plan: Plan, asked: Asked[node_pb2.AnswerResponse], *, partial: bool) -> tuple[str, ...]:

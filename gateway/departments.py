@@ -27,6 +27,7 @@ from policies import odcs
 Request = TypeVar("Request")
 Response = TypeVar("Response")
 Kept = TypeVar("Kept")
+Stub = TypeVar("Stub")
 
 DESCRIBE_SECONDS = 5.0
 RETIRED_SECONDS = 90.0
@@ -312,30 +313,8 @@ class Departments:
         headers: Sequence[tuple[str, str]],
     ) -> Asked[Response]:
         """Asks the named departments at once and waits for all; raises DEADLINE if it is over."""
-        if seconds <= 0:
-            raise error("DEADLINE")
-        connections = self._connections
-        calls = {}
-        missing: dict[str, LandbridgeError] = {}
-        for name in names:
-            try:
-                calls[name] = method(connections[name].node).future(
-                    request(name), timeout=seconds, metadata=tuple(headers)
-                )
-            except (KeyError, ValueError):  # it left; gRPC says ValueError of a closed channel
-                missing[name] = error("DEPARTMENT_MISSING")
-        replies: dict[str, Response] = {}
-        refused: dict[str, LandbridgeError] = {}
-        for name, call in calls.items():
-            try:
-                replies[name] = call.result()
-            except grpc.RpcError as failure:
-                said = from_rpc_error(failure)
-                passing = said.status in ("UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL")
-                (missing if passing else refused)[name] = said
-            except grpc.FutureCancelledError:
-                missing[name] = error("DEPARTMENT_MISSING")
-        return Asked(replies, missing, refused)
+        nodes = {name: each.node for name, each in self._connections.items()}
+        return ask_each(nodes, names, method, request, seconds, headers)
 
     def _catalogue_of(self, offers: Mapping[str, Offer]) -> Catalogue:
         declared = {name: member.contracts for name, member in self._members.items()}
@@ -347,6 +326,40 @@ class Departments:
             channel.close()
         for connection in self._connections.values():
             connection.channel.close()
+
+
+def ask_each(
+    stubs: Mapping[str, Stub],
+    names: Sequence[str],
+    method: Callable[[Stub], grpc.UnaryUnaryMultiCallable[Request, Response]],
+    request: Callable[[str], Request],
+    seconds: float,
+    headers: Sequence[tuple[str, str]],
+) -> Asked[Response]:
+    """As `Departments.ask`, over these stubs of whichever service."""
+    if seconds <= 0:
+        raise error("DEADLINE")
+    calls = {}
+    missing: dict[str, LandbridgeError] = {}
+    for name in names:
+        try:
+            calls[name] = method(stubs[name]).future(
+                request(name), timeout=seconds, metadata=tuple(headers)
+            )
+        except (KeyError, ValueError):  # it left; gRPC says ValueError of a closed channel
+            missing[name] = error("DEPARTMENT_MISSING")
+    replies: dict[str, Response] = {}
+    refused: dict[str, LandbridgeError] = {}
+    for name, call in calls.items():
+        try:
+            replies[name] = call.result()
+        except grpc.RpcError as failure:
+            said = from_rpc_error(failure)
+            passing = said.status in ("UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL")
+            (missing if passing else refused)[name] = said
+        except grpc.FutureCancelledError:
+            missing[name] = error("DEPARTMENT_MISSING")
+    return Asked(replies, missing, refused)
 
 
 LONGEST_RULE = 200

@@ -27,7 +27,7 @@ from policies.purpose import require_allowed, require_stated
 from policies.quantiles import layout_of
 from policies.question import Question
 from policies.review import Usage, review
-from policies.sight import request
+from policies.sight import log_request, request
 
 MAXIMUM_OUTPUTS = 64
 MAXIMUM_STEPS = 250_000
@@ -184,6 +184,14 @@ class Planning:
         ids = rules.access.require(request(caller, "handler", full, purpose, offer.level, now))
         draft.note(policies=list(ids))
         return department, offer
+
+    def about(self, purpose: str, caller: Caller, log: str, draft: Draft) -> None:
+        """Whether the caller may look a person up in the logs; raises Refused."""
+        rules = self._begin(draft)
+        _state(purpose, caller, draft)
+        draft.note(resource=log)
+        asked = log_request(caller, log, purpose, Moment.at(self._clock()))
+        draft.note(policies=list(rules.access.require(asked)))
 
     def _begin(self, draft: Draft) -> _Rules:
         rules = self._rules

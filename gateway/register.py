@@ -73,7 +73,10 @@ class Register:
             if invited is None or self._clock() >= invited["expires"]:
                 raise _refusal()
             key = Ed25519PublicKey.from_public_bytes(b64decode(invited["key"]))
-            if not application.proved(key, self._federation, authority):
+            named = entry.owns_log_key(self._federation) and entry.owns_witness_key(
+                self._federation
+            )
+            if not named or not application.proved(key, self._federation, authority):
                 raise _refusal()
             del content["invited"][entry.department]
             applicant = Applicant(application, WAITING)

@@ -130,7 +130,11 @@ def open_manifest(settings: Settings, key: Ed25519PrivateKey) -> Manifest:
 
 
 def members_of(manifest: Manifest) -> tuple[Member, ...]:
-    """The members as the gateway connects to them."""
+    """The members as the gateway connects to them.
+
+    A log or witness key under another name than the member's own is none: it could be another
+    member's, whose log it would then speak for.
+    """
     return tuple(
         Member(
             each.department,
@@ -139,8 +143,8 @@ def members_of(manifest: Manifest) -> tuple[Member, ...]:
             each.name,
             each.contracts,
             each.handlers,
-            each.log_key,
-            each.witness_key,
+            each.log_key if each.owns_log_key(manifest.federation) else "",
+            each.witness_key if each.owns_witness_key(manifest.federation) else "",
         )
         for each in manifest.members
     )

@@ -13,13 +13,14 @@ from typing import Final
 import grpc
 
 from gateway.departments import Connection, Member
+from gateway.sight import Watched
 from landbridge.edge.witness_wire import reply_from, reply_to
 from landbridge.errors import LandbridgeError
 from landbridge.evidence.cosignature import WitnessKey
 from landbridge.evidence.finding import EvidenceError
 from landbridge.evidence.oversight import MOST_REQUESTS, Ask
 from landbridge.evidence.signer import Verifier
-from landbridge.evidence.witness import INCONSISTENT
+from landbridge.evidence.witness import INCONSISTENT, OK, STALE
 from landbridge.evidence.witness_memory import Reply, Witness
 from landbridge.status import from_rpc_error
 from landbridge.v1 import witness_pb2, witness_pb2_grpc
@@ -54,16 +55,25 @@ def logs(members: Sequence[Member], tell: Tell) -> list[Verifier]:
         try:
             found.append(Verifier.parse(member.log_key))
         except EvidenceError:
-            tell(f"the log of department {member.department} is not watched: its key is no key")
+            tell(
+                f"the log of department {member.department} is not watched: its key is not its own"
+            )
     return found
 
 
 class Rounds:
     """Goes to every node, one after the other, and looks at its log. One thread at a time."""
 
-    def __init__(self, witness: Witness, connections: Connections, tell: Tell) -> None:
+    def __init__(
+        self,
+        witness: Witness,
+        connections: Connections,
+        tell: Tell,
+        sight: Watched | None = None,
+    ) -> None:
         self._witness = witness
         self._tell = tell
+        self._sight = sight
         self._connections = connections
         self._complaints: dict[str, str] = {}
 
@@ -73,7 +83,7 @@ class Rounds:
             if stopping is not None and stopping.is_set():
                 return
             try:
-                complaint = self._look(connection.witnessed)
+                complaint = self._look(department, connection.witnessed)
             except grpc.RpcError as failure:
                 # That it is down is said elsewhere; that it does not want a witness is its affair.
                 said = from_rpc_error(failure)
@@ -85,7 +95,7 @@ class Rounds:
                 if complaint:
                     self._tell(f"department {department}: its log {complaint}")
 
-    def _look(self, stub: witness_pb2_grpc.WitnessedLogStub) -> str:
+    def _look(self, department: str, stub: witness_pb2_grpc.WitnessedLogStub) -> str:
         request = witness_pb2.ConverseRequest()
         declined = ""
         for _ in range(MOST_REQUESTS):
@@ -94,20 +104,23 @@ class Rounds:
                 return declined
             reply = self._witness.add_checkpoint(body)
             declined = _contradiction(reply)
+            if self._sight is not None and reply.status in (OK, INCONSISTENT):
+                # Believed against itself: only what its own key signed gets as far as 422.
+                self._sight.found(department, contradicted=reply.status == INCONSISTENT)
             request = witness_pb2.ConverseRequest(reply=reply_to(reply))
         return "goes on asking"
 
 
 def _contradiction(reply: Reply) -> str:
     """What an operator should know of a reply; a size that is merely not known yet is nothing."""
-    if reply.status in (200, 409):
+    if reply.status in (OK, STALE):
         return ""
     if reply.status == INCONSISTENT:
         # Only what the log's own key signed gets this far; a wrong proof alone would do it too.
         return (
             "shows, signed by its own key, what is not proved to extend the checkpoint that was "
             "cosigned before: it has two histories, was put back and continued, or proves wrongly; "
-            "it is not cosigned until that is mended"
+            "it is not cosigned, and the department not asked, until that is mended"
         )
     return f"was not cosigned: {reply.body.decode(errors='replace').strip()}"
 

@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from landbridge.access_list import Access, AccessList
     from landbridge.answers import Answer, Plan, Reply
     from landbridge.client import AsyncClient, Client, aconnect, connect
     from landbridge.directory import Directory
@@ -32,6 +33,8 @@ _HOMES = {
     "connect": "client",
     "AsyncClient": "client",
     "Client": "client",
+    "Access": "access_list",
+    "AccessList": "access_list",
     "Answer": "answers",
     "Plan": "answers",
     "Reply": "answers",
@@ -47,6 +50,8 @@ _HOMES = {
 }
 
 __all__ = [
+    "Access",
+    "AccessList",
     "Answer",
     "AsyncClient",
     "Client",

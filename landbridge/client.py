@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import TracebackType
 from typing import Final, Self, TypeVar, cast
@@ -14,6 +14,7 @@ import grpc
 from google.protobuf.message import Message
 
 from landbridge import exchange
+from landbridge.access_list import AccessList
 from landbridge.answers import Answer, Plan, Reply, Value
 from landbridge.directory import Directory
 from landbridge.errors import LandbridgeError, error
@@ -21,6 +22,7 @@ from landbridge.exchange import Exchange, Outcome, Pause, Send
 from landbridge.status import from_rpc_error
 from landbridge.transport import Endpoint, Pem, TokenSource, bearer, current_token
 from landbridge.v1.gateway_pb2_grpc import GatewayStub
+from landbridge.v1.portal_pb2_grpc import PortalStub
 
 Result = TypeVar("Result")
 
@@ -86,7 +88,10 @@ class Client:
         self._timeout = timeout
         self._clock = clock
         self._channel = endpoint.channel()
-        self._stub = GatewayStub(self._channel)
+        self._stubs = {
+            "Gateway": GatewayStub(self._channel),
+            "Portal": PortalStub(self._channel),
+        }
         self._closed = False
 
     def query(
@@ -125,6 +130,15 @@ class Client:
     def directory(self) -> Directory:
         """The members, their contracts and handlers, as far as this caller may use them."""
         return self._run(exchange.directory(), None)
+
+    def about(
+        self, subject: str, *, purpose: str, before: Mapping[str, int] | None = None
+    ) -> AccessList:
+        """Who looked at one person's data: for a citizens' portal.
+
+        `before` goes on where an earlier list ended: give it that list's `older`.
+        """
+        return self._run(exchange.about(subject, purpose=purpose, before=before), None)
 
     def close(self) -> None:
         """Ends the connection; calls that still run fail."""
@@ -168,7 +182,7 @@ class Client:
             raise error("INVALID_ARGUMENT", "token may be a coroutine function for aconnect only.")
         metadata = bearer(token) if token is not None else ()
         try:
-            reply = getattr(self._stub, step.method)(
+            reply = getattr(self._stubs[step.service], step.method)(
                 step.request, timeout=step.seconds, metadata=metadata
             )
         except grpc.RpcError as failure:
@@ -196,7 +210,10 @@ class AsyncClient:
         self._timeout = timeout
         self._clock = clock
         self._channel = endpoint.aio_channel()
-        self._stub = GatewayStub(self._channel)
+        self._stubs = {
+            "Gateway": GatewayStub(self._channel),
+            "Portal": PortalStub(self._channel),
+        }
         self._closed = False
 
     async def query(
@@ -230,6 +247,12 @@ class AsyncClient:
     async def directory(self) -> Directory:
         """As `Client.directory`."""
         return await self._run(exchange.directory(), None)
+
+    async def about(
+        self, subject: str, *, purpose: str, before: Mapping[str, int] | None = None
+    ) -> AccessList:
+        """As `Client.about`."""
+        return await self._run(exchange.about(subject, purpose=purpose, before=before), None)
 
     async def close(self) -> None:
         """Ends the connection; calls that still run fail."""
@@ -273,7 +296,7 @@ class AsyncClient:
             token = await token
         metadata = bearer(token) if token is not None else ()
         try:
-            reply = await getattr(self._stub, step.method)(
+            reply = await getattr(self._stubs[step.service], step.method)(
                 step.request, timeout=step.seconds, metadata=metadata
             )
         except grpc.RpcError as failure:

@@ -7,7 +7,7 @@ that says what to do next; a driver with threads and one with asyncio do it.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from numbers import Real
@@ -15,10 +15,11 @@ from typing import Any, Final, Generic, TypeVar
 
 from google.protobuf.message import Message
 
+from landbridge.access_list import AccessList, read_accesses
 from landbridge.answers import Answer, Plan, Reply, Value
 from landbridge.directory import Directory
 from landbridge.errors import LandbridgeError, error
-from landbridge.v1 import gateway_pb2
+from landbridge.v1 import gateway_pb2, portal_pb2
 from landbridge.wire import read_answer, read_directory, read_plan, read_reply, write_literal
 
 Result = TypeVar("Result")
@@ -35,7 +36,7 @@ reasons of UNAVAILABLE are the gateway's word, already logged; asking again at o
 
 @dataclass(frozen=True, slots=True)
 class Exchange(Generic[Result]):
-    """A request, the gateway's method that takes it, and how its reply is read.
+    """A request, the gateway's service and method that take it, and how its reply is read.
 
     Repeating it is safe: it changes nothing, or it carries a question id.
     """
@@ -43,6 +44,7 @@ class Exchange(Generic[Result]):
     method: str
     request: Message
     read: Callable[[Any], Result]
+    service: str = "Gateway"
 
     def __post_init__(self) -> None:
         if self.request.ByteSize() > MAXIMUM_REQUEST_BYTES:
@@ -59,6 +61,7 @@ class Send:
     method: str
     request: Message
     seconds: float
+    service: str = "Gateway"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ def attempts(
         left = end - clock()
         if left <= 0:
             raise error("DEADLINE")
-        outcome = yield Send(exchange.method, exchange.request, left)
+        outcome = yield Send(exchange.method, exchange.request, left, exchange.service)
         if not isinstance(outcome, LandbridgeError):
             return exchange.read(outcome)
         if retried or outcome.reason not in PASSING or end - clock() <= PAUSE:
@@ -138,6 +141,19 @@ def call(handler: str, *, purpose: str, arguments: dict[str, Value]) -> Exchange
 def directory() -> Exchange[Directory]:
     """The members, their contracts and handlers."""
     return Exchange("Directory", gateway_pb2.DirectoryRequest(), read_directory)
+
+
+def about(subject: str, *, purpose: str, before: Mapping[str, int] | None) -> Exchange[AccessList]:
+    """Who looked at one person's data."""
+    if not isinstance(subject, str) or not subject:
+        raise error("INVALID_ARGUMENT", "The subject must be text.")
+    request = portal_pb2.AboutRequest(
+        purpose=_purpose(purpose),
+        question_id=_question_id(),
+        subject=_text(subject, "INVALID_ARGUMENT", "The subject"),
+        before=before or {},
+    )
+    return Exchange("About", request, read_accesses, "Portal")
 
 
 def _question_id() -> str:

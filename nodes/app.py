@@ -9,10 +9,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from landbridge.edge import life
-from landbridge.edge.exporters import Watched, watched
+from landbridge.edge.exporters import Exporting, exporting
+from landbridge.edge.first_look import FirstLook
 from landbridge.edge.health import Health
 from landbridge.edge.interceptor import Report
 from landbridge.edge.observing import Ended, Observing, unheard
+from landbridge.edge.own_log import OwnLog
 from landbridge.edge.record import Recorder
 from landbridge.edge.server import Running, Tls, serve
 from landbridge.edge.state import log_signer, subject_key, subject_keys, witness_key
@@ -31,6 +33,7 @@ from landbridge.v1 import (
     membership_pb2_grpc,
     node_pb2,
     node_pb2_grpc,
+    portal_pb2_grpc,
     renewal_pb2_grpc,
     witness_pb2_grpc,
 )
@@ -49,6 +52,7 @@ from nodes.replying import Replying
 from nodes.servicer import NodeServicer
 from nodes.settings import Settings
 from nodes.store import Store
+from nodes.subject_access import SubjectAccessServicer
 from nodes.tables import Tables
 from nodes.witnessing import WitnessedLogServicer, WitnessServicer
 from policies.noise import draw
@@ -68,8 +72,9 @@ class Node:
     _recorder: Recorder
     _witness: Witness
     _trusted: Trusted
-    _watched: Watched
+    _watched: Exporting
     _grace: float
+    _first_look: FirstLook
     _following: Following
 
     @property
@@ -88,12 +93,14 @@ class Node:
 
     def stop(self, grace: float | None = None) -> None:
         """Takes no more calls, lets those under way finish, and puts everything on disk."""
+        begun = self._first_look.end()
         self._following.close()
         self.running.stop(self._grace if grace is None else grace)
         self._tables.close()
         self._trusted.close()
         with suppress(Unavailable):  # a log that was stopped takes no last entry
-            life.end(self._recorder)
+            if begun:
+                life.end(self._recorder)
         self._log.close()
         self._witness.close()
         self._ledger.close()
@@ -133,12 +140,12 @@ def start(
         settings.state / "witness", cosigner, map(Verifier.parse, gateways), clock=time.time
     )
     log = Log.open(settings.state / "log", settings.state / "journal", signer, oversight=oversight)
-    recorder = Recorder(
-        log, subject_key(settings.state), policy.digest, time.time, subject_keys(settings.state)
-    )
+    lasting, periods = subject_key(settings.state), subject_keys(settings.state)
+    first_look = FirstLook()
+    recorder = Recorder(log, lasting, policy.digest, time.time, periods, first_look)
     ledger = Ledger(settings.state / "ledger.sqlite", time.time)
     history = History(settings.state / "history.sqlite")
-    watching = watched(settings.operating, f"landbridge.node.{settings.department}")
+    watching = exporting(settings.operating, f"landbridge.node.{settings.department}")
     watching.telemetry.gauge(
         "landbridge.log.size", "{entry}", "Entries of the log.", lambda: log.size
     )
@@ -162,6 +169,7 @@ def start(
     )
     keys = MemberKeys.in_folder(settings.state)  # a node whose keys cannot be used does not start
     pinned = Pinned(settings.state, settings.department, logged(recorder))
+    signed = AskingVerifier(settings.federation, settings.department, pinned.gateway_key, time.time)
     admission = Admission(settings.gateway, settings.federation, trust.revoked)
     servicer = NodeServicer(
         admission,
@@ -170,15 +178,32 @@ def start(
         Replying(guard, ledger, tables, recorder),
         recorder,
         watching.telemetry,
-        AskingVerifier(settings.federation, settings.department, pinned.gateway_key, time.time),
+        signed,
+    )
+    subject_access = SubjectAccessServicer(
+        servicer.admit,
+        signed,
+        guard,
+        OwnLog(settings.state / "log", signer.name, periods, lasting, time.time),
+        recorder,
+        watching.telemetry,
     )
 
     def describe(changed: Policy) -> None:
         servicer.describe(_description(settings, changed, signer.vkey))
 
     members = MembersServicer(admission, pinned, recorder)
-    with suppress(Unavailable):  # it serves and refuses, so that callers are told why
-        life.begin(recorder, settings.state / "log", log.size, policies_of.digests(policy))
+
+    def begin() -> None:
+        with suppress(Unavailable):  # it serves and refuses, so that callers are told why
+            life.begin(
+                recorder.starting(), settings.state / "log", log.size, policies_of.digests(policy)
+            )
+
+    # The gateway comes by itself: what is on the disk may be older than what it has seen.
+    late = oversight is not None and log.size > 0
+    if not late:
+        first_look.begin(begin)
     renewal = Renewal(
         settings.federation,
         settings.department,
@@ -202,6 +227,7 @@ def start(
                 witness_pb2_grpc.add_WitnessedLogServicer_to_server,
                 WitnessedLogServicer(servicer.admit, log, own_witness),
             ),
+            partial(portal_pb2_grpc.add_SubjectAccessServicer_to_server, subject_access),
             partial(membership_pb2_grpc.add_MembersServicer_to_server, members),
             partial(
                 renewal_pb2_grpc.add_RenewalServicer_to_server,
@@ -216,6 +242,8 @@ def start(
         threads=settings.calls,
     )
     health.enter()
+    if late and oversight is not None:
+        first_look.begin(begin, oversight.looked)
     enforce = Enforcement(guard, tables, describe, tell)
     follower = PolicyFollower(policy, texts, collect, understand, enforce, recorder, tell)
 
@@ -225,7 +253,7 @@ def start(
 
     return Node(
         running, signer.vkey, cosigner.vkey, tables, ledger, history, log, recorder, witness, trust,
-        watching, settings.operating.grace_seconds, Following(looks, report),
+        watching, settings.operating.grace_seconds, first_look, Following(looks, report),
     )  # fmt: skip
 
 

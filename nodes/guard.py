@@ -25,7 +25,7 @@ from policies.moment import Moment
 from policies.purpose import require_allowed, require_stated
 from policies.question import Question
 from policies.review import Usage, not_available, review
-from policies.sight import request, sees_contract, sees_handler
+from policies.sight import log_request, request, sees_contract, sees_handler
 
 MAXIMUM_MEMBERS = 1_000
 _MEMBER = re.compile(r"[a-z][a-z0-9_]{0,30}")
@@ -130,12 +130,20 @@ class Guard:
         ):
             raise not_available("handler", full)
         draft.note(resource=full)
-        days = dict(rules.contracts[handler.contract].delays).get(asking.purpose, 0)
-        draft.delayed(days)
+        terms = (rules.contracts[handler.contract].delays, handler.delays)
+        draft.delayed(max(dict(delays).get(asking.purpose, 0) for delays in terms))
         require_allowed(asking.purpose, handler.purposes)
         asked = request(caller, "handler", full, asking.purpose, handler.level, now)
         draft.note(policies=list(rules.access.require(asked)))
         return caller, handler
+
+    def subject_access(self, asking: Asking, log: str, draft: Draft) -> None:
+        """Whether the caller may look a person up in the department's log; raises as above."""
+        rules = self._begin(draft)
+        caller = self._identify(asking, draft)
+        draft.note(resource=log)
+        asked = log_request(caller, log, asking.purpose, Moment.at(self._clock()))
+        draft.note(policies=list(rules.access.require(asked)))
 
     def _begin(self, draft: Draft) -> Rules:
         rules = self._rules

@@ -10,12 +10,13 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from landbridge.errors import error
-from nodes.ledger import LedgerUnusable
+from nodes.ledger import LedgerUnusable, undurable
 from policies.contract import Contract
 from policies.differencing import Asked, Condition, concerns, require_no_difference
 
@@ -31,6 +32,7 @@ class History:
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()
+        self._lost = False
         try:
             self._connection = sqlite3.connect(
                 path, check_same_thread=False, isolation_level=None, timeout=0.5
@@ -60,10 +62,15 @@ class History:
             raise sqlite3.DatabaseError
 
     def admit(self, contract: Contract, now: Asked) -> None:
-        """Remembers the question durably; raises DIFFERENCING, and remembers nothing then."""
+        """Remembers the question durably; raises DIFFERENCING, and remembers nothing then.
+
+        LEDGER_UNAVAILABLE after a failed write or sync, as the ledger, until a restart.
+        """
         if not concerns(contract, now):
             return
         with self._lock:
+            if self._lost:
+                raise error("LEDGER_UNAVAILABLE")
             run = self._connection.execute
             try:
                 # Compared and remembered in one transaction: of two at once the second is refused.
@@ -75,8 +82,10 @@ class History:
                 )
                 run("COMMIT")
             except BaseException as failure:
+                self._lost = undurable(failure)
                 if self._connection.in_transaction:
-                    run("ROLLBACK")
+                    with suppress(sqlite3.Error):  # the first failure is the one to tell
+                        run("ROLLBACK")
                 if isinstance(failure, sqlite3.Error):
                     raise error("LEDGER_UNAVAILABLE") from None
                 raise

@@ -14,7 +14,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -92,6 +92,7 @@ class Ledger:
     def __init__(self, path: Path, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._lock = threading.Lock()
+        self._lost = False
         try:
             self._connection = sqlite3.connect(
                 path, check_same_thread=False, isolation_level=None, timeout=0.5
@@ -274,19 +275,38 @@ class Ledger:
 
     @contextmanager
     def _transaction(self) -> Iterator[Callable[..., sqlite3.Cursor]]:
-        """All or nothing, on disk when it returns; LEDGER_UNAVAILABLE when that cannot be."""
+        """All or nothing, on disk when it returns; LEDGER_UNAVAILABLE when that cannot be.
+
+        After a failed write or sync nothing is charged any more until the process starts again: a
+        sync that failed may succeed the next time and still have lost what was written before.
+        """
         with self._lock:
+            if self._lost:
+                raise error("LEDGER_UNAVAILABLE")
             run = self._connection.execute
             try:
                 run("BEGIN IMMEDIATE")
                 yield run
                 run("COMMIT")
             except BaseException as failure:
+                self._lost = undurable(failure)
                 if self._connection.in_transaction:
-                    run("ROLLBACK")
+                    with suppress(sqlite3.Error):  # the first failure is the one to tell
+                        run("ROLLBACK")
                 if isinstance(failure, sqlite3.Error):
                     raise error("LEDGER_UNAVAILABLE") from None
                 raise
+
+
+def undurable(failure: BaseException) -> bool:
+    """Whether nobody can say any more what of a SQLite file is on the medium.
+
+    A full disk alone is no such failure: SQLite takes the transaction back, and room may come.
+    """
+    if not isinstance(failure, sqlite3.Error):
+        return False
+    primary = getattr(failure, "sqlite_errorcode", sqlite3.SQLITE_IOERR) & 0xFF
+    return primary in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def _left(account: Account) -> int:

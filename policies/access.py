@@ -57,15 +57,15 @@ class Request:
     """One question to the policies.
 
     `subject`, `organisation` and `clearance` are the verified token's; `resource` is a contract's
-    id, or `department.handler`; `level` is the highest among the columns used, or the handler's;
-    `moment` is when.
+    id, `department.handler`, or the name of a log; `level` is the highest among the columns used,
+    or the handler's; `moment` is when.
     """
 
     subject: str
     organisation: str
     clearance: Level
-    action: Literal["query", "call"]
-    resource_kind: Literal["contract", "handler"]
+    action: Literal["query", "call", "about"]
+    resource_kind: Literal["contract", "handler", "log"]
     resource: str
     purpose: str
     level: Level

@@ -21,6 +21,7 @@ import yaml
 from landbridge.errors import error
 from landbridge.levels import Level
 from policies.contract import Type
+from policies.delay import LONGEST, Delays
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _CODE = re.compile(r"[A-Z][A-Z0-9_]{0,62}")
@@ -30,6 +31,7 @@ _KEYS = {
     "handler", "version", "description", "contract", "subject", "arguments", "codes", "absent",
     "level", "purposes", "subjects_per_day",
 }  # fmt: skip
+_OPTIONAL = {"disclosure_delay"}
 MAXIMUM_ARGUMENT = 200
 
 
@@ -47,7 +49,8 @@ class Handler:
     """One handler. A reply is one of `codes`; `absent` is the code for an unknown subject.
 
     `choices` holds what every argument but the subject may be. `sql` has places `$1`, `$2`, ... in
-    the order of `parameters`, which are argument names.
+    the order of `parameters`, which are argument names. `delays`: how long the subject is not told
+    of a purpose; the contract's term counts too, and the longer one holds.
     """
 
     name: str
@@ -64,6 +67,7 @@ class Handler:
     sql: str
     parameters: tuple[str, ...]
     choices: Mapping[str, tuple[int | str, ...]]
+    delays: Delays = ()
 
     def bind(self, given: dict[str, object]) -> list[int | str]:
         """The parameters for `sql`; raises INVALID_ARGUMENT, naming the argument."""
@@ -108,7 +112,9 @@ def read(text: str, where: str) -> Handler:
         terms = None
     if not isinstance(terms, dict):
         raise HandlerInvalid(where, ["the comment lines at the top are no YAML mapping"])
-    problems += [f"unknown key {key!r}" for key in sorted(map(str, terms.keys() - _KEYS))]
+    problems += [
+        f"unknown key {key!r}" for key in sorted(map(str, terms.keys() - _KEYS - _OPTIONAL))
+    ]
     problems += [f"key {key!r} is missing" for key in sorted(_KEYS - terms.keys())]
     if problems:
         raise HandlerInvalid(where, problems)
@@ -159,6 +165,14 @@ def _build(terms: dict[str, Any], sql: str, problems: list[str]) -> Handler | No
         level = Level.SEALED
         problems.append(str(unknown))
     check(level is not Level.SEALED, "a handler's level is open, internal or restricted")
+    delays = terms.get("disclosure_delay", {})
+    check(
+        isinstance(delays, dict)
+        and all(type(days) is int and 0 < days <= LONGEST for days in delays.values())
+        and isinstance(purposes, list)
+        and all(purpose in purposes for purpose in delays),
+        f"disclosure_delay is a mapping of the handler's purposes to days, 1 to {LONGEST}",
+    )
     if problems:
         return None
     check(terms["subject"] in kinds.keys() - choices.keys(),
@@ -192,6 +206,7 @@ def _build(terms: dict[str, Any], sql: str, problems: list[str]) -> Handler | No
         sql=_PLACE.sub(lambda place: f"${used.index(place[1]) + 1}", sql),
         parameters=tuple(used),
         choices=choices,
+        delays=tuple(sorted(delays.items())),
     )
 
 

@@ -72,6 +72,24 @@ def request(
     )
 
 
+def log_request(asker: Asker, log: str, purpose: str, moment: Moment) -> Request:
+    """The question to the policies: may this caller look one person up in that log.
+
+    Who asked about somebody, and for what, is as personal as what is restricted.
+    """
+    return Request(
+        subject=asker.subject,
+        organisation=asker.organisation,
+        clearance=asker.clearance,
+        action="about",
+        resource_kind="log",
+        resource=log,
+        purpose=purpose,
+        level=Level.RESTRICTED,
+        moment=moment,
+    )
+
+
 def _sees(
     asker: Asker,
     kind: Literal["contract", "handler"],

@@ -8,6 +8,7 @@ clock are passed in. Journeys over real gRPC are in tests/journeys.
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,8 +22,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from gateway.asking import Asking
 from gateway.departments import Departments, Member
 from gateway.planning import Planning
+from gateway.portal import PortalServicer
 from gateway.servicer import GatewayServicer
+from landbridge.access_list import AccessList, read_accesses
 from landbridge.answers import Answer, Plan, Reply
+from landbridge.edge.own_log import OwnLog
 from landbridge.edge.record import Recorder
 from landbridge.edge.telemetry import Telemetry
 from landbridge.errors import LandbridgeError, error
@@ -30,6 +34,7 @@ from landbridge.evidence.entry import Entry, SubjectKey
 from landbridge.evidence.log import Log
 from landbridge.evidence.receipt import Receipt
 from landbridge.evidence.signer import Signer
+from landbridge.evidence.subject_keys import SubjectKeys
 from landbridge.identity.caller import Caller
 from landbridge.identity.certificates import Admission
 from landbridge.identity.development import DevelopmentIssuer
@@ -37,7 +42,7 @@ from landbridge.identity.keys import KeySet
 from landbridge.identity.tokens import TokenVerifier
 from landbridge.membership.statement import AskingSigner, AskingVerifier
 from landbridge.status import from_rpc_error, to_status
-from landbridge.v1 import gateway_pb2, node_pb2
+from landbridge.v1 import gateway_pb2, node_pb2, portal_pb2
 from landbridge.wire import read_answer, read_plan, read_reply, write_literal
 from nodes.answering import Answering
 from nodes.engines.engine import Cell, Parameter
@@ -48,6 +53,7 @@ from nodes.load import load
 from nodes.replying import Replying
 from nodes.servicer import NodeServicer
 from nodes.store import Store
+from nodes.subject_access import SubjectAccessServicer
 from nodes.tables import Tables
 from policies import odcs
 from policies.access import AccessPolicy
@@ -112,6 +118,11 @@ class KeptLog:
     def require(self) -> None:
         """As `Log.require`."""
         self._log.require()
+
+    def wait_until_published(self) -> None:
+        """Returns when the folder shows everything; the publisher comes twice a second."""
+        while self._log._published < self._log.size:
+            time.sleep(0.01)
 
     def close(self) -> None:
         """As `Log.close`."""
@@ -190,6 +201,7 @@ class SimulatedNode:
     engines: list[DirectEngine]
     recorder: Recorder
     log_key: str
+    access: SubjectAccessServicer
     down: bool = False
     change: Callable[[Any], None] | None = None
     received: list[Any] = field(default_factory=list)
@@ -198,12 +210,16 @@ class SimulatedNode:
         """One unary call, serialized both ways."""
         if self.down:
             raise _Failure(_bare(grpc.StatusCode.UNAVAILABLE))
-        method = path.rsplit("/", 1)[1]
-        kind = getattr(node_pb2, f"{method}Request")
+        service, method = path.rsplit("/", 2)[1:]
+        servicer: Any = self.servicer
+        if service.endswith(".SubjectAccess"):
+            servicer, kind = self.access, portal_pb2.SubjectAccessListRequest
+        else:
+            kind = getattr(node_pb2, f"{method}Request")
         message = kind.FromString(request)
         self.received.append(message)
         try:
-            reply = getattr(self.servicer, method)(message, _Context(seconds=seconds))
+            reply = getattr(servicer, method)(message, _Context(seconds=seconds))
         except LandbridgeError as refusal:
             raise _Failure(to_status(refusal)) from None
         if self.change is not None and method != "Describe":
@@ -272,20 +288,32 @@ class FederationSimulator:
             Log.open(folder / "gateway" / "log", folder / "gateway" / "state", signer)
         )
         self.log_key = signer.vkey
-        self.recorder = Recorder(cast(Log, self.log), SubjectKey.create(), "0" * 64, self.clock)
+        lasting, periods = SubjectKey.create(), SubjectKeys(folder / "gateway" / "subjects")
+        self.recorder = Recorder(cast(Log, self.log), lasting, "0" * 64, self.clock)
         policy = AccessPolicy.load(
             gateway_access,
             "gateway",
             contracts={each for served in self._contracts.values() for each in served},
             handlers={f"{name}.{h.name}" for name in rows for h in self._handlers},
         )
+        planning = Planning(policy, self.clock)
         self.asking = Asking(
-            Planning(policy, self.clock),
+            planning,
             self.departments,
             self._verifier(),
             self.recorder,
             signer.vkey,
             self.signer,
+        )
+        self.portal = PortalServicer(
+            planning,
+            self.departments,
+            self._verifier(),
+            self.recorder,
+            OwnLog(folder / "gateway" / "log", signer.name, periods, lasting, self.clock),
+            signer.vkey,
+            self.signer,
+            Telemetry("test.gateway"),
         )
         self.gateway = GatewayServicer(self.asking, self.departments, Telemetry("test.gateway"))
 
@@ -315,7 +343,8 @@ class FederationSimulator:
         else:
             signer.save(place / "log.key")
         log = KeptLog(Log.open(place / "log", place / "state", signer))
-        recorder = Recorder(cast(Log, log), SubjectKey.create(), "1" * 64, self.clock)
+        lasting, periods = SubjectKey.create(), SubjectKeys(place / "subjects")
+        recorder = Recorder(cast(Log, log), lasting, "1" * 64, self.clock)
         ledger = Ledger(place / "ledger.sqlite", self.clock)
         history = History(place / "history.sqlite")
         tables = Tables(store, tuple(contracts), open_engine)
@@ -358,8 +387,16 @@ class FederationSimulator:
             Telemetry(f"test.{name}"),
             AskingVerifier("test.example", name, self.signer.key.public_key, self.clock),
         )
+        access = SubjectAccessServicer(
+            servicer.admit,
+            AskingVerifier("test.example", name, self.signer.key.public_key, self.clock),
+            guard,
+            OwnLog(place / "log", signer.name, periods, lasting, self.clock),
+            recorder,
+            Telemetry(f"test.{name}"),
+        )
         return SimulatedNode(
-            name, servicer, ledger, history, log, tables, engines, recorder, signer.vkey
+            name, servicer, ledger, history, log, tables, engines, recorder, signer.vkey, access
         )
 
     def token(self, subject: str = "alice", **changes: Any) -> str:
@@ -419,6 +456,23 @@ class FederationSimulator:
             request.arguments[name].CopyFrom(write_literal(value, name))
         with _as_a_client():
             return read_reply(self.gateway.Call(request, self.context(token)))
+
+    def about(
+        self,
+        subject: str,
+        *,
+        purpose: str = PURPOSE,
+        token: str | None = None,
+        before: Mapping[str, int] | None = None,
+    ) -> AccessList:
+        """One person's accesses, as a portal gets them, once all logs are published."""
+        for log in (self.log, *(node.log for node in self.nodes.values())):
+            log.wait_until_published()
+        request = portal_pb2.AboutRequest(
+            subject=subject, purpose=purpose, question_id=secrets.token_hex(16), before=before or {}
+        )
+        with _as_a_client():
+            return read_accesses(self.portal.About(request, self.context(token)))
 
     def entries(self, department: str | None = None) -> list[Entry]:
         """Everything in a log, oldest first."""

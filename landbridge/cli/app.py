@@ -17,6 +17,7 @@ from typing import Annotated
 import typer
 
 from landbridge.cli import (
+    about,
     call,
     demo,
     directory,
@@ -85,6 +86,7 @@ def application() -> typer.Typer:
     whole.command()(explain.explain)
     whole.command()(call.call)
     whole.command()(directory.directory)
+    whole.command()(about.about)
     logs = _group("Read and verify published logs and receipts, asking nobody.")
     logs.command("show")(log.show)
     logs.command("verify")(log.verify)

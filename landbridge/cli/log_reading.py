@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from landbridge.cli.ending import OperatorError, sentence
+from landbridge.cli.terminal import plain, tell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,6 +73,12 @@ def verified_all(
         raise OperatorError(f"No log of these belongs to the key of {', '.join(sorted(by_name))}.")
     if len({log.origin for log in found}) < len(found):
         raise OperatorError("Two of these folders are of one log; give each log once.")
+    themselves = [log.origin for log in found if log.own_key]
+    if themselves:
+        tell(
+            f"Verified with the folder's own key: {plain(', '.join(themselves))}. Such a log "
+            "agrees with itself; to know whose it is, give its key."
+        )
     return found
 
 

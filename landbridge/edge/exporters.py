@@ -21,7 +21,7 @@ EXPORT_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
+class Exporting:
     """Telemetry that goes where it should, the port of Prometheus (0: none), and its end."""
 
     telemetry: Telemetry
@@ -29,7 +29,7 @@ class Watched:
     close: Callable[[], None]
 
 
-def watched(operating: Operating, service: str) -> Watched:
+def exporting(operating: Operating, service: str) -> Exporting:
     """The telemetry of one process. Raises SettingsInvalid, and CannotListen for a taken port."""
     processors: list[SpanProcessor] = []
     readers: list[MetricReader] = []
@@ -47,7 +47,7 @@ def watched(operating: Operating, service: str) -> Watched:
         end()
         telemetry.close()
 
-    return Watched(telemetry, port, close)
+    return Exporting(telemetry, port, close)
 
 
 def _otlp(operating: Operating) -> tuple[SpanProcessor, MetricReader]:

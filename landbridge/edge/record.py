@@ -19,6 +19,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final, Literal
 
+from landbridge.edge.first_look import FirstLook
 from landbridge.edge.logins import WINDOW, RefusedLogins
 from landbridge.errors import LandbridgeError, error
 from landbridge.evidence.entry import Entry, SubjectKey, instant
@@ -64,6 +65,24 @@ class _Keys:
         return cls(ident, subjects, {use: subjects.derived(use) for use in uses})
 
 
+class _Salts:
+    """Salts of 32 bytes, drawn many at a time: each draw lets go of the interpreter's lock, and
+    where many threads want it, waits long to have it back.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._left: list[bytes] = []
+
+    def next(self) -> bytes:
+        """One that nobody had."""
+        with self._lock:
+            if not self._left:
+                drawn = secrets.token_bytes(32 * 64)
+                self._left = [drawn[at : at + 32] for at in range(0, len(drawn), 32)]
+            return self._left.pop()
+
+
 _DIGESTED: Final = frozenset({"caller", "question_hash", "subject"})
 """Fields that hold keyed digests; `question` does only beside its hash."""
 
@@ -99,7 +118,7 @@ class Draft:
 
         The entry commits to the answer by SHA-256(salt || answer) and says nothing of it.
         """
-        salt = secrets.token_bytes(32)
+        salt = self.recorder.salts.next()
         self.note(answer_digest=sha256(salt + answer).hexdigest())
         self.logged = Logged(self.recorder.append(self, outcome="answered"), salt)
         return self.logged
@@ -116,6 +135,7 @@ class Recorder:
     A draft's own recorder makes digests with the key of the month in which the draft was begun, and
     the entry names it. Other digests are made with `subjects`, which lasts: they are for what is
     compared over years and must not stand in an entry. Without `periods` that key makes all.
+    Everything waits for the `first_look` but what `starting` writes.
     """
 
     def __init__(
@@ -125,13 +145,16 @@ class Recorder:
         policy_digest: str,
         clock: Callable[[], float],
         periods: SubjectKeys | None = None,
+        first_look: FirstLook | None = None,
     ) -> None:
+        self._first_look = first_look
+        self.salts = _Salts()
         self._log = log
         self._keys = _Keys.of("", subjects)
         self._policy_digest = policy_digest
         self._clock = clock
         self._periods = periods
-        self._latest = self._keys
+        self._latest: Recorder | None = None
         self._logins = RefusedLogins(clock)
         self._counting = threading.Lock()
         self._counter: threading.Timer | None = None
@@ -159,6 +182,7 @@ class Recorder:
         Raises before anything begins, and leaves no entry, while the log may not be relied on:
         LOG_CONTRADICTED, LOG_UNWITNESSED, LOG_UNAVAILABLE.
         """
+        self._await_first_look()
         self._log.require()
         draft = Draft(kind, self._dated(), dict(fields))
         try:
@@ -184,8 +208,15 @@ class Recorder:
 
     def event(self, kind: str, **fields: Any) -> Receipt:
         """An entry that belongs to no request: start, stop. What was counted stands before it."""
+        self._await_first_look()
         self.write_counts()
         return self.append(Draft(kind, self, dict(fields)))
+
+    def starting(self) -> Recorder:
+        """This recorder for the server's start itself, which waits for nothing."""
+        first = copy(self)
+        first._first_look = None
+        return first
 
     def _dated(self) -> Recorder:
         """This recorder, with this month's key."""
@@ -196,10 +227,12 @@ class Recorder:
         except (EvidenceError, OSError) as problem:
             # Without a key there is no entry, and without an entry no answer.
             raise error("LOG_UNAVAILABLE") from problem
-        if self._latest.id != period.id:
-            self._latest = _Keys.of(period.id, period.key)
-        dated = copy(self)
-        dated._keys = self._latest
+        dated = self._latest
+        now = (period.id, self._policy_digest)
+        if dated is None or (dated._keys.id, dated._policy_digest) != now:
+            dated = copy(self)
+            dated._keys = _Keys.of(period.id, period.key)
+            self._latest = dated
         return dated
 
     def write_counts(self) -> None:
@@ -245,16 +278,25 @@ class Recorder:
             return self._write(draft.kind, short)
 
     def _write(self, kind: str, fields: dict[str, Any]) -> Receipt:
-        entry = Entry(
-            kind=kind,
-            time=instant(datetime.fromtimestamp(self._clock(), UTC)),
-            subject_key=self._keys.id if not _DIGESTED.isdisjoint(fields) else "",
-            # A request that was decided notes by which version: another may be in force by now.
-            **{"policy_digest": self._policy_digest, **fields},
+        # Made from its fields: the object between them and the bytes would cost as much as those.
+        entry = Entry.bytes_of(
+            {
+                "kind": kind,
+                "time": instant(datetime.fromtimestamp(self._clock(), UTC)),
+                # A request that was decided notes by which version: another may be in force by now.
+                "policy_digest": self._policy_digest,
+                "subject_key": self._keys.id if not _DIGESTED.isdisjoint(fields) else "",
+                **fields,
+            }
         )
-        return self._log.append(entry.to_bytes())
+        return self._log.append(entry)
+
+    def _await_first_look(self) -> None:
+        if self._first_look is not None:
+            self._first_look.require()
 
     def _refused(self, draft: Draft, refusal: LandbridgeError) -> bytes:
+        self._await_first_look()
         if refusal.status == "UNAUTHENTICATED":
             draft.kind = "refused_login"
             if not self._logins.admit(refusal.reason):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 from landbridge.evidence.finding import EvidenceError
@@ -74,9 +75,18 @@ class Disk:
 
 
 def read_file(path: Path) -> bytes:
-    """The whole file; EvidenceError says that it is missing or cannot be read."""
+    """The whole file; EvidenceError says that it is missing or cannot be read.
+
+    Whoever made the folder may be a stranger: what is no regular file is not read, since a FIFO in
+    a tile's place would hold up its reader for ever, and a device has no end.
+    """
     try:
-        return path.read_bytes()
+        # Not blocking: opening a FIFO would wait for somebody to write.
+        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(file, "rb") as content:
+            if not stat.S_ISREG(os.fstat(file).st_mode):
+                raise EvidenceError(str(path), "it is no file")
+            return content.read()
     except FileNotFoundError:
         raise EvidenceError(str(path), "the file is missing") from None
     except OSError as problem:

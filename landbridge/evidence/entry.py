@@ -39,7 +39,7 @@ def instant(moment: datetime) -> str:
     """`moment`, which knows its time zone, as RFC 3339 in UTC with microseconds."""
     if moment.tzinfo is None:
         raise ValueError("a log entry's time must know its time zone")
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def encode(fields: Mapping[str, JSON]) -> bytes:
@@ -51,7 +51,12 @@ def encode(fields: Mapping[str, JSON]) -> bytes:
     if fields.get("v", VERSION) != VERSION:
         raise EvidenceError(_WHERE, f"only version {VERSION} is known here")
     try:
-        content = _canonical(_plain({**fields, "v": VERSION}))
+        # Most values are texts, which need no conversion.
+        plain = {
+            name: value if type(value) is str else _plain(value) for name, value in fields.items()
+        }
+        plain["v"] = VERSION
+        content = _canonical(plain)
     except (ValueError, RecursionError, TypeError):
         # The library's message quotes the value; ours names the field.
         raise EvidenceError(
@@ -113,7 +118,9 @@ def _direct(value: object) -> bool:
         return -_SAFE <= value <= _SAFE
     if type(value) is dict:
         for key, part in value.items():
-            if type(key) is not str or not key.isascii() or not _direct(part):
+            if type(key) is not str or not key.isascii():
+                return False
+            if type(part) is not str and not _direct(part):
                 return False
         return True
     if type(value) is list:
@@ -216,8 +223,16 @@ class Entry:
 
     def to_bytes(self) -> bytes:
         """The canonical bytes to append."""
-        _check(self)
-        return encode({name: value for name in _NAMES if (value := getattr(self, name))})
+        return self.bytes_of({name: getattr(self, name) for name in _NAMES})
+
+    @staticmethod
+    def bytes_of(fields: Mapping[str, Any]) -> bytes:
+        """The same of an entry with these fields; TypeError for a name that is none."""
+        if not fields.keys() <= _KNOWN:
+            raise TypeError("an entry has no such field")
+        written = {name: value for name, value in fields.items() if value}
+        _check(written)
+        return encode(written)
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Entry:
@@ -236,12 +251,12 @@ class Entry:
             name: tuple(value) if isinstance(value, list) else value
             for name, value in found.items()
         }
-        entry = cls(**values)
-        _check(entry)
-        return entry
+        _check(values)
+        return cls(**values)
 
 
 _NAMES: Final = tuple(part.name for part in fields(Entry))
+_KNOWN: Final = frozenset(_NAMES)
 
 _TYPES: Final[Mapping[str, type | tuple[type, ...]]] = {
     "v": int,
@@ -270,19 +285,21 @@ def _is_instant(text: str) -> bool:
     return True
 
 
-def _check(entry: Entry) -> None:
-    """Raise unless every field has the type and form that docs/log-entry.md gives."""
-    for name in _NAMES:
-        value = getattr(entry, name)
+def _check(written: Mapping[str, Any]) -> None:
+    """Raise unless every field that is not empty is as docs/log-entry.md says, in type and form.
+
+    The fields that are always there are among them.
+    """
+    for name, value in written.items():
         if type(value) is str and name not in _TYPES:
             continue  # most fields of most entries
         expected = _TYPES.get(name, str)
         if not isinstance(value, expected) or (expected is int and isinstance(value, bool)):
             raise EvidenceError(f"{_WHERE}, field {name}", "it has the wrong type")
     for name in ("members", "policies", "changed"):
-        if not all(isinstance(value, str) for value in getattr(entry, name)):
+        if not all(isinstance(value, str) for value in written.get(name, ())):
             raise EvidenceError(f"{_WHERE}, field {name}", "it must be a list of texts")
-    for value in entry.parts:
+    for value in written.get("parts", ()):
         if not isinstance(value, Mapping) or {name: type(part) for name, part in value.items()} != {
             "department": str,
             "index": int,
@@ -292,22 +309,23 @@ def _check(entry: Entry) -> None:
                 f"{_WHERE}, field parts",
                 "each must have a department (text), an index (number) and a leaf_hash (text)",
             )
-    if not all(isinstance(value, str) for value in entry.digests.values()):
+    if not all(isinstance(value, str) for value in written.get("digests", {}).values()):
         raise EvidenceError(f"{_WHERE}, field digests", "each must be a text")
-    if entry.kind not in KINDS:
+    kind = written.get("kind", "")
+    if kind not in KINDS:
         raise EvidenceError(f"{_WHERE}, field kind", "it is none of the kinds of version 1")
-    for name, kinds in OWN_FIELDS.items():
-        if entry.kind not in kinds and getattr(entry, name):
+    for name in OWN_FIELDS.keys() & written.keys():
+        if kind not in OWN_FIELDS[name]:
             raise EvidenceError(
                 f"{_WHERE}, field {name}", "an entry of this kind has no such field"
             )
     for name in ("time", "disclosable_from"):
-        value = getattr(entry, name)
-        if not _is_instant(value) and (value or name == "time"):
+        value = written.get(name, "")
+        if (value or name == "time") and not _is_instant(value):
             raise EvidenceError(
                 f"{_WHERE}, field {name}", "it must be RFC 3339 in UTC with microseconds and Z"
             )
-    if entry.outcome not in _OUTCOMES:
+    if written.get("outcome", "") not in _OUTCOMES:
         raise EvidenceError(
             f"{_WHERE}, field outcome", "it must be answered, refused or failed, or left out"
         )

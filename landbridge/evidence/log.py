@@ -16,7 +16,6 @@ import os
 import threading
 from concurrent.futures import Future
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -29,7 +28,7 @@ from landbridge.evidence.journal import SEGMENT_SIZE, Journal
 from landbridge.evidence.merkle import (
     TILE_HEIGHT,
     TILE_WIDTH,
-    inclusion_proof,
+    inclusion_proofs,
     leaf_hash,
     root_hash,
 )
@@ -40,17 +39,11 @@ from landbridge.evidence.recovery import Recovered, hold, owner_of, recover
 from landbridge.evidence.signer import Signer
 from landbridge.evidence.tiles import ENTRIES, LONGEST_ENTRY, Tile, encode_bundle, grown_tiles
 from landbridge.evidence.tlog_proof import TlogProof
+from landbridge.evidence.waiting import Promised, Waiting
 from landbridge.evidence.witness_memory import Reply
 
 LARGEST_BATCH: Final = 1024
 """In entries: how many share one sync at most."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    entry: bytes
-    leaf: bytes
-    receipt: Future[Receipt]
 
 
 class Log:
@@ -82,7 +75,8 @@ class Log:
         self._state = threading.Lock()
         self._arrived = threading.Condition(self._state)
         self._grown = threading.Condition(self._state)
-        self._waiting: list[_Waiting] = []
+        self._ending = threading.Condition(self._state)
+        self._waiting: list[Waiting] = []
         self._size = 0
         self._checkpoint = ""
         self._failure: BaseException | None = None
@@ -181,27 +175,32 @@ class Log:
         EvidenceError for an entry over `LONGEST_ENTRY` bytes; Unavailable (LOG_UNAVAILABLE) after
         any failed write, until the process starts again; SHUTTING_DOWN after `close`.
         """
-        return self.submit(entry).result()
+        waiting = Waiting(bytes(entry), leaf_hash(entry))
+        self._enter(waiting)
+        return waiting.result()
 
     def submit(self, entry: bytes) -> Future[Receipt]:
         """As `append`, without waiting; the future cannot be cancelled, for the entry stands.
 
         Raises LOG_CONTRADICTED too: such a log must never sign another checkpoint.
         """
+        promised = Promised(bytes(entry), leaf_hash(entry))
+        self._enter(promised)
+        return promised.future
+
+    def _enter(self, waiting: Waiting) -> None:
         if self._oversight is not None:
             self._oversight.require_no_contradiction()
-        if len(entry) > LONGEST_ENTRY:
+        if len(waiting.entry) > LONGEST_ENTRY:
             raise EvidenceError("log entry", f"it is longer than {LONGEST_ENTRY} bytes")
-        waiting = _Waiting(bytes(entry), leaf_hash(entry), Future())
-        waiting.receipt.set_running_or_notify_cancel()
         with self._state:
             if self._failure is not None:
                 raise error("LOG_UNAVAILABLE") from self._failure
             if self._closing:
                 raise error("SHUTTING_DOWN")
             self._waiting.append(waiting)
-            self._arrived.notify()
-        return waiting.receipt
+            if len(self._waiting) == 1:  # for the others it is awake already
+                self._arrived.notify()
 
     def close(self) -> None:
         """Commit what waits, publish everything, ask the witnesses once, let go of the files.
@@ -247,6 +246,7 @@ class Log:
     def _wake(self) -> None:
         self._arrived.notify_all()
         self._grown.notify_all()
+        self._ending.notify_all()
 
     def _commit_always(self) -> None:
         while True:
@@ -255,38 +255,43 @@ class Log:
                 if self._failure is not None or not self._waiting:
                     return
                 batch = self._waiting[:LARGEST_BATCH]
-                del self._waiting[:LARGEST_BATCH]
+                self._waiting = self._waiting[LARGEST_BATCH:]
             try:
                 self._commit(batch)
             except BaseException as problem:  # noqa: BLE001 - whoever waits must be told
                 self._fail(problem, batch)
 
-    def _commit(self, batch: list[_Waiting]) -> None:
+    def _commit(self, batch: list[Waiting]) -> None:
         self._journal.append([waiting.entry for waiting in batch])
         # Only now may anything be signed: a checkpoint over what a crash can take back would be
         # a fork of the log.
-        proofs = self._grow([(waiting.entry, waiting.leaf) for waiting in batch])
-        for waiting, (index, hashes, checkpoint) in zip(batch, proofs, strict=True):
-            text = TlogProof(index, tuple(hashes), checkpoint).text
-            waiting.receipt.set_result(Receipt(waiting.entry, index, waiting.leaf, text))
+        first, texts = self._grow([(waiting.entry, waiting.leaf) for waiting in batch])
+        receipts = [
+            Receipt(waiting.entry, index, waiting.leaf, text)
+            for index, (waiting, text) in enumerate(zip(batch, texts, strict=True), start=first)
+        ]
+        for waiting, receipt in zip(batch, receipts, strict=True):
+            waiting.tell(receipt)
 
-    def _grow(self, entries: list[tuple[bytes, bytes]]) -> list[tuple[int, list[bytes], str]]:
-        """Take durable entries and their leaf hashes into the tree; index, path and checkpoint."""
+    def _grow(self, entries: list[tuple[bytes, bytes]]) -> tuple[int, list[str]]:
+        """Take durable entries and their leaf hashes into the tree; first index, and the proofs."""
         with self._edge:
-            indices = [self._tree.append(leaf) for _, leaf in entries]
+            first = self._tree.size
+            for _, leaf in entries:
+                self._tree.append(leaf)
             self._tail += [entry for entry, _ in entries]
             size, node = self._tree.size, self._tree.node
             root = root_hash(size, node)
-            paths = [inclusion_proof(index, size, node) for index in indices]
+            paths = inclusion_proofs(first, size, node)
         checkpoint = Checkpoint(self._signer.name, size, root).sign(self._signer)
         if self._oversight is not None:
             self._oversight.grew(size)
         with self._state:
             self._size, self._checkpoint = size, checkpoint
             self._grown.notify()
-        return [(index, path, checkpoint) for index, path in zip(indices, paths, strict=True)]
+        return first, TlogProof.texts(first, paths, checkpoint)
 
-    def _fail(self, problem: BaseException, batch: list[_Waiting]) -> None:
+    def _fail(self, problem: BaseException, batch: list[Waiting]) -> None:
         """Stop for good: what a failed write or sync left behind, only a restart can tell."""
         with self._state:
             self._failure = self._failure or problem
@@ -294,10 +299,10 @@ class Log:
             self._waiting = []
             self._wake()
         for waiting in batch:
-            if not waiting.receipt.done():
+            if not waiting.told:
                 unavailable = error("LOG_UNAVAILABLE")
                 unavailable.__cause__ = problem
-                waiting.receipt.set_exception(unavailable)
+                waiting.tell(unavailable)
 
     def _publish_always(self) -> None:
         retry = None if self._oversight is None else RETRY_SECONDS
@@ -323,7 +328,8 @@ class Log:
             except BaseException as problem:  # noqa: BLE001 - appends must stop too
                 self._fail(problem, [])
             with self._state:
-                self._grown.wait_for(
+                # Not `_grown`: every commit would wake this thread, for nothing.
+                self._ending.wait_for(
                     lambda: self._closing or self._failure, timeout=self._publish_every
                 )
 

@@ -66,6 +66,32 @@ def inclusion_proof(index: int, size: int, node: NodeSource) -> list[bytes]:
     return proof
 
 
+def inclusion_proofs(first: int, size: int, node: NodeSource) -> list[list[bytes]]:
+    """The paths of the leaves from `first` to the last, as `inclusion_proof` gives each.
+
+    Leaves side by side share most of their paths; what they share is hashed once.
+    """
+    known: dict[tuple[int, int], bytes] = {}
+    proofs = []
+    for index in range(first, size):
+        proof = []
+        level, last = 0, size - 1
+        while last >> level:
+            sibling = (index >> level) ^ 1
+            if sibling <= last >> level:
+                found = known.get((level, sibling))
+                if found is None:
+                    whole = (sibling + 1) << level <= size
+                    found = (
+                        node(level, sibling) if whole else span_hash(sibling << level, size, node)
+                    )
+                    known[level, sibling] = found
+                proof.append(found)
+            level += 1
+        proofs.append(proof)
+    return proofs
+
+
 def consistency_proof(old: int, size: int, node: NodeSource) -> list[bytes]:
     """PROOF(old, D[size]) of RFC 6962, 2.1.2; empty for `old` of 0 or of `size`."""
     if not 0 <= old <= size:

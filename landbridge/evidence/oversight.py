@@ -107,6 +107,7 @@ class Oversight:
         self._note = ""
         self._size = 0
         self._contradiction = ""
+        self._looked = threading.Event()
 
     def include(self, key: WitnessKey, ask: Ask | None) -> None:
         """One more witness, from the next conversation on; nothing changes for a known one.
@@ -162,6 +163,10 @@ class Oversight:
         with self._lock:
             self._require_no_contradiction()
 
+    def looked(self, seconds: float) -> bool:
+        """Whether a witness has replied since the start; waits for so long that one does."""
+        return self._looked.wait(seconds)
+
     @property
     def outstanding(self) -> bool:
         """Whether a witness that can be asked has not cosigned what is published."""
@@ -213,8 +218,11 @@ class Oversight:
         """
         with self._lock:
             known = self._known[witness]
-            if reply is not None and not self._take(known, reply):
-                return b""
+            if reply is not None:
+                more = self._take(known, reply)
+                self._looked.set()
+                if not more:
+                    return b""
             if self._contradiction or self._published is None or self._files is None:
                 return b""
             published = self._published

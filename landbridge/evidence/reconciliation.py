@@ -26,6 +26,10 @@ What = Literal[
     "another_entry",
     "another_outcome",
     "another_question",
+    "another_kind",
+    "another_resource",
+    "another_members",
+    "another_asker",
     "another_memory",
     "another_charge",
     "named_twice",
@@ -41,6 +45,9 @@ LEEWAY: Final = timedelta(minutes=5)
 
 ANSWERING: Final = frozenset({"query", "call"})
 """Kinds whose answers departments make."""
+
+PASSED_ON: Final = ANSWERING | {"about"}
+"""Kinds that departments are asked; where one refuses a look-up, the list goes out without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +84,13 @@ class _Named:
 
     leaf: str
     gateway: int
-    question_id: str
+    whole: Entry
     seen: bool = False
+
+    @property
+    def question_id(self) -> str:
+        """Of the gateway's entry."""
+        return self.whole.question_id
 
 
 @dataclass(slots=True)
@@ -189,7 +201,7 @@ def _name(index: int, entry: Entry, part: Part, sides: _Sides) -> None:
         said = f"The gateway's entry {earlier.gateway} names the same entry."
         sides.find("named_twice", part["department"], index, part["index"], entry.question_id, said)
         return
-    named[part["index"]] = _Named(part["leaf_hash"], index, entry.question_id)
+    named[part["index"]] = _Named(part["leaf_hash"], index, entry)
     sides.times[index] = entry.time
 
 
@@ -202,7 +214,7 @@ def _read_department(department: str, entries: Entries, sides: _Sides) -> None:
         if found is not None:
             found.seen = True
             _compare(department, index, content, entry, found, sides)
-        elif entry.kind in ANSWERING and entry.question_id:
+        elif entry.kind in PASSED_ON and entry.question_id:
             sides.unnamed.append((department, index, entry))
     sides.sizes[department] = size
 
@@ -217,6 +229,8 @@ def _compare(
         what, said = "another_question", "The department's entry is of another question."
     elif entry.outcome != "answered":
         what, said = "another_outcome", "The gateway names as a part what was no answer there."
+    else:
+        what, said = _difference(entry, named.whole)
     if what is not None:
         sides.find(what, department, named.gateway, index, named.question_id, said)
         return
@@ -226,6 +240,22 @@ def _compare(
         answer.waiting -= 1
         answer.parts_charged += entry.charged_micro_rho
         answer.parts_remembered &= entry.remembered
+
+
+def _difference(entry: Entry, whole: Entry) -> tuple[What | None, str]:
+    """Whether the two entries of one answer say who asked whom for what differently."""
+    if entry.kind != whole.kind:
+        return "another_kind", f"It is {whole.kind} at the gateway and {entry.kind} there."
+    # The resource of a look-up is each log itself.
+    if entry.kind in ANSWERING and entry.resource != whole.resource:
+        return "another_resource", f"The gateway says {whole.resource}, it says {entry.resource}."
+    # An entry that was shortened to fit has none, and a handler's department is alone.
+    if entry.members and whole.members and set(entry.members) != set(whole.members):
+        return "another_members", "The department was told of other departments than were asked."
+    asker = (entry.organisation, entry.client, entry.purpose)
+    if asker != (whole.organisation, whole.client, whole.purpose):
+        return "another_asker", "Organisation, client or purpose is another on the two sides."
+    return None, ""
 
 
 def _missing_there(sides: _Sides, departments: Mapping[str, Entries]) -> None:
@@ -256,7 +286,11 @@ def _missing_here(gateway: Entries, sides: _Sides) -> None:
         elif entry.outcome == "answered":
             how = ", ".join(sorted({f"{e.outcome} {e.reason}".strip() for _, e in same}))
             said = f"The department answered; the gateway names no such part (it says: {how})."
-        elif entry.outcome == "refused" and all(e.outcome == "answered" for _, e in same):
+        elif (
+            entry.outcome == "refused"
+            and entry.kind in ANSWERING
+            and all(e.outcome == "answered" for _, e in same)
+        ):
             what, said = "another_outcome", "The department refused, and the gateway answered."
         else:
             continue
@@ -273,7 +307,7 @@ def _of_questions(gateway: Entries, wanted: set[str]) -> dict[str, list[tuple[in
             entry = Entry.from_bytes(content)
         except EvidenceError:
             continue  # said when it was read first
-        if entry.question_id in wanted and entry.kind in ANSWERING:
+        if entry.question_id in wanted and entry.kind in PASSED_ON:
             known.setdefault(entry.question_id, []).append((index, entry))
     return known
 

@@ -39,19 +39,25 @@ class SubjectKeys:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = threading.Lock()
-        self._current: tuple[str, PeriodKey] | None = None
+        self._current: tuple[tuple[int, int], PeriodKey] | None = None
 
     def at(self, seconds: float) -> PeriodKey:
         """The key for what is logged at that time (since 1970), made when it is first needed.
 
-        A clock that goes back goes on with the newest key: a month that is over gets no new
-        entries, and one that was forgotten no new key. EvidenceError where a file cannot be used.
+        It is the key of that very month, so that forgetting a month forgets its entries, whatever
+        the clock did before. Only a month that was forgotten gets no other key: what a clock that
+        was set back, or is right again, dates in it is digested with the key of the next month that
+        was not. EvidenceError where a file cannot be used.
         """
-        month = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m")
+        moment = datetime.fromtimestamp(seconds, UTC)
+        month = (moment.year, moment.month)
         with self._lock:
-            if self._current is None or month > self._current[0]:
-                newest = max([month, *self.months(), *self.forgotten()])
-                self._current = newest, self._open(newest)
+            if self._current is None or month != self._current[0]:
+                forgotten = self.forgotten()
+                usable = f"{moment.year:04}-{moment.month:02}"
+                while usable in forgotten:
+                    usable = _following(usable)
+                self._current = month, self._open(usable)
             return self._current[1]
 
     def months(self) -> list[str]:
@@ -67,14 +73,19 @@ class SubjectKeys:
         return {month: _keyed(month, SubjectKey.load(self._path(month))) for month in self.months()}
 
     def forget(self, month: str, now: float) -> None:
-        """Destroys a month's key. The month must be over.
+        """Destroys a month's key. The month must not be the one that runs; one to come has a key
+        only where a clock ran ahead.
 
         What was written once can outlive its file in a backup, in a copy or in the medium's spare
         blocks; those are the operator's to see to.
         """
         if not _MONTH.fullmatch(month):
             raise EvidenceError(month, "a month is written YYYY-MM")
-        if month >= datetime.fromtimestamp(now, UTC).strftime("%Y-%m"):
+        running = datetime.fromtimestamp(now, UTC).strftime("%Y-%m")
+        # While the running month is forgotten its entries are digested with the next one's key.
+        while running in self.forgotten():
+            running = _following(running)
+        if month == running:
             raise EvidenceError(month, "the month is not over, its key is in use")
         path = self._path(month)
         if not path.exists():
@@ -94,10 +105,6 @@ class SubjectKeys:
 
     def _open(self, month: str) -> PeriodKey:
         path = self._path(month)
-        if month in self.forgotten():
-            raise EvidenceError(
-                str(path), "this month's key was destroyed, and there is no newer month"
-            )
         if not path.exists():
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             temporary = path.with_suffix(".tmp")
@@ -113,6 +120,11 @@ class SubjectKeys:
     def _named(self, suffix: str) -> list[str]:
         found = (path.name.removesuffix(suffix) for path in self._folder.glob(f"*{suffix}"))
         return sorted(name for name in found if _MONTH.fullmatch(name))
+
+
+def _following(month: str) -> str:
+    year, number = int(month[:4]), int(month[5:])
+    return f"{year + number // 12:04}-{number % 12 + 1:02}"
 
 
 def key_id(month: str, key: SubjectKey) -> str:

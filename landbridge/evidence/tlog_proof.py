@@ -6,6 +6,7 @@ Source: C2SP tlog-proof v1 (https://c2sp.org/tlog-proof).
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -36,6 +37,19 @@ class TlogProof:
         extra = f"extra {base64.b64encode(self.extra).decode()}\n" if self.extra else ""
         hashes = "".join([base64.b64encode(part).decode() + "\n" for part in self.hashes])
         return f"{_HEADER}\n{extra}index {self.index}\n{hashes}\n{self.checkpoint}"
+
+    @staticmethod
+    def texts(first: int, paths: Sequence[Sequence[bytes]], checkpoint: str) -> list[str]:
+        """The lines for consecutive entries from index `first`, as `text` gives them for each."""
+        spelt: dict[bytes, str] = {}
+        found = []
+        for index, path in enumerate(paths, start=first):
+            for part in path:
+                if part not in spelt:
+                    spelt[part] = base64.b64encode(part).decode() + "\n"
+            hashes = "".join([spelt[part] for part in path])
+            found.append(f"{_HEADER}\nindex {index}\n{hashes}\n{checkpoint}")
+        return found
 
     @classmethod
     def parse(cls, text: str) -> TlogProof:

@@ -54,6 +54,15 @@ class MemberEntry:
         """Signing, sealing and masking key in bytes, which can be compared."""
         return self.keys.raw()
 
+    def owns_log_key(self, federation: str) -> bool:
+        """Whether the log's key carries this member's own name, and nobody else's."""
+        return self.log_key.startswith(f"{federation}/{self.department}+")
+
+    def owns_witness_key(self, federation: str) -> bool:
+        """Whether the key of its cosignatures does, where it has one."""
+        own = f"{federation}/{self.department}/witness+"
+        return not self.witness_key or self.witness_key.startswith(own)
+
 
 @dataclass(frozen=True, slots=True)
 class Manifest:

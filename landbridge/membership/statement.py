@@ -19,15 +19,24 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from landbridge.errors import error
 from landbridge.membership.canonical import NotCanonical, canonical_bytes, parts
-from landbridge.v1 import membership_pb2, node_pb2
+from landbridge.v1 import membership_pb2, node_pb2, portal_pb2
 
 _LABEL: Final = b"landbridge asking v1"
 LEEWAY: Final = 120.0
 """Seconds that the clocks of gateway and node may differ, with the way between them."""
 
-Request = node_pb2.AnswerRequest | node_pb2.EstimateRequest | node_pb2.ReplyRequest
+Request = (
+    node_pb2.AnswerRequest
+    | node_pb2.EstimateRequest
+    | node_pb2.ReplyRequest
+    | portal_pb2.SubjectAccessListRequest
+)
 AnyRequest = TypeVar(
-    "AnyRequest", node_pb2.AnswerRequest, node_pb2.EstimateRequest, node_pb2.ReplyRequest
+    "AnyRequest",
+    node_pb2.AnswerRequest,
+    node_pb2.EstimateRequest,
+    node_pb2.ReplyRequest,
+    portal_pb2.SubjectAccessListRequest,
 )
 
 
@@ -89,6 +98,13 @@ def statement(federation: str, department: str, request: Request, issued_at_ms: 
         method, price, members = "Reply", 0, tuple[str, ...]()
         subject = canonical_bytes(
             node_pb2.ReplyRequest(handler=bare.handler, arguments=bare.arguments)
+        )
+    elif isinstance(bare, portal_pb2.SubjectAccessListRequest):
+        method, price, members = "List", 0, tuple[str, ...]()
+        subject = canonical_bytes(
+            portal_pb2.SubjectAccessListRequest(
+                subject=bare.subject, before=bare.before, most=bare.most
+            )
         )
     else:
         method = "Answer" if isinstance(bare, node_pb2.AnswerRequest) else "Estimate"

@@ -23,6 +23,7 @@ COMMANDS = (
     ("explain",),
     ("call",),
     ("directory",),
+    ("about",),
     ("log",),
     ("log", "show"),
     ("log", "verify"),

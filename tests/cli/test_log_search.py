@@ -198,3 +198,23 @@ def test_odd_entries_of_one_log_stop_no_reading_of_the_others(
     ended = run("log", "export", *whole, "--format", form)
     assert ended.status == 0, ended.err
     assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize(
+    "words", [("search",), ("export",), ("about", "4711", "--key"), ("reconcile",)]
+)
+def test_whose_key_a_log_was_verified_with_is_said(
+    words: tuple[str, ...], run: Run, town: tuple[str, str], tmp_path: Path
+) -> None:
+    """A log that agrees with itself can be anybody's."""
+    gateway, department = town
+    KEY.save(tmp_path / "subject.key")
+    option = "--log-key" if "about" in words else "--key"
+    more = (str(tmp_path / "subject.key"),) if "about" in words else ()
+    ended = run("log", *words, *more, gateway, department)
+    assert "the folder's own key: " in ended.err
+    assert "town/gateway" in ended.err
+    assert "town/jfk" in ended.err
+    keys = [word for place in town for word in (option, f"{place}/vkey")]
+    ended = run("log", *words, *more, gateway, department, *keys)
+    assert "own key" not in ended.err

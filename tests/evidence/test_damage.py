@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 from pathlib import Path
@@ -249,3 +250,19 @@ def test_a_journal_of_another_history_is_refused(tmp_path: Path) -> None:
     shutil.copytree(tmp_path / "two/state", tmp_path / "one/state")
     with pytest.raises(EvidenceError, match="entry 0 is not the one that was published"):
         open_log(tmp_path / "one")
+
+
+def test_a_fifo_or_a_device_in_a_files_place_holds_nobody_up(tmp_path: Path) -> None:
+    """A folder comes from a stranger; its reader must not wait for ever, nor read without end."""
+    filled(tmp_path, 3)
+    public = tmp_path / "public"
+    for path in [path for path in public.rglob("*") if path.is_file()]:
+        content = path.read_bytes()
+        for put in (lambda at: os.mkfifo(at), lambda at: at.symlink_to("/dev/zero")):
+            path.unlink()
+            put(path)
+            with pytest.raises(EvidenceError, match="it is no file"):
+                verify_folder(public)
+        path.unlink()
+        path.write_bytes(content)
+    verify_folder(public)

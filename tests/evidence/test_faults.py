@@ -14,10 +14,21 @@ from pathlib import Path
 
 import pytest
 
+from landbridge.edge.record import Recorder
 from landbridge.errors import LandbridgeError, Unavailable
-from landbridge.evidence import EvidenceError, Log, Signer, verify_folder, verify_receipt
+from landbridge.evidence import (
+    Entry,
+    EvidenceError,
+    Log,
+    Signer,
+    SubjectKey,
+    verify_folder,
+    verify_receipt,
+)
 from landbridge.evidence.disk import Disk
+from landbridge.evidence.receipt import Receipt
 from landbridge.evidence.segment import HEADER_SIZE
+from landbridge.evidence.subject_keys import SubjectKeys
 from tests.evidence.faulty_disk import CrashDisk, FaultyDisk
 
 SIGNER = Signer.create("nyc.example/gateway")
@@ -320,3 +331,25 @@ def test_every_acknowledged_entry_survives_a_killed_process(tmp_path: Path) -> N
             held = entries_of(tmp_path)
         for at, entry in acknowledged.items():
             assert held[at] == entry
+
+
+def test_a_clock_that_jumps_costs_neither_entries_nor_order(tmp_path: Path) -> None:
+    """F23: an hour back, twenty years ahead, back again: the index orders, nothing is refused."""
+    now = [1_790_000_000.0]
+    keys = SubjectKeys(tmp_path / "subjects")
+    receipts: list[Receipt] = []
+    with open_log(tmp_path) as log:
+        recorder = Recorder(log, SubjectKey.create(), "ab" * 32, lambda: now[0], keys)
+        for jump in (0.0, -3_600.0, 20 * 366 * 86_400.0, -20 * 366 * 86_400.0, -40 * 86_400.0):
+            now[0] += jump
+            with recorder.request("call", resource="a.b") as draft:
+                draft.note(subject=draft.recorder.subject("4711"))
+                receipts.append(draft.answered(b"HERE").receipt)
+    assert [receipt.index for receipt in receipts] == list(range(5))
+    for receipt in receipts:
+        verify_receipt(receipt.entry, receipt.proof, SIGNER.vkey)
+    assert reopened(tmp_path) == [receipt.entry for receipt in receipts]
+    entries = [Entry.from_bytes(receipt.entry) for receipt in receipts]
+    # Each is digested with the key of the month that it is dated in, so that it can be forgotten.
+    assert [entry.subject_key[:7] for entry in entries] == [entry.time[:7] for entry in entries]
+    assert sorted(entry.time for entry in entries) != [entry.time for entry in entries]

@@ -17,11 +17,13 @@ from landbridge.evidence.merkle import (
     check_inclusion,
     consistency_proof,
     inclusion_proof,
+    inclusion_proofs,
     leaf_hash,
     node_hash,
     root_hash,
 )
 from landbridge.evidence.tiles import edge_tiles
+from landbridge.evidence.tlog_proof import TlogProof
 
 # The eight leaves and the roots of the certificate-transparency test tree.
 LEAVES = [
@@ -256,3 +258,16 @@ def test_forgetting_keeps_what_the_edge_needs(size: int) -> None:
     if size > TILE_WIDTH:
         with pytest.raises(LookupError):
             edge.node(0, 0)
+
+
+@given(size=st.integers(1, 600), group=st.integers(1, 300))
+def test_the_paths_of_a_group_are_those_of_its_leaves(size: int, group: int) -> None:
+    """What they share is hashed once, and nothing of it is another leaf's."""
+    tree = Tree()
+    for number in range(size):
+        tree.append(leaf_hash(b"%d" % number))
+    first = max(0, size - group)
+    found = inclusion_proofs(first, size, tree.node)
+    assert found == [inclusion_proof(index, size, tree.node) for index in range(first, size)]
+    alone = [TlogProof(first + at, tuple(path), "note").text for at, path in enumerate(found)]
+    assert TlogProof.texts(first, found, "note") == alone

@@ -193,3 +193,28 @@ def test_forgetting_leaves_every_byte_of_the_log(keys: SubjectKeys) -> None:
     keys.forget("2026-01", at("2026-02-01"))
     assert [entry.to_bytes() for entry in log.entries] == before
     assert {path.name for path in keys._folder.iterdir()} == {"2026-01.forgotten"}
+
+
+def test_a_clock_that_ran_ahead_does_not_take_later_entries_along(keys: SubjectKeys) -> None:
+    """Else forgetting a month would leave those of its entries that came after the mishap."""
+    keys.at(at("2026-01-15"))
+    ahead = keys.at(at("2031-05-01"))
+    right = keys.at(at("2026-01-16"))
+    assert (ahead.id[:7], right.id[:7]) == ("2031-05", "2026-01")
+    assert SubjectKeys(keys._folder).at(at("2026-01-17")) == right
+    keys.forget("2031-05", at("2026-01-18"))  # nobody uses it
+    keys.forget("2026-01", at("2026-02-01"))
+    assert keys.months() == []
+
+
+def test_a_month_that_was_forgotten_too_early_goes_on_under_the_next_ones_key(
+    keys: SubjectKeys,
+) -> None:
+    """A clock that ran ahead said that it was over: nobody must be without a log for the rest."""
+    keys.at(at("2026-12-15"))
+    keys.forget("2026-12", at("2027-03-01"))
+    rest = SubjectKeys(keys._folder).at(at("2026-12-20"))
+    assert rest.id[:7] == "2027-01"
+    with pytest.raises(EvidenceError, match="in use"):
+        keys.forget("2027-01", at("2026-12-21"))
+    assert SubjectKeys(keys._folder).at(at("2027-01-02")) == rest

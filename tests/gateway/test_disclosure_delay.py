@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -70,3 +71,23 @@ def test_a_refusal_of_a_delayed_purpose_is_delayed_too(federation: FederationSim
     refused = federation.entries("north")[-1]
     assert (refused.outcome, bool(refused.subject)) == ("refused", True)
     assert refused.disclosable_from
+
+
+def test_a_handler_may_delay_for_longer_than_its_contract(simulate: Simulate) -> None:
+    """Its own term counts beside the contract's; the longer one holds, whichever it is."""
+    from datetime import UTC, datetime, timedelta
+
+    for own, due in ((200, 200), (10, 90)):
+        federation = simulate(
+            {"north": [TARGET, *crowd(5)]},
+            contract={
+                "landbridgePurposes": [PURPOSE, CARE],
+                "landbridgeDisclosureDelay": [{"purpose": CARE, "days": 90}],
+            },
+            handlers=[replace(BAND, delays=((CARE, own),))],
+        )
+        token = federation.token(purposes=[PURPOSE, CARE])
+        federation.call("north.band", purpose=CARE, token=token, person=4711)
+        (entry,) = federation.entries("north")
+        until = datetime.fromtimestamp(federation.now, UTC) + timedelta(days=due)
+        assert entry.disclosable_from == instant(until)

@@ -14,7 +14,8 @@ from landbridge.errors import LandbridgeError
 from landbridge.evidence.entry import Entry, encode
 from landbridge.evidence.merkle import leaf_hash
 from landbridge.evidence.reconciliation import Reconciliation, reconcile
-from tests.people import crowd
+from tests.gateway.test_portal import PERMIT, RIGHTS
+from tests.people import ACCESS, crowd
 from tests.simulator import FederationSimulator
 
 Simulate = Callable[..., FederationSimulator]
@@ -199,6 +200,12 @@ def rehash(gateway: Log, departments: dict[str, Log]) -> Log:
         ({"outcome": "failed", "reason": "FAULT"}, "another_outcome"),
         ({"question_id": "ab" * 16}, "another_question"),
         ({"charged_micro_rho": 1}, "another_charge"),
+        ({"kind": "call"}, "another_kind"),
+        ({"resource": "patients"}, "another_resource"),
+        ({"members": ("north", "south", "east")}, "another_members"),
+        ({"purpose": "dpv:Marketing"}, "another_asker"),
+        ({"organisation": "insurance"}, "another_asker"),
+        ({"client": "another program"}, "another_asker"),
     ],
 )
 def test_a_pair_that_agrees_on_its_bytes_must_agree_on_what_they_say(
@@ -280,3 +287,27 @@ def test_what_is_no_entry_is_found_and_not_quoted(federation: FederationSimulato
     )
     assert whats(found) == ["unreadable"]
     assert "secret" not in found.findings[0].sentence
+
+
+def test_a_look_up_about_a_person_is_reconciled_too(simulate: Simulate) -> None:
+    """Its list goes out without a department that refuses; one that nobody named is a finding."""
+    federation = simulate(
+        {"north": crowd(5), "south": crowd(5, seed=8)},
+        access=ACCESS + PERMIT,
+        gateway_access=ACCESS + PERMIT,
+    )
+    token = federation.token(
+        "portal", organisation="citizens-office", clearance="restricted", purposes=[RIGHTS]
+    )
+    federation.about("4711", purpose=RIGHTS, token=token)
+    gateway, departments = logs(federation)
+    assert compare(gateway, departments).findings == ()
+    assert compare(gateway, departments).matched == 2
+    refusal = replace(
+        departments["south"][-1], outcome="refused", reason="ACCESS_DENIED", answer_digest=""
+    )
+    departments["south"].append(refusal)
+    assert compare(gateway, departments).findings == ()
+    departments["north"].append(replace(departments["north"][-1], question_id="ab" * 16))
+    later = newest([gateway, *departments.values()]) + 2 * MINUTE
+    assert whats(compare(gateway, departments, now=later)) == ["missing_at_gateway"]

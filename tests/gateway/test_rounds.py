@@ -12,6 +12,7 @@ import grpc
 import pytest
 
 from gateway.departments import Connection
+from gateway.sight import Watched
 from gateway.witnessing import Rounds
 from landbridge.evidence import Signer
 from landbridge.evidence.checkpoint import Checkpoint
@@ -108,3 +109,24 @@ def test_two_histories_under_one_key_are_told_as_such(
     (said,) = told
     assert "department library: its log shows, signed by its own key, what is not proved" in said
     assert "two histories" in said
+
+
+def test_a_department_whose_log_was_forked_is_not_asked_until_it_is_mended(
+    node: tuple[Node, str], witness: Witness
+) -> None:
+    """What stands in such a log proves nothing."""
+    sight = Watched("town", witness.latest)
+    with grpc.insecure_channel(node[1]) as channel:
+        rounds = Rounds(
+            witness, lambda: {"library": Connection.over(channel)}, lambda _: None, sight
+        )
+        rounds.go()
+        assert sight.trusted("library")
+        assert sight.sizes(["library", "other"]) == {"library": 1, "other": 0}
+        node[0].body = request(b"b", 1)
+        rounds.go()
+        assert not sight.trusted("library")
+        assert sight.trusted("other")
+        node[0].body = request(b"a", 1)
+        rounds.go()
+        assert sight.trusted("library")

@@ -93,12 +93,22 @@ def ask(town: Town, application: Application) -> str:
     return enrolment_pb2.JoinResponse.State.Name(found.state)
 
 
-def application(code: JoinCode, department: str = "library") -> Application:
+def application(
+    code: JoinCode, department: str = "library", *, log: str = "", witness: str = ""
+) -> Application:
     """Somebody with new keys who has that code."""
     keys = MemberKeys.create().public
     name = server_name(department)
     entry = MemberEntry(
-        department, "T", "gateway.town.example:1", name, ("loans",), (), "log", keys
+        department,
+        "T",
+        "gateway.town.example:1",
+        name,
+        ("loans",),
+        (),
+        log or f"town/{department}+00000000+key",
+        keys,
+        witness_key=witness,
     )
     return Application.make(code, entry, ec.generate_private_key(ec.SECP256R1()))
 
@@ -119,6 +129,19 @@ def test_a_used_code_is_worth_nothing_to_who_overheard_it(town: Town) -> None:
     # The address that it asked for is the gateway's own host: no certificate says so.
     assert names.get_values_for_type(x509.DNSName) == ["library.landbridge.internal"]
     assert ask(town, first) == "STATE_ADMITTED"  # a replay gets a certificate without its key
+
+
+def test_the_keys_of_log_and_witness_carry_the_members_own_name(town: Town) -> None:
+    """Else a member could speak in the log of another, or stop the gateway's start by its name."""
+    code = town.code()
+    for log, witness in (
+        ("town/health+00000000+key", ""),
+        ("town/library/more+00000000+key", ""),
+        ("library+00000000+key", ""),
+        ("", "town/health/witness+00000000+key"),
+        ("", "town/library+00000000+key"),
+    ):
+        assert ask(town, application(code, log=log, witness=witness)) == "JOIN_REFUSED"
 
 
 def test_guesses_are_refused_and_soon_not_even_heard(town: Town) -> None:

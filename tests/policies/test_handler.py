@@ -74,3 +74,31 @@ def test_a_place_may_stand_between_quoted_texts_and_not_inside_one() -> None:
     with pytest.raises(HandlerInvalid) as invalid:
         read(good.replace("CASE", "CASE WHEN name = 'about $person_id' THEN 'NOBODY'"), "over.sql")
     assert invalid.value.problems == ("a place $name stands inside a quoted text",)
+
+
+def with_delay(delay: str) -> str:
+    """The text with a disclosure delay of its own."""
+    text = TEXT.format(arguments="{person_id: integer, threshold: [1]}")
+    return text.replace("-- subjects", f"-- disclosure_delay: {delay}\n-- subjects")
+
+
+def test_a_handler_may_delay_what_its_subject_is_told() -> None:
+    """By purpose and days; without the key it delays nothing."""
+    handler = read(with_delay("{'dpv:LegalCompliance': 30}"), "over.sql")
+    assert handler.delays == (("dpv:LegalCompliance", 30),)
+    plain = TEXT.format(arguments="{person_id: integer, threshold: [1]}")
+    assert read(plain, "over.sql").delays == ()
+
+
+@pytest.mark.parametrize(
+    "delay",
+    ["30", "[30]", "{'dpv:Other': 30}", "{'dpv:LegalCompliance': 0}",
+     "{'dpv:LegalCompliance': 4000}", "{'dpv:LegalCompliance': true}",
+     "{'dpv:LegalCompliance': '30'}"],
+)  # fmt: skip
+def test_a_delay_that_is_none_is_a_problem(delay: str) -> None:
+    """A mistyped one would tell somebody too early."""
+    with pytest.raises(HandlerInvalid) as invalid:
+        read(with_delay(delay), "over.sql")
+    (problem,) = invalid.value.problems
+    assert problem.startswith("disclosure_delay is a mapping")
