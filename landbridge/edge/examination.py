@@ -136,9 +136,10 @@ def modes(private: Iterable[Path], state: Path) -> list[Finding]:
 
 def disk(state: Path, least: int = LEAST_BYTES, few: int = FEW_BYTES) -> list[Finding]:
     """Whether the log can grow: free bytes, and whether a written file can be made durable."""
-    probe = state / f".doctor-{os.getpid()}"
+    # Where there is no state yet, the folder that it will be made in.
+    place = next(folder for folder in (state, *state.absolute().parents) if folder.exists())
+    probe = place / f".doctor-{os.getpid()}"
     try:
-        state.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             os.write(descriptor, b"probe\n")
@@ -146,7 +147,7 @@ def disk(state: Path, least: int = LEAST_BYTES, few: int = FEW_BYTES) -> list[Fi
         finally:
             os.close(descriptor)
             probe.unlink()
-        free = os.statvfs(state)
+        free = os.statvfs(place)
     except OSError as failure:
         return [
             _problem(

@@ -33,7 +33,7 @@ GUIDES = (
 BY_HAND = {"docs/witnesses.md": 1}
 """Blocks without a language: commands that tests/cli/test_witness.py runs in another form."""
 
-START_SECONDS = 60.0
+START_SECONDS = 300.0
 BASH = "/bin/bash"
 
 
@@ -62,7 +62,8 @@ class Reader:
                 case _:
                     pass
         if shell:
-            self._run([BASH, "-c", "\n".join(shell)])
+            self._run([BASH, "-c", "\n".join([*shell, "env > variables"])])
+            self._take((self.place / "variables").read_text())
         if python:
             self._run([sys.executable, "-W", "error", "-c", "\n".join(python)])
 
@@ -76,7 +77,7 @@ class Reader:
             words = [BASH, "-euo", "pipefail", *words[1:]]
         done = subprocess.run(
             words, cwd=self.place, env=self._environment(), capture_output=True, text=True,
-            stdin=subprocess.DEVNULL, timeout=150, check=False,
+            stdin=subprocess.DEVNULL, timeout=600, check=False,
         )  # fmt: skip
         assert done.returncode == 0, f"{words[-1]}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
         assert "Traceback" not in done.stderr
@@ -102,9 +103,12 @@ class Reader:
             [BASH, "-euc", f"{exports}\nenv"], cwd=self.place, env=self._environment(),
             capture_output=True, text=True, check=True,
         )  # fmt: skip
-        found = re.findall(r"(?m)^(LANDBRIDGE_\w+)=(.*)$", shown.stdout)
-        assert {name for name, _ in found} >= {"LANDBRIDGE_ADDRESS", "LANDBRIDGE_TOKEN"}
-        self.variables.update(found)
+        self._take(shown.stdout)
+        assert self.variables.keys() >= {"LANDBRIDGE_ADDRESS", "LANDBRIDGE_TOKEN"}
+
+    def _take(self, variables: str) -> None:
+        """The terminal keeps what was exported."""
+        self.variables.update(re.findall(r"(?m)^(LANDBRIDGE_\w+)=(.*)$", variables))
 
     def leave(self) -> None:
         """Ends what runs, as Ctrl-C does."""
@@ -126,6 +130,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
 
 
 @pytest.mark.journey
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("guide", GUIDES)
 def test_a_guide_can_be_followed(guide: str, reader: Reader) -> None:
     """A command that does not work is worse than none: its reader blames themselves."""

@@ -116,7 +116,7 @@ def test_a_server_starts_from_a_fresh_environment(wheels: Wheels, tmp_path: Path
     assert process.stdout is not None
     ready = process.stdout.readline()
     process.terminate()
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=300)
     assert json.loads(ready)["port"], said
     assert process.returncode == 0
     assert (folder / "state" / "log" / "checkpoint").exists()

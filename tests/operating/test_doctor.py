@@ -55,6 +55,12 @@ class Copy:
     settings: Path
     _examine: Examine
 
+    @property
+    def prefix(self) -> str:
+        """Of its environment variables."""
+        server = "GATEWAY" if self.settings.name == "gateway.toml" else "NODE"
+        return f"LANDBRIDGE_{server}__"
+
     def change(self, before: str, after: str) -> None:
         """Replaces a piece of the settings."""
         text = self.settings.read_text()
@@ -411,4 +417,6 @@ def test_the_doctor_changes_nothing(node: Copy, gateway: Copy) -> None:
     for copy in (node, gateway):
         before = standing(copy.folder)
         copy.examine()
+        assert standing(copy.folder) == before
+        copy.examine(environment={f"{copy.prefix}STATE": str(copy.folder / "none" / "yet")})
         assert standing(copy.folder) == before

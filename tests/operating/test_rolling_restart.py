@@ -27,7 +27,7 @@ from landbridge.federation.process import ServerProcess, spawn
 from landbridge.federation.running import Federation
 from tests.operating.town import PURPOSE, free_port, write
 
-pytestmark = pytest.mark.journey
+pytestmark = [pytest.mark.journey, pytest.mark.timeout(900)]
 
 CALLERS = 20
 SHARED = ("signing.key", "tls.key", "tls.pem")
@@ -110,7 +110,7 @@ class Replica:
             serving = True
             while serving:  # the signal takes a moment; an end before it was said raises
                 serving, _ = check(channel, 10)
-        assert self.server.process.wait(30) == 0, self.server.log.read_text()
+        assert self.server.process.wait(120) == 0, self.server.log.read_text()
         self.server.stop()
         self.server = self._spawn()
         wait()
