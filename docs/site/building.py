@@ -54,6 +54,9 @@ PARTS: Final = (
 )
 """Where a page stands. One that is in no part stands at the end of the reference."""
 
+LISTED: Final = {"decisions": "decisions/README", "errors": "reference/errors"}
+"""Folders, and the page that lists what is in each."""
+
 CONFIGURATION: Final = """
 project = "Landbridge"
 html_title = "Landbridge"
@@ -117,16 +120,16 @@ def _inside(text: str, page: Path) -> str:
 
 
 def _join(staging: Path) -> None:
-    """Contents lists: the parts on the front page, and one in each folder that has a list."""
-    pages = {str(path.relative_to(staging).with_suffix("")) for path in staging.rglob("*.md")} - {
-        "index"
-    }
-    lists = {"decisions": "decisions/README", "errors": "reference/errors"}
-    for folder, front in lists.items():
-        inside = sorted(page for page in pages if page.startswith(f"{folder}/") and page != front)
-        if inside and (staging / f"{front}.md").exists():
-            pages -= set(inside)
-            _append(staging / f"{front}.md", [f"/{page}" for page in inside])
+    """Contents lists: the parts on the front page. Folders whose pages another page lists have none:
+    a hundred lines more in every page's contents would hide the rest.
+    """
+    pages = {str(path.relative_to(staging).with_suffix("")) for path in staging.rglob("*.md")}
+    pages -= {"index"}
+    for folder, front in LISTED.items():
+        for page in [page for page in pages if page.startswith(f"{folder}/") and page != front]:
+            pages.remove(page)
+            path = staging / f"{page}.md"
+            path.write_text(f"---\norphan: true\n---\n{path.read_text('utf-8')}", "utf-8")
     placed = {page for _, names in PARTS for page in names}
     for title, names in PARTS:
         found = [name for name in names if name in pages]
