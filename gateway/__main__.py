@@ -54,6 +54,7 @@ def main(arguments: list[str]) -> int:
         ("approve", "let a department in"),
         ("reject", "refuse a department"),
         ("revoke", "take a member out"),
+        ("grant", "ask a member for further contracts or handlers"),
     ):
         command = commands.add_parser(name, help=words)
         command.add_argument("settings", type=Path)
@@ -61,6 +62,9 @@ def main(arguments: list[str]) -> int:
             command.add_argument("department")
         if name == "approve":
             command.add_argument("--fingerprint", required=True)
+        if name == "grant":
+            command.add_argument("--contract", action="append", default=[])
+            command.add_argument("--handler", action="append", default=[])
         if name == "invite":
             command.add_argument("--address", default="", help="where departments reach it")
     chosen = parser.parse_args(arguments)
@@ -111,6 +115,9 @@ def _operate(chosen: argparse.Namespace) -> int:
                 tell(
                     f"{chosen.department} is no member any more; mend access.cedar if it is named."
                 )
+            case "grant":
+                membership.grant(found, chosen.department, chosen.contract, chosen.handler)
+                tell(f"{chosen.department} is asked for them; a running gateway follows.")
             case _:
                 membership.reject(found, chosen.department, time.time)
                 tell(f"{chosen.department} was refused.")

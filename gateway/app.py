@@ -22,7 +22,14 @@ from gateway.portal import PortalServicer
 from gateway.register import Register
 from gateway.renewal import OwnCertificate, Renewals
 from gateway.servicer import GatewayServicer
-from gateway.settings import Settings, log_name, members_of, open_manifest, read_witnesses
+from gateway.settings import (
+    Settings,
+    log_name,
+    masking_keys,
+    members_of,
+    open_manifest,
+    read_witnesses,
+)
 from gateway.shown import Shown
 from gateway.shown import over_tls as seen_over_tls
 from gateway.sight import Watched
@@ -128,6 +135,7 @@ def start(
 
     departments = Departments(members, connect(certificate), tell)
     silent = departments.refresh()
+    departments.pin(masking_keys(manifest))
     departments.offer(document)
     for name in silent:
         tell(f"department {name} does not answer yet")
@@ -190,6 +198,13 @@ def start(
             # What a silent department serves is not known; it has not changed for that.
             unknown=tuple(f"contract:{name}/" for name in silent),
         )
+    certificates_shown = None
+    if trust.revocations is not None:
+        certificates_shown = Shown(
+            trust.revocations, departments, seen_over_tls(settings), recorder, tell, time.time
+        )
+        with suppress(Unavailable):  # who shows a revoked one is let go of before that is logged
+            certificates_shown.look(members)
     servicer = GatewayServicer(asking, departments, watching.telemetry)
     renewed = settings.tls_certificate.read_bytes
     running = serve(
@@ -260,17 +275,12 @@ def start(
                 note=f"the gateway's own certificate is another, until {until}",
             )
 
-    certificates_shown = None
-    if trust.revocations is not None:
-        certificates_shown = Shown(
-            trust.revocations, departments, seen_over_tls(settings), recorder, tell, time.time
-        )
-        certificates_shown.look(members)
     follower = Follower(
         settings, key_of_gateway, members, access, departments, planning, recorder, joined,
         certificates, certificates_shown, tell,
     )  # fmt: skip
     refreshing = Refreshing(follower.look, rounds.go, report)
+    departments.outdated = refreshing.wake
     return Gateway(
         running,
         signer.vkey,
@@ -317,6 +327,10 @@ class Refreshing:
     def hurry(self) -> None:
         """Looks at once; never waits, so that a signal may call it."""
         self._at_once = True
+        self._wake.set()
+
+    def wake(self) -> None:
+        """The next round comes now; never waits."""
         self._wake.set()
 
     def close(self) -> None:

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.departments import Departments, Member
 from gateway.planning import Planning
-from gateway.settings import Settings, members_of, open_manifest
+from gateway.settings import Settings, masking_keys, members_of, open_manifest
 from gateway.shown import Shown
 from landbridge.edge import life
 from landbridge.edge.record import Recorder
@@ -97,7 +97,12 @@ class Follower:
         self._manifest_complaint = ""
 
     def look(self, *, at_once: bool = False) -> None:
-        """One round; raises LOG_UNAVAILABLE where a change cannot be logged: it waits then."""
+        """One round; raises LOG_UNAVAILABLE where a change cannot be logged: it waits then.
+
+        Only who is to be asked no more is let go of all the same.
+        """
+        if self._shown is not None:
+            self._shown.look(self._members)
         try:
             manifest = open_manifest(self._settings, self._key)
         except SettingsInvalid as invalid:
@@ -107,11 +112,10 @@ class Follower:
         else:
             self._manifest_complaint = ""
             self._follow_members(members_of(manifest), manifest.version)
-        if self._shown is not None:
-            self._shown.look(self._members)
         self._follow_access(at_once=at_once)
         self._departments.refresh()
         if not self._manifest_complaint:
+            self._departments.pin(masking_keys(manifest))
             self._departments.offer(manifest.signed(self._key))
             self._certificates(manifest)
         self._departments.close_retired()
@@ -121,6 +125,9 @@ class Follower:
             return
         before = {member.department: member for member in self._members}
         now = {member.department: member for member in members}
+        staying = [member for member in self._members if member.department in now]
+        if len(staying) < len(before):
+            self._departments.follow(staying)
         changed = life.differences(
             {f"{life.MEMBER}{name}": repr(member) for name, member in before.items()},
             {f"{life.MEMBER}{name}": repr(member) for name, member in now.items()},

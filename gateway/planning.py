@@ -5,14 +5,16 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
+from gateway.by_department import DEPARTMENT, split, with_departments
 from gateway.catalogue import Catalogue, HandlerOffer, Served
 from gateway.presentation import Key, Presentation, Reading, compared_of, conditions_size
 from gateway.scalar import quantiles_of, size
 from gateway.sql import read
 from gateway.views import Views
+from gateway.way import Way, apart, way
 from landbridge.edge.record import Draft
 from landbridge.errors import error
 from landbridge.identity.caller import Caller
@@ -20,13 +22,13 @@ from landbridge.levels import Level
 from policies.access import AccessPolicy
 from policies.canonical import masked, text
 from policies.contract import Contract
-from policies.disclosure import ReleasePlan, plan_release
+from policies.disclosure import ReleasePlan
 from policies.joined import joined, level_in
 from policies.moment import Moment
 from policies.purpose import require_allowed, require_stated
 from policies.quantiles import layout_of
 from policies.question import Question
-from policies.review import Usage, review
+from policies.review import Usage, Use, review
 from policies.sight import log_request, request
 
 MAXIMUM_OUTPUTS = 64
@@ -40,8 +42,8 @@ MEMORY = 1_000
 class Plan:
     """A question that may be asked of `departments`, and how its answer will be shown.
 
-    `release` is the release that each of them is expected to make; `words` is the question as its
-    caller may read it.
+    `way` is how it is put to them, `release` the release that each of them, or all of them
+    together, is expected to make; `words` is the question as its caller may read it.
     """
 
     contract: Contract
@@ -49,13 +51,14 @@ class Plan:
     question: Question
     presentation: Presentation
     usage: Usage
+    way: Way
     release: ReleasePlan
     words: str
 
     @property
-    def mode(self) -> str:
-        """How the question will be put."""
-        return "one department" if len(self.departments) == 1 else "fan-out"
+    def draws(self) -> int:
+        """How many independent draws of the release's noise are in the answer."""
+        return 1 if self.way.pooling or self.way.grouped else len(self.departments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +112,20 @@ class Planning:
         contract = served.contract
         draft.note(resource=contract.id, members=list(served.departments))
         require_allowed(purpose, contract.purposes)
-        usage = review(reading.question, contract, caller.clearance)
-        _require_presentable(reading, contract, usage.cells)
-        words = masked(reading.question, contract, partial(draft.recorder.digest, "literal"))
+        parted = split(reading.question, served)
+        question, departments = reading.question, served.departments
+        if parted is not None:
+            question, departments = parted.question, parted.departments
+            draft.note(members=list(departments))
+        usage = review(question, contract, caller.clearance)
+        cells = usage.cells * (len(departments) if parted and parted.grouped else 1)
+        _require_presentable(reading, contract, cells)
+        shown = contract
+        if parted is not None:
+            shown = with_departments(served)
+            use = Use(DEPARTMENT, "group" if parted.grouped else "filter")
+            usage = replace(usage, uses=(*usage.uses, use), cells=cells)
+        words = masked(reading.question, shown, partial(draft.recorder.digest, "literal"))
         draft.note(
             question=words, question_hash=draft.recorder.digest("question", text(reading.question))
         )
@@ -126,16 +140,19 @@ class Planning:
             )
         }  # fmt: skip
         draft.note(policies=sorted(ids))
-        release = plan_release(
-            reading.question, contract, micro_epsilon, len(served.departments)
-        )  # (4)
+        chosen = (  # (4)
+            way(question, contract, micro_epsilon, departments)
+            if parted is None
+            else apart(question, contract, micro_epsilon, departments, grouped=parted.grouped)
+        )
         return Plan(
-            contract,
-            served.departments,
-            reading.question,
+            shown,
+            departments,
+            question,
             reading.presentation,
             usage,
-            release,
+            chosen,
+            chosen.release,
             text(reading.question),
         )
 
@@ -157,9 +174,9 @@ class Planning:
             if found and department is None:
                 _require_together(found[0], served)
             found.append(served)
-            return served.contract
+            return with_departments(served)
 
-        reading = read(sql, resolve, clearance, known.names[clearance])
+        reading = read(sql, resolve, clearance, known.names[clearance] | {DEPARTMENT})
         whole = joined([served.contract for served in found])
         served = Served(whole, found[0].departments)
         if not remember:

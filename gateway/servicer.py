@@ -8,9 +8,10 @@ from typing import cast
 
 import grpc
 
-from gateway.asking import Asking, Request
+from gateway.asking import Asking
 from gateway.departments import Departments
 from gateway.directory import directory_response
+from gateway.request import Request
 from landbridge.edge.telemetry import Telemetry
 from landbridge.identity.certificates import thumbprint
 from landbridge.v1 import gateway_pb2, gateway_pb2_grpc, node_pb2

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
 from gateway.departments import Member
 from gateway.outside import OutsideWitness
@@ -148,6 +149,11 @@ def members_of(manifest: Manifest) -> tuple[Member, ...]:
         )
         for each in manifest.members
     )
+
+
+def masking_keys(manifest: Manifest) -> dict[str, X25519PublicKey]:
+    """Each member's key for pairwise masks."""
+    return {each.department: each.keys.masking for each in manifest.members}
 
 
 def read_witnesses(path: Path | None) -> tuple[OutsideWitness, ...]:

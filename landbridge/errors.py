@@ -204,6 +204,9 @@ CATALOGUE: Final[dict[str, Reason]] = {
     "QUESTION_ID_REUSED": Reason(
         "PERMISSION_DENIED", Refused, "This question id was used for another question."
     ),
+    "PARTS_WITHHELD": Reason(
+        "PERMISSION_DENIED", Refused, "The owner gives out no part of this department alone."
+    ),
     "DIFFERENCING": Reason(
         "PERMISSION_DENIED", Refused, "The difference to an earlier answer could be about one unit."
     ),
@@ -213,6 +216,17 @@ CATALOGUE: Final[dict[str, Reason]] = {
     ),
     # whether anybody can answer
     "DEPARTMENT_MISSING": Reason("UNAVAILABLE", Unavailable, "A department did not answer."),
+    "MEMBERS_DIFFER": Reason(
+        "UNAVAILABLE", Unavailable, "A department has pinned other members than the gateway names."
+    ),
+    "ROUND_FORGOTTEN": Reason(
+        "UNAVAILABLE", Unavailable, "A department cannot repeat that round of a pooled question."
+    ),
+    "CONTRACT_CHANGED": Reason(
+        "UNAVAILABLE",
+        Unavailable,
+        "The department's contract is another than the one that the question was planned by.",
+    ),
     "GATEWAY_UNREACHABLE": Reason("UNAVAILABLE", Unavailable, "The gateway cannot be reached."),
     "SHUTTING_DOWN": Reason("UNAVAILABLE", Unavailable, "The service is shutting down."),
     "LOG_UNAVAILABLE": Reason(
@@ -247,6 +261,8 @@ RETRY_AFTER: Final[dict[str, float]] = {
     "TOO_BUSY": 1.0,
     "GATEWAY_UNREACHABLE": 1.0,
     "DEPARTMENT_MISSING": 5.0,
+    "MEMBERS_DIFFER": 60.0,
+    "CONTRACT_CHANGED": 1.0,
     "LOG_UNAVAILABLE": 10.0,
     "LOG_UNWITNESSED": 10.0,
     "LEDGER_UNAVAILABLE": 10.0,

@@ -125,6 +125,10 @@ class QuestionIdReused(errors.Refused):
     """This question id was used for another question."""
 
 
+class PartsWithheld(errors.Refused):
+    """The owner gives out no part of this department alone."""
+
+
 class Differencing(errors.Refused):
     """The difference to an earlier answer could be about one unit."""
 
@@ -135,6 +139,18 @@ class PolicyInvalid(errors.Unavailable):
 
 class DepartmentMissing(errors.Unavailable):
     """A department did not answer."""
+
+
+class MembersDiffer(errors.Unavailable):
+    """A department has pinned other members than the gateway names."""
+
+
+class RoundForgotten(errors.Unavailable):
+    """A department cannot repeat that round of a pooled question."""
+
+
+class ContractChanged(errors.Unavailable):
+    """The department's contract is another than the one that the question was planned by."""
 
 
 class GatewayUnreachable(errors.Unavailable):
@@ -210,9 +226,13 @@ BY_REASON: Final[dict[str, type[errors.LandbridgeError]]] = {
     "BUDGET_EXHAUSTED": BudgetExhausted,
     "SUBJECTS_EXHAUSTED": SubjectsExhausted,
     "QUESTION_ID_REUSED": QuestionIdReused,
+    "PARTS_WITHHELD": PartsWithheld,
     "DIFFERENCING": Differencing,
     "POLICY_INVALID": PolicyInvalid,
     "DEPARTMENT_MISSING": DepartmentMissing,
+    "MEMBERS_DIFFER": MembersDiffer,
+    "ROUND_FORGOTTEN": RoundForgotten,
+    "CONTRACT_CHANGED": ContractChanged,
     "GATEWAY_UNREACHABLE": GatewayUnreachable,
     "SHUTTING_DOWN": ShuttingDown,
     "LOG_UNAVAILABLE": LogUnavailable,

@@ -74,6 +74,8 @@ def read_plan(message: gateway_pb2.ExplainResponse) -> Plan:
         },
         budgets=_budgets(message.budgets),
         notes=_notes(message.notes),
+        rounds=message.rounds,
+        bytes=message.bytes,
     )
 
 

@@ -29,16 +29,19 @@ from landbridge.identity.certificates import Admission
 from landbridge.membership.keys import MemberKeys
 from landbridge.membership.pinned import Pinned
 from landbridge.membership.statement import AskingVerifier
+from landbridge.protocols.masks import Exchanges
 from landbridge.v1 import (
     membership_pb2_grpc,
     node_pb2,
     node_pb2_grpc,
+    pooled_pb2_grpc,
     portal_pb2_grpc,
     renewal_pb2_grpc,
     witness_pb2_grpc,
 )
 from nodes import policy as policies_of
 from nodes.answering import Answering
+from nodes.circle import Circles
 from nodes.engines.duckdb import DuckDBEngine, Limits
 from nodes.engines.watched import WatchedEngine
 from nodes.following import Enforcement, Following, PolicyFollower
@@ -47,6 +50,8 @@ from nodes.history import History
 from nodes.ledger import Ledger
 from nodes.members import MembersServicer, logged
 from nodes.policy import Policy
+from nodes.pooling import Pooling
+from nodes.pooling_servicer import PoolingServicer
 from nodes.renewal import Renewal, RenewalServicer
 from nodes.replying import Replying
 from nodes.servicer import NodeServicer
@@ -170,12 +175,20 @@ def start(
     keys = MemberKeys.in_folder(settings.state)  # a node whose keys cannot be used does not start
     pinned = Pinned(settings.state, settings.department, logged(recorder))
     signed = AskingVerifier(settings.federation, settings.department, pinned.gateway_key, time.time)
+    circles = Circles(settings.department, lambda: pinned.manifest, Exchanges(keys.masking))
     admission = Admission(settings.gateway, settings.federation, trust.revoked)
     servicer = NodeServicer(
         admission,
         _description(settings, policy, signer.vkey),
         Answering(guard, ledger, tables, recorder, draw, history),
         Replying(guard, ledger, tables, recorder),
+        recorder,
+        watching.telemetry,
+        signed,
+    )
+    pooling = PoolingServicer(
+        servicer.admit,
+        Pooling(guard, circles, ledger, tables, recorder, draw),
         recorder,
         watching.telemetry,
         signed,
@@ -219,6 +232,7 @@ def start(
         [
             health.register,
             partial(node_pb2_grpc.add_NodeServicer_to_server, servicer),
+            partial(pooled_pb2_grpc.add_PoolingServicer_to_server, pooling),
             partial(
                 witness_pb2_grpc.add_WitnessServicer_to_server,
                 WitnessServicer(servicer.admit, witness),

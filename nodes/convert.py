@@ -13,9 +13,11 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 
 from landbridge.errors import LandbridgeError, error
 from landbridge.literals import from_literal, to_literal
+from landbridge.protocols.masks import to_bytes
 from landbridge.v1 import question_pb2, release_pb2
 from nodes.ledger import Account
 from nodes.release import Released
+from nodes.share import Masked
 from policies.disclosure import ReleasePlan
 from policies.question import (
     All,
@@ -105,6 +107,13 @@ def release_to(released: Released, data_version: str) -> release_pb2.Release:
         data_version=data_version,
         suppressed=released.suppressed,
     )
+
+
+def masked_to(masked: Masked) -> bytes:
+    """The wire form of a masked vector that the release step made, and of nothing else."""
+    if not isinstance(masked, Masked):
+        raise TypeError("only what the release step masked can leave")
+    return to_bytes(masked.numbers)
 
 
 def budget_to(account: Account) -> release_pb2.Budget:

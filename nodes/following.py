@@ -93,18 +93,18 @@ class PolicyFollower:
 
     def _take(self, policy: Policy) -> None:
         """The entry is on disk before the policy counts."""
-        before, self_named = self._policy.digest, policy.digest
+        before, after = self._policy.digest, policy.digest
         self._recorder.event(
             "policy_change",
             program=life.program(),
-            policy_digest=self_named,
+            policy_digest=after,
             changed=life.differences(digests(self._policy), digests(policy)),
-            note=f"policy {before} is replaced by {self_named}",
+            note=f"policy {before} is replaced by {after}",
         )
         self._enforce(policy)
         self._policy = policy
         self._recorder.under(policy.digest)
-        self._tell(f"The policy was read again: version {self_named[:16]} is in force.")
+        self._tell(f"The policy was read again: version {after[:16]} is in force.")
 
     def _refuse(self, why: str, what: str) -> None:
         """Once per text: an operator who is still writing is not told every two seconds."""

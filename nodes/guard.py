@@ -34,11 +34,15 @@ _QUESTION_ID = re.compile(r"[0-9a-f]{32}")
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """Who asks, why, and under which id, as the gateway passed it on."""
+    """Who asks, why, and under which id, as the gateway passed it on.
+
+    `contracts` are the digests of the contracts that the question was planned by; empty: not told.
+    """
 
     token: str
     purpose: str
     question_id: str
+    contracts: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +120,9 @@ class Guard:
             )
         }  # fmt: skip
         draft.note(policies=sorted(ids))
+        # The gateway would reject the answer, which would have been charged.
+        if asking.contracts and asking.contracts != {part.digest for part in contract.each}:
+            raise error("CONTRACT_CHANGED")
         return Permission(caller, contract, usage)
 
     def handler(self, asking: Asking, name: str, draft: Draft) -> tuple[Caller, Handler]:
@@ -184,6 +191,18 @@ def require_named(organisation: str, contract: Contract) -> None:
             f"Contract {contract.id} gives exact numbers to named organisations only.",
             rule="contract.exact_for",
             hint="Its owner can name yours.",
+        )
+
+
+def require_alone(department: str, contract: Contract) -> None:
+    """The owner may want its part to be told in totals only; raises PARTS_WITHHELD."""
+    if not contract.disclosure.pooling.alone:
+        raise error(
+            "PARTS_WITHHELD",
+            f"Department {department} takes part in totals of {contract.id} over several "
+            "departments, and answers nothing alone.",
+            rule="contract.pooling.alone",
+            hint=f"Ask all departments: FROM {contract.id}.",
         )
 
 

@@ -23,7 +23,7 @@ from landbridge.errors import LandbridgeError, error
 from policies.accounting import limit
 from policies.contract import Contract
 
-VERSION = 1
+VERSION = 2
 EVERYBODY = ""
 """The recipient under which the overall budget is kept."""
 
@@ -49,6 +49,13 @@ CREATE TABLE subject (
 CREATE TABLE clock (latest TEXT NOT NULL) STRICT;
 INSERT INTO clock VALUES ('');
 """
+# Rounds of pooled questions: `hash` is the key of its charge and of what was kept as its answer,
+# `memory` what makes two of them the same question over the same data.
+_SINCE_1 = """
+CREATE TABLE round (
+  number INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, memory BLOB NOT NULL
+) STRICT;
+CREATE INDEX round_memory ON round (memory)"""
 
 
 class LedgerUnusable(Exception):
@@ -120,12 +127,15 @@ class Ledger:
         if version == 0:
             for statement in _SCHEMA.split(";\n"):
                 run(statement)
-            run(f"PRAGMA user_version={VERSION}")
-        elif version != VERSION:
+        elif version not in (1, VERSION):
             run("ROLLBACK")
             raise LedgerUnusable(
                 f"the ledger has version {version}; this program knows version {VERSION}"
             )
+        if version < VERSION:
+            for statement in _SINCE_1.split(";\n"):
+                run(statement)
+            run(f"PRAGMA user_version={VERSION}")
         run("COMMIT")
         if run("PRAGMA quick_check").fetchone()[0] != "ok":
             raise sqlite3.DatabaseError
@@ -171,10 +181,15 @@ class Ledger:
                     )
         return Reservation(question_id, recipient, key, tuple(charged), micro_rho)
 
-    def finish(self, reservation: Reservation, release: bytes) -> None:
-        """Makes the charge final and remembers the answer, in one transaction."""
+    def finish(self, reservation: Reservation, release: bytes, memory: bytes = b"") -> None:
+        """Makes the charge final and remembers the answer, in one transaction.
+
+        With `memory`, as a round that `earlier` finds under it.
+        """
         with self._transaction() as run:
             run("INSERT INTO answer VALUES (?, ?)", (reservation.key, release))
+            if memory:
+                run("INSERT INTO round (hash, memory) VALUES (?, ?)", (reservation.key, memory))
             self._settled(
                 run(
                     "UPDATE charge SET state = 'final' "
@@ -200,6 +215,21 @@ class Ledger:
                         "WHERE contract = ? AND recipient = ? AND period = ?",
                         (reservation.micro_rho, name, who, period),
                     )
+
+    def kept(self, key: bytes) -> bytes | None:
+        """What was remembered under that key."""
+        with self._transaction() as run:
+            row = run("SELECT release FROM answer WHERE key = ?", (key,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def earlier(self, memory: bytes, most: int) -> tuple[bytes, ...]:
+        """The hashes of the rounds that are the same question, the latest first."""
+        with self._transaction() as run:
+            rows = run(
+                "SELECT hash FROM round WHERE memory = ? ORDER BY number DESC LIMIT ?",
+                (memory, most),
+            ).fetchall()
+        return tuple(bytes(row[0]) for row in rows)
 
     def accounts(self, contract: Contract, recipient: str) -> tuple[Account, Account]:
         """The recipient's and the overall budget in the current period.

@@ -139,6 +139,21 @@ class Dominance:
 
 
 @dataclass(frozen=True, slots=True)
+class Pooling:
+    """What an owner asks of totals over several departments.
+
+    `minimum` departments at least make one; `honest` of them are taken not to study it with what
+    they know of their own noise (0: all but one). `alone`: parts of one department may be told,
+    too. `department`: which department a part is from may be grouped by and filtered on.
+    """
+
+    minimum: int = 2
+    honest: int = 0
+    alone: bool = True
+    department: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Disclosure:
     """How the owner lets answers out; for `unprotected` only `maximum_cells` means anything.
 
@@ -149,7 +164,8 @@ class Disclosure:
 
     `rows_per_unit`: how many rows of one protected unit count; `units_span`: in how many
     departments one unit can appear; `recipient` and `overall` are the budgets per recipient
-    organisation and in all, per `period` ("day", "month", "year" or "never").
+    organisation and in all, per `period` ("day", "month", "year" or "never"); `pooling` means
+    something for `dp` alone.
     """
 
     method: Method
@@ -169,6 +185,7 @@ class Disclosure:
     cell_key: CellKey | None = None
     exact_for: frozenset[str] = frozenset()
     exact_by: tuple[str, ...] = ()
+    pooling: Pooling = Pooling()
 
     @property
     def tabular(self) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +24,7 @@ from gateway.departments import Departments, Member
 from gateway.planning import Planning
 from gateway.portal import PortalServicer
 from gateway.servicer import GatewayServicer
+from gateway.settings import masking_keys
 from landbridge.access_list import AccessList, read_accesses
 from landbridge.answers import Answer, Plan, Reply
 from landbridge.edge.own_log import OwnLog
@@ -40,16 +41,22 @@ from landbridge.identity.certificates import Admission
 from landbridge.identity.development import DevelopmentIssuer
 from landbridge.identity.keys import KeySet
 from landbridge.identity.tokens import TokenVerifier
+from landbridge.membership.keys import MemberKeys
+from landbridge.membership.manifest import Manifest, MemberEntry
 from landbridge.membership.statement import AskingSigner, AskingVerifier
+from landbridge.protocols.masks import Exchanges
 from landbridge.status import from_rpc_error, to_status
-from landbridge.v1 import gateway_pb2, node_pb2, portal_pb2
+from landbridge.v1 import gateway_pb2, node_pb2, pooled_pb2, portal_pb2
 from landbridge.wire import read_answer, read_plan, read_reply, write_literal
 from nodes.answering import Answering
+from nodes.circle import Circles
 from nodes.engines.engine import Cell, Parameter
 from nodes.guard import Guard
 from nodes.history import History
 from nodes.ledger import Ledger
 from nodes.load import load
+from nodes.pooling import Pooling
+from nodes.pooling_servicer import PoolingServicer
 from nodes.replying import Replying
 from nodes.servicer import NodeServicer
 from nodes.store import Store
@@ -190,7 +197,12 @@ class _Serving(NodeServicer):
 
 @dataclass
 class SimulatedNode:
-    """One department in memory. `down` makes it unreachable, `change` spoils what it replies."""
+    """One department in memory.
+
+    `down` makes it unreachable, `before` happens on a request's arrival (a `LandbridgeError` or a
+    failure of the call may be raised), `change` spoils what it replies, `pinned` is what it has
+    pinned instead of everybody's manifest.
+    """
 
     name: str
     servicer: NodeServicer
@@ -205,6 +217,10 @@ class SimulatedNode:
     down: bool = False
     change: Callable[[Any], None] | None = None
     received: list[Any] = field(default_factory=list)
+    pooling: Any = None
+    exchanges: Any = None
+    pinned: Manifest | None = None
+    before: Callable[[Any], None] | None = None
 
     def call(self, path: str, request: bytes, seconds: float) -> bytes:
         """One unary call, serialized both ways."""
@@ -214,11 +230,15 @@ class SimulatedNode:
         servicer: Any = self.servicer
         if service.endswith(".SubjectAccess"):
             servicer, kind = self.access, portal_pb2.SubjectAccessListRequest
+        elif service.endswith(".Pooling"):
+            servicer, kind = self.pooling, getattr(pooled_pb2, f"{method}Request")
         else:
             kind = getattr(node_pb2, f"{method}Request")
         message = kind.FromString(request)
         self.received.append(message)
         try:
+            if self.before is not None and method != "Describe":
+                self.before(message)
             reply = getattr(servicer, method)(message, _Context(seconds=seconds))
         except LandbridgeError as refusal:
             raise _Failure(to_status(refusal)) from None
@@ -259,6 +279,7 @@ class FederationSimulator:
         self._handlers = tuple(handlers)
         self.signer = AskingSigner("test.example", Ed25519PrivateKey.generate(), self.clock)
         self.nodes: dict[str, SimulatedNode] = {}
+        self.manifest = self._listed(rows, {})
         by_name = (
             dict.fromkeys(rows, documents) if isinstance(documents, bytes) else dict(documents)
         )
@@ -280,8 +301,10 @@ class FederationSimulator:
             )
             for name in rows
         ]  # fmt: skip
+        self.manifest = self._listed(rows, self._contracts)
         self.told: list[str] = []
         self.departments = Departments(members, self._connect, self.told.append)
+        self.departments.pin(masking_keys(self.manifest))
         self.departments.refresh()
         signer = Signer.create("test.example/gateway")
         self.log = KeptLog(
@@ -316,6 +339,23 @@ class FederationSimulator:
             Telemetry("test.gateway"),
         )
         self.gateway = GatewayServicer(self.asking, self.departments, Telemetry("test.gateway"))
+
+    def _listed(self, names: Iterable[str], contracts: Mapping[str, tuple[str, ...]]) -> Manifest:
+        """What everybody has pinned: the members' keys, and what they serve."""
+        entries = (
+            MemberEntry(
+                name, name.upper(), "memory", name, contracts.get(name, ()), (), "",
+                self.keys(name).public,
+            )
+            for name in names
+        )  # fmt: skip
+        key = self.signer.key.public_key()
+        return Manifest("test.example", 1, "gateway", key, tuple(entries))
+
+    def keys(self, name: str) -> MemberKeys:
+        """A department's own, from its folder."""
+        (self.folder / name).mkdir(parents=True, exist_ok=True)
+        return MemberKeys.in_folder(self.folder / name)
 
     def clock(self) -> float:
         """The time that everybody has."""
@@ -378,6 +418,7 @@ class FederationSimulator:
             ],
             log_key=signer.vkey,
         )  # fmt: skip
+        signed = AskingVerifier("test.example", name, self.signer.key.public_key, self.clock)
         servicer = _Serving(
             Admission("gateway", "test.example"),
             description,
@@ -385,19 +426,29 @@ class FederationSimulator:
             Replying(guard, ledger, tables, recorder),
             recorder,
             Telemetry(f"test.{name}"),
-            AskingVerifier("test.example", name, self.signer.key.public_key, self.clock),
+            signed,
         )
         access = SubjectAccessServicer(
             servicer.admit,
-            AskingVerifier("test.example", name, self.signer.key.public_key, self.clock),
+            signed,
             guard,
             OwnLog(place / "log", signer.name, periods, lasting, self.clock),
             recorder,
             Telemetry(f"test.{name}"),
         )
-        return SimulatedNode(
+        node = SimulatedNode(
             name, servicer, ledger, history, log, tables, engines, recorder, signer.vkey, access
         )
+        node.exchanges = Exchanges(self.keys(name).masking)
+        circles = Circles(name, lambda: node.pinned or self.manifest, node.exchanges)
+        node.pooling = PoolingServicer(
+            servicer._admit,
+            Pooling(guard, circles, ledger, tables, recorder, self._draw),
+            recorder,
+            Telemetry(f"test.{name}"),
+            signed,
+        )
+        return node
 
     def token(self, subject: str = "alice", **changes: Any) -> str:
         """A caller's token."""

@@ -43,6 +43,8 @@ PARTS: Final = (
             "operating",
             "identity",
             "members",
+            "pooled",
+            "linked",
             "log",
             "log-entry",
             "witnesses",
@@ -120,8 +122,10 @@ def _inside(text: str, page: Path) -> str:
 
 
 def _join(staging: Path) -> None:
-    """Contents lists: the parts on the front page. Folders whose pages another page lists have none:
-    a hundred lines more in every page's contents would hide the rest.
+    """Contents lists: the parts on the front page.
+
+    Pages that another page lists are in none: a hundred lines more in every page's contents would
+    hide the rest.
     """
     pages = {str(path.relative_to(staging).with_suffix("")) for path in staging.rglob("*.md")}
     pages -= {"index"}

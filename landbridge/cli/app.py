@@ -117,6 +117,7 @@ def application() -> typer.Typer:
     gateways.command("approve")(servers.gateway_approve)
     gateways.command("reject")(servers.gateway_reject)
     gateways.command("revoke")(servers.gateway_revoke)
+    gateways.command("grant")(servers.gateway_grant)
     whole.add_typer(gateways, name="gateway")
     nodes = _group("Run a department's node, and load its data.")
     nodes.command("serve")(servers.node_serve)

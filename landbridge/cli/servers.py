@@ -64,6 +64,22 @@ def gateway_revoke(config: Settings, department: Department) -> None:
     _become("gateway", "revoke", str(config), department)
 
 
+def gateway_grant(
+    config: Settings,
+    department: Department,
+    contract: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="A contract; may be repeated.")
+    ] = None,
+    handler: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="A handler; may be repeated.")
+    ] = None,
+) -> None:
+    """Ask a member for further contracts or handlers, which it began to serve after it joined."""
+    named = [part for each in contract or () for part in ("--contract", each)]
+    named += [part for each in handler or () for part in ("--handler", each)]
+    _become("gateway", "grant", str(config), department, *named)
+
+
 def node_join(
     code: Annotated[
         str,

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from landbridge.errors import error
 from landbridge.membership.canonical import NotCanonical, canonical_bytes, parts
-from landbridge.v1 import membership_pb2, node_pb2, portal_pb2
+from landbridge.v1 import membership_pb2, node_pb2, pooled_pb2, portal_pb2
 
 _LABEL: Final = b"landbridge asking v1"
 LEEWAY: Final = 120.0
@@ -29,6 +29,8 @@ Request = (
     node_pb2.AnswerRequest
     | node_pb2.EstimateRequest
     | node_pb2.ReplyRequest
+    | pooled_pb2.PoolRequest
+    | pooled_pb2.EstimatePoolRequest
     | portal_pb2.SubjectAccessListRequest
 )
 AnyRequest = TypeVar(
@@ -36,6 +38,8 @@ AnyRequest = TypeVar(
     node_pb2.AnswerRequest,
     node_pb2.EstimateRequest,
     node_pb2.ReplyRequest,
+    pooled_pb2.PoolRequest,
+    pooled_pb2.EstimatePoolRequest,
     portal_pb2.SubjectAccessListRequest,
 )
 
@@ -107,7 +111,8 @@ def statement(federation: str, department: str, request: Request, issued_at_ms: 
             )
         )
     else:
-        method = "Answer" if isinstance(bare, node_pb2.AnswerRequest) else "Estimate"
+        # Every other request is named for the method that it is made for.
+        method = type(bare).__name__.removesuffix("Request")
         price, members = bare.micro_epsilon, tuple(bare.members)
         subject = canonical_bytes(bare.question)
     return Statement(

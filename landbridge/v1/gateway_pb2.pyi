@@ -326,8 +326,10 @@ class ExplainResponse(_message.Message):
     BUDGETS_FIELD_NUMBER: _builtins.int
     NOTES_FIELD_NUMBER: _builtins.int
     QUESTION_FIELD_NUMBER: _builtins.int
+    ROUNDS_FIELD_NUMBER: _builtins.int
+    BYTES_FIELD_NUMBER: _builtins.int
     mode: _builtins.str
-    """"one department" or "fan-out"."""
+    """"one department", "fan-out" or "pooled"."""
     why: _builtins.str
     contract: _builtins.str
     """Several, joined on their protected unit, as "people JOIN visits"."""
@@ -337,6 +339,10 @@ class ExplainResponse(_message.Message):
     delta: _builtins.float
     question: _builtins.str
     """The typed question in words, as it would cross the wire."""
+    rounds: _builtins.int
+    """How often each department is asked where nothing fails."""
+    bytes: _builtins.int
+    """What each department sends at the most, in bytes, of numbers alone; 0: not known beforehand."""
     @_builtins.property
     def departments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -364,10 +370,12 @@ class ExplainResponse(_message.Message):
         budgets: _abc.Iterable[Global___DepartmentBudget] | None = ...,
         notes: _abc.Iterable[Global___Note] | None = ...,
         question: _builtins.str = ...,
+        rounds: _builtins.int = ...,
+        bytes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accuracy", b"accuracy", "budgets", b"budgets", "cells", b"cells", "columns", b"columns", "contract", b"contract", "delta", b"delta", "departments", b"departments", "epsilon", b"epsilon", "mode", b"mode", "notes", b"notes", "question", b"question", "why", b"why"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accuracy", b"accuracy", "budgets", b"budgets", "bytes", b"bytes", "cells", b"cells", "columns", b"columns", "contract", b"contract", "delta", b"delta", "departments", b"departments", "epsilon", b"epsilon", "mode", b"mode", "notes", b"notes", "question", b"question", "rounds", b"rounds", "why", b"why"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -173,6 +173,7 @@ class Asking(_message.Message):
     PURPOSE_FIELD_NUMBER: _builtins.int
     QUESTION_ID_FIELD_NUMBER: _builtins.int
     GATEWAY_LOG_FIELD_NUMBER: _builtins.int
+    CONTRACTS_FIELD_NUMBER: _builtins.int
     SIGNED_FIELD_NUMBER: _builtins.int
     token: _builtins.str
     purpose: _builtins.str
@@ -180,6 +181,12 @@ class Asking(_message.Message):
     """16 random bytes in hex, chosen by the caller's client; a retry keeps it."""
     gateway_log: _builtins.str
     """Index of the gateway's log is not known yet when the question is sent; this names the log."""
+    @_builtins.property
+    def contracts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """SHA-256 of the text of each contract that the question was planned by, in any order. The node
+        answers by no other; empty: whichever it has.
+        """
+
     @_builtins.property
     def signed(self) -> _membership_pb2.GatewaySignature:
         """The gateway's signature over all of this request, for this department."""
@@ -191,11 +198,12 @@ class Asking(_message.Message):
         purpose: _builtins.str = ...,
         question_id: _builtins.str = ...,
         gateway_log: _builtins.str = ...,
+        contracts: _abc.Iterable[_builtins.bytes] | None = ...,
         signed: _membership_pb2.GatewaySignature | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["signed", b"signed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["gateway_log", b"gateway_log", "purpose", b"purpose", "question_id", b"question_id", "signed", b"signed", "token", b"token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contracts", b"contracts", "gateway_log", b"gateway_log", "purpose", b"purpose", "question_id", b"question_id", "signed", b"signed", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

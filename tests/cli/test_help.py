@@ -49,6 +49,7 @@ COMMANDS = (
     ("gateway", "approve"),
     ("gateway", "reject"),
     ("gateway", "revoke"),
+    ("gateway", "grant"),
     ("node",),
     ("node", "join"),
     ("node", "accept"),

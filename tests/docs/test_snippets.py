@@ -31,7 +31,7 @@ GUIDES = (
 """Run in this order: the tutorial starts what the others ask."""
 
 BY_HAND = {"docs/witnesses.md": 1}
-"""Blocks without a language: commands that tests/cli/test_witness.py runs in another form."""
+"""Commands in blocks without a language: tests/cli/test_witness.py runs them in another form."""
 
 START_SECONDS = 300.0
 BASH = "/bin/bash"
@@ -163,7 +163,7 @@ def test_every_block_of_every_page_is_run_or_read() -> None:
                 case "text":
                     pass
                 case "":
-                    unnamed += 1
+                    unnamed += "landbridge " in block.text
                 case other:
                     raise AssertionError(f"{where}: nobody reads {other}")
         assert unnamed == BY_HAND.get(str(page.relative_to(DOCS.parent)), 0), page
