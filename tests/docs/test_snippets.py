@@ -30,8 +30,8 @@ GUIDES = (
 )
 """Run in this order: the tutorial starts what the others ask."""
 
-BY_HAND = {"docs/witnesses.md": 1}
-"""Commands in blocks without a language: tests/cli/test_witness.py runs them in another form."""
+BY_HAND = {"docs/pooled.md": 1, "docs/witnesses.md": 1}
+"""Commands in blocks without a language; the tests of pooling and witnesses run their like."""
 
 START_SECONDS = 300.0
 BASH = "/bin/bash"
