@@ -11,7 +11,9 @@ from functools import partial
 
 import grpc
 
-from gateway.asking import Asking
+from gateway.consult_planning import ConsultPlanning
+from gateway.consult_servicer import ConsultationsServicer
+from gateway.consulting import Consulting
 from gateway.departments import Connect, Connection, Departments, Member, over_tls
 from gateway.enrolment import EnrolmentServicer
 from gateway.following import Follower, access_policy, read_access
@@ -57,7 +59,12 @@ from landbridge.membership.keys import signing_key
 from landbridge.membership.manifest import Manifest
 from landbridge.membership.renewal import Life
 from landbridge.membership.statement import AskingSigner
-from landbridge.v1 import enrolment_pb2_grpc, gateway_pb2_grpc, portal_pb2_grpc
+from landbridge.v1 import (
+    consult_pb2_grpc,
+    enrolment_pb2_grpc,
+    gateway_pb2_grpc,
+    portal_pb2_grpc,
+)
 
 REFRESH_SECONDS = 5.0
 
@@ -170,14 +177,23 @@ def start(
     trust = trusted(settings.trust)
     planning = Planning(access, time.time)
     asking_signer = AskingSigner(settings.federation, key_of_gateway, time.time)
-    asking = Asking(
-        planning, departments, trust.verifier, recorder, signer.vkey, asking_signer, sight
+    asking = Consulting(
+        planning,
+        ConsultPlanning(planning, time.time),
+        departments,
+        trust.verifier,
+        recorder,
+        signer.vkey,
+        asking_signer,
+        sight,
+        waiting=max(1, settings.calls // 4),
     )
     watching = exporting(settings.operating, "landbridge.gateway")
     watching.telemetry.gauge(
         "landbridge.log.size", "{entry}", "Entries of the log.", lambda: log.size
     )
     health = Health(log.require)
+    servicer = GatewayServicer(asking, departments, watching.telemetry, settings.federation)
     portal = PortalServicer(
         planning,
         departments,
@@ -205,15 +221,16 @@ def start(
         )
         with suppress(Unavailable):  # who shows a revoked one is let go of before that is logged
             certificates_shown.look(members)
-    servicer = GatewayServicer(asking, departments, watching.telemetry)
+
     renewed = settings.tls_certificate.read_bytes
     running = serve(
         [
             health.register,
             *_reflected(settings, servicer, report),
+            partial(gateway_pb2_grpc.add_GatewayServicer_to_server, servicer),
             partial(
-                gateway_pb2_grpc.add_GatewayServicer_to_server,
-                servicer,
+                consult_pb2_grpc.add_ConsultationsServicer_to_server,
+                ConsultationsServicer(asking, servicer.request),
             ),
             partial(portal_pb2_grpc.add_PortalServicer_to_server, portal),
             partial(

@@ -9,7 +9,8 @@ from gateway.answered import Answered, Explained
 from gateway.catalogue import Catalogue
 from gateway.combine import suppressed
 from gateway.departments import Departments
-from gateway.gathering import Gathering, Put, asking_of, why_missing
+from gateway.directory import Offered
+from gateway.gathering import Gathered, Gathering, Put, asking_of, why_missing
 from gateway.nearest import nearest
 from gateway.parts import part_of, rejected
 from gateway.planning import Plan, Planning
@@ -60,18 +61,22 @@ class Asking:
         with self._recorder.request("query", trace_id=request.trace.id) as draft:
             token, plan = self._planned(request, sql, micro_epsilon, draft)
             put = Put(plan, request, token, micro_epsilon, draft, partial)
-            gathered = self._gathering.answer(put)  # (5)
-            plan, combined, absent = gathered.plan, gathered.combined, gathered.absent
-            draft.note(suppressed=suppressed(combined))
-            table, untold = rows(plan.release, plan.presentation, combined)
-            if absent:
-                draft.note(note="missing: " + ", ".join(absent))
-            response = query_response(
-                Answered(plan, table, untold, combined, gathered.replies, absent, gathered.rounds)
-            )
-            logged = draft.answered(response.SerializeToString(deterministic=True))  # (12)
-            response.receipt.CopyFrom(logged.message())
-            return response
+            return self._combined(self._gathering.answer(put), draft)  # (5)
+
+    @staticmethod
+    def _combined(gathered: Gathered, draft: Draft) -> gateway_pb2.QueryResponse:
+        """Steps (11) and (12)."""
+        plan, combined, absent = gathered.plan, gathered.combined, gathered.absent
+        draft.note(suppressed=suppressed(combined))
+        table, untold = rows(plan.release, plan.presentation, combined)
+        if absent:
+            draft.note(note="missing: " + ", ".join(absent))
+        response = query_response(
+            Answered(plan, table, untold, combined, gathered.replies, absent, gathered.rounds)
+        )
+        logged = draft.answered(response.SerializeToString(deterministic=True))  # (12)
+        response.receipt.CopyFrom(logged.message())
+        return response
 
     def explain(
         self, request: Request, sql: str, micro_epsilon: int
@@ -131,8 +136,12 @@ class Asking:
             )
 
     def view(self, caller: Caller) -> Catalogue:
-        """What the caller may know to exist."""
+        """What policy lets the caller use."""
         return self._planning.view(caller, self._departments.catalogue())
+
+    def offered(self, caller: Caller) -> Offered:
+        """What the caller may know to exist."""
+        return self._planning.offered(caller, self._departments.catalogue())
 
     def identify(self, metadata: Metadata, certificate: str = "") -> Caller:
         """Who the caller is; a refused login is in the log."""

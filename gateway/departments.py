@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import grpc
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
 from gateway.catalogue import Catalogue, Offer, catalogue
@@ -17,6 +18,7 @@ from landbridge.errors import LandbridgeError, error
 from landbridge.protocols.agreement import keys_digest
 from landbridge.status import CLIENT_METADATA_BYTES, from_rpc_error
 from landbridge.v1 import (
+    consult_pb2_grpc,
     membership_pb2,
     membership_pb2_grpc,
     node_pb2,
@@ -42,7 +44,8 @@ class Member:
     """A member as the manifest lists it.
 
     `name` is the one its server certificate carries; `log_key` verifies its log and cannot be
-    changed by the member; `witness_key` verifies its cosignatures under the gateway's log.
+    changed by the member; `witness_key` verifies its cosignatures under the gateway's log,
+    `signing_key` its grants.
     """
 
     department: str
@@ -53,6 +56,7 @@ class Member:
     handlers: tuple[str, ...] = ()
     log_key: str = ""
     witness_key: str = ""
+    signing_key: Ed25519PublicKey | None = None
 
 
 Connect = Callable[[Member], grpc.Channel]
@@ -96,6 +100,7 @@ class Connection:
     ear: membership_pb2_grpc.MembersStub
     witness: witness_pb2_grpc.WitnessStub
     witnessed: witness_pb2_grpc.WitnessedLogStub
+    consulting: consult_pb2_grpc.ConsultingStub
     renewal: renewal_pb2_grpc.RenewalStub
 
     @classmethod
@@ -108,6 +113,7 @@ class Connection:
             membership_pb2_grpc.MembersStub(channel),
             witness_pb2_grpc.WitnessStub(channel),
             witness_pb2_grpc.WitnessedLogStub(channel),
+            consult_pb2_grpc.ConsultingStub(channel),
             renewal_pb2_grpc.RenewalStub(channel),
         )
 
@@ -127,7 +133,7 @@ class Asked(Generic[Response]):
     def require_none_refused(self) -> None:
         """Raises the first refusal, with the department's name: one refusal refuses the whole."""
         for department, said in self.refused.items():
-            raise _named(department, said)
+            raise named(department, said)
 
 
 class Departments:
@@ -160,6 +166,11 @@ class Departments:
     def connections(self) -> Mapping[str, Connection]:
         """The connection to each member, by department, as it is now."""
         return self._connections
+
+    def signing_key(self, department: str) -> Ed25519PublicKey | None:
+        """What a member signs grants with; None for who is no member."""
+        member = self._members.get(department)
+        return None if member is None else member.signing_key
 
     @property
     def silent(self) -> tuple[str, ...]:
@@ -396,7 +407,7 @@ def _place(member: Member) -> tuple[str, str]:
     return member.address, member.name
 
 
-def _named(department: str, said: LandbridgeError) -> LandbridgeError:
+def named(department: str, said: LandbridgeError) -> LandbridgeError:
     """A node's refusal, with the department's name; the receipt stays the node's own.
 
     What a node says goes into our log and to our caller, so it is kept short and printable.

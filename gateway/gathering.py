@@ -109,7 +109,13 @@ class Gathering:
             request.seconds,
             request.trace.headers,
         )
-        replies = asked.replies
+        return self.received(put, asked, seen)
+
+    def received(
+        self, put: Put, asked: Asked[node_pb2.AnswerResponse], seen: Mapping[str, int]
+    ) -> Gathered:
+        """What was answered, become one; `seen` are the sizes of the logs before it was asked."""
+        plan, request, replies = put.plan, put.request, asked.replies
         put.draft.note(
             parts=[
                 part_of(

@@ -10,6 +10,7 @@ from functools import partial
 
 from gateway.by_department import DEPARTMENT, split, with_departments
 from gateway.catalogue import Catalogue, HandlerOffer, Served
+from gateway.directory import Offered
 from gateway.presentation import Key, Presentation, Reading, compared_of, conditions_size
 from gateway.scalar import quantiles_of, size
 from gateway.sql import read
@@ -29,7 +30,7 @@ from policies.purpose import require_allowed, require_stated
 from policies.quantiles import layout_of
 from policies.question import Question
 from policies.review import Usage, Use, review
-from policies.sight import log_request, request
+from policies.sight import log_request, may_consult, request
 
 MAXIMUM_OUTPUTS = 64
 MAXIMUM_STEPS = 250_000
@@ -62,7 +63,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class _Rules:
+class Rules:
     """One version of the access policy, and what callers see by it."""
 
     access: AccessPolicy
@@ -79,7 +80,7 @@ class Planning:
 
     def __init__(self, access: AccessPolicy, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._rules = _Rules(access, Views(access, clock))
+        self._rules = Rules(access, Views(access, clock))
         self._lock = threading.Lock()
         # By text, clearance and catalogue; the entry holds its catalogue, so that no other gets its
         # number while it is remembered.
@@ -88,11 +89,21 @@ class Planning:
 
     def follow(self, access: AccessPolicy) -> None:
         """Plans by this policy from the next request on."""
-        self._rules = _Rules(access, Views(access, self._clock))
+        self._rules = Rules(access, Views(access, self._clock))
 
     def view(self, caller: Caller, known: Catalogue) -> Catalogue:
-        """What the caller may know to exist."""
+        """What policy lets the caller use."""
         return self._rules.views.of(caller, known)
+
+    def offered(self, caller: Caller, known: Catalogue) -> Offered:
+        """What the caller may know to exist."""
+        rules, now = self._rules, Moment.at(self._clock())
+
+        def ceiling(contract: Contract) -> Level | None:
+            return may_consult(caller, "contract", contract.id, rules.access, now)
+
+        usable = rules.views.of(caller, known)
+        return Offered(caller, usable, rules.views.consultable(caller, known), ceiling)
 
     def question(
         self, sql: str, purpose: str, micro_epsilon: int, caller: Caller, known: Catalogue,
@@ -102,7 +113,7 @@ class Planning:
 
         Texts that nobody asked are not worth remembering.
         """
-        rules = self._begin(draft)
+        rules = self.begin(draft)
         _state(purpose, caller, draft)
         # What the caller wrote may hold anything, so only its keyed digest is logged until it has
         # become a typed question.
@@ -119,7 +130,7 @@ class Planning:
             draft.note(members=list(departments))
         usage = review(question, contract, caller.clearance)
         cells = usage.cells * (len(departments) if parted and parted.grouped else 1)
-        _require_presentable(reading, contract, cells)
+        require_presentable(reading, contract, cells)
         shown = contract
         if parted is not None:
             shown = with_departments(served)
@@ -172,7 +183,7 @@ class Planning:
             served = known.table(table, department)
             # Two named departments are refused by what is written, and better there.
             if found and department is None:
-                _require_together(found[0], served)
+                require_together(found[0], served)
             found.append(served)
             return with_departments(served)
 
@@ -191,7 +202,7 @@ class Planning:
         self, name: str, purpose: str, caller: Caller, known: Catalogue, draft: Draft
     ) -> tuple[str, HandlerOffer]:
         """The department and handler; raises Refused."""
-        rules = self._begin(draft)
+        rules = self.begin(draft)
         _state(purpose, caller, draft)
         department, offer = rules.views.of(caller, known).handler(name, caller.clearance)
         full = f"{department}.{offer.name}"
@@ -204,19 +215,25 @@ class Planning:
 
     def about(self, purpose: str, caller: Caller, log: str, draft: Draft) -> None:
         """Whether the caller may look a person up in the logs; raises Refused."""
-        rules = self._begin(draft)
+        rules = self.begin(draft)
         _state(purpose, caller, draft)
         draft.note(resource=log)
         asked = log_request(caller, log, purpose, Moment.at(self._clock()))
         draft.note(policies=list(rules.access.require(asked)))
 
-    def _begin(self, draft: Draft) -> _Rules:
+    @property
+    def rules(self) -> Rules:
+        """The version in force."""
+        return self._rules
+
+    def begin(self, draft: Draft) -> Rules:
+        """The version that a request is planned by; the draft names it."""
         rules = self._rules
         draft.note(policy_digest=rules.access.digest)
         return rules
 
 
-def _require_together(one: Served, other: Served) -> None:
+def require_together(one: Served, other: Served) -> None:
     """Both tables are served by the same departments, each of which can join its own."""
     if one.departments == other.departments:
         return
@@ -244,7 +261,7 @@ def _state(purpose: str, caller: Caller, draft: Draft) -> None:
     draft.note(purpose=purpose)
 
 
-def _require_presentable(reading: Reading, contract: Contract, cells: int) -> None:
+def require_presentable(reading: Reading, contract: Contract, cells: int) -> None:
     """Arithmetic on released numbers runs in this process, so it is bounded before anybody asks."""
     shown = reading.presentation
     scalars = [output.source for output in shown.outputs if not isinstance(output.source, Key)]

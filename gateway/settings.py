@@ -146,6 +146,7 @@ def members_of(manifest: Manifest) -> tuple[Member, ...]:
             each.handlers,
             each.log_key if each.owns_log_key(manifest.federation) else "",
             each.witness_key if each.owns_witness_key(manifest.federation) else "",
+            each.keys.signing,
         )
         for each in manifest.members
     )

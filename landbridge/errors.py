@@ -210,6 +210,24 @@ CATALOGUE: Final[dict[str, Reason]] = {
     "DIFFERENCING": Reason(
         "PERMISSION_DENIED", Refused, "The difference to an earlier answer could be about one unit."
     ),
+    # what an officer decides
+    "CONSULTATION_NEEDLESS": Reason(
+        "PERMISSION_DENIED", Refused, "Policy answers this by itself; no officer has to be asked."
+    ),
+    "CONSULTATION_CHANGED": Reason(
+        "PERMISSION_DENIED", Refused, "The consultation is not any more as it was when it was seen."
+    ),
+    "CONSULTATION_CLOSED": Reason(
+        "PERMISSION_DENIED", Refused, "The consultation is closed; nobody can move it any more."
+    ),
+    "CONSULTATIONS_EXHAUSTED": Reason(
+        "RESOURCE_EXHAUSTED", Refused, "Too many consultations of this organisation are open."
+    ),
+    "GRANT_INVALID": Reason(
+        "PERMISSION_DENIED", Refused, "The grant is none for this request of this caller."
+    ),
+    "GRANT_EXPIRED": Reason("PERMISSION_DENIED", Refused, "The grant has expired."),
+    "GRANT_SPENT": Reason("PERMISSION_DENIED", Refused, "The grant was used before."),
     # whether the server's own files can be used; stands in its log alone
     "POLICY_INVALID": Reason(
         "UNAVAILABLE", Unavailable, "The changed policy cannot be used; the earlier one goes on."
@@ -244,6 +262,9 @@ CATALOGUE: Final[dict[str, Reason]] = {
     ),
     "LEDGER_UNAVAILABLE": Reason(
         "UNAVAILABLE", Unavailable, "The budget ledger cannot be written, so nothing may be read."
+    ),
+    "QUEUE_UNAVAILABLE": Reason(
+        "UNAVAILABLE", Unavailable, "The queue of consultations cannot be written."
     ),
     "TOO_BUSY": Reason("UNAVAILABLE", Unavailable, "The service takes no more requests just now."),
     "DEADLINE": Reason("DEADLINE_EXCEEDED", DeadlineExceeded, "Time ran out before the answer."),

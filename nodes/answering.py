@@ -13,6 +13,7 @@ from landbridge.v1 import release_pb2
 from nodes.compile import compile_selection
 from nodes.computing import Run, data_version
 from nodes.convert import release_to
+from nodes.granting import Permitted, record_use
 from nodes.guard import Asking, Guard, Permission, require_alone
 from nodes.history import History
 from nodes.ledger import Account, Ledger, Remembered, Reservation
@@ -77,10 +78,19 @@ class Answering:
         *,
         time_left: Callable[[], float],
         trace_id: str,
+        permit: Callable[[Draft], Permitted] | None = None,
     ) -> Answered:
-        """Releases noisy cells or raises a refusal; either is in the log before this returns."""
+        """Releases noisy cells or raises a refusal; either is in the log before this returns.
+
+        `permit` decides in the place of policy, where a grant is shown.
+        """
         with self._recorder.request("query", trace_id=trace_id) as draft:
-            permission = self._guard.question(asking, question, members, draft)  # (6)
+            permitted = (
+                Permitted(self._guard.question(asking, question, members, draft))
+                if permit is None
+                else permit(draft)
+            )  # (6)
+            permission, grant = permitted.permission, permitted.grant
             contract = permission.contract
             require_alone(self._guard.department, contract)
             plan = plan_release(question, contract, micro_epsilon, len(members))
@@ -90,14 +100,21 @@ class Answering:
                 draft.note(data_version=version)
                 run = Run(engine, contract, plan, version, time_left)
                 if contract.disclosure.method is Method.UNPROTECTED:
+                    if permitted.use is not None:
+                        self._ledger.use(permitted.use, asking.question_id)
+                    if grant is not None:
+                        record_use(draft, grant)
                     found, charged = self._compute(run), 0
                 else:
                     memory = memory_key(plan, permission, version)
                     with self._turns.turn(memory):  # the same question twice at once is one draw
                         self._history.admit(contract, self._asked(question, contract))
                         reserved = self._ledger.reserve(  # (7)
-                            asking.question_id, memory, contract, recipient, plan.cost_micro_rho
-                        )
+                            asking.question_id, memory, contract, recipient,
+                            plan.cost_micro_rho, permitted.use,
+                        )  # fmt: skip
+                        if grant is not None:
+                            record_use(draft, grant)
                         found, charged = self._charged(reserved, run, draft)
             accounts = self._ledger.accounts(contract, recipient)
             logged = self._log(draft, found, charged, accounts)  # (10)

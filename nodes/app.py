@@ -13,6 +13,7 @@ from landbridge.edge.exporters import Exporting, exporting
 from landbridge.edge.first_look import FirstLook
 from landbridge.edge.health import Health
 from landbridge.edge.interceptor import Report
+from landbridge.edge.local import Local, serve_local
 from landbridge.edge.observing import Ended, Observing, unheard
 from landbridge.edge.own_log import OwnLog
 from landbridge.edge.record import Recorder
@@ -31,6 +32,7 @@ from landbridge.membership.pinned import Pinned
 from landbridge.membership.statement import AskingVerifier
 from landbridge.protocols.masks import Exchanges
 from landbridge.v1 import (
+    consult_pb2_grpc,
     membership_pb2_grpc,
     node_pb2,
     node_pb2_grpc,
@@ -42,9 +44,13 @@ from landbridge.v1 import (
 from nodes import policy as policies_of
 from nodes.answering import Answering
 from nodes.circle import Circles
+from nodes.consult_servicer import ConsultingServicer, ReviewingServicer
+from nodes.consulting import Consulting
+from nodes.desk import Desk
 from nodes.engines.duckdb import DuckDBEngine, Limits
 from nodes.engines.watched import WatchedEngine
 from nodes.following import Enforcement, Following, PolicyFollower
+from nodes.granting import Granting
 from nodes.guard import Guard
 from nodes.history import History
 from nodes.ledger import Ledger
@@ -52,8 +58,10 @@ from nodes.members import MembersServicer, logged
 from nodes.policy import Policy
 from nodes.pooling import Pooling
 from nodes.pooling_servicer import PoolingServicer
+from nodes.queue import Queue
 from nodes.renewal import Renewal, RenewalServicer
 from nodes.replying import Replying
+from nodes.reviewing import Reviewing
 from nodes.servicer import NodeServicer
 from nodes.settings import Settings
 from nodes.store import Store
@@ -61,6 +69,9 @@ from nodes.subject_access import SubjectAccessServicer
 from nodes.tables import Tables
 from nodes.witnessing import WitnessedLogServicer, WitnessServicer
 from policies.noise import draw
+
+OFFICERS = 8
+"""Calls of officers at a time, those that wait for news included."""
 
 
 @dataclass(slots=True)
@@ -70,6 +81,9 @@ class Node:
     running: Running
     log_key: str
     witness_key: str
+    _local: Local
+    _desk: Desk
+    _queue: Queue
     _tables: Tables
     _ledger: Ledger
     _history: History
@@ -100,7 +114,11 @@ class Node:
         """Takes no more calls, lets those under way finish, and puts everything on disk."""
         begun = self._first_look.end()
         self._following.close()
-        self.running.stop(self._grace if grace is None else grace)
+        grace = self._grace if grace is None else grace
+        self._desk.stop()
+        self._local.stop(grace)
+        self.running.stop(grace)
+        self._queue.close()
         self._tables.close()
         self._trusted.close()
         with suppress(Unavailable):  # a log that was stopped takes no last entry
@@ -177,11 +195,13 @@ def start(
     signed = AskingVerifier(settings.federation, settings.department, pinned.gateway_key, time.time)
     circles = Circles(settings.department, lambda: pinned.manifest, Exchanges(keys.masking))
     admission = Admission(settings.gateway, settings.federation, trust.revoked)
+    answering = Answering(guard, ledger, tables, recorder, draw, history)
+    replying = Replying(guard, ledger, tables, recorder)
     servicer = NodeServicer(
         admission,
         _description(settings, policy, signer.vkey),
-        Answering(guard, ledger, tables, recorder, draw, history),
-        Replying(guard, ledger, tables, recorder),
+        answering,
+        replying,
         recorder,
         watching.telemetry,
         signed,
@@ -192,6 +212,20 @@ def start(
         recorder,
         watching.telemetry,
         signed,
+    )
+    granting = Granting(guard, settings.federation, keys.signing, time.time)
+    queue = Queue(settings.state / "consultations.sqlite", time.time)
+    waiting = max(1, settings.calls // 4)
+    desk = Desk(queue, guard, ledger, recorder, granting, waiting)
+    consulting = ConsultingServicer(
+        servicer.admit,
+        signed,
+        Consulting(desk, recorder),
+        granting,
+        answering,
+        replying,
+        recorder,
+        watching.telemetry,
     )
     subject_access = SubjectAccessServicer(
         servicer.admit,
@@ -217,6 +251,13 @@ def start(
     late = oversight is not None and log.size > 0
     if not late:
         first_look.begin(begin)
+    officers = ReviewingServicer(Reviewing(desk, recorder), recorder)
+    local = serve_local(
+        [partial(consult_pb2_grpc.add_ReviewingServicer_to_server, officers)],
+        settings.review or settings.state / "review",
+        report=report,
+        threads=OFFICERS,
+    )
     renewal = Renewal(
         settings.federation,
         settings.department,
@@ -243,6 +284,7 @@ def start(
             ),
             partial(portal_pb2_grpc.add_SubjectAccessServicer_to_server, subject_access),
             partial(membership_pb2_grpc.add_MembersServicer_to_server, members),
+            partial(consult_pb2_grpc.add_ConsultingServicer_to_server, consulting),
             partial(
                 renewal_pb2_grpc.add_RenewalServicer_to_server,
                 RenewalServicer(servicer.admit, renewal, recorder),
@@ -266,9 +308,24 @@ def start(
         follower.look(at_once=at_once)
 
     return Node(
-        running, signer.vkey, cosigner.vkey, tables, ledger, history, log, recorder, witness, trust,
-        watching, settings.operating.grace_seconds, first_look, Following(looks, report),
-    )  # fmt: skip
+        running,
+        signer.vkey,
+        cosigner.vkey,
+        local,
+        desk,
+        queue,
+        tables,
+        ledger,
+        history,
+        log,
+        recorder,
+        witness,
+        trust,
+        watching,
+        settings.operating.grace_seconds,
+        first_look,
+        Following(looks, report),
+    )
 
 
 def _as_pinned(settings: Settings) -> Settings:

@@ -22,7 +22,8 @@ class Settings:
     `gateway` is the member name that the gateway's certificate must carry; `state` holds what
     there is to back up: log, ledger, keys and loaded tables. `gateway_log` is the key of the log
     that this node is a witness of, `gateway_witness` the key of its own log's witness;
-    `gateway_replicas` are the keys of the logs of further replicas.
+    `gateway_replicas` are the keys of the logs of further replicas. `review` is the folder with the
+    officers' socket.
     """
 
     department: str
@@ -47,6 +48,7 @@ class Settings:
     maximum_unwitnessed_seconds: int = 14_400
     gateway_log: str = ""
     gateway_witness: str = ""
+    review: Path | None = None
     gateway_replicas: tuple[str, ...] = ()
     operating: Operating = field(default_factory=Operating)
 
@@ -83,6 +85,7 @@ def read(
         maximum_unwitnessed_seconds=log.integer("maximum_unwitnessed_seconds", 14_400),
         gateway_log=log.text("gateway_log", ""),
         gateway_witness=log.text("gateway_witness", ""),
+        review=top.optional_path("review"),
         gateway_replicas=log.texts("gateway_replicas", ()),
         operating=read_operating(top, problems),
     )

@@ -11,6 +11,7 @@ from enum import StrEnum
 from functools import cached_property
 
 from landbridge.levels import Level
+from policies.responsible import NOBODY_NAMED, Responsible
 
 Value = int | float | str | bool | date | datetime
 """A value of a column, never NULL. Timestamps are UTC and carry no tzinfo."""
@@ -199,8 +200,9 @@ class Contract:
 
     `unit` names the column of the protected unit (a person, an aircraft); None where the table
     describes nobody. `digest` is the SHA-256 of the document in hex. `delays`: purposes that the
-    person concerned is told of only after so many days. `parts` are the contracts that this one
-    joins on their common unit (`policies.joined`), empty for an owner's own document.
+    person concerned is told of only after so many days. `responsible`: who answers for it.
+    `parts` are the contracts that this one joins on their common unit (`policies.joined`), empty
+    for an owner's own document.
     """
 
     id: str
@@ -213,6 +215,7 @@ class Contract:
     disclosure: Disclosure
     digest: str
     delays: tuple[tuple[str, int], ...] = ()
+    responsible: Responsible = NOBODY_NAMED
     parts: tuple[Contract, ...] = ()
 
     @property

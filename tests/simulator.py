@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,7 +20,9 @@ import duckdb
 import grpc
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from gateway.asking import Asking
+from gateway.consult_planning import ConsultPlanning
+from gateway.consult_servicer import ConsultationsServicer
+from gateway.consulting import Consulting
 from gateway.departments import Departments, Member
 from gateway.planning import Planning
 from gateway.portal import PortalServicer
@@ -46,18 +49,24 @@ from landbridge.membership.manifest import Manifest, MemberEntry
 from landbridge.membership.statement import AskingSigner, AskingVerifier
 from landbridge.protocols.masks import Exchanges
 from landbridge.status import from_rpc_error, to_status
-from landbridge.v1 import gateway_pb2, node_pb2, pooled_pb2, portal_pb2
+from landbridge.v1 import consult_pb2, gateway_pb2, node_pb2, pooled_pb2, portal_pb2
 from landbridge.wire import read_answer, read_plan, read_reply, write_literal
 from nodes.answering import Answering
 from nodes.circle import Circles
+from nodes.consult_servicer import ConsultingServicer
+from nodes.consulting import Consulting as ConsultingAtNode
+from nodes.desk import Desk
 from nodes.engines.engine import Cell, Parameter
+from nodes.granting import Granting
 from nodes.guard import Guard
 from nodes.history import History
 from nodes.ledger import Ledger
 from nodes.load import load
 from nodes.pooling import Pooling
 from nodes.pooling_servicer import PoolingServicer
+from nodes.queue import Queue
 from nodes.replying import Replying
+from nodes.reviewing import Reviewing
 from nodes.servicer import NodeServicer
 from nodes.store import Store
 from nodes.subject_access import SubjectAccessServicer
@@ -213,6 +222,10 @@ class SimulatedNode:
     engines: list[DirectEngine]
     recorder: Recorder
     log_key: str
+    consulting: ConsultingServicer
+    reviewing: Reviewing
+    queue: Queue
+    key: Ed25519PrivateKey
     access: SubjectAccessServicer
     down: bool = False
     change: Callable[[Any], None] | None = None
@@ -232,6 +245,8 @@ class SimulatedNode:
             servicer, kind = self.access, portal_pb2.SubjectAccessListRequest
         elif service.endswith(".Pooling"):
             servicer, kind = self.pooling, getattr(pooled_pb2, f"{method}Request")
+        elif service.endswith(".Consulting"):
+            servicer, kind = self.consulting, getattr(consult_pb2, f"{method}Request")
         else:
             kind = getattr(node_pb2, f"{method}Request")
         message = kind.FromString(request)
@@ -298,6 +313,7 @@ class FederationSimulator:
                 name, name.upper(), "memory", name, self._contracts[name],
                 tuple(handler.name for handler in self._handlers),
                 self.nodes[name].log_key,
+                signing_key=self.nodes[name].key.public_key(),
             )
             for name in rows
         ]  # fmt: skip
@@ -320,8 +336,9 @@ class FederationSimulator:
             handlers={f"{name}.{h.name}" for name in rows for h in self._handlers},
         )
         planning = Planning(policy, self.clock)
-        self.asking = Asking(
+        self.asking = Consulting(
             planning,
+            ConsultPlanning(planning, self.clock),
             self.departments,
             self._verifier(),
             self.recorder,
@@ -339,6 +356,7 @@ class FederationSimulator:
             Telemetry("test.gateway"),
         )
         self.gateway = GatewayServicer(self.asking, self.departments, Telemetry("test.gateway"))
+        self.consultations = ConsultationsServicer(self.asking, self.gateway.request)
 
     def _listed(self, names: Iterable[str], contracts: Mapping[str, tuple[str, ...]]) -> Manifest:
         """What everybody has pinned: the members' keys, and what they serve."""
@@ -418,16 +436,22 @@ class FederationSimulator:
             ],
             log_key=signer.vkey,
         )  # fmt: skip
+        answering = Answering(guard, ledger, tables, recorder, self._draw, history)
+        replying = Replying(guard, ledger, tables, recorder)
+        telemetry = Telemetry(f"test.{name}")
         signed = AskingVerifier("test.example", name, self.signer.key.public_key, self.clock)
         servicer = _Serving(
-            Admission("gateway", "test.example"),
-            description,
-            Answering(guard, ledger, tables, recorder, self._draw, history),
-            Replying(guard, ledger, tables, recorder),
-            recorder,
-            Telemetry(f"test.{name}"),
-            signed,
-        )
+            Admission("gateway", "test.example"), description, answering, replying, recorder,
+            telemetry, signed,
+        )  # fmt: skip
+        key = Ed25519PrivateKey.from_private_bytes(sha256(name.encode()).digest())
+        granting = Granting(guard, "test.example", key, self.clock)
+        queue = Queue(place / "consultations.sqlite", self.clock)
+        desk = Desk(queue, guard, ledger, recorder, granting)
+        consulting = ConsultingServicer(
+            servicer.admit, signed, ConsultingAtNode(desk, recorder), granting, answering,
+            replying, recorder, telemetry,
+        )  # fmt: skip
         access = SubjectAccessServicer(
             servicer.admit,
             signed,
@@ -437,8 +461,9 @@ class FederationSimulator:
             Telemetry(f"test.{name}"),
         )
         node = SimulatedNode(
-            name, servicer, ledger, history, log, tables, engines, recorder, signer.vkey, access
-        )
+            name, servicer, ledger, history, log, tables, engines, recorder, signer.vkey,
+            consulting, Reviewing(desk, recorder), queue, key, access,
+        )  # fmt: skip
         node.exchanges = Exchanges(self.keys(name).masking)
         circles = Circles(name, lambda: node.pinned or self.manifest, node.exchanges)
         node.pooling = PoolingServicer(
@@ -484,7 +509,7 @@ class FederationSimulator:
             partial=partial,
             question_id=question_id or secrets.token_hex(16),
         )
-        with _as_a_client():
+        with as_a_client():
             context = self.context(token, seconds)
             return read_answer(self.gateway.Query(request, context))
 
@@ -493,7 +518,7 @@ class FederationSimulator:
         request = gateway_pb2.ExplainRequest(
             sql=sql, purpose=purpose, micro_epsilon=round(epsilon * 1_000_000)
         )
-        with _as_a_client():
+        with as_a_client():
             return read_plan(self.gateway.Explain(request, self.context()))
 
     def call(
@@ -505,7 +530,7 @@ class FederationSimulator:
         )
         for name, value in arguments.items():
             request.arguments[name].CopyFrom(write_literal(value, name))
-        with _as_a_client():
+        with as_a_client():
             return read_reply(self.gateway.Call(request, self.context(token)))
 
     def about(
@@ -522,7 +547,7 @@ class FederationSimulator:
         request = portal_pb2.AboutRequest(
             subject=subject, purpose=purpose, question_id=secrets.token_hex(16), before=before or {}
         )
-        with _as_a_client():
+        with as_a_client():
             return read_accesses(self.portal.About(request, self.context(token)))
 
     def entries(self, department: str | None = None) -> list[Entry]:
@@ -536,6 +561,7 @@ class FederationSimulator:
             node.log.close()
             node.ledger.close()
             node.history.close()
+            node.queue.close()
             node.tables.close()
 
     def context(self, token: str | None = None, seconds: float = 30.0) -> grpc.ServicerContext:
@@ -584,7 +610,7 @@ class _Channel:
 
 
 @contextmanager
-def _as_a_client() -> Iterator[None]:
+def as_a_client() -> Iterator[None]:
     """Errors pass the wire's form, as they would."""
     try:
         yield

@@ -45,6 +45,8 @@ PARTS: Final = (
             "members",
             "pooled",
             "linked",
+            "consultation",
+            "directory",
             "log",
             "log-entry",
             "witnesses",
@@ -118,7 +120,8 @@ def _inside(text: str, page: Path) -> str:
         name = str(place.relative_to(ROOT)) if place.is_relative_to(ROOT) else target
         return f"`{name}`" if words.strip("`") == name else f"{words} (`{name}`)"
 
-    return _LINK.sub(link, text)
+    # Pygments knows no Cedar.
+    return _LINK.sub(link, text).replace("```cedar\n", "```text\n")
 
 
 def _join(staging: Path) -> None:

@@ -30,8 +30,11 @@ GUIDES = (
 )
 """Run in this order: the tutorial starts what the others ask."""
 
-BY_HAND = {"docs/pooled.md": 1, "docs/witnesses.md": 1}
+BY_HAND = {"docs/consultation.md": 1, "docs/pooled.md": 1, "docs/witnesses.md": 1}
 """Commands in blocks without a language; the tests of pooling and witnesses run their like."""
+
+FRAGMENTS = {"consultation.md"}
+"""Pages whose Python is the middle of something; tests/consultation runs the whole."""
 
 START_SECONDS = 300.0
 BASH = "/bin/bash"
@@ -151,7 +154,9 @@ def test_every_block_of_every_page_is_run_or_read() -> None:
             where = f"{page.relative_to(DOCS.parent)}: {block.text[:60]!r}"
             match block.language:
                 case "sh" | "python":
-                    assert page in guides or page.name in others, f"{where} runs nowhere"
+                    assert page in guides or page.name in FRAGMENTS | others, (
+                        f"{where} runs nowhere"
+                    )
                 case "toml":
                     assert tomllib.loads(block.text), where
                 case "json":
@@ -160,7 +165,7 @@ def test_every_block_of_every_page_is_run_or_read() -> None:
                     assert yaml.safe_load(block.text), where
                 case "sql":
                     assert page.name == "questions.md", where  # tests/house/test_documents.py
-                case "text":
+                case "text" | "cedar":
                     pass
                 case "":
                     unnamed += "landbridge " in block.text

@@ -23,7 +23,7 @@ OWNERS = {
     "prometheus_client": ("landbridge/edge/exporters.py",),
     "grpc_health": ("landbridge/edge/health.py",),
     "grpc_reflection": ("landbridge/edge/reflection.py",),
-    "sqlite3": ("nodes/ledger.py", "nodes/history.py"),
+    "sqlite3": ("nodes/ledger.py", "nodes/history.py", "nodes/queue.py"),
     "rfc8785": ("landbridge/evidence/entry.py",),
     "starlette": ("landbridge/edge/witness_http.py",),
     "uvicorn": ("landbridge/edge/witness_http.py",),
