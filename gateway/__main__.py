@@ -23,6 +23,8 @@ from landbridge.edge.words import Words
 from landbridge.evidence.finding import EvidenceError
 from landbridge.identity.keys import KeySetError
 from policies.access import PolicyInvalid
+from policies.handler import HandlerInvalid
+from policies.procedure import ProcedureInvalid
 
 if TYPE_CHECKING:
     from gateway.app import Gateway
@@ -33,6 +35,7 @@ OPERATOR_ERRORS = (
     KeySetError,
     OSError,
     PolicyInvalid,
+    ProcedureInvalid,
     SettingsInvalid,
 )
 
@@ -48,6 +51,9 @@ def main(arguments: list[str]) -> int:
     doctor.add_argument("settings", type=Path)
     doctor.add_argument("--json", action="store_true")
     doctor.add_argument("--quiet", action="store_true")
+    check = commands.add_parser("procedure-check", help="show what procedures do")
+    check.add_argument("folder", type=Path)
+    check.add_argument("--json", action="store_true")
     for name, words in (
         ("invite", "print a join code for a department"),
         ("members", "list members and those who wait"),
@@ -73,22 +79,43 @@ def main(arguments: list[str]) -> int:
 
         findings = examine(chosen.settings, os.environ, time.time)
         return show(findings, as_json=chosen.json, quiet=chosen.quiet)
+    if chosen.command == "procedure-check":
+        return _procedure_check(chosen.folder, as_json=chosen.json)
     if chosen.command != "serve":
         return _operate(chosen)
-    return run(
-        lambda: _start(chosen.settings),
-        OPERATOR_ERRORS,
-        with_parent=chosen.with_parent,
-    )
+    return _serve(chosen.settings, with_parent=chosen.with_parent)
 
 
-def _start(path: Path) -> Gateway:
-    from gateway.app import start  # an operator's command has no use for a server
+def _serve(path: Path, *, with_parent: bool) -> int:
+    # An operator's command has no use for a server.
+    from gateway.app import start
+    from gateway.cases.store import StoreUnusable
 
-    found = settings.read(path, os.environ)
-    words = Words(found.operating.logs)
-    words.listen()
-    return start(found, words.report, words.tell, words.call)
+    def begin() -> Gateway:
+        found = settings.read(path, os.environ)
+        words = Words(found.operating.logs)
+        words.listen()
+        return start(found, words.report, words.tell, words.call)
+
+    return run(begin, (*OPERATOR_ERRORS, StoreUnusable), with_parent=with_parent)
+
+
+def _procedure_check(folder: Path, *, as_json: bool) -> int:
+    """Status 1 where a procedure would not be loaded."""
+    from rich.console import Console  # a server has no use for tables
+
+    from gateway.cases import page
+
+    try:
+        checked = page.check(folder)
+    except (OSError, ProcedureInvalid, HandlerInvalid, page.NoProcedures) as failure:
+        tell(str(failure))
+        return STOPPED_BY_OPERATOR
+    if as_json:
+        print(json.dumps(page.document(checked), indent=1))
+    else:
+        page.show(checked, Console())
+    return int(any(each.problems for each in checked))
 
 
 def _operate(chosen: argparse.Namespace) -> int:

@@ -11,6 +11,14 @@ from functools import partial
 
 import grpc
 
+from gateway.batch import CallsServicer
+from gateway.cases.cases import Cases
+from gateway.cases.driver import Driver
+from gateway.cases.procedures import Procedures, read_folder
+from gateway.cases.recording import Recording
+from gateway.cases.servicer import CasesServicer
+from gateway.cases.store import Store
+from gateway.cases.taking import Taking
 from gateway.consult_planning import ConsultPlanning
 from gateway.consult_servicer import ConsultationsServicer
 from gateway.consulting import Consulting
@@ -60,6 +68,8 @@ from landbridge.membership.manifest import Manifest
 from landbridge.membership.renewal import Life
 from landbridge.membership.statement import AskingSigner
 from landbridge.v1 import (
+    batch_pb2_grpc,
+    case_pb2_grpc,
     consult_pb2_grpc,
     enrolment_pb2_grpc,
     gateway_pb2_grpc,
@@ -77,6 +87,8 @@ class Gateway:
     log_key: str
     witness_key: str
     _departments: Departments
+    _driver: Driver
+    _store: Store
     _log: Log
     _recorder: Recorder
     _witness: Witness
@@ -103,6 +115,8 @@ class Gateway:
         """Takes no more calls, lets those under way finish, and puts everything on disk."""
         self.running.stop(self._grace if grace is None else grace)
         self._refreshing.close()
+        self._driver.stop()
+        self._store.close()
         self._trusted.close()
         with suppress(Unavailable):  # a log that was stopped takes no last entry
             life.end(self._recorder)
@@ -146,7 +160,8 @@ def start(
     departments.offer(document)
     for name in silent:
         tell(f"department {name} does not answer yet")
-    access = access_policy(settings, members, read_access(settings, members))
+    declared = read_folder(settings.procedures) if settings.procedures else {}
+    access = access_policy(settings, members, read_access(settings, members), declared)
     signer = log_signer(settings.state, log_name(settings))
     cosigner = witness_key(settings.state, signer.name)
     witness = Witness.open(
@@ -176,7 +191,7 @@ def start(
     recorder = Recorder(log, lasting, access.digest, time.time, periods)
     trust = trusted(settings.trust)
     planning = Planning(access, time.time)
-    asking_signer = AskingSigner(settings.federation, key_of_gateway, time.time)
+    signing = AskingSigner(settings.federation, key_of_gateway, time.time)
     asking = Consulting(
         planning,
         ConsultPlanning(planning, time.time),
@@ -184,7 +199,7 @@ def start(
         trust.verifier,
         recorder,
         signer.vkey,
-        asking_signer,
+        signing,
         sight,
         waiting=max(1, settings.calls // 4),
     )
@@ -201,9 +216,33 @@ def start(
         recorder,
         OwnLog(settings.state / "log", signer.name, periods, lasting, time.time),
         signer.vkey,
-        asking_signer,
+        signing,
         watching.telemetry,
         sight,
+    )
+    store = Store(settings.case_store, signer.vkey.partition("+")[0])
+    recording = Recording(store, recorder)
+    procedures = Procedures(declared, store, departments.catalogue, tell)
+    driver = Driver(
+        store,
+        recording,
+        procedures,
+        Taking(store, departments, signing, asking, signer.vkey),
+        time.time,
+        time.monotonic,
+        report,
+    )
+    cases = Cases(
+        store,
+        recording,
+        driver,
+        procedures,
+        lambda: planning.access,
+        trust.verifier,
+        recorder,
+        departments.catalogue,
+        settings.manifest.read_bytes,
+        settings.calls // 2,
     )
     with suppress(Unavailable):  # it serves and refuses, so that callers are told why
         life.begin(
@@ -221,7 +260,10 @@ def start(
         )
         with suppress(Unavailable):  # who shows a revoked one is let go of before that is logged
             certificates_shown.look(members)
-
+    with suppress(Unavailable):
+        recording.recover(settings.state / "log")
+    procedures.look()
+    driver.start()
     renewed = settings.tls_certificate.read_bytes
     running = serve(
         [
@@ -233,6 +275,13 @@ def start(
                 ConsultationsServicer(asking, servicer.request),
             ),
             partial(portal_pb2_grpc.add_PortalServicer_to_server, portal),
+            partial(
+                batch_pb2_grpc.add_CallsServicer_to_server,
+                CallsServicer(asking, departments, signing, recorder, watching.telemetry),
+            ),
+            partial(
+                case_pb2_grpc.add_CasesServicer_to_server, CasesServicer(cases, watching.telemetry)
+            ),
             partial(
                 enrolment_pb2_grpc.add_EnrolmentServicer_to_server,
                 EnrolmentServicer(
@@ -294,7 +343,7 @@ def start(
 
     follower = Follower(
         settings, key_of_gateway, members, access, departments, planning, recorder, joined,
-        certificates, certificates_shown, tell,
+        certificates, certificates_shown, tell, tuple(declared),
     )  # fmt: skip
     refreshing = Refreshing(follower.look, rounds.go, report)
     departments.outdated = refreshing.wake
@@ -303,6 +352,8 @@ def start(
         signer.vkey,
         cosigner.vkey,
         departments,
+        driver,
+        store,
         log,
         recorder,
         witness,

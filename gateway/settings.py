@@ -55,6 +55,13 @@ class Settings:
     replica: str = ""
     reflection: bool = False
     operating: Operating = field(default_factory=Operating)
+    procedures: Path | None = None
+    cases_url: str = ""
+
+    @property
+    def case_store(self) -> str:
+        """Where cases are kept, as SQLAlchemy names it: a file here unless configured."""
+        return self.cases_url or f"sqlite:///{self.state / 'cases.sqlite'}"
 
 
 def log_name(settings: Settings) -> str:
@@ -71,7 +78,7 @@ def read(
     `known` collects every setting that there is.
     """
     top, problems = open_settings(path, PREFIX, environment, known)
-    tls, limits, log = (top.section(name) for name in ("tls", "limits", "log"))
+    tls, limits, log, cases = (top.section(name) for name in ("tls", "limits", "log", "cases"))
     settings = Settings(
         federation=top.text("federation"),
         name=top.text("name", "gateway"),
@@ -93,10 +100,14 @@ def read(
         replica=top.text("replica", ""),
         reflection=top.boolean("reflection", default=False),
         operating=read_operating(top, problems),
+        procedures=top.path("procedures", "procedures"),
+        cases_url=cases.text("url", ""),
     )
+    if settings.cases_url and not settings.cases_url.startswith("postgresql+psycopg://"):
+        problems.append("cases.url is postgresql+psycopg://..., or left out for a file")
     if bool(settings.listen_mutual) != (settings.tls_callers is not None):
         problems.append("listen_mutual and tls.callers belong together; one of them is missing")
-    for section in (top, tls, limits, log):
+    for section in (top, tls, limits, log, cases):
         section.done()
     if problems:
         raise SettingsInvalid(str(path), problems)

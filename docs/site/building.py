@@ -43,6 +43,8 @@ PARTS: Final = (
             "operating",
             "identity",
             "members",
+            "handlers",
+            "procedures",
             "pooled",
             "linked",
             "consultation",

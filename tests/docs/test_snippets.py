@@ -33,8 +33,12 @@ GUIDES = (
 BY_HAND = {"docs/consultation.md": 1, "docs/pooled.md": 1, "docs/witnesses.md": 1}
 """Commands in blocks without a language; the tests of pooling and witnesses run their like."""
 
-FRAGMENTS = {"consultation.md"}
-"""Pages whose Python is the middle of something; tests/consultation runs the whole."""
+FRAGMENTS = {"consultation.md", "handlers.md", "linked.md", "procedures.md"}
+"""Pages whose Python is the middle of something.
+
+tests/consultation, tests/handlers and tests/examples run the whole; what handlers.md and
+procedures.md declare is read by tests/handlers/test_pages.py.
+"""
 
 START_SECONDS = 300.0
 BASH = "/bin/bash"
