@@ -76,7 +76,8 @@ class Copy:
 
 def _copy(running: Federation, name: str, place: Path, examine: Examine) -> Copy:
     source = running.state / name
-    shutil.copytree(source, place)
+    # The officers' socket is no file that can be copied.
+    shutil.copytree(source, place, ignore=shutil.ignore_patterns("*.sock"))
     place.chmod(0o700)
     file = "gateway.toml" if name == "gateway" else "node.toml"
     settings = place / file
