@@ -15,6 +15,7 @@ from nodes import settings as node_settings
 
 VALUES = {"text": "another", "path": "another", "number": "7", "true or false": "true"}
 PARTICULAR = {
+    "cases.url": "postgresql+psycopg://gateway@db.example/cases",
     "telemetry.otlp": "https://collector.example:4317",
     "telemetry.prometheus": "127.0.0.1:9464",
     "telemetry.logs": "json",
