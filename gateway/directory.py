@@ -57,7 +57,8 @@ def _contract(contract: Contract, clearance: Level) -> gateway_pb2.DirectoryCont
                 and column.level is not Level.SEALED,
             )
             for column in contract.columns
-            if column.level <= clearance or column.name == contract.unit
+            if (column.level <= clearance and column.name not in contract.hidden)
+            or column.name == contract.unit
         ],
     )
 

@@ -21,7 +21,7 @@ from policies.access import AccessPolicy
 from policies.canonical import masked, text
 from policies.contract import Contract
 from policies.disclosure import ReleasePlan, plan_release
-from policies.joined import joined, level_in
+from policies.joined import columns_in, joined, level_in
 from policies.moment import Moment
 from policies.purpose import require_allowed, require_stated
 from policies.quantiles import layout_of
@@ -122,6 +122,7 @@ class Planning:
                 request(
                     caller, "contract", part.id, purpose, level_in(part, contract, usage),
                     Moment.at(self._clock()),
+                    columns=columns_in(part, contract, usage, reading.question),
                 )
             )
         }  # fmt: skip
@@ -181,7 +182,8 @@ class Planning:
         draft.note(resource=full, members=[department])
         require_allowed(purpose, offer.purposes)
         now = Moment.at(self._clock())
-        ids = rules.access.require(request(caller, "handler", full, purpose, offer.level, now))
+        asked = request(caller, "handler", full, purpose, offer.level, now, columns=())
+        ids = rules.access.require(asked)
         draft.note(policies=list(ids))
         return department, offer
 

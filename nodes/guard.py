@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from landbridge.edge.record import Draft
@@ -18,9 +18,10 @@ from landbridge.identity.caller import Caller
 from landbridge.identity.issuers import Verifier
 from policies.access import AccessPolicy
 from policies.canonical import masked, text
+from policies.column_sight import ColumnSight
 from policies.contract import Contract, Method
 from policies.handler import Handler
-from policies.joined import MAXIMUM_PARTS, joined, level_in
+from policies.joined import MAXIMUM_PARTS, columns_in, joined, level_in
 from policies.moment import Moment
 from policies.purpose import require_allowed, require_stated
 from policies.question import Question
@@ -62,6 +63,11 @@ class Rules:
     handlers: Mapping[str, Handler]
     access: AccessPolicy
     digest: str = ""
+    columns: ColumnSight = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """What callers see is remembered with the version that they see it by."""
+        object.__setattr__(self, "columns", ColumnSight(self.access))
 
 
 class Guard:
@@ -116,6 +122,7 @@ class Guard:
                 request(
                     caller, "contract", part.id, asking.purpose, level_in(part, contract, usage),
                     now,
+                    columns=columns_in(part, contract, usage, question),
                 )
             )
         }  # fmt: skip
@@ -140,7 +147,7 @@ class Guard:
         terms = (rules.contracts[handler.contract].delays, handler.delays)
         draft.delayed(max(dict(delays).get(asking.purpose, 0) for delays in terms))
         require_allowed(asking.purpose, handler.purposes)
-        asked = request(caller, "handler", full, asking.purpose, handler.level, now)
+        asked = request(caller, "handler", full, asking.purpose, handler.level, now, columns=())
         draft.note(policies=list(rules.access.require(asked)))
         return caller, handler
 
@@ -178,7 +185,7 @@ def _contract(rules: Rules, question: Question, caller: Caller, now: Moment) -> 
         part = rules.contracts.get(name)
         if part is None or not sees_contract(caller, part, rules.access, now):
             raise not_available("table", name)
-        parts.append(part)
+        parts.append(rules.columns.shown(caller, part, now))
     return joined(parts)
 
 

@@ -43,7 +43,17 @@ def review(folder: Path) -> tuple[Reviewed, ...]:
         handlers = {
             f"{department}.{name}" for department, each in found.items() for name in each.handlers
         }
-        above = (AccessPolicy.load(text, str(gateway), contracts=contracts, handlers=handlers),)
+        columns = {
+            column
+            for each in found.values()
+            for contract in each.contracts.values()
+            for column in contract.column_ids
+        }
+        above = (
+            AccessPolicy.load(
+                text, str(gateway), contracts=contracts, handlers=handlers, columns=columns
+            ),
+        )
     return tuple(
         Reviewed(
             department,

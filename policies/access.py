@@ -2,6 +2,9 @@
 
 Default deny, forbid wins, and what cannot be decided is denied. The one importer of cedarpy.
 
+A permit is of a whole contract; a forbid may take columns out of it. Policies that do not speak of
+columns are never asked about one: `forbid ... unless { resource == Contract::"x" }` forbids none.
+
 Source: Cutler et al., "Cedar: A New Language for Expressive, Fast, Safe, and Analyzable
 Authorization" (OOPSLA 2024); Cedar policy language 4.
 """
@@ -12,7 +15,7 @@ import hashlib
 import json
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import lru_cache
 from importlib import resources
 from itertools import product
@@ -58,18 +61,20 @@ class Request:
 
     `subject`, `organisation` and `clearance` are the verified token's; `resource` is a contract's
     id, `department.handler`, or the name of a log; `level` is the highest among the columns used,
-    or the handler's; `moment` is when.
+    or the handler's; `moment` is when. `columns` are those of a contract that a question uses, by
+    name and level, sorted; none where only rows are counted.
     """
 
     subject: str
     organisation: str
     clearance: Level
-    action: Literal["query", "call", "about"]
+    action: Literal["query", "call", "consult", "about"]
     resource_kind: Literal["contract", "handler", "log"]
     resource: str
     purpose: str
     level: Level
     moment: Moment
+    columns: tuple[tuple[str, Level], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,27 +112,37 @@ class AccessPolicy:
             if hint := policy.annotations.get("hint"):
                 self._hints[name] = str(hint)
         self._numbers = _numbers_beside_time(policies)
+        self._of_columns = _speaking_of_columns(policies)
         # Policies see no clock and no data: the same request, its hour included, is decided alike.
         self._remembered = lru_cache(maxsize=MEMORY)(self._evaluate)
+        self._columns_remembered = lru_cache(maxsize=MEMORY)(self._evaluate_columns)
 
     @classmethod
     def load(
-        cls, text: str, where: str, *, contracts: Collection[str], handlers: Collection[str]
+        cls,
+        text: str,
+        where: str,
+        *,
+        contracts: Collection[str],
+        handlers: Collection[str],
+        columns: Collection[str] | None = None,
     ) -> AccessPolicy:
         """The policy set of that text, checked against Landbridge's schema.
 
         `where` names the text in errors; `contracts` and `handlers` are the ids that policies may
-        name, handlers as `department.handler`. Every policy carries a unique @id, by which refusals
+        name, handlers as `department.handler`; `columns` likewise as `contract.column`, or None
+        where only their contracts are known. Every policy carries a unique @id, by which refusals
         name it, and may carry a @hint, which a forbid tells those it refuses. An empty set denies
         everything. Raises PolicyInvalid with every problem.
         """
         problems: list[str] = []
         lines: dict[str, int] = {}
-        schema = _schema()
         known = {"Contract": frozenset(contracts), "Handler": frozenset(handlers)}
+        if columns is not None:
+            known["Column"] = frozenset(columns)
         try:
             for statement in statements(text):
-                for problem in _problems(statement, schema, known, lines):
+                for problem in _problems(statement, known, lines):
                     problems.append(f"line {statement.line}: {problem}")  # noqa: PERF401 -- so that an early end keeps what was found
         except StatementInvalid as found:
             problems.append(f"line {found.line}: {found.problem}")
@@ -144,7 +159,7 @@ class AccessPolicy:
             raise PolicyInvalid(where, ("line 1: The text does not divide into its policies.",))
         return cls(policies, digest)
 
-    def named(self, kind: Literal["Organisation", "Caller"]) -> frozenset[str]:
+    def named(self, kind: Literal["Organisation", "Caller", "Column"]) -> frozenset[str]:
         """The ids of that kind which the policies speak of."""
         found = pst.entity_uids(self._policies.to_pst())
         return frozenset(str(entity.id) for entity in found if str(entity.type) == kind)
@@ -163,8 +178,16 @@ class AccessPolicy:
         return (now, *(Moment(*parts) for parts in product(dates, hours, weekdays)))
 
     def decide(self, request: Request) -> Decision:
-        """The decision, remembered for the requests asked last."""
-        return self._remembered(request)
+        """The decision, remembered for the requests asked last.
+
+        The resource must be permitted, and none of its columns that are used forbidden.
+        """
+        if not request.columns:
+            return self._remembered(request)
+        whole = self._remembered(replace(request, columns=()))
+        if self._of_columns is None or not whole.permitted:
+            return whole
+        return self._columns_remembered(request) or whole
 
     def require(self, request: Request) -> tuple[str, ...]:
         """The ids of the policies that permit it; raises Refused ACCESS_DENIED when none does."""
@@ -184,6 +207,40 @@ class AccessPolicy:
         raise error("ACCESS_DENIED", rule=decision.rule, hint=hint)
 
     def _evaluate(self, request: Request) -> Decision:
+        """The decision about the resource itself."""
+        asked = self._ask(self._policies, request, (_resource(request),))
+        if asked is None:
+            return Decision(permitted=False, policies=(), failed=("unreadable request",))
+        (result,) = asked
+        policies = self._named(result.diagnostics.reasons)
+        # Cedar skips a policy that fails, so that a failing forbid would permit.
+        if result.diagnostics.errors:
+            return Decision(permitted=False, policies=policies, failed=self._failing(result))
+        return Decision(permitted=result.decision is cedarpy.Decision.Allow, policies=policies)
+
+    def _evaluate_columns(self, request: Request) -> Decision | None:
+        """The refusal, where a forbid matches one of the columns or cannot be evaluated."""
+        assert self._of_columns is not None
+        columns = tuple(
+            {"type": "Column", "id": f"{request.resource}.{name}"} for name, _ in request.columns
+        )
+        asked = self._ask(self._of_columns, request, columns)
+        if asked is None:
+            return Decision(permitted=False, policies=(), failed=("unreadable request",))
+        # Only forbids are asked here, so that whatever decided decided against it.
+        policies = self._named([each for one in asked for each in one.diagnostics.reasons])
+        failed = tuple(sorted({each for one in asked for each in self._failing(one)}))
+        if not policies and not failed:
+            return None
+        return Decision(permitted=False, policies=policies, failed=failed)
+
+    def _ask(
+        self, policies: cedarpy.PolicySet, request: Request, resources: tuple[dict[str, str], ...]
+    ) -> list[cedarpy.AuthzResult] | None:
+        """What Cedar says of each; None for a request that it cannot read.
+
+        Such as an id with half a surrogate pair.
+        """
         # Ids come from tokens and questions: they travel as JSON values, never as Cedar text.
         caller = {"type": "Caller", "id": request.subject}
         organisation = {"type": "Organisation", "id": request.organisation}
@@ -191,43 +248,56 @@ class AccessPolicy:
             "organisation": {"__entity": organisation},
             "clearance": int(request.clearance),
         }
+        context = json.dumps(
+            {
+                "purpose": request.purpose,
+                "level": int(request.level),
+                **request.moment._asdict(),
+            }
+        )
+        columns = (
+            {
+                "uid": {"type": "Column", "id": f"{request.resource}.{name}"},
+                "attrs": {"level": int(level)},
+                "parents": [_resource(request)],
+            }
+            for name, level in request.columns
+        )
         try:
             entities = cedarpy.Entities.from_json_str(
                 json.dumps(
                     [
                         {"uid": caller, "attrs": attributes, "parents": [organisation]},
                         {"uid": organisation, "attrs": {}, "parents": []},
+                        *columns,
                     ]
                 )
             )
-            result = cedarpy.is_authorized(
-                {
-                    "principal": caller,
-                    "action": {"type": "Action", "id": request.action},
-                    "resource": {"type": request.resource_kind.title(), "id": request.resource},
-                    "context": {
-                        "purpose": request.purpose,
-                        "level": int(request.level),
-                        **request.moment._asdict(),
-                    },
-                },
-                self._policies,
+            return cedarpy.is_authorized_batch(
+                [
+                    {
+                        "principal": caller,
+                        "action": {"type": "Action", "id": request.action},
+                        "resource": resource,
+                        "context": context,
+                    }
+                    for resource in resources
+                ],
+                policies,
                 entities,
                 schema=_schema(),
             )
         except ValueError:
-            # A request that Cedar cannot read, such as an id with half a surrogate pair.
-            return Decision(permitted=False, policies=(), failed=("unreadable request",))
-        policies = self._named(result.diagnostics.reasons)
-        # Cedar skips a policy that fails, so that a failing forbid would permit.
-        if result.diagnostics.errors:
-            failing = [
+            return None
+
+    def _failing(self, result: cedarpy.AuthzResult) -> tuple[str, ...]:
+        return self._named(
+            [
                 each
                 for message in result.diagnostics.errors
                 for each in _FAILED.findall(message) or ["unreadable request"]
             ]
-            return Decision(permitted=False, policies=policies, failed=self._named(failing))
-        return Decision(permitted=result.decision is cedarpy.Decision.Allow, policies=policies)
+        )
 
     def _named(self, positions: Collection[str]) -> tuple[str, ...]:
         return tuple(sorted({self._ids.get(each, each) for each in positions}))
@@ -236,13 +306,28 @@ class AccessPolicy:
 @lru_cache(maxsize=1)
 def _schema() -> cedarpy.Schema:
     """The shipped schema; a part of this package, read when it is first needed."""
-    text = resources.files("policies").joinpath("access.cedarschema").read_text("utf-8")
-    return cedarpy.Schema.from_str(text)
+    return cedarpy.Schema.from_str(_schema_text())
+
+
+@lru_cache(maxsize=1)
+def _schema_without_columns() -> cedarpy.Schema:
+    """The schema of policies that are never asked about a column.
+
+    By the whole one, `[Contract::"x"].contains(resource)` would not be well typed.
+    """
+    return cedarpy.Schema.from_str(_schema_text().replace("[Contract, Column", "[Contract"))
+
+
+def _schema_text() -> str:
+    return resources.files("policies").joinpath("access.cedarschema").read_text("utf-8")
+
+
+def _resource(request: Request) -> dict[str, str]:
+    return {"type": request.resource_kind.title(), "id": request.resource}
 
 
 def _problems(
     statement: Statement,
-    schema: cedarpy.Schema,
     known: dict[str, frozenset[str]],
     lines: dict[str, int],
 ) -> Iterator[str]:
@@ -268,6 +353,13 @@ def _problems(
     hint = policy.annotations.get("hint")
     if hint is not None and not (hint.isprintable() and 0 < len(hint) <= 300):
         yield "Its @hint must be one sentence of at most 300 printable characters."
+    columned = _speaks_of_columns(policy)
+    if columned and policy.effect == "permit":
+        yield (
+            "It permits by column; permit the whole contract, and take columns out of it by a "
+            "forbid."
+        )
+    schema = _schema() if columned else _schema_without_columns()
     # Cedar gives them in another order each time.
     for fault in sorted(
         each.error for each in cedarpy.validate_policies(statement.text, schema).errors
@@ -278,9 +370,20 @@ def _problems(
         if kind in known and entity.id not in known[kind]:
             shown = entity.id if _ID.fullmatch(entity.id) else "(an id)"
             yield f"It names {kind} {shown}, which does not exist here; {_existing(known[kind])}."
+        elif kind == "Column" and "Column" not in known:
+            contract = entity.id.rpartition(".")[0]
+            if contract not in known["Contract"]:
+                shown = entity.id if _ID.fullmatch(entity.id) else "(an id)"
+                yield (
+                    f"It names Column {shown}, whose contract does not exist here; "
+                    f"{_existing(known['Contract'])}."
+                )
     # A policy that fails is skipped by Cedar; after these two, none is left that could.
     if any(isinstance(node, pst.GetAttr) and _distant(node) for node in _nodes(policy)):
-        yield "It must read attributes of principal and context only; no others are sure to exist."
+        yield (
+            "It must read attributes of principal, context and a column only; no others are sure "
+            "to exist."
+        )
     if any(_calculates(node) for node in _nodes(policy)):
         yield "It must not calculate; what overflows or does not parse would skip the policy."
 
@@ -293,6 +396,33 @@ def _numbers_beside_time(policies: cedarpy.PolicySet) -> frozenset[int]:
         if any(isinstance(node, pst.GetAttr) and node.attr in Moment._fields for node in nodes):
             found |= {0, *(node.value for node in nodes if isinstance(node, pst.LongLit))}
     return frozenset(found)
+
+
+def _speaking_of_columns(policies: cedarpy.PolicySet) -> cedarpy.PolicySet | None:
+    """The forbids that are asked about columns, under their positions; None where none is."""
+    found = {
+        position: policy
+        for position, policy in policies.to_pst().static_policies.items()
+        if policy.effect == "forbid" and _speaks_of_columns(policy)
+    }
+    if not found:
+        return None
+    return cedarpy.PolicySet.from_pst(
+        pst.PolicySet(templates={}, static_policies=found, template_links=())
+    )
+
+
+def _speaks_of_columns(policy: pst.Template) -> bool:
+    """Whether it names a column or the type, or looks at what only a column has."""
+    return any(
+        (isinstance(node, pst.EntityType) and node.basename == "Column")
+        or (
+            isinstance(node, pst.GetAttr | pst.HasAttr)
+            and isinstance(node.base, pst.Var)
+            and node.base.name == "resource"
+        )
+        for node in _nodes(policy)
+    )
 
 
 def _sentence(what: str, reason: str) -> str:
@@ -319,7 +449,8 @@ def _nodes(node: object) -> Iterator[object]:
 
 
 def _distant(node: pst.GetAttr) -> bool:
-    return not (isinstance(node.base, pst.Var) and node.base.name in ("principal", "context"))
+    # Of resources only a column has attributes, as the schema says.
+    return not (isinstance(node.base, pst.Var) and node.base.name != "action")
 
 
 def _calculates(node: object) -> bool:

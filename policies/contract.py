@@ -183,7 +183,8 @@ class Contract:
     `unit` names the column of the protected unit (a person, an aircraft); None where the table
     describes nobody. `digest` is the SHA-256 of the document in hex. `delays`: purposes that the
     person concerned is told of only after so many days. `parts` are the contracts that this one
-    joins on their common unit (`policies.joined`), empty for an owner's own document.
+    joins on their common unit (`policies.joined`), empty for an owner's own document. `hidden` are
+    columns that do not exist for the one who asks, never the unit; none in an owner's document.
     """
 
     id: str
@@ -197,6 +198,12 @@ class Contract:
     digest: str
     delays: tuple[tuple[str, int], ...] = ()
     parts: tuple[Contract, ...] = ()
+    hidden: frozenset[str] = frozenset()
+
+    @property
+    def column_ids(self) -> tuple[str, ...]:
+        """Its columns as access policies name them."""
+        return tuple(f"{self.id}.{column.name}" for column in self.columns)
 
     @property
     def each(self) -> tuple[Contract, ...]:

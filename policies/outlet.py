@@ -218,6 +218,7 @@ def _outlet(
             purpose=purpose,
             level=level,
             moment=moment,
+            columns=() if action == "call" or column == ROWS else ((column, level),),
         )
         decisions = [each.decide(request) for each in access]
         if all(decision.permitted for decision in decisions):

@@ -56,9 +56,12 @@ def sees_handler(
 
 def request(
     asker: Asker, kind: Literal["contract", "handler"], resource: str, purpose: str, level: Level,
-    moment: Moment,
+    moment: Moment, *, columns: tuple[tuple[str, Level], ...],
 ) -> Request:  # fmt: skip
-    """The question to the policies: may this caller query that contract, or call that handler."""
+    """The question to the policies: may this caller query that contract, or call that handler.
+
+    `columns` are those of the contract that the question uses, as `policies.joined` finds them.
+    """
     return Request(
         subject=asker.subject,
         organisation=asker.organisation,
@@ -69,6 +72,7 @@ def request(
         purpose=purpose,
         level=level,
         moment=moment,
+        columns=columns,
     )
 
 
@@ -100,7 +104,7 @@ def _sees(
     now: Moment,
 ) -> bool:
     return any(
-        access.decide(request(asker, kind, resource, purpose, level, moment)).permitted
+        access.decide(request(asker, kind, resource, purpose, level, moment, columns=())).permitted
         for purpose in sorted({*purposes} & {*asker.purposes})
         for moment in access.moments(now)
     )
