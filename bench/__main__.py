@@ -37,6 +37,8 @@ ROWS: Final = (
     "peer_pipelinedp",
     "release_1000_cells",
     "release_exact_1000",
+    "pooled_50",
+    "fanout_50",
     "read_sql",
     "decision",
     "sdk_import",

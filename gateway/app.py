@@ -11,7 +11,9 @@ from functools import partial
 
 import grpc
 
-from gateway.asking import Asking
+from gateway.consult_planning import ConsultPlanning
+from gateway.consult_servicer import ConsultationsServicer
+from gateway.consulting import Consulting
 from gateway.departments import Connect, Connection, Departments, Member, over_tls
 from gateway.enrolment import EnrolmentServicer
 from gateway.following import Follower, access_policy, read_access
@@ -22,7 +24,13 @@ from gateway.portal import PortalServicer
 from gateway.register import Register
 from gateway.renewal import OwnCertificate, Renewals
 from gateway.servicer import GatewayServicer
-from gateway.settings import Settings, members_of, open_manifest, read_witnesses
+from gateway.settings import (
+    Settings,
+    masking_keys,
+    members_of,
+    open_manifest,
+    read_witnesses,
+)
 from gateway.shown import Shown
 from gateway.shown import over_tls as seen_over_tls
 from gateway.sight import Watched
@@ -47,7 +55,12 @@ from landbridge.membership.keys import signing_key
 from landbridge.membership.manifest import Manifest
 from landbridge.membership.renewal import Life
 from landbridge.membership.statement import AskingSigner
-from landbridge.v1 import enrolment_pb2_grpc, gateway_pb2_grpc, portal_pb2_grpc
+from landbridge.v1 import (
+    consult_pb2_grpc,
+    enrolment_pb2_grpc,
+    gateway_pb2_grpc,
+    portal_pb2_grpc,
+)
 
 REFRESH_SECONDS = 5.0
 
@@ -111,6 +124,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
 
     departments = Departments(members, connect(certificate), tell)
     silent = departments.refresh()
+    departments.pin(masking_keys(manifest))
     departments.offer(document)
     for name in silent:
         tell(f"department {name} does not answer yet")
@@ -144,10 +158,19 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
     trust = trusted(settings.trust)
     planning = Planning(access, time.time)
     asking_signer = AskingSigner(settings.federation, key_of_gateway, time.time)
-    asking = Asking(
-        planning, departments, trust.verifier, recorder, signer.vkey, asking_signer, sight
+    asking = Consulting(
+        planning,
+        ConsultPlanning(planning, time.time),
+        departments,
+        trust.verifier,
+        recorder,
+        signer.vkey,
+        asking_signer,
+        sight,
+        waiting=max(1, settings.calls // 4),
     )
     telemetry = Telemetry("landbridge.gateway")
+    servicer = GatewayServicer(asking, departments, telemetry, settings.federation)
     portal = PortalServicer(
         planning,
         departments,
@@ -178,9 +201,10 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
     renewed = settings.tls_certificate.read_bytes
     running = serve(
         [
+            partial(gateway_pb2_grpc.add_GatewayServicer_to_server, servicer),
             partial(
-                gateway_pb2_grpc.add_GatewayServicer_to_server,
-                GatewayServicer(asking, departments, telemetry),
+                consult_pb2_grpc.add_ConsultationsServicer_to_server,
+                ConsultationsServicer(asking, servicer.request),
             ),
             partial(portal_pb2_grpc.add_PortalServicer_to_server, portal),
             partial(

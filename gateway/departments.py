@@ -9,16 +9,21 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import grpc
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
 from gateway.catalogue import Catalogue, Offer, catalogue
 from gateway.description import granted, offer_of
 from landbridge.errors import LandbridgeError, error
+from landbridge.protocols.agreement import keys_digest
 from landbridge.status import CLIENT_METADATA_BYTES, from_rpc_error
 from landbridge.v1 import (
+    consult_pb2_grpc,
     membership_pb2,
     membership_pb2_grpc,
     node_pb2,
     node_pb2_grpc,
+    pooled_pb2_grpc,
     renewal_pb2_grpc,
     witness_pb2_grpc,
 )
@@ -39,7 +44,8 @@ class Member:
     """A member as the manifest lists it.
 
     `name` is the one its server certificate carries; `log_key` verifies its log and cannot be
-    changed by the member; `witness_key` verifies its cosignatures under the gateway's log.
+    changed by the member; `witness_key` verifies its cosignatures under the gateway's log,
+    `signing_key` its grants.
     """
 
     department: str
@@ -50,6 +56,7 @@ class Member:
     handlers: tuple[str, ...] = ()
     log_key: str = ""
     witness_key: str = ""
+    signing_key: Ed25519PublicKey | None = None
 
 
 Connect = Callable[[Member], grpc.Channel]
@@ -89,9 +96,11 @@ class Connection:
 
     channel: grpc.Channel
     node: node_pb2_grpc.NodeStub
+    pooling: pooled_pb2_grpc.PoolingStub
     ear: membership_pb2_grpc.MembersStub
     witness: witness_pb2_grpc.WitnessStub
     witnessed: witness_pb2_grpc.WitnessedLogStub
+    consulting: consult_pb2_grpc.ConsultingStub
     renewal: renewal_pb2_grpc.RenewalStub
 
     @classmethod
@@ -100,9 +109,11 @@ class Connection:
         return cls(
             channel,
             node_pb2_grpc.NodeStub(channel),
+            pooled_pb2_grpc.PoolingStub(channel),
             membership_pb2_grpc.MembersStub(channel),
             witness_pb2_grpc.WitnessStub(channel),
             witness_pb2_grpc.WitnessedLogStub(channel),
+            consult_pb2_grpc.ConsultingStub(channel),
             renewal_pb2_grpc.RenewalStub(channel),
         )
 
@@ -122,7 +133,7 @@ class Asked(Generic[Response]):
     def require_none_refused(self) -> None:
         """Raises the first refusal, with the department's name: one refusal refuses the whole."""
         for department, said in self.refused.items():
-            raise _named(department, said)
+            raise named(department, said)
 
 
 class Departments:
@@ -148,12 +159,18 @@ class Departments:
         self._known = self._catalogue_of({})
         self._silent: tuple[str, ...] = tuple(self._members)
         self._told: dict[str, bytes] = {}
+        self._masking: Mapping[str, X25519PublicKey] = {}
         self._connections = {member.department: self._open(member) for member in members}
 
     @property
     def connections(self) -> Mapping[str, Connection]:
         """The connection to each member, by department, as it is now."""
         return self._connections
+
+    def signing_key(self, department: str) -> Ed25519PublicKey | None:
+        """What a member signs grants with; None for who is no member."""
+        member = self._members.get(department)
+        return None if member is None else member.signing_key
 
     @property
     def silent(self) -> tuple[str, ...]:
@@ -172,7 +189,7 @@ class Departments:
         members = self._members
         asked = self.ask(
             tuple(members),
-            lambda stub: stub.Describe,
+            lambda stub: stub.node.Describe,
             lambda _: node_pb2.DescribeRequest(),
             DESCRIBE_SECONDS,
             (),
@@ -280,6 +297,18 @@ class Departments:
         end = time.monotonic() + RETIRED_SECONDS
         self._retired += [(end, each.channel) for each in connections]
 
+    def pin(self, masking: Mapping[str, X25519PublicKey]) -> None:
+        """Takes the members' masking keys, as the manifest that is offered now has them."""
+        self._masking = dict(masking)
+
+    def keys_digest(self, names: Sequence[str]) -> bytes:
+        """The digest of those members' masking keys; raises DEPARTMENT_MISSING for one unknown."""
+        known = self._masking
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            raise error("DEPARTMENT_MISSING", missing=unknown)
+        return keys_digest({name: known[name] for name in names})
+
     def offer(self, manifest: bytes) -> None:
         """Offers the manifest to every node that has not yet said what it does with this one.
 
@@ -309,14 +338,13 @@ class Departments:
     def ask(
         self,
         names: Sequence[str],
-        method: Callable[[node_pb2_grpc.NodeStub], grpc.UnaryUnaryMultiCallable[Request, Response]],
+        method: Callable[[Connection], grpc.UnaryUnaryMultiCallable[Request, Response]],
         request: Callable[[str], Request],
         seconds: float,
         headers: Sequence[tuple[str, str]],
     ) -> Asked[Response]:
         """Asks the named departments at once and waits for all; raises DEADLINE if it is over."""
-        nodes = {name: each.node for name, each in self._connections.items()}
-        asked = ask_each(nodes, names, method, request, seconds, headers)
+        asked = ask_each(self._connections, names, method, request, seconds, headers)
         if any(said.reason == "CONTRACT_CHANGED" for said in asked.missing.values()):
             self.outdated()
         return asked
@@ -379,7 +407,7 @@ def _place(member: Member) -> tuple[str, str]:
     return member.address, member.name
 
 
-def _named(department: str, said: LandbridgeError) -> LandbridgeError:
+def named(department: str, said: LandbridgeError) -> LandbridgeError:
     """A node's refusal, with the department's name; the receipt stays the node's own.
 
     What a node says goes into our log and to our caller, so it is kept short and printable.

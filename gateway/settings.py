@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
 from gateway.departments import Member
 from gateway.outside import OutsideWitness
@@ -120,9 +121,15 @@ def members_of(manifest: Manifest) -> tuple[Member, ...]:
             each.handlers,
             each.log_key if each.owns_log_key(manifest.federation) else "",
             each.witness_key if each.owns_witness_key(manifest.federation) else "",
+            each.keys.signing,
         )
         for each in manifest.members
     )
+
+
+def masking_keys(manifest: Manifest) -> dict[str, X25519PublicKey]:
+    """Each member's key for pairwise masks."""
+    return {each.department: each.keys.masking for each in manifest.members}
 
 
 def read_witnesses(path: Path | None) -> tuple[OutsideWitness, ...]:

@@ -16,11 +16,13 @@ from google.protobuf.message import Message
 from landbridge import exchange
 from landbridge.access_list import AccessList
 from landbridge.answers import Answer, Plan, Reply, Value
+from landbridge.consultation.callers import AsyncConsultation, Consultation
 from landbridge.directory import Directory
 from landbridge.errors import LandbridgeError, error
 from landbridge.exchange import Exchange, Outcome, Pause, Send
 from landbridge.status import from_rpc_error
 from landbridge.transport import Endpoint, Pem, TokenSource, bearer, current_token
+from landbridge.v1.consult_pb2_grpc import ConsultationsStub
 from landbridge.v1.gateway_pb2_grpc import GatewayStub
 from landbridge.v1.portal_pb2_grpc import PortalStub
 
@@ -90,6 +92,7 @@ class Client:
         self._channel = endpoint.channel()
         self._stubs = {
             "Gateway": GatewayStub(self._channel),
+            "Consultations": ConsultationsStub(self._channel),
             "Portal": PortalStub(self._channel),
         }
         self._closed = False
@@ -101,16 +104,18 @@ class Client:
         purpose: str,
         epsilon: float | None = None,
         partial: bool = False,
+        grant: bytes | None = None,
         timeout: float | None = None,
     ) -> Answer:
         """The answer to one SELECT of aggregates, charged to the owners' budgets.
 
         `epsilon`: the privacy parameter of the whole question (None: the contract's default).
         `partial`: accept an answer without the departments that do not reply; they are named.
+        `grant`: what an officer of the owner let through (`Consultation.grant`).
         Raises the errors of `landbridge.errors`.
         """
-        asked = exchange.query(sql, purpose=purpose, epsilon=epsilon, partial=partial)
-        return self._run(asked, timeout)
+        asked = exchange.query(sql, purpose=purpose, epsilon=epsilon, partial=partial, grant=grant)
+        return self.run(asked, timeout)
 
     def explain(
         self,
@@ -121,15 +126,33 @@ class Client:
         timeout: float | None = None,
     ) -> Plan:
         """What `query` would do, need and cost; touches no data and charges nothing."""
-        return self._run(exchange.explain(sql, purpose=purpose, epsilon=epsilon), timeout)
+        return self.run(exchange.explain(sql, purpose=purpose, epsilon=epsilon), timeout)
 
     def call(self, handler: str, /, *, purpose: str, **arguments: Value) -> Reply:
         """The reply of "department.handler" for one subject."""
-        return self._run(exchange.call(handler, purpose=purpose, arguments=arguments), None)
+        return self.run(exchange.call(handler, purpose=purpose, arguments=arguments), None)
+
+    def consult(
+        self, matter: str, /, *, purpose: str, basis: str, epsilon: float | None = None,
+        **arguments: Value,
+    ) -> Consultation:  # fmt: skip
+        """Puts before an officer of the owner what policy does not answer by itself.
+
+        `matter` is one SELECT of aggregates, of one department, or "department.handler" with its
+        arguments; `basis` says on which legal basis it is asked, in at most 2,000 characters.
+        """
+        asked = exchange.consult(
+            matter, purpose=purpose, basis=basis, epsilon=epsilon, arguments=arguments
+        )
+        return Consultation(self, self.run(asked), "" if arguments else matter)
+
+    def consultation(self, identifier: str) -> Consultation:
+        """One that was opened before, by its id."""
+        return Consultation(self, self.run(exchange.follow(identifier, after=0, wait=0)))
 
     def directory(self) -> Directory:
         """The members, their contracts and handlers, as far as this caller may use them."""
-        return self._run(exchange.directory(), None)
+        return self.run(exchange.directory(), None)
 
     def about(
         self, subject: str, *, purpose: str, before: Mapping[str, int] | None = None
@@ -138,7 +161,7 @@ class Client:
 
         `before` goes on where an earlier list ended: give it that list's `older`.
         """
-        return self._run(exchange.about(subject, purpose=purpose, before=before), None)
+        return self.run(exchange.about(subject, purpose=purpose, before=before), None)
 
     def close(self) -> None:
         """Ends the connection; calls that still run fail."""
@@ -159,7 +182,8 @@ class Client:
     def __repr__(self) -> str:
         return f"<landbridge.Client of {self._endpoint.target}>"
 
-    def _run(self, asked: Exchange[Result], timeout: float | None) -> Result:
+    def run(self, asked: Exchange[Result], timeout: float | None = None) -> Result:
+        """Carries one exchange through; what every method does."""
         seconds = self._timeout if timeout is None else timeout
         steps = exchange.attempts(asked, seconds, self._clock)
         outcome: Outcome = None
@@ -212,6 +236,7 @@ class AsyncClient:
         self._channel = endpoint.aio_channel()
         self._stubs = {
             "Gateway": GatewayStub(self._channel),
+            "Consultations": ConsultationsStub(self._channel),
             "Portal": PortalStub(self._channel),
         }
         self._closed = False
@@ -223,11 +248,12 @@ class AsyncClient:
         purpose: str,
         epsilon: float | None = None,
         partial: bool = False,
+        grant: bytes | None = None,
         timeout: float | None = None,
     ) -> Answer:
         """As `Client.query`."""
-        asked = exchange.query(sql, purpose=purpose, epsilon=epsilon, partial=partial)
-        return await self._run(asked, timeout)
+        asked = exchange.query(sql, purpose=purpose, epsilon=epsilon, partial=partial, grant=grant)
+        return await self.run(asked, timeout)
 
     async def explain(
         self,
@@ -238,21 +264,36 @@ class AsyncClient:
         timeout: float | None = None,
     ) -> Plan:
         """As `Client.explain`."""
-        return await self._run(exchange.explain(sql, purpose=purpose, epsilon=epsilon), timeout)
+        return await self.run(exchange.explain(sql, purpose=purpose, epsilon=epsilon), timeout)
 
     async def call(self, handler: str, /, *, purpose: str, **arguments: Value) -> Reply:
         """As `Client.call`."""
-        return await self._run(exchange.call(handler, purpose=purpose, arguments=arguments), None)
+        return await self.run(exchange.call(handler, purpose=purpose, arguments=arguments), None)
+
+    async def consult(
+        self, matter: str, /, *, purpose: str, basis: str, epsilon: float | None = None,
+        **arguments: Value,
+    ) -> AsyncConsultation:  # fmt: skip
+        """As `Client.consult`."""
+        asked = exchange.consult(
+            matter, purpose=purpose, basis=basis, epsilon=epsilon, arguments=arguments
+        )
+        return AsyncConsultation(self, await self.run(asked), "" if arguments else matter)
+
+    async def consultation(self, identifier: str) -> AsyncConsultation:
+        """As `Client.consultation`."""
+        view = await self.run(exchange.follow(identifier, after=0, wait=0))
+        return AsyncConsultation(self, view)
 
     async def directory(self) -> Directory:
         """As `Client.directory`."""
-        return await self._run(exchange.directory(), None)
+        return await self.run(exchange.directory(), None)
 
     async def about(
         self, subject: str, *, purpose: str, before: Mapping[str, int] | None = None
     ) -> AccessList:
         """As `Client.about`."""
-        return await self._run(exchange.about(subject, purpose=purpose, before=before), None)
+        return await self.run(exchange.about(subject, purpose=purpose, before=before), None)
 
     async def close(self) -> None:
         """Ends the connection; calls that still run fail."""
@@ -273,7 +314,8 @@ class AsyncClient:
     def __repr__(self) -> str:
         return f"<landbridge.AsyncClient of {self._endpoint.target}>"
 
-    async def _run(self, asked: Exchange[Result], timeout: float | None) -> Result:
+    async def run(self, asked: Exchange[Result], timeout: float | None = None) -> Result:
+        """As `Client.run`."""
         seconds = self._timeout if timeout is None else timeout
         steps = exchange.attempts(asked, seconds, self._clock)
         outcome: Outcome = None

@@ -204,15 +204,42 @@ CATALOGUE: Final[dict[str, Reason]] = {
     "QUESTION_ID_REUSED": Reason(
         "PERMISSION_DENIED", Refused, "This question id was used for another question."
     ),
+    "PARTS_WITHHELD": Reason(
+        "PERMISSION_DENIED", Refused, "The owner gives out no part of this department alone."
+    ),
     "DIFFERENCING": Reason(
         "PERMISSION_DENIED", Refused, "The difference to an earlier answer could be about one unit."
     ),
+    # what an officer decides
+    "CONSULTATION_NEEDLESS": Reason(
+        "PERMISSION_DENIED", Refused, "Policy answers this by itself; no officer has to be asked."
+    ),
+    "CONSULTATION_CHANGED": Reason(
+        "PERMISSION_DENIED", Refused, "The consultation is not any more as it was when it was seen."
+    ),
+    "CONSULTATION_CLOSED": Reason(
+        "PERMISSION_DENIED", Refused, "The consultation is closed; nobody can move it any more."
+    ),
+    "CONSULTATIONS_EXHAUSTED": Reason(
+        "RESOURCE_EXHAUSTED", Refused, "Too many consultations of this organisation are open."
+    ),
+    "GRANT_INVALID": Reason(
+        "PERMISSION_DENIED", Refused, "The grant is none for this request of this caller."
+    ),
+    "GRANT_EXPIRED": Reason("PERMISSION_DENIED", Refused, "The grant has expired."),
+    "GRANT_SPENT": Reason("PERMISSION_DENIED", Refused, "The grant was used before."),
     # whether the server's own files can be used; stands in its log alone
     "POLICY_INVALID": Reason(
         "UNAVAILABLE", Unavailable, "The changed policy cannot be used; the earlier one goes on."
     ),
     # whether anybody can answer
     "DEPARTMENT_MISSING": Reason("UNAVAILABLE", Unavailable, "A department did not answer."),
+    "MEMBERS_DIFFER": Reason(
+        "UNAVAILABLE", Unavailable, "A department has pinned other members than the gateway names."
+    ),
+    "ROUND_FORGOTTEN": Reason(
+        "UNAVAILABLE", Unavailable, "A department cannot repeat that round of a pooled question."
+    ),
     "CONTRACT_CHANGED": Reason(
         "UNAVAILABLE",
         Unavailable,
@@ -236,6 +263,9 @@ CATALOGUE: Final[dict[str, Reason]] = {
     "LEDGER_UNAVAILABLE": Reason(
         "UNAVAILABLE", Unavailable, "The budget ledger cannot be written, so nothing may be read."
     ),
+    "QUEUE_UNAVAILABLE": Reason(
+        "UNAVAILABLE", Unavailable, "The queue of consultations cannot be written."
+    ),
     "TOO_BUSY": Reason("UNAVAILABLE", Unavailable, "The service takes no more requests just now."),
     "DEADLINE": Reason("DEADLINE_EXCEEDED", DeadlineExceeded, "Time ran out before the answer."),
     # what went wrong inside
@@ -252,6 +282,7 @@ RETRY_AFTER: Final[dict[str, float]] = {
     "TOO_BUSY": 1.0,
     "GATEWAY_UNREACHABLE": 1.0,
     "DEPARTMENT_MISSING": 5.0,
+    "MEMBERS_DIFFER": 60.0,
     "CONTRACT_CHANGED": 1.0,
     "LOG_UNAVAILABLE": 10.0,
     "LOG_UNWITNESSED": 10.0,

@@ -125,8 +125,40 @@ class QuestionIdReused(errors.Refused):
     """This question id was used for another question."""
 
 
+class PartsWithheld(errors.Refused):
+    """The owner gives out no part of this department alone."""
+
+
 class Differencing(errors.Refused):
     """The difference to an earlier answer could be about one unit."""
+
+
+class ConsultationNeedless(errors.Refused):
+    """Policy answers this by itself; no officer has to be asked."""
+
+
+class ConsultationChanged(errors.Refused):
+    """The consultation is not any more as it was when it was seen."""
+
+
+class ConsultationClosed(errors.Refused):
+    """The consultation is closed; nobody can move it any more."""
+
+
+class ConsultationsExhausted(errors.Refused):
+    """Too many consultations of this organisation are open."""
+
+
+class GrantInvalid(errors.Refused):
+    """The grant is none for this request of this caller."""
+
+
+class GrantExpired(errors.Refused):
+    """The grant has expired."""
+
+
+class GrantSpent(errors.Refused):
+    """The grant was used before."""
 
 
 class PolicyInvalid(errors.Unavailable):
@@ -135,6 +167,14 @@ class PolicyInvalid(errors.Unavailable):
 
 class DepartmentMissing(errors.Unavailable):
     """A department did not answer."""
+
+
+class MembersDiffer(errors.Unavailable):
+    """A department has pinned other members than the gateway names."""
+
+
+class RoundForgotten(errors.Unavailable):
+    """A department cannot repeat that round of a pooled question."""
 
 
 class ContractChanged(errors.Unavailable):
@@ -163,6 +203,10 @@ class LogContradicted(errors.Unavailable):
 
 class LedgerUnavailable(errors.Unavailable):
     """The budget ledger cannot be written, so nothing may be read."""
+
+
+class QueueUnavailable(errors.Unavailable):
+    """The queue of consultations cannot be written."""
 
 
 class TooBusy(errors.Unavailable):
@@ -214,9 +258,19 @@ BY_REASON: Final[dict[str, type[errors.LandbridgeError]]] = {
     "BUDGET_EXHAUSTED": BudgetExhausted,
     "SUBJECTS_EXHAUSTED": SubjectsExhausted,
     "QUESTION_ID_REUSED": QuestionIdReused,
+    "PARTS_WITHHELD": PartsWithheld,
     "DIFFERENCING": Differencing,
+    "CONSULTATION_NEEDLESS": ConsultationNeedless,
+    "CONSULTATION_CHANGED": ConsultationChanged,
+    "CONSULTATION_CLOSED": ConsultationClosed,
+    "CONSULTATIONS_EXHAUSTED": ConsultationsExhausted,
+    "GRANT_INVALID": GrantInvalid,
+    "GRANT_EXPIRED": GrantExpired,
+    "GRANT_SPENT": GrantSpent,
     "POLICY_INVALID": PolicyInvalid,
     "DEPARTMENT_MISSING": DepartmentMissing,
+    "MEMBERS_DIFFER": MembersDiffer,
+    "ROUND_FORGOTTEN": RoundForgotten,
     "CONTRACT_CHANGED": ContractChanged,
     "GATEWAY_UNREACHABLE": GatewayUnreachable,
     "SHUTTING_DOWN": ShuttingDown,
@@ -224,6 +278,7 @@ BY_REASON: Final[dict[str, type[errors.LandbridgeError]]] = {
     "LOG_UNWITNESSED": LogUnwitnessed,
     "LOG_CONTRADICTED": LogContradicted,
     "LEDGER_UNAVAILABLE": LedgerUnavailable,
+    "QUEUE_UNAVAILABLE": QueueUnavailable,
     "TOO_BUSY": TooBusy,
     "DEADLINE": Deadline,
     "RUN_FAILED": RunFailed,

@@ -24,7 +24,16 @@ from landbridge.answers import (
     UsedColumn,
     Value,
 )
-from landbridge.directory import Directory, Member, OfferedColumn, OfferedContract, OfferedHandler
+from landbridge.directory import (
+    Directory,
+    Member,
+    OfferedChannel,
+    OfferedColumn,
+    OfferedContract,
+    OfferedHandler,
+    OfferedProcedure,
+    OfferedRole,
+)
 from landbridge.errors import LandbridgeError, error
 from landbridge.literals import from_literal, to_literal
 from landbridge.receipt import Receipt
@@ -74,6 +83,8 @@ def read_plan(message: gateway_pb2.ExplainResponse) -> Plan:
         },
         budgets=_budgets(message.budgets),
         notes=_notes(message.notes),
+        rounds=message.rounds,
+        bytes=message.bytes,
     )
 
 
@@ -99,12 +110,25 @@ def read_directory(message: gateway_pb2.DirectoryResponse) -> Directory:
                         tuple(handler.arguments),
                         tuple(handler.codes),
                         tuple(handler.purposes),
+                        handler.consultable,
+                        handler.queryable,
                     )
                     for handler in member.handlers
                 ),
             )
             for member in message.members
-        )
+        ),
+        message.federation,
+        tuple(
+            OfferedProcedure(
+                each.name,
+                each.title,
+                each.description,
+                tuple(each.purposes),
+                tuple(each.departments),
+            )
+            for each in message.procedures
+        ),
     )
 
 
@@ -209,6 +233,13 @@ def _contract(contract: gateway_pb2.DirectoryContract) -> OfferedContract:
             for column in contract.columns
         ),
         tuple(contract.purposes),
+        contract.title,
+        contract.version,
+        contract.consultable,
+        contract.queryable,
+        contract.team,
+        tuple(OfferedRole(each.role, each.who, each.description) for each in contract.roles),
+        tuple(OfferedChannel(each.name, each.url, each.description) for each in contract.channels),
     )
 
 

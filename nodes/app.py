@@ -11,6 +11,7 @@ from functools import partial
 from landbridge.edge import life
 from landbridge.edge.first_look import FirstLook
 from landbridge.edge.interceptor import Report
+from landbridge.edge.local import Local, serve_local
 from landbridge.edge.own_log import OwnLog
 from landbridge.edge.record import Recorder
 from landbridge.edge.server import Running, Tls, serve
@@ -27,25 +28,37 @@ from landbridge.identity.certificates import Admission
 from landbridge.membership.keys import MemberKeys
 from landbridge.membership.pinned import Pinned
 from landbridge.membership.statement import AskingVerifier
+from landbridge.protocols.masks import Exchanges
 from landbridge.v1 import (
+    consult_pb2_grpc,
     membership_pb2_grpc,
     node_pb2,
     node_pb2_grpc,
+    pooled_pb2_grpc,
     portal_pb2_grpc,
     renewal_pb2_grpc,
     witness_pb2_grpc,
 )
 from nodes import policy as policies_of
 from nodes.answering import Answering
+from nodes.circle import Circles
+from nodes.consult_servicer import ConsultingServicer, ReviewingServicer
+from nodes.consulting import Consulting
+from nodes.desk import Desk
 from nodes.engines.duckdb import DuckDBEngine, Limits
 from nodes.following import Enforcement, Following, PolicyFollower
+from nodes.granting import Granting
 from nodes.guard import Guard
 from nodes.history import History
 from nodes.ledger import Ledger
 from nodes.members import MembersServicer, logged
 from nodes.policy import Policy
+from nodes.pooling import Pooling
+from nodes.pooling_servicer import PoolingServicer
+from nodes.queue import Queue
 from nodes.renewal import Renewal, RenewalServicer
 from nodes.replying import Replying
+from nodes.reviewing import Reviewing
 from nodes.servicer import NodeServicer
 from nodes.settings import Settings
 from nodes.store import Store
@@ -53,6 +66,9 @@ from nodes.subject_access import SubjectAccessServicer
 from nodes.tables import Tables
 from nodes.witnessing import WitnessedLogServicer, WitnessServicer
 from policies.noise import draw
+
+OFFICERS = 8
+"""Calls of officers at a time, those that wait for news included."""
 
 
 @dataclass(slots=True)
@@ -62,6 +78,9 @@ class Node:
     running: Running
     log_key: str
     witness_key: str
+    _local: Local
+    _desk: Desk
+    _queue: Queue
     _tables: Tables
     _ledger: Ledger
     _history: History
@@ -85,7 +104,10 @@ class Node:
         """Takes no more calls, lets those under way finish, and puts everything on disk."""
         begun = self._first_look.end()
         self._following.close()
+        self._desk.stop()
+        self._local.stop(grace)
         self.running.stop(grace)
+        self._queue.close()
         self._tables.close()
         self._trusted.close()
         with suppress(Unavailable):  # a log that was stopped takes no last entry
@@ -145,15 +167,39 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
     pinned = Pinned(settings.state, settings.department, logged(recorder))
     telemetry = Telemetry(f"landbridge.node.{settings.department}")
     signed = AskingVerifier(settings.federation, settings.department, pinned.gateway_key, time.time)
+    circles = Circles(settings.department, lambda: pinned.manifest, Exchanges(keys.masking))
     admission = Admission(settings.gateway, settings.federation, trust.revoked)
+    answering = Answering(guard, ledger, tables, recorder, draw, history)
+    replying = Replying(guard, ledger, tables, recorder)
     servicer = NodeServicer(
         admission,
         _description(settings, policy, signer.vkey),
-        Answering(guard, ledger, tables, recorder, draw, history),
-        Replying(guard, ledger, tables, recorder),
+        answering,
+        replying,
         recorder,
         telemetry,
         signed,
+    )
+    pooling = PoolingServicer(
+        servicer.admit,
+        Pooling(guard, circles, ledger, tables, recorder, draw),
+        recorder,
+        telemetry,
+        signed,
+    )
+    granting = Granting(guard, settings.federation, keys.signing, time.time)
+    queue = Queue(settings.state / "consultations.sqlite", time.time)
+    waiting = max(1, settings.calls // 4)
+    desk = Desk(queue, guard, ledger, recorder, granting, waiting)
+    consulting = ConsultingServicer(
+        servicer.admit,
+        signed,
+        Consulting(desk, recorder),
+        granting,
+        answering,
+        replying,
+        recorder,
+        telemetry,
     )
     subject_access = SubjectAccessServicer(
         servicer.admit,
@@ -179,6 +225,13 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
     late = oversight is not None and log.size > 0
     if not late:
         first_look.begin(begin)
+    officers = ReviewingServicer(Reviewing(desk, recorder), recorder)
+    local = serve_local(
+        [partial(consult_pb2_grpc.add_ReviewingServicer_to_server, officers)],
+        settings.review or settings.state / "review",
+        report=report,
+        threads=OFFICERS,
+    )
     renewal = Renewal(
         settings.federation,
         settings.department,
@@ -193,6 +246,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
     running = serve(
         [
             partial(node_pb2_grpc.add_NodeServicer_to_server, servicer),
+            partial(pooled_pb2_grpc.add_PoolingServicer_to_server, pooling),
             partial(
                 witness_pb2_grpc.add_WitnessServicer_to_server,
                 WitnessServicer(servicer.admit, witness),
@@ -203,6 +257,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
             ),
             partial(portal_pb2_grpc.add_SubjectAccessServicer_to_server, subject_access),
             partial(membership_pb2_grpc.add_MembersServicer_to_server, members),
+            partial(consult_pb2_grpc.add_ConsultingServicer_to_server, consulting),
             partial(
                 renewal_pb2_grpc.add_RenewalServicer_to_server,
                 RenewalServicer(servicer.admit, renewal, recorder),
@@ -223,9 +278,22 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
         follower.look(at_once=at_once)
 
     return Node(
-        running, signer.vkey, cosigner.vkey, tables, ledger, history, log, recorder, witness, trust,
-        first_look, Following(looks, report),
-    )  # fmt: skip
+        running,
+        signer.vkey,
+        cosigner.vkey,
+        local,
+        desk,
+        queue,
+        tables,
+        ledger,
+        history,
+        log,
+        recorder,
+        witness,
+        trust,
+        first_look,
+        Following(looks, report),
+    )
 
 
 def _as_pinned(settings: Settings) -> Settings:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from landbridge.edge.record import Logged, Recorder
+from landbridge.consultation.grant import Grant
+from landbridge.edge.record import Draft, Logged, Recorder
 from landbridge.errors import error
-from nodes.guard import Asking, Guard
+from nodes.granting import record_use, use_of
+from nodes.guard import Asking, Guard, WeighedCall
 from nodes.ledger import Ledger
 from nodes.tables import Tables
 from policies.handler import Handler
@@ -41,16 +43,28 @@ class Replying:
         *,
         time_left: Callable[[], float],
         trace_id: str,
+        permit: Callable[[Draft], tuple[WeighedCall, Grant]] | None = None,
     ) -> Replied:
-        """One code, or a refusal; either is in the log before this returns."""
+        """One code, or a refusal; either is in the log before this returns.
+
+        `permit` decides in the place of policy, where a grant is shown.
+        """
         with self._recorder.request("call", trace_id=trace_id) as draft:
-            caller, handler = self._guard.handler(asking, name, draft)
+            grant: Grant | None = None
+            if permit is None:
+                caller, handler = self._guard.handler(asking, name, draft)
+            else:
+                weighed, grant = permit(draft)
+                caller, handler = weighed.caller, weighed.handler
             parameters = handler.bind(dict(arguments))
             digest = draft.recorder.subject(str(arguments[handler.subject]))
             draft.note(subject=digest)
             full = f"{self._guard.department}.{name}"
             # Counted before the data is read, and whatever the reply will be.
             self._ledger.look_up(full, caller.organisation, digest, handler.subjects_per_day)
+            if grant is not None:
+                self._ledger.use(use_of(grant), asking.question_id)
+                record_use(draft, grant)
             code = self._code(handler, parameters, time_left() - MARGIN)
             return Replied(code, handler.version, draft.answered(code.encode()))
 

@@ -68,7 +68,7 @@ class NodeServicer(node_pb2_grpc.NodeServicer):
             question = question_from(request.question)
         with self._trace("node.answer", context) as trace:
             answered = self._answering.answer(
-                _asking(request.asking),
+                asking_from(request.asking),
                 question,
                 request.micro_epsilon,
                 tuple(request.members),
@@ -94,7 +94,7 @@ class NodeServicer(node_pb2_grpc.NodeServicer):
             question = question_from(request.question)
         with self._trace("node.estimate", context) as trace:
             estimated = self._answering.estimate(
-                _asking(request.asking),
+                asking_from(request.asking),
                 question,
                 request.micro_epsilon,
                 tuple(request.members),
@@ -120,7 +120,7 @@ class NodeServicer(node_pb2_grpc.NodeServicer):
             arguments = arguments_from(request.arguments)
         with self._trace("node.reply", context) as trace:
             replied = self._replying.reply(
-                _asking(request.asking),
+                asking_from(request.asking),
                 request.handler,
                 arguments,
                 time_left=context.time_remaining,
@@ -146,7 +146,8 @@ class NodeServicer(node_pb2_grpc.NodeServicer):
         return self._telemetry.request(step, context.invocation_metadata())
 
 
-def _asking(message: node_pb2.Asking) -> Asking:
+def asking_from(message: node_pb2.Asking) -> Asking:
+    """Who asks and why."""
     return Asking(
         message.token,
         message.purpose,

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from itertools import product
 from typing import Final
 
 from landbridge.levels import Level
-from policies.access import AccessPolicy, Request
+from policies.access import AccessPolicy, Action, Request
 from policies.contract import Column, Contract
 from policies.moment import Moment
 from policies.sight import Asker
@@ -57,28 +56,27 @@ class ColumnSight:
         never = frozenset(
             column.name
             for column in contract.columns
-            # The unit's name is public; what lies above the clearance is hidden by its level.
+            # The unit's name is public; what is sealed is hidden by its level.
             if column.name != contract.unit
-            and column.level <= min(looked.clearance, Level.RESTRICTED)
+            and column.level is not Level.SEALED
             and not self._ever(looked, column)
         )
         return replace(contract, hidden=never) if never else contract
 
     def _ever(self, looked: _Looked, column: Column) -> bool:
         """Whether some question that uses it could be permitted, or be put to an officer."""
-        highest = min(looked.clearance, Level.RESTRICTED)
-        levels = [level for level in Level if column.level <= level <= highest]
-        allowed = looked.purposes & looked.contract.purposes
-        # An officer may consider purposes that the contract does not name.
-        purposes = [("query", each) for each in sorted(allowed)]
-        purposes += [("consult", each) for each in sorted(looked.purposes)]
+        actions: tuple[tuple[Action, frozenset[str], Level], ...] = (
+            ("query", looked.purposes & looked.contract.purposes, looked.clearance),
+            # An officer may consider other purposes than the contract's, and levels above.
+            ("consult", looked.purposes, Level.RESTRICTED),
+        )
         return any(
             self._access.decide(
                 Request(
                     subject=looked.subject,
                     organisation=looked.organisation,
                     clearance=looked.clearance,
-                    action="query" if action == "query" else "consult",
+                    action=action,
                     resource_kind="contract",
                     resource=looked.contract.id,
                     purpose=purpose,
@@ -87,7 +85,9 @@ class ColumnSight:
                     columns=((column.name, column.level),),
                 )
             ).permitted
-            for (action, purpose), level, moment in product(
-                purposes, levels, self._access.moments(looked.now)
-            )
+            for action, purposes, highest in actions
+            for purpose in sorted(purposes)
+            for level in Level
+            if column.level <= level <= min(highest, Level.RESTRICTED)
+            for moment in self._access.moments(looked.now)
         )

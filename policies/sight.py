@@ -7,11 +7,11 @@ the way now.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Literal, Protocol
 
 from landbridge.levels import Level
-from policies.access import AccessPolicy, Request
+from policies.access import AccessPolicy, Action, Request
 from policies.contract import Contract, Method
 from policies.moment import Moment
 
@@ -54,19 +54,38 @@ def sees_handler(
     return _sees(asker, "handler", name, level, purposes, access, now)
 
 
+def may_consult(
+    asker: Asker, kind: Literal["contract", "handler"], resource: str, access: AccessPolicy,
+    now: Moment, purposes: Iterable[str] | None = None,
+) -> Level | None:  # fmt: skip
+    """Up to which level the caller may have it considered by an officer; None: not at all.
+
+    For any of their purposes, or for those given; the owner's list of purposes is not asked, since
+    it can be lifted. Nothing is ever sealed enough to be lifted.
+    """
+    for level in (Level.RESTRICTED, Level.INTERNAL, Level.OPEN):
+        if _sees(
+            asker, kind, resource, level, asker.purposes if purposes is None else [*purposes],
+            access, now, "consult",
+        ):  # fmt: skip
+            return level
+    return None
+
+
 def request(
     asker: Asker, kind: Literal["contract", "handler"], resource: str, purpose: str, level: Level,
-    moment: Moment, *, columns: tuple[tuple[str, Level], ...],
+    moment: Moment, action: Action | None = None, *, columns: tuple[tuple[str, Level], ...],
 ) -> Request:  # fmt: skip
     """The question to the policies: may this caller query that contract, or call that handler.
 
-    `columns` are those of the contract that the question uses, as `policies.joined` finds them.
+    Or do with it what `action` says. `columns` are those of the contract that the question uses, as
+    `policies.joined` finds them.
     """
     return Request(
         subject=asker.subject,
         organisation=asker.organisation,
         clearance=asker.clearance,
-        action="query" if kind == "contract" else "call",
+        action=action or ("query" if kind == "contract" else "call"),
         resource_kind=kind,
         resource=resource,
         purpose=purpose,
@@ -102,9 +121,12 @@ def _sees(
     purposes: Collection[str],
     access: AccessPolicy,
     now: Moment,
+    action: Action | None = None,
 ) -> bool:
     return any(
-        access.decide(request(asker, kind, resource, purpose, level, moment, columns=())).permitted
+        access.decide(
+            request(asker, kind, resource, purpose, level, moment, action, columns=())
+        ).permitted
         for purpose in sorted({*purposes} & {*asker.purposes})
         for moment in access.moments(now)
     )

@@ -19,6 +19,7 @@ import typer
 from landbridge.cli import (
     about,
     call,
+    consult,
     demo,
     directory,
     explain,
@@ -29,6 +30,7 @@ from landbridge.cli import (
     log_reconcile,
     log_search,
     query,
+    review,
     servers,
     token,
     up,
@@ -87,6 +89,24 @@ def application() -> typer.Typer:
     whole.command()(call.call)
     whole.command()(directory.directory)
     whole.command()(about.about)
+    consultations = _group("Put before an officer of the owner what policy does not answer.")
+    consultations.command("open")(consult.open_)
+    consultations.command("show")(consult.show)
+    consultations.command("follow")(consult.follow)
+    consultations.command("reply")(consult.reply)
+    consultations.command("accept")(consult.accept)
+    consultations.command("withdraw")(consult.withdraw)
+    consultations.command("answer")(consult.answer)
+    whole.add_typer(consultations, name="consult")
+    reviews = _group("Decide consultations, as an officer on the machine of the own node.")
+    reviews.command("list")(review.list_)
+    reviews.command("show")(review.show)
+    reviews.command("approve")(review.approve)
+    reviews.command("narrow")(review.narrow)
+    reviews.command("ask")(review.ask)
+    reviews.command("decline")(review.decline)
+    reviews.command("follow")(review.follow)
+    whole.add_typer(reviews, name="review")
     logs = _group("Read and verify published logs and receipts, asking nobody.")
     logs.command("show")(log.show)
     logs.command("verify")(log.verify)

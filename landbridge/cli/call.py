@@ -47,10 +47,10 @@ def call(
     The reply is one of the handler's declared codes. An argument is sent in the type that the
     directory declares for it, so that an identifier made of digits stays text.
     """
-    texts = _pairs(arg or [])
+    texts = pairs(arg or [])
     receipt_file.require_place(receipt)
     with connected(address, ca, token_file) as client:
-        values = _typed(handler, texts, client.directory())
+        values = typed(handler, texts, client.directory())
         try:
             reply = client.call(handler, purpose=purpose, **values)
         except LandbridgeError as refusal:
@@ -71,7 +71,8 @@ def call(
     receipt_file.keep(receipt, reply.receipt)
 
 
-def _pairs(given: list[str]) -> dict[str, str]:
+def pairs(given: list[str]) -> dict[str, str]:
+    """Arguments as they were given on the command line, by name."""
     pairs: dict[str, str] = {}
     for text in given:
         name, equals, value = text.partition("=")
@@ -83,7 +84,7 @@ def _pairs(given: list[str]) -> dict[str, str]:
     return pairs
 
 
-def _typed(handler: str, texts: dict[str, str], directory: Directory) -> dict[str, int | str]:
+def typed(handler: str, texts: dict[str, str], directory: Directory) -> dict[str, int | str]:
     """The values in the declared types; a handler that is not listed gets texts, and refuses."""
     declared = dict(
         argument.split(": ", 1)

@@ -14,6 +14,7 @@ from typing import Self
 import yaml
 
 from landbridge.client import Client, connect
+from landbridge.consultation.officers import Reviewer, review
 from landbridge.federation.folder import FederationFolder, FederationInvalid, MemberFolder, read
 from landbridge.federation.ground import HOST, Ground
 from landbridge.federation.process import ProcessFailed, ServerProcess, run_load, spawn
@@ -81,6 +82,11 @@ class Federation:
     def token(self, caller: str, **changes: object) -> str:
         """A development token; `changes` replace claims that `gateway/callers.toml` gives."""
         return self._ground.token(caller, **changes)
+
+    def reviewer(self, department: str, officer: str) -> Reviewer:
+        """That department's queue of consultations, for a development caller who is an officer."""
+        folder = self._ground.folder(department) / "review"
+        return review(folder, token=lambda: self.token(officer))
 
     def log(self, department: str | None = None) -> Path:
         """The published log folder of a department, or of the gateway."""

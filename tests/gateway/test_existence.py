@@ -11,7 +11,6 @@ import pytest
 
 from gateway.directory import directory_response
 from landbridge.errors import LandbridgeError
-from landbridge.levels import Level
 from policies import handler as handlers_format
 from policies.access import AccessPolicy, Decision, Request
 from policies.handler import Handler
@@ -125,7 +124,7 @@ def test_the_directory_shows_what_can_be_used_and_nothing_else(simulate: Simulat
     planning = federation.asking
     for organisation, tables in (("university", 1), ("stranger", 0)):
         caller = federation.caller(organisation=organisation)
-        shown = directory_response(planning.view(caller), Level.INTERNAL, ())
+        shown = directory_response(planning.offered(caller), ())
         assert [len(member.contracts) for member in shown.members] == [tables]
         assert [len(member.handlers) for member in shown.members] == [tables]
     assert known.offers["north"].contracts

@@ -19,7 +19,7 @@ OWNERS = {
     "pyarrow": ("landbridge/arrow.py", "landbridge/parquet.py"),
     "pandas": ("landbridge/arrow.py",),
     "opentelemetry": ("landbridge/edge/telemetry.py",),
-    "sqlite3": ("nodes/ledger.py", "nodes/history.py"),
+    "sqlite3": ("nodes/ledger.py", "nodes/history.py", "nodes/queue.py"),
     "rfc8785": ("landbridge/evidence/entry.py",),
     "starlette": ("landbridge/edge/witness_http.py",),
     "uvicorn": ("landbridge/edge/witness_http.py",),
