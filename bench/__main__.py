@@ -46,6 +46,9 @@ ROWS: Final = (
     "startup",
     "idle_memory",
     "handler_path",
+    "handler_rate",
+    "case_four_steps",
+    "cases_restart",
     "fresh_small",
     "fresh_clone",
 )

@@ -50,7 +50,8 @@ def asked(number: int) -> Request:
     """A caller's request of four columns; each number is another person."""
     return Request(
         f"person-{number}", "office-7", Level.INTERNAL, "query", "contract", "people", "purpose-7",
-        Level.OPEN, Moment(20261127, 12, 5), tuple((name, Level.OPEN) for name in COLUMNS),
+        Level.OPEN, Moment(20261127, 12, 5),
+        columns=tuple((name, Level.OPEN) for name in COLUMNS),
     )  # fmt: skip
 
 

@@ -11,6 +11,14 @@ from functools import partial
 
 import grpc
 
+from gateway.batch import CallsServicer
+from gateway.cases.cases import Cases
+from gateway.cases.driver import Driver
+from gateway.cases.procedures import Procedures, read_folder
+from gateway.cases.recording import Recording
+from gateway.cases.servicer import CasesServicer
+from gateway.cases.store import Store
+from gateway.cases.taking import Taking
 from gateway.consult_planning import ConsultPlanning
 from gateway.consult_servicer import ConsultationsServicer
 from gateway.consulting import Consulting
@@ -56,6 +64,8 @@ from landbridge.membership.manifest import Manifest
 from landbridge.membership.renewal import Life
 from landbridge.membership.statement import AskingSigner
 from landbridge.v1 import (
+    batch_pb2_grpc,
+    case_pb2_grpc,
     consult_pb2_grpc,
     enrolment_pb2_grpc,
     gateway_pb2_grpc,
@@ -73,6 +83,8 @@ class Gateway:
     log_key: str
     witness_key: str
     _departments: Departments
+    _driver: Driver
+    _store: Store
     _log: Log
     _recorder: Recorder
     _witness: Witness
@@ -92,6 +104,8 @@ class Gateway:
         """Takes no more calls, lets those under way finish, and puts everything on disk."""
         self.running.stop(grace)
         self._refreshing.close()
+        self._driver.stop()
+        self._store.close()
         self._trusted.close()
         with suppress(Unavailable):  # a log that was stopped takes no last entry
             life.end(self._recorder)
@@ -128,7 +142,8 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
     departments.offer(document)
     for name in silent:
         tell(f"department {name} does not answer yet")
-    access = access_policy(settings, members, read_access(settings, members))
+    declared = read_folder(settings.procedures) if settings.procedures else {}
+    access = access_policy(settings, members, read_access(settings, members), declared)
     signer = log_signer(settings.state, f"{settings.federation}/{settings.name}")
     cosigner = witness_key(settings.state, signer.name)
     witness = Witness.open(
@@ -157,7 +172,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
     recorder = Recorder(log, lasting, access.digest, time.time, periods)
     trust = trusted(settings.trust)
     planning = Planning(access, time.time)
-    asking_signer = AskingSigner(settings.federation, key_of_gateway, time.time)
+    signing = AskingSigner(settings.federation, key_of_gateway, time.time)
     asking = Consulting(
         planning,
         ConsultPlanning(planning, time.time),
@@ -165,7 +180,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
         trust.verifier,
         recorder,
         signer.vkey,
-        asking_signer,
+        signing,
         sight,
         waiting=max(1, settings.calls // 4),
     )
@@ -178,9 +193,33 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
         recorder,
         OwnLog(settings.state / "log", signer.name, periods, lasting, time.time),
         signer.vkey,
-        asking_signer,
+        signing,
         telemetry,
         sight,
+    )
+    store = Store(settings.case_store, signer.vkey.partition("+")[0])
+    recording = Recording(store, recorder)
+    procedures = Procedures(declared, store, departments.catalogue, tell)
+    driver = Driver(
+        store,
+        recording,
+        procedures,
+        Taking(store, departments, signing, asking, signer.vkey),
+        time.time,
+        time.monotonic,
+        report,
+    )
+    cases = Cases(
+        store,
+        recording,
+        driver,
+        procedures,
+        lambda: planning.access,
+        trust.verifier,
+        recorder,
+        departments.catalogue,
+        settings.manifest.read_bytes,
+        settings.calls // 2,
     )
     with suppress(Unavailable):  # it serves and refuses, so that callers are told why
         life.begin(
@@ -198,6 +237,10 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
         )
         with suppress(Unavailable):  # who shows a revoked one is let go of before that is logged
             certificates_shown.look(members)
+    with suppress(Unavailable):
+        recording.recover(settings.state / "log")
+    procedures.look()
+    driver.start()
     renewed = settings.tls_certificate.read_bytes
     running = serve(
         [
@@ -207,6 +250,11 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
                 ConsultationsServicer(asking, servicer.request),
             ),
             partial(portal_pb2_grpc.add_PortalServicer_to_server, portal),
+            partial(
+                batch_pb2_grpc.add_CallsServicer_to_server,
+                CallsServicer(asking, departments, signing, recorder, telemetry),
+            ),
+            partial(case_pb2_grpc.add_CasesServicer_to_server, CasesServicer(cases, telemetry)),
             partial(
                 enrolment_pb2_grpc.add_EnrolmentServicer_to_server,
                 EnrolmentServicer(
@@ -265,7 +313,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
 
     follower = Follower(
         settings, key_of_gateway, members, access, departments, planning, recorder, joined,
-        certificates, certificates_shown, tell,
+        certificates, certificates_shown, tell, tuple(declared),
     )  # fmt: skip
     refreshing = Refreshing(follower.look, rounds.go, report)
     departments.outdated = refreshing.wake
@@ -274,6 +322,8 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
         signer.vkey,
         cosigner.vkey,
         departments,
+        driver,
+        store,
         log,
         recorder,
         witness,

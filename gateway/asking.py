@@ -6,15 +6,16 @@ import re
 from collections.abc import Callable
 
 from gateway.answered import Answered, Explained
-from gateway.catalogue import Catalogue
+from gateway.catalogue import Catalogue, HandlerOffer
 from gateway.combine import suppressed
 from gateway.departments import Departments
 from gateway.directory import Offered
+from gateway.fitting import reply_of, require_fitting
 from gateway.gathering import Gathered, Gathering, Put, asking_of, why_missing
 from gateway.nearest import nearest
-from gateway.parts import part_of, rejected
+from gateway.parts import part_of
 from gateway.planning import Plan, Planning
-from gateway.reply import explain_response, query_response
+from gateway.reply import call_response, explain_response, query_response
 from gateway.request import Metadata, Request
 from gateway.sight import Sight, Unwatched
 from gateway.table import rows
@@ -24,7 +25,8 @@ from landbridge.identity.bearer import bearer_token
 from landbridge.identity.caller import Caller
 from landbridge.identity.issuers import Verifier
 from landbridge.membership.statement import AskingSigner
-from landbridge.v1 import gateway_pb2, node_pb2
+from landbridge.v1 import evidence_pb2, gateway_pb2, node_pb2
+from policies.reply import spelt
 
 _QUESTION_ID = re.compile(r"[0-9a-f]{32}")
 
@@ -100,7 +102,7 @@ class Asking:
     ) -> gateway_pb2.CallResponse:
         """A handler's reply. `arguments` fills them into the node's request.
 
-        What the log commits to is the code, in UTF-8.
+        What the log commits to is the reply as `policies.reply.spelt` has it, in UTF-8.
         """
         with self._recorder.request("call", trace_id=request.trace.id) as draft:
             token, caller = self._identified(request, draft)
@@ -128,12 +130,9 @@ class Asking:
             known = self._departments.catalogue()
             part = part_of(department, reply.receipt, request.question_id, known, seen[department])
             draft.note(parts=[part])
-            if reply.code not in offer.codes:
-                raise rejected(department, "a reply that its handler does not declare")
-            logged = draft.answered(reply.code.encode())
-            return gateway_pb2.CallResponse(
-                code=reply.code, version=reply.version, receipt=logged.message()
-            )
+            require_fitting(department, offer, reply)
+            logged = draft.answered(spelt(reply_of(reply)).encode())
+            return call_response(reply, logged)
 
     def view(self, caller: Caller) -> Catalogue:
         """What policy lets the caller use."""
@@ -147,6 +146,28 @@ class Asking:
         """Who the caller is; a refused login is in the log."""
         with self._recorder.check("refused_login"):
             return self._verifier.verify(bearer_token(metadata), certificate)
+
+    def called(
+        self, request: Request, name: str, draft: Draft
+    ) -> tuple[node_pb2.Asking, str, HandlerOffer]:
+        """Who asks, and the handler that this caller may call; raises a refusal."""
+        token, caller = self._identified(request, draft)
+        department, offer = self._planning.handler(
+            name, request.purpose, caller, self._departments.catalogue(), draft
+        )
+        return asking_of(request, token, self._log_name), department, offer
+
+    def part(
+        self, department: str, receipt: evidence_pb2.Receipt, question_id: str, seen: int
+    ) -> dict[str, object]:
+        """As the log names a department's own entry, whose proof must hold."""
+        return part_of(department, receipt, question_id, self._departments.catalogue(), seen)
+
+    def sight(self, department: str) -> int:
+        """How many entries of its log were seen; raises where its log showed two histories."""
+        if not self._sight.trusted(department):
+            raise why_missing((department,), {})
+        return self._sight.sizes((department,))[department]
 
     def _planned(
         self, request: Request, sql: str, micro_epsilon: int, draft: Draft

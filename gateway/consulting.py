@@ -18,9 +18,11 @@ from gateway.asking import Asking
 from gateway.consult_planning import ConsultPlanning
 from gateway.convert import question_to
 from gateway.departments import Asked, Departments, named
+from gateway.fitting import reply_of, require_fitting
 from gateway.gathering import Put, asking_of, why_missing
-from gateway.parts import part_of, rejected
+from gateway.parts import part_of
 from gateway.planning import Planning
+from gateway.reply import call_response
 from gateway.request import MARGIN, Request
 from gateway.sight import Sight
 from gateway.spelling import spelt
@@ -34,6 +36,7 @@ from landbridge.status import from_rpc_error
 from landbridge.v1 import consult_pb2, consult_pb2_grpc, evidence_pb2, gateway_pb2
 from policies.consultation import readable
 from policies.joined import joined
+from policies.reply import spelt as reply_text
 from policies.review import not_available
 
 LONGEST_BASIS: Final = 2_000
@@ -223,12 +226,9 @@ class Consulting(Asking):
                 request,
             ).response
             draft.note(parts=[self._part(department, reply.receipt, request, seen)])
-            if reply.code not in offer.codes:
-                raise rejected(department, "a reply that its handler does not declare")
-            logged = draft.answered(reply.code.encode())
-            return gateway_pb2.CallResponse(
-                code=reply.code, version=reply.version, receipt=logged.message()
-            )
+            require_fitting(department, offer, reply)
+            logged = draft.answered(reply_text(reply_of(reply)).encode())
+            return call_response(reply, logged)
 
     def _part(
         self, department: str, receipt: evidence_pb2.Receipt, request: Request,

@@ -18,6 +18,7 @@ from landbridge.errors import LandbridgeError, error
 from landbridge.protocols.agreement import keys_digest
 from landbridge.status import CLIENT_METADATA_BYTES, from_rpc_error
 from landbridge.v1 import (
+    batch_pb2_grpc,
     consult_pb2_grpc,
     membership_pb2,
     membership_pb2_grpc,
@@ -25,6 +26,7 @@ from landbridge.v1 import (
     node_pb2_grpc,
     pooled_pb2_grpc,
     renewal_pb2_grpc,
+    step_pb2_grpc,
     witness_pb2_grpc,
 )
 from policies import odcs
@@ -102,6 +104,8 @@ class Connection:
     witnessed: witness_pb2_grpc.WitnessedLogStub
     consulting: consult_pb2_grpc.ConsultingStub
     renewal: renewal_pb2_grpc.RenewalStub
+    handlers: batch_pb2_grpc.HandlersStub
+    steps: step_pb2_grpc.StepsStub
 
     @classmethod
     def over(cls, channel: grpc.Channel) -> Connection:
@@ -115,6 +119,8 @@ class Connection:
             witness_pb2_grpc.WitnessedLogStub(channel),
             consult_pb2_grpc.ConsultingStub(channel),
             renewal_pb2_grpc.RenewalStub(channel),
+            batch_pb2_grpc.HandlersStub(channel),
+            step_pb2_grpc.StepsStub(channel),
         )
 
 
@@ -348,6 +354,36 @@ class Departments:
         if any(said.reason == "CONTRACT_CHANGED" for said in asked.missing.values()):
             self.outdated()
         return asked
+
+    def ask_one(
+        self,
+        name: str,
+        method: Callable[[Connection], grpc.UnaryUnaryMultiCallable[Request, Response]],
+        request: Callable[[str], Request],
+        seconds: float,
+        headers: Sequence[tuple[str, str]],
+    ) -> Response:
+        """One department, by a method of any of its services.
+
+        Raises its refusal, with its name; DEADLINE, or DEPARTMENT_MISSING where no word came.
+        """
+        if seconds <= 0:
+            raise error("DEADLINE")
+        try:
+            return method(self._connections[name])(
+                request(name), timeout=seconds, metadata=tuple(headers)
+            )
+        except (KeyError, ValueError):  # it left; gRPC says ValueError of a closed channel
+            raise error("DEPARTMENT_MISSING", missing=(name,)) from None
+        except grpc.RpcError as failure:
+            said = from_rpc_error(failure)
+        if said.status == "DEADLINE_EXCEEDED":
+            raise error("DEADLINE", f"Time ran out before {name} answered.", missing=(name,))
+        if said.reason == "RUN_FAILED":
+            raise error("RUN_FAILED", f"Department {name} could not compute it.", missing=(name,))
+        if said.status in ("UNAVAILABLE", "INTERNAL"):
+            raise error("DEPARTMENT_MISSING", f"No answer came from {name}.", missing=(name,))
+        raise named(name, said)
 
     def _catalogue_of(self, offers: Mapping[str, Offer]) -> Catalogue:
         declared = {name: member.contracts for name, member in self._members.items()}

@@ -54,6 +54,15 @@ def offer_of(member: Granted, reply: node_pb2.DescribeResponse) -> Offer:
             tuple(handler.codes),
             _level(handler.level),
             frozenset(handler.purposes),
+            handler.contract,
+            handler.returns,
+            tuple(handler.reasons),
+            (handler.minimum, handler.maximum),
+            handler.consent,
+            handler.subject,
+            {each.name: frozenset(each.sources) for each in handler.arguments if each.sources},
+            {each.name: (each.type, frozenset(each.departments)) for each in handler.passes},
+            frozenset(handler.procedures),
         )
         for handler in reply.handlers
         if handler.name in member.handlers

@@ -7,7 +7,7 @@ it is taken when two looks in a row find the same, or at SIGHUP, whole or not at
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from hashlib import sha256
 from typing import Final
 
@@ -37,13 +37,19 @@ Certificates = Callable[[Manifest], None]
 """Renews what is about to end, for the members of that manifest and for the gateway itself."""
 
 
-def access_policy(settings: Settings, members: Sequence[Member], text: str) -> AccessPolicy:
-    """The policy of that text, which may name what these members serve; raises PolicyInvalid."""
+def access_policy(
+    settings: Settings, members: Sequence[Member], text: str, procedures: Collection[str] = ()
+) -> AccessPolicy:
+    """The policy of that text, which may name what these members serve, and these procedures.
+
+    Raises PolicyInvalid.
+    """
     return AccessPolicy.load(
         text,
         str(settings.access),
         contracts={name for member in members for name in member.contracts},
         handlers={f"{member.department}.{name}" for member in members for name in member.handlers},
+        procedures=procedures,
     )
 
 
@@ -92,7 +98,9 @@ class Follower:
         certificates: Certificates,
         shown: Shown | None,
         tell: Callable[[str], None],
+        procedures: Collection[str] = (),
     ) -> None:
+        self._procedures = procedures
         self._settings = settings
         self._key = key
         self._members = tuple(members)
@@ -191,7 +199,7 @@ class Follower:
         if not (steady or at_once):
             return
         try:
-            access = access_policy(self._settings, self._members, text)
+            access = access_policy(self._settings, self._members, text, self._procedures)
         except PolicyInvalid as invalid:
             self._refuse(str(invalid), found)
             return

@@ -87,6 +87,11 @@ class Planning:
         self._readings: OrderedDict[tuple[str, Level, int], tuple[Catalogue, Reading, Served]]
         self._readings = OrderedDict()
 
+    @property
+    def access(self) -> AccessPolicy:
+        """The policy that is planned by now."""
+        return self._rules.access
+
     def follow(self, access: AccessPolicy) -> None:
         """Plans by this policy from the next request on."""
         self._rules = Rules(access, Views(access, self._clock))

@@ -13,6 +13,7 @@ from gateway.planning import Plan
 from gateway.presentation import Key, Output
 from gateway.scalar import Number, is_whole
 from gateway.table import Cell, half_width
+from landbridge.edge.record import Logged
 from landbridge.levels import Level
 from landbridge.literals import to_literal
 from landbridge.v1 import gateway_pb2, node_pb2, release_pb2
@@ -65,6 +66,17 @@ def query_response(answered: Answered) -> gateway_pb2.QueryResponse:
             delta=plan.release.delta,
             budgets=_budgets(plan, replies),
         ),
+    )
+
+
+def call_response(reply: node_pb2.ReplyResponse, logged: Logged) -> gateway_pb2.CallResponse:
+    """A handler's reply, with the gateway's receipt in the place of the node's."""
+    return gateway_pb2.CallResponse(
+        code=reply.code,
+        reasons=reply.reasons,
+        number=reply.number if reply.HasField("number") else None,
+        version=reply.version,
+        receipt=logged.message(),
     )
 
 

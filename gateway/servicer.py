@@ -58,6 +58,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServicer):
         def arguments(message: node_pb2.ReplyRequest) -> None:
             for name, literal in request.arguments.items():
                 message.arguments[name].CopyFrom(literal)
+            message.consent = request.consent
 
         with self.request("call", request.purpose, request.question_id, context) as asked:
             return self._asking.call(asked, request.handler, arguments)

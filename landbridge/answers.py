@@ -196,8 +196,14 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a department's handler says: one of its declared codes, and the handler's version."""
+    """What a department's handler says about a subject, and the handler's version.
+
+    `code` is one of its declared codes (of a verdict, PASS or FAIL with `reasons`), or empty where
+    `number` is the reply. Of a batch, one receipt stands for all.
+    """
 
     code: str
     version: str
     receipt: Receipt | None
+    reasons: tuple[str, ...] = ()
+    number: float | None = None

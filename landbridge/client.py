@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TypeVar, cast
 
 import grpc
 from google.protobuf.message import Message
 
+from landbridge import case as cases
 from landbridge import exchange
 from landbridge.access_list import AccessList
 from landbridge.answers import Answer, Plan, Reply, Value
+from landbridge.case import CaseView
+from landbridge.case_handle import AsyncCase, Case
 from landbridge.consultation.callers import AsyncConsultation, Consultation
 from landbridge.directory import Directory
 from landbridge.errors import LandbridgeError, error
 from landbridge.exchange import Exchange, Outcome, Pause, Send
 from landbridge.status import from_rpc_error
+from landbridge.stubs import Stubs
 from landbridge.transport import Endpoint, Pem, TokenSource, bearer, current_token
-from landbridge.v1.consult_pb2_grpc import ConsultationsStub
-from landbridge.v1.gateway_pb2_grpc import GatewayStub
-from landbridge.v1.portal_pb2_grpc import PortalStub
 
 Result = TypeVar("Result")
 
@@ -37,20 +40,23 @@ def connect(
     token: TokenSource | None = None,
     ca: Pem | None = None,
     certificate: tuple[Pem, Pem] | None = None,
+    manifest: Pem | None = None,
     timeout: float = TIMEOUT,
 ) -> Client:
     """A client of the gateway at "host:port", over TLS; connects with the first call.
 
     `token`: the caller's bearer token, a Path to it, or a function that returns it; the latter two
     are asked before every call. `ca`: PEM of the authority that signs the gateway's certificate
-    (None: the public ones). `certificate`: (key, certificate), PEM, for mutual TLS. `timeout`:
-    seconds for a call that names none. Raises InvalidQuestion or Unauthenticated for arguments that
-    can never work.
+    (None: the public ones). `certificate`: (key, certificate), PEM, for mutual TLS. `manifest`:
+    the federation's signed list of members, if you have it from elsewhere than the gateway: forms
+    of cases are then sealed to the keys in it, and to no others. `timeout`: seconds for a call that
+    names none. Raises InvalidQuestion or Unauthenticated for arguments that can never work.
     """
     return Client(
         Endpoint.at(address, ca=ca, certificate=certificate),
         _source(token, certificate),
         timeout=timeout,
+        manifest=manifest,
     )
 
 
@@ -60,6 +66,7 @@ def aconnect(
     token: TokenSource | None = None,
     ca: Pem | None = None,
     certificate: tuple[Pem, Pem] | None = None,
+    manifest: Pem | None = None,
     timeout: float = TIMEOUT,
 ) -> AsyncClient:
     """The same for asyncio: `async with landbridge.aconnect(...) as client`.
@@ -71,6 +78,7 @@ def aconnect(
         Endpoint.at(address, ca=ca, certificate=certificate),
         _source(token, certificate),
         timeout=timeout,
+        manifest=manifest,
     )
 
 
@@ -84,17 +92,15 @@ class Client:
         *,
         timeout: float = TIMEOUT,
         clock: Callable[[], float] = time.monotonic,
+        manifest: Pem | None = None,
     ) -> None:
         self._endpoint = endpoint
         self._token = token
         self._timeout = timeout
         self._clock = clock
         self._channel = endpoint.channel()
-        self._stubs = {
-            "Gateway": GatewayStub(self._channel),
-            "Consultations": ConsultationsStub(self._channel),
-            "Portal": PortalStub(self._channel),
-        }
+        self._stubs = Stubs(self._channel)
+        self._manifest = _document(manifest)
         self._closed = False
 
     def query(
@@ -128,9 +134,90 @@ class Client:
         """What `query` would do, need and cost; touches no data and charges nothing."""
         return self.run(exchange.explain(sql, purpose=purpose, epsilon=epsilon), timeout)
 
-    def call(self, handler: str, /, *, purpose: str, **arguments: Value) -> Reply:
-        """The reply of "department.handler" for one subject."""
-        return self.run(exchange.call(handler, purpose=purpose, arguments=arguments), None)
+    def call(
+        self, handler: str, /, *, purpose: str, consent: str = "", **arguments: Value
+    ) -> Reply:
+        """The reply of "department.handler" for one subject.
+
+        `consent` is the reference of the subject's consent, where the handler needs it.
+        """
+        asked = exchange.call(handler, purpose=purpose, arguments=arguments, consent=consent)
+        return self.run(asked, None)
+
+    def call_many(
+        self,
+        handler: str,
+        subjects: Sequence[Value],
+        /,
+        *,
+        purpose: str,
+        consents: Sequence[str] = (),
+        **arguments: Value,
+    ) -> tuple[Reply, ...]:
+        """The replies for up to 1,000 subjects, in their order; `arguments` are the other ones.
+
+        All of them are replied about, or none.
+        """
+        asked = exchange.call_many(
+            handler, subjects, purpose=purpose, arguments=arguments, consents=consents
+        )
+        return self.run(asked, None)
+
+    def open_case(
+        self,
+        procedure: str,
+        /,
+        *,
+        purpose: str,
+        consent: str = "",
+        case_id: str = "",
+        **form: Value,
+    ) -> Case:
+        """Opens a case of the procedure; `form` holds its fields.
+
+        Each field is sealed here to the departments that need it: the gateway reads none of them.
+        `consent` is the reference of the subject's consent, for steps that need it. `case_id` (32
+        hex digits) makes it safe to ask again after a lost reply; without one it is drawn.
+        """
+        from landbridge.forms import sealed_application
+
+        described = self.run(cases.describe(procedure), None)
+        request = sealed_application(
+            described,
+            form,
+            purpose=purpose,
+            consent=consent,
+            case_id=case_id or secrets.token_hex(16),
+            pinned=self._manifest,
+        )
+        return Case(self.run(cases.opening(request), None), self.run)
+
+    def form_types(self, procedure: str, texts: Mapping[str, str]) -> dict[str, int | str]:
+        """Texts, as a person types them, in the types of the procedure's form.
+
+        A field that the form has not stays text, and `open_case` refuses it.
+        """
+        return cases.typed(self.run(cases.describe(procedure), None), texts)
+
+    def case(self, case_id: str) -> Case:
+        """The case of that id, as it stands."""
+        return Case(self.run(cases.show(case_id), None), self.run)
+
+    def cases(
+        self,
+        procedure: str = "",
+        *,
+        state: str = "",
+        overdue: bool = False,
+        after: str = "",
+        most: int = 100,
+    ) -> tuple[CaseView, ...]:
+        """The cases that this caller may see, by id: their own, and those that they supervise.
+
+        `overdue`: those with a step past its deadline. `after`: cases after this id.
+        """
+        asked = cases.listing(procedure, state, after, most, overdue=overdue)
+        return self.run(asked, None)
 
     def consult(
         self, matter: str, /, *, purpose: str, basis: str, epsilon: float | None = None,
@@ -206,7 +293,7 @@ class Client:
             raise error("INVALID_ARGUMENT", "token may be a coroutine function for aconnect only.")
         metadata = bearer(token) if token is not None else ()
         try:
-            reply = getattr(self._stubs[step.service], step.method)(
+            reply = self._stubs.method(step.service, step.method)(
                 step.request, timeout=step.seconds, metadata=metadata
             )
         except grpc.RpcError as failure:
@@ -228,17 +315,15 @@ class AsyncClient:
         *,
         timeout: float = TIMEOUT,
         clock: Callable[[], float] = time.monotonic,
+        manifest: Pem | None = None,
     ) -> None:
         self._endpoint = endpoint
         self._token = token
         self._timeout = timeout
         self._clock = clock
         self._channel = endpoint.aio_channel()
-        self._stubs = {
-            "Gateway": GatewayStub(self._channel),
-            "Consultations": ConsultationsStub(self._channel),
-            "Portal": PortalStub(self._channel),
-        }
+        self._stubs = Stubs(self._channel)
+        self._manifest = _document(manifest)
         self._closed = False
 
     async def query(
@@ -266,9 +351,76 @@ class AsyncClient:
         """As `Client.explain`."""
         return await self.run(exchange.explain(sql, purpose=purpose, epsilon=epsilon), timeout)
 
-    async def call(self, handler: str, /, *, purpose: str, **arguments: Value) -> Reply:
+    async def call(
+        self, handler: str, /, *, purpose: str, consent: str = "", **arguments: Value
+    ) -> Reply:
         """As `Client.call`."""
-        return await self.run(exchange.call(handler, purpose=purpose, arguments=arguments), None)
+        asked = exchange.call(handler, purpose=purpose, arguments=arguments, consent=consent)
+        return await self.run(asked, None)
+
+    async def call_many(
+        self,
+        handler: str,
+        subjects: Sequence[Value],
+        /,
+        *,
+        purpose: str,
+        consents: Sequence[str] = (),
+        **arguments: Value,
+    ) -> tuple[Reply, ...]:
+        """As `Client.call_many`."""
+        asked = exchange.call_many(
+            handler, subjects, purpose=purpose, arguments=arguments, consents=consents
+        )
+        return await self.run(asked, None)
+
+    async def open_case(
+        self,
+        procedure: str,
+        /,
+        *,
+        purpose: str,
+        consent: str = "",
+        case_id: str = "",
+        **form: Value,
+    ) -> AsyncCase:
+        """As `Client.open_case`."""
+        from landbridge.forms import sealed_application
+
+        described = await self.run(cases.describe(procedure), None)
+        request = sealed_application(
+            described,
+            form,
+            purpose=purpose,
+            consent=consent,
+            case_id=case_id or secrets.token_hex(16),
+            pinned=self._manifest,
+        )
+        return AsyncCase(await self.run(cases.opening(request), None), self.run)
+
+    async def form_types(self, procedure: str, texts: Mapping[str, str]) -> dict[str, int | str]:
+        """As `Client.form_types`."""
+        return cases.typed(await self.run(cases.describe(procedure), None), texts)
+
+    async def case(self, case_id: str) -> AsyncCase:
+        """As `Client.case`."""
+        return AsyncCase(await self.run(cases.show(case_id), None), self.run)
+
+    async def cases(
+        self,
+        procedure: str = "",
+        *,
+        state: str = "",
+        overdue: bool = False,
+        after: str = "",
+        most: int = 100,
+    ) -> tuple[CaseView, ...]:
+        """The cases that this caller may see, by id: their own, and those that they supervise.
+
+        `overdue`: those with a step past its deadline. `after`: cases after this id.
+        """
+        asked = cases.listing(procedure, state, after, most, overdue=overdue)
+        return await self.run(asked, None)
 
     async def consult(
         self, matter: str, /, *, purpose: str, basis: str, epsilon: float | None = None,
@@ -338,7 +490,7 @@ class AsyncClient:
             token = await token
         metadata = bearer(token) if token is not None else ()
         try:
-            reply = await getattr(self._stubs[step.service], step.method)(
+            reply = await self._stubs.method(step.service, step.method)(
                 step.request, timeout=step.seconds, metadata=metadata
             )
         except grpc.RpcError as failure:
@@ -352,6 +504,15 @@ def _source(token: TokenSource | None, certificate: tuple[Pem, Pem] | None) -> T
     if isinstance(token, str):
         bearer(token)  # a token that can never be sent is refused before anything is
     return token
+
+
+def _document(manifest: Pem | None) -> bytes | None:
+    if not isinstance(manifest, Path):
+        return manifest
+    try:
+        return manifest.read_bytes()
+    except OSError:
+        raise error("INVALID_ARGUMENT", f"The manifest {manifest} cannot be read.") from None
 
 
 def _placed(failure: LandbridgeError, endpoint: Endpoint) -> LandbridgeError:

@@ -201,6 +201,19 @@ CATALOGUE: Final[dict[str, Reason]] = {
     "SUBJECTS_EXHAUSTED": Reason(
         "RESOURCE_EXHAUSTED", Refused, "The caller's quota of distinct subjects is used up."
     ),
+    "CALLS_EXHAUSTED": Reason(
+        "RESOURCE_EXHAUSTED", Refused, "The handler is called more often than its owner allows."
+    ),
+    "CONSENT_MISSING": Reason(
+        "PERMISSION_DENIED", Refused, "The handler replies with the subject's consent only."
+    ),
+    "STEP_NOT_ADMITTED": Reason(
+        "PERMISSION_DENIED", Refused, "This step was not admitted for a caller who showed a token."
+    ),
+    "CASE_ID_REUSED": Reason(
+        "PERMISSION_DENIED", Refused, "This case id was used for another application."
+    ),
+    "CASE_CLOSED": Reason("PERMISSION_DENIED", Refused, "The case is closed."),
     "QUESTION_ID_REUSED": Reason(
         "PERMISSION_DENIED", Refused, "This question id was used for another question."
     ),
@@ -260,6 +273,9 @@ CATALOGUE: Final[dict[str, Reason]] = {
         Unavailable,
         "A witness holds a checkpoint that this log does not extend, so nothing may be answered.",
     ),
+    "CASES_UNAVAILABLE": Reason(
+        "UNAVAILABLE", Unavailable, "The store of cases cannot be written, so nothing may begin."
+    ),
     "LEDGER_UNAVAILABLE": Reason(
         "UNAVAILABLE", Unavailable, "The budget ledger cannot be written, so nothing may be read."
     ),
@@ -287,6 +303,7 @@ RETRY_AFTER: Final[dict[str, float]] = {
     "LOG_UNAVAILABLE": 10.0,
     "LOG_UNWITNESSED": 10.0,
     "LEDGER_UNAVAILABLE": 10.0,
+    "CASES_UNAVAILABLE": 10.0,
     "SIGNATURE_EXPIRED": 1.0,
 }
 """Reason -> seconds after which the same question may be asked again. Where a reason does not stand

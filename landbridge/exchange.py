@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from numbers import Real
@@ -21,8 +21,15 @@ from landbridge.answers import Answer, Plan, Reply, Value
 from landbridge.consultation.view import View, read_callers
 from landbridge.directory import Directory
 from landbridge.errors import LandbridgeError, error
-from landbridge.v1 import consult_pb2, gateway_pb2, portal_pb2
-from landbridge.wire import read_answer, read_directory, read_plan, read_reply, write_literal
+from landbridge.v1 import batch_pb2, consult_pb2, gateway_pb2, portal_pb2
+from landbridge.wire import (
+    read_answer,
+    read_directory,
+    read_plan,
+    read_replies,
+    read_reply,
+    write_literal,
+)
 
 Result = TypeVar("Result")
 
@@ -132,18 +139,19 @@ def explain(sql: str, *, purpose: str, epsilon: float | None) -> Exchange[Plan]:
 
 
 def call(
-    handler: str, *, purpose: str, arguments: dict[str, Value], grant: bytes | None = None
+    handler: str,
+    *,
+    purpose: str,
+    arguments: dict[str, Value],
+    consent: str = "",
+    grant: bytes | None = None,
 ) -> Exchange[Reply]:
     """Runs a department's handler for one subject."""
-    if not is_handler(handler):
-        raise error(
-            "INVALID_ARGUMENT",
-            'The handler must be named "department.handler", for example "faa.airworthiness_band".',
-        )
     request = gateway_pb2.CallRequest(
-        handler=_text(handler, "INVALID_ARGUMENT", "The handler's name"),
+        handler=_handler(handler),
         purpose=_purpose(purpose),
         question_id=_question_id(),
+        consent=_text(consent, "INVALID_ARGUMENT", "The consent reference"),
         arguments={
             name: write_literal(value, f"The argument {name}") for name, value in arguments.items()
         },
@@ -156,9 +164,40 @@ def call(
     )
 
 
+def call_many(
+    handler: str,
+    subjects: Sequence[Value],
+    *,
+    purpose: str,
+    arguments: dict[str, Value],
+    consents: Sequence[str] = (),
+) -> Exchange[tuple[Reply, ...]]:
+    """Runs a department's handler for each of up to 1,000 subjects."""
+    request = batch_pb2.CallManyRequest(
+        handler=_handler(handler),
+        subjects=[write_literal(subject, "A subject") for subject in subjects],
+        arguments={
+            name: write_literal(value, f"The argument {name}") for name, value in arguments.items()
+        },
+        consents=[_text(each, "INVALID_ARGUMENT", "A consent reference") for each in consents],
+        purpose=_purpose(purpose),
+        question_id=_question_id(),
+    )
+    return Exchange("CallMany", request, read_replies, "Calls")
+
+
 def directory() -> Exchange[Directory]:
     """The members, their contracts and handlers."""
     return Exchange("Directory", gateway_pb2.DirectoryRequest(), read_directory)
+
+
+def _handler(handler: str) -> str:
+    if not is_handler(handler):
+        raise error(
+            "INVALID_ARGUMENT",
+            'The handler must be named "department.handler", for example "faa.airworthiness_band".',
+        )
+    return _text(handler, "INVALID_ARGUMENT", "The handler's name")
 
 
 def about(subject: str, *, purpose: str, before: Mapping[str, int] | None) -> Exchange[AccessList]:

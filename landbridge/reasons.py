@@ -121,6 +121,26 @@ class SubjectsExhausted(errors.Refused):
     """The caller's quota of distinct subjects is used up."""
 
 
+class CallsExhausted(errors.Refused):
+    """The handler is called more often than its owner allows."""
+
+
+class ConsentMissing(errors.Refused):
+    """The handler replies with the subject's consent only."""
+
+
+class StepNotAdmitted(errors.Refused):
+    """This step was not admitted for a caller who showed a token."""
+
+
+class CaseIdReused(errors.Refused):
+    """This case id was used for another application."""
+
+
+class CaseClosed(errors.Refused):
+    """The case is closed."""
+
+
 class QuestionIdReused(errors.Refused):
     """This question id was used for another question."""
 
@@ -201,6 +221,10 @@ class LogContradicted(errors.Unavailable):
     """A witness holds a checkpoint that this log does not extend, so nothing may be answered."""
 
 
+class CasesUnavailable(errors.Unavailable):
+    """The store of cases cannot be written, so nothing may begin."""
+
+
 class LedgerUnavailable(errors.Unavailable):
     """The budget ledger cannot be written, so nothing may be read."""
 
@@ -257,6 +281,11 @@ BY_REASON: Final[dict[str, type[errors.LandbridgeError]]] = {
     "EPSILON_OUT_OF_RANGE": EpsilonOutOfRange,
     "BUDGET_EXHAUSTED": BudgetExhausted,
     "SUBJECTS_EXHAUSTED": SubjectsExhausted,
+    "CALLS_EXHAUSTED": CallsExhausted,
+    "CONSENT_MISSING": ConsentMissing,
+    "STEP_NOT_ADMITTED": StepNotAdmitted,
+    "CASE_ID_REUSED": CaseIdReused,
+    "CASE_CLOSED": CaseClosed,
     "QUESTION_ID_REUSED": QuestionIdReused,
     "PARTS_WITHHELD": PartsWithheld,
     "DIFFERENCING": Differencing,
@@ -277,6 +306,7 @@ BY_REASON: Final[dict[str, type[errors.LandbridgeError]]] = {
     "LOG_UNAVAILABLE": LogUnavailable,
     "LOG_UNWITNESSED": LogUnwitnessed,
     "LOG_CONTRADICTED": LogContradicted,
+    "CASES_UNAVAILABLE": CasesUnavailable,
     "LEDGER_UNAVAILABLE": LedgerUnavailable,
     "QUEUE_UNAVAILABLE": QueueUnavailable,
     "TOO_BUSY": TooBusy,

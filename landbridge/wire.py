@@ -37,7 +37,7 @@ from landbridge.directory import (
 from landbridge.errors import LandbridgeError, error
 from landbridge.literals import from_literal, to_literal
 from landbridge.receipt import Receipt
-from landbridge.v1 import evidence_pb2, gateway_pb2, question_pb2
+from landbridge.v1 import batch_pb2, evidence_pb2, gateway_pb2, question_pb2
 
 _LARGEST: Final = 2**63 - 1
 
@@ -91,7 +91,23 @@ def read_plan(message: gateway_pb2.ExplainResponse) -> Plan:
 def read_reply(message: gateway_pb2.CallResponse) -> Reply:
     """The handler's reply."""
     receipt = _receipt(message.receipt) if message.HasField("receipt") else None
-    return Reply(message.code, message.version, receipt)
+    number = message.number if message.HasField("number") else None
+    return Reply(message.code, message.version, receipt, tuple(message.reasons), number)
+
+
+def read_replies(message: batch_pb2.CallManyResponse) -> tuple[Reply, ...]:
+    """The replies of a batch, in the order of its subjects."""
+    receipt = _receipt(message.receipt) if message.HasField("receipt") else None
+    return tuple(
+        Reply(
+            reply.code,
+            message.version,
+            receipt,
+            tuple(reply.reasons),
+            reply.number if reply.HasField("number") else None,
+        )
+        for reply in message.replies
+    )
 
 
 def read_directory(message: gateway_pb2.DirectoryResponse) -> Directory:

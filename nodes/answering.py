@@ -8,11 +8,13 @@ from functools import partial
 from hashlib import sha256
 
 from landbridge.edge.record import Draft, Logged, Recorder
+from landbridge.edge.turns import Turns
 from landbridge.errors import error
 from landbridge.v1 import release_pb2
+from nodes.cells import Run, data_version
 from nodes.compile import compile_selection
-from nodes.computing import Run, data_version
 from nodes.convert import release_to
+from nodes.engines.engine import Engine
 from nodes.granting import Permitted, record_use
 from nodes.guard import Asking, Guard, Permission, require_alone
 from nodes.history import History
@@ -20,7 +22,6 @@ from nodes.ledger import Account, Ledger, Remembered, Reservation
 from nodes.release import release
 from nodes.selection import Selected, select
 from nodes.tables import Tables
-from nodes.turns import Turns
 from policies.canonical import masking, text
 from policies.contract import Contract, Method
 from policies.differencing import Asked, asked
@@ -56,7 +57,7 @@ class Answering:
         self,
         guard: Guard,
         ledger: Ledger,
-        tables: Tables,
+        tables: Tables[Engine],
         recorder: Recorder,
         draw: Draw,
         history: History,

@@ -22,6 +22,7 @@ from nodes.granting import Granting
 from nodes.guard import Asking
 from nodes.replying import Replying
 from nodes.reviewing import Approve, Ask, Decision, Decline, Narrow, Reviewing
+from nodes.servicer import reply_response
 from policies.consultation import Scope
 from policies.narrowing import Less
 
@@ -137,11 +138,7 @@ class ConsultingServicer(consult_pb2_grpc.ConsultingServicer):
                 trace_id=trace.id,
                 permit=lambda draft: self._granting.call(asking, request, draft),
             )
-        return consult_pb2.ReplyGrantedResponse(
-            response=node_pb2.ReplyResponse(
-                code=replied.code, version=replied.version, receipt=replied.logged.message()
-            )
-        )
+        return consult_pb2.ReplyGrantedResponse(response=reply_response(replied))
 
     def _enter(
         self, request: Consulting, context: grpc.ServicerContext, kind: str = "consult"

@@ -193,7 +193,8 @@ class Consulting:
                 called = guard.weigh_call(asking, matter.call.handler, draft)
                 handler = called.handler
                 given = arguments_from(matter.call.arguments)
-                handler.bind(given)
+                handler.values(given)
+                handler.require_consent("")  # a consultation carries none
                 draft.note(
                     subject=draft.recorder.subject(str(given[handler.subject])),
                     question_hash=draft.recorder.digest("question", matter_hash(matter).hex()),

@@ -191,7 +191,8 @@ class Desk:
     def _offering(self, record: Record, matter: consult_pb2.Matter) -> consult_pb2.Offering | None:
         if record.handler:
             codes = self.guard.rules.handlers[record.handler].codes
-            return consult_pb2.Offering(cells=1, method="code", keys=[f"one of {', '.join(codes)}"])
+            said = f"one of {', '.join(codes)}" if codes else "a bounded number"
+            return consult_pb2.Offering(cells=1, method="code", keys=[said])
         question = question_from(matter.question)
         try:
             contract = self.contract(question)

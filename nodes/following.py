@@ -16,7 +16,9 @@ from landbridge.edge import life
 from landbridge.edge.interceptor import Report
 from landbridge.edge.record import Recorder
 from landbridge.errors import LandbridgeError
+from nodes.engines.engine import Engine
 from nodes.guard import Guard, Rules
+from nodes.handlers.pool import FunctionPool
 from nodes.policy import Policy, PolicyFolderInvalid, PolicyTexts, digests
 from nodes.store import StoreDamaged
 from nodes.tables import Tables
@@ -127,18 +129,22 @@ class Enforcement:
     def __init__(
         self,
         guard: Guard,
-        tables: Tables,
+        tables: Tables[Engine],
+        functions: FunctionPool | None,
         describe: Callable[[Policy], None],
         tell: Callable[[str], None],
     ) -> None:
         self._guard = guard
         self._tables = tables
+        self._functions = functions
         self._describe = describe
         self._tell = tell
 
     def __call__(self, policy: Policy) -> None:
         """First what a question may read, then what decides about it, then what is told of it."""
         self._tables.serve(policy.contracts)
+        if self._functions is not None:
+            self._functions.serve()
         self._guard.follow(Rules(policy.contracts, policy.handlers, policy.access, policy.digest))
         self._describe(policy)
         try:

@@ -29,7 +29,14 @@ from policies.moment import Moment
 from policies.purpose import require_allowed, require_stated
 from policies.question import Question
 from policies.review import Usage, not_available, review
-from policies.sight import log_request, may_consult, request, sees_contract, sees_handler
+from policies.sight import (
+    log_request,
+    may_consult,
+    request,
+    requested_step,
+    sees_contract,
+    sees_handler,
+)
 
 MAXIMUM_MEMBERS = 1_000
 _MEMBER = re.compile(r"[a-z][a-z0-9_]{0,30}")
@@ -223,7 +230,8 @@ class Guard:
         ):
             raise not_available("handler", full)
         draft.note(resource=full)
-        draft.delayed(dict(rules.contracts[handler.contract].delays).get(asking.purpose, 0))
+        terms = (rules.contracts[handler.contract].delays, handler.delays)
+        draft.delayed(max(dict(delays).get(asking.purpose, 0) for delays in terms))
         asked = request(
             caller, "handler", full, asking.purpose, handler.level, now, "consult", columns=()
         )
@@ -291,6 +299,46 @@ class Guard:
         draft.delayed(max(dict(delays).get(asking.purpose, 0) for delays in terms))
         require_allowed(asking.purpose, handler.purposes)
         asked = request(caller, "handler", full, asking.purpose, handler.level, now, columns=())
+        draft.note(policies=list(rules.access.require(asked)))
+        return caller, handler
+
+    def step(
+        self,
+        asking: Asking,
+        known: Caller | None,
+        purpose: str,
+        name: str,
+        procedure: str,
+        draft: Draft,
+    ) -> tuple[Caller, Handler]:
+        """The handler as a step of a case that this caller opened; raises as `handler` does.
+
+        `known` was identified by a token when the step was admitted; the policy of now decides.
+        """
+        rules = self._begin(draft)
+        if known is None:
+            caller = self._identify(asking, draft)
+        else:
+            caller = known
+            draft.caller(caller)
+            draft.note(purpose=purpose)
+        now = Moment.at(self._clock())
+        full = f"{self.department}.{name}"
+        handler = rules.handlers.get(name)
+        if handler is None or handler.level > caller.clearance:
+            raise not_available("handler", full)
+        draft.note(resource=full)
+        terms = (rules.contracts[handler.contract].delays, handler.delays)
+        draft.delayed(max(dict(delays).get(purpose, 0) for delays in terms))
+        require_allowed(purpose, handler.purposes)
+        if handler.procedures and procedure not in handler.procedures:
+            raise error(
+                "ACCESS_DENIED",
+                f"Handler {name} is no step of this procedure.",
+                rule="handler.procedures",
+                hint="Its owner lists the procedures that it is a step of.",
+            )
+        asked = requested_step(caller, full, purpose, handler.level, now)
         draft.note(policies=list(rules.access.require(asked)))
         return caller, handler
 

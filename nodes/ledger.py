@@ -1,4 +1,4 @@
-"""The owner's ledger: budgets, answers already given, subjects looked up, grants used. Durable.
+"""The owner's ledger: budgets, answers already given, grants used. Durable.
 
 A charge is on disk before any data is read (step 7). It is made final together with the released
 answer, or given back when no data was read. A process that dies in between leaves the charge
@@ -42,10 +42,6 @@ CREATE TABLE spent (
   PRIMARY KEY (contract, recipient, period)
 ) STRICT;
 CREATE TABLE answer (key BLOB PRIMARY KEY, release BLOB NOT NULL) STRICT;
-CREATE TABLE subject (
-  handler TEXT NOT NULL, recipient TEXT NOT NULL, day TEXT NOT NULL, digest TEXT NOT NULL,
-  PRIMARY KEY (handler, recipient, day, digest)
-) STRICT;
 CREATE TABLE clock (latest TEXT NOT NULL) STRICT;
 INSERT INTO clock VALUES ('');
 """
@@ -350,30 +346,6 @@ class Ledger:
                 min((each[recipient] for each in found), key=_left),
                 min((each[EVERYBODY] for each in found), key=_left),
             )
-
-    def look_up(self, handler: str, recipient: str, digest: str, limit_per_day: int) -> None:
-        """Counts a distinct subject durably; raises SUBJECTS_EXHAUSTED past the day's quota."""
-        with self._transaction() as run:
-            day, _ = self._period("day")
-            where = (handler, recipient, day)
-            known = run(
-                "SELECT 1 FROM subject WHERE handler=? AND recipient=? AND day=? AND digest=?",
-                (*where, digest),
-            ).fetchone()
-            if known is not None:
-                return
-            count = run(
-                "SELECT count(*) FROM subject WHERE handler=? AND recipient=? AND day=?", where
-            ).fetchone()[0]
-            if count >= limit_per_day:
-                raise error(
-                    "SUBJECTS_EXHAUSTED",
-                    f"Handler {handler} replies about {limit_per_day} different subjects a day to "
-                    "one organisation.",
-                    rule="handler.subjects",
-                    hint="Subjects already asked about today are still answered.",
-                )
-            run("INSERT INTO subject VALUES (?, ?, ?, ?)", (*where, digest))
 
     def close(self) -> None:
         """Lets go of the file."""

@@ -15,17 +15,18 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from landbridge.edge.record import Draft, Logged, Recorder
+from landbridge.edge.turns import Turns
 from landbridge.errors import error
 from landbridge.protocols.agreement import Round
 from nodes.answering import Estimated, memory_key
+from nodes.cells import Run, data_version
 from nodes.circle import Circle, Circles
-from nodes.computing import Run, data_version
 from nodes.convert import masked_to
+from nodes.engines.engine import Engine
 from nodes.guard import Asking, Guard
 from nodes.ledger import Account, Ledger, Remembered, Reservation
 from nodes.share import Masked, Share, kept, mask, share
 from nodes.tables import Tables
-from nodes.turns import Turns
 from policies.noise import Draw
 from policies.pooling import PoolingPlan, plan_pooling
 from policies.question import Question
@@ -86,7 +87,7 @@ class Pooling:
         guard: Guard,
         circles: Circles,
         ledger: Ledger,
-        tables: Tables,
+        tables: Tables[Engine],
         recorder: Recorder,
         draw: Draw,
     ) -> None:

@@ -34,7 +34,7 @@ MEMORY: Final = 4_096
 """Decisions remembered per policy set."""
 DEFAULT_DENY: Final = "default deny"
 
-Action = Literal["query", "call", "consult", "review", "about"]
+Action = Literal["query", "call", "consult", "review", "case", "step", "about"]
 
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _POSITIONAL: Final = re.compile(r"for policy `[^`]*`, ")
@@ -63,16 +63,17 @@ class Request:
     """One question to the policies.
 
     `subject`, `organisation` and `clearance` are the verified token's; `resource` is a contract's
-    id, `department.handler`, or the name of a log; `level` is the highest among the columns used,
-    or the handler's; `moment` is when; `role` is that of `review` alone. `columns` are those of a
-    contract that a question uses, by name and level, sorted; none where only rows are counted.
+    id, `department.handler`, the name of a procedure or of a log; `level` is the highest among the
+    columns used, or the handler's; `moment` is when; `role` is that of `review` alone. `columns`
+    are those of a contract that a question uses, by name and level, sorted; none where only rows
+    are counted.
     """
 
     subject: str
     organisation: str
     clearance: Level
     action: Action
-    resource_kind: Literal["contract", "handler", "log"]
+    resource_kind: Literal["contract", "handler", "procedure", "log"]
     resource: str
     purpose: str
     level: Level
@@ -132,18 +133,23 @@ class AccessPolicy:
         contracts: Collection[str],
         handlers: Collection[str],
         columns: Collection[str] | None = None,
+        procedures: Collection[str] = (),
     ) -> AccessPolicy:
         """The policy set of that text, checked against Landbridge's schema.
 
         `where` names the text in errors; `contracts` and `handlers` are the ids that policies may
-        name, handlers as `department.handler`; `columns` likewise as `contract.column`, or None
-        where only their contracts are known. Every policy carries a unique @id, by which refusals
-        name it, and may carry a @hint, which a forbid tells those it refuses. An empty set denies
-        everything. Raises PolicyInvalid with every problem.
+        name, handlers as `department.handler`; `procedures` likewise; `columns` as
+        `contract.column`, or None where only their contracts are known. Every policy carries a
+        unique @id, by which refusals name it, and may carry a @hint, which a forbid tells those it
+        refuses. An empty set denies everything. Raises PolicyInvalid with every problem.
         """
         problems: list[str] = []
         lines: dict[str, int] = {}
-        known = {"Contract": frozenset(contracts), "Handler": frozenset(handlers)}
+        known = {
+            "Contract": frozenset(contracts),
+            "Handler": frozenset(handlers),
+            "Procedure": frozenset(procedures),
+        }
         if columns is not None:
             known["Column"] = frozenset(columns)
         try:

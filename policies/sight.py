@@ -8,6 +8,7 @@ the way now.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 from typing import Literal, Protocol
 
 from landbridge.levels import Level
@@ -70,6 +71,29 @@ def may_consult(
         ):  # fmt: skip
             return level
     return None
+
+
+def requested_step(
+    asker: Asker, resource: str, purpose: str, level: Level, moment: Moment
+) -> Request:
+    """The question to a department's policies: may its handler be a step of this caller's case."""
+    asked = request(asker, "handler", resource, purpose, level, moment, columns=())
+    return replace(asked, action="step")
+
+
+def requested_case(asker: Asker, procedure: str, purpose: str, moment: Moment) -> Request:
+    """The question to the gateway's policies: may this caller open a case of the procedure."""
+    return Request(
+        subject=asker.subject,
+        organisation=asker.organisation,
+        clearance=asker.clearance,
+        action="case",
+        resource_kind="procedure",
+        resource=procedure,
+        purpose=purpose,
+        level=Level.OPEN,
+        moment=moment,
+    )
 
 
 def request(

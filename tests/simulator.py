@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -53,10 +54,12 @@ from landbridge.v1 import consult_pb2, gateway_pb2, node_pb2, pooled_pb2, portal
 from landbridge.wire import read_answer, read_plan, read_reply, write_literal
 from nodes.answering import Answering
 from nodes.circle import Circles
+from nodes.computing import Computing
 from nodes.consult_servicer import ConsultingServicer
 from nodes.consulting import Consulting as ConsultingAtNode
+from nodes.description import handler_to
 from nodes.desk import Desk
-from nodes.engines.engine import Cell, Parameter
+from nodes.engines.engine import Cell, Engine, Parameter
 from nodes.granting import Granting
 from nodes.guard import Guard
 from nodes.history import History
@@ -65,6 +68,7 @@ from nodes.load import load
 from nodes.pooling import Pooling
 from nodes.pooling_servicer import PoolingServicer
 from nodes.queue import Queue
+from nodes.quotas import Quotas
 from nodes.replying import Replying
 from nodes.reviewing import Reviewing
 from nodes.servicer import NodeServicer
@@ -125,11 +129,20 @@ class KeptLog:
 
     def append(self, entry: bytes) -> Receipt:
         """As `Log.append`."""
+        return self.submit(entry).result()
+
+    def submit(self, entry: bytes) -> Future[Receipt]:
+        """As `Log.submit`."""
         if self.broken:
             raise error("LOG_UNAVAILABLE")
-        receipt = self._log.append(entry)
+        receipt = self._log.submit(entry)
         self.entries.append(Entry.from_bytes(entry))
         return receipt
+
+    @property
+    def size(self) -> int:
+        """As `Log.size`."""
+        return self._log.size
 
     def require(self) -> None:
         """As `Log.require`."""
@@ -218,7 +231,7 @@ class SimulatedNode:
     ledger: Ledger
     history: History
     log: KeptLog
-    tables: Tables
+    tables: Tables[Engine]
     engines: list[DirectEngine]
     recorder: Recorder
     log_key: str
@@ -405,7 +418,7 @@ class FederationSimulator:
         recorder = Recorder(cast(Log, log), lasting, "1" * 64, self.clock)
         ledger = Ledger(place / "ledger.sqlite", self.clock)
         history = History(place / "history.sqlite")
-        tables = Tables(store, tuple(contracts), open_engine)
+        tables: Tables[Engine] = Tables(store, tuple(contracts), open_engine)
         handlers = {handler.name: handler for handler in self._handlers}
         guard = Guard(
             name,
@@ -428,16 +441,14 @@ class FederationSimulator:
                 for each, (text, _) in zip(contracts, documents, strict=True)
             ],
             handlers=[
-                node_pb2.HandlerDescription(
-                    name=h.name, version=h.version, codes=h.codes, level=h.level.label,
-                    purposes=sorted(h.purposes),
-                )
+                handler_to(h)
                 for h in self._handlers
             ],
             log_key=signer.vkey,
         )  # fmt: skip
         answering = Answering(guard, ledger, tables, recorder, self._draw, history)
-        replying = Replying(guard, ledger, tables, recorder)
+        quotas = Quotas(place / "quotas.sqlite", self.clock)
+        replying = Replying(guard, quotas, Computing(tables, None), recorder, ledger)
         telemetry = Telemetry(f"test.{name}")
         signed = AskingVerifier("test.example", name, self.signer.key.public_key, self.clock)
         servicer = _Serving(

@@ -19,6 +19,7 @@ import typer
 from landbridge.cli import (
     about,
     call,
+    case,
     consult,
     demo,
     directory,
@@ -148,6 +149,17 @@ def application() -> typer.Typer:
     policies.command("check")(servers.policy_check)
     policies.command("diff")(servers.policy_diff)
     whole.add_typer(policies, name="policy")
+    cases = _group("Open, look at, follow, list and cancel cases of procedures.")
+    cases.command("open")(case.open_)
+    cases.command("show")(case.show)
+    cases.command("follow")(case.follow)
+    cases.command("list")(case.list_)
+    cases.command("cancel")(case.cancel)
+    whole.add_typer(cases, name="case")
+    procedures = _group("Review declared procedures, without a running gateway.")
+    procedures.callback()(_procedures)
+    procedures.command("check")(servers.procedure_check)
+    whole.add_typer(procedures, name="procedure")
     return whole
 
 
@@ -188,6 +200,10 @@ def _tokens() -> None:
 
 def _gateways() -> None:
     """Run a gateway."""
+
+
+def _procedures() -> None:
+    """Review declared procedures, without a running gateway."""
 
 
 def _fell_short(problem: Exception) -> Status:

@@ -62,7 +62,7 @@ def open_(
     For a question above your clearance, a purpose that the owner does not list, or a budget beyond
     your organisation's allowance, where the owner's policy lets it be considered.
     """
-    texts = pairs(arg or [])
+    texts = pairs(arg or [], "--arg")
     with connected(address, ca, token_file) as client, about(matter):
         values = typed(matter, texts, client.directory()) if texts else {}
         found = client.consult(matter, purpose=purpose, basis=basis, epsilon=epsilon, **values)

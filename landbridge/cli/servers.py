@@ -178,6 +178,20 @@ def policy_diff(
     _become("nodes", "policy-diff", str(old), str(new), *options)
 
 
+def procedure_check(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A federation's folder.", show_default=False)
+    ],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Show the flow of every procedure, and what no department's policy lets flow.
+
+    Exit status 1 where a procedure would not be loaded.
+    """
+    _become("gateway", "procedure-check", str(folder), *(["--json"] if as_json else []))
+
+
 def _become(module: str, *arguments: str) -> None:
     """Replaces this process, so that signals and the exit status are the server's own."""
     from landbridge.federation.process import environment

@@ -109,6 +109,10 @@ class Federation:
         """Ends the department's node in order."""
         self._nodes[department].stop()
 
+    def kill_gateway(self) -> None:
+        """Ends the gateway at once, as a crash would; `start_gateway` starts it again."""
+        self._running_gateway().kill()
+
     def stop_gateway(self) -> None:
         """Ends the gateway in order; the nodes go on."""
         self._running_gateway().stop()
@@ -220,5 +224,6 @@ def _offered(member: MemberFolder) -> dict[str, list[str]]:
             contracts.append(str(yaml.safe_load(path.read_bytes())["id"]))
         except (yaml.YAMLError, KeyError, TypeError):
             raise FederationInvalid(f"{path} names no contract id.") from None
-    handlers = sorted(path.stem for path in (member.folder / "handlers").glob("*.sql"))
+    folder = member.folder / "handlers"
+    handlers = sorted(path.stem for path in (*folder.glob("*.sql"), *folder.glob("*.py")))
     return {"contracts": contracts, "handlers": handlers}

@@ -19,7 +19,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from landbridge.errors import error
 from landbridge.membership.canonical import NotCanonical, canonical_bytes, parts
-from landbridge.v1 import consult_pb2, membership_pb2, node_pb2, pooled_pb2, portal_pb2
+from landbridge.v1 import (
+    batch_pb2,
+    consult_pb2,
+    membership_pb2,
+    node_pb2,
+    pooled_pb2,
+    portal_pb2,
+    step_pb2,
+)
 
 _LABEL: Final = b"landbridge asking v1"
 LEEWAY: Final = 120.0
@@ -38,6 +46,8 @@ Request = (
     | node_pb2.ReplyRequest
     | pooled_pb2.PoolRequest
     | pooled_pb2.EstimatePoolRequest
+    | batch_pb2.ReplyManyRequest
+    | step_pb2.TakeRequest
     | portal_pb2.SubjectAccessListRequest
     | Consulting
 )
@@ -53,6 +63,8 @@ AnyRequest = TypeVar(
     consult_pb2.RespondRequest,
     consult_pb2.AnswerGrantedRequest,
     consult_pb2.ReplyGrantedRequest,
+    batch_pb2.ReplyManyRequest,
+    step_pb2.TakeRequest,
     portal_pb2.SubjectAccessListRequest,
 )
 
@@ -122,6 +134,23 @@ def statement(federation: str, department: str, request: Request, issued_at_ms: 
         method = "Reply"
         subject = canonical_bytes(
             node_pb2.ReplyRequest(handler=bare.handler, arguments=bare.arguments)
+        )
+    elif isinstance(bare, batch_pb2.ReplyManyRequest):
+        method, price, members = "ReplyMany", 0, ()
+        subject = canonical_bytes(
+            batch_pb2.ReplyManyRequest(
+                handler=bare.handler, subjects=bare.subjects, arguments=bare.arguments
+            )
+        )
+    elif isinstance(bare, step_pb2.TakeRequest):
+        method, price, members = "Take", 0, ()
+        subject = canonical_bytes(
+            step_pb2.TakeRequest(
+                procedure=bare.procedure,
+                case_id=bare.case_id,
+                step=bare.step,
+                handler=bare.handler,
+            )
         )
     elif isinstance(bare, portal_pb2.SubjectAccessListRequest):
         method = "List"

@@ -460,10 +460,13 @@ class CallRequest(_message.Message):
     ARGUMENTS_FIELD_NUMBER: _builtins.int
     PURPOSE_FIELD_NUMBER: _builtins.int
     QUESTION_ID_FIELD_NUMBER: _builtins.int
+    CONSENT_FIELD_NUMBER: _builtins.int
     handler: _builtins.str
     """"department.handler"."""
     purpose: _builtins.str
     question_id: _builtins.str
+    consent: _builtins.str
+    """The reference of the subject's consent, where the handler needs it."""
     @_builtins.property
     def arguments(self) -> _containers.MessageMap[_builtins.str, _question_pb2.Literal]: ...
     def __init__(
@@ -473,10 +476,11 @@ class CallRequest(_message.Message):
         arguments: _abc.Mapping[_builtins.str, _question_pb2.Literal] | None = ...,
         purpose: _builtins.str = ...,
         question_id: _builtins.str = ...,
+        consent: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments", "handler", b"handler", "purpose", b"purpose", "question_id", b"question_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments", "consent", b"consent", "handler", b"handler", "purpose", b"purpose", "question_id", b"question_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -489,22 +493,31 @@ class CallResponse(_message.Message):
     CODE_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     RECEIPT_FIELD_NUMBER: _builtins.int
+    REASONS_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     version: _builtins.str
+    number: _builtins.float
     @_builtins.property
     def receipt(self) -> _evidence_pb2.Receipt: ...
+    @_builtins.property
+    def reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(
         self,
         *,
         code: _builtins.str = ...,
         version: _builtins.str = ...,
         receipt: _evidence_pb2.Receipt | None = ...,
+        reasons: _abc.Iterable[_builtins.str] | None = ...,
+        number: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_number", b"_number", "number", b"number", "receipt", b"receipt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "receipt", b"receipt", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_number", b"_number", "code", b"code", "number", b"number", "reasons", b"reasons", "receipt", b"receipt", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__number: _TypeAlias = _typing.Literal["number"]  # noqa: Y015
+    _WhichOneofArgType__number: _TypeAlias = _typing.Literal["_number", b"_number"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__number) -> _WhichOneofReturnType__number | None: ...
 
 Global___CallResponse: _TypeAlias = CallResponse  # noqa: Y015
 

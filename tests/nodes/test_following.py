@@ -54,7 +54,7 @@ class Department:
         texts = collect()
         policy = understand(texts)
         guard = self.node.servicer._answering._guard
-        enforce = Enforcement(guard, self.node.tables, self.describe, self.told.append)
+        enforce = Enforcement(guard, self.node.tables, None, self.describe, self.told.append)
         enforce(policy)
         self.node.recorder.under(policy.digest)
         self.follower = PolicyFollower(

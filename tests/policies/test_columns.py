@@ -14,6 +14,7 @@ from landbridge.errors import Refused
 from landbridge.levels import Level
 from policies import odcs
 from policies.access import AccessPolicy, Decision, PolicyInvalid
+from policies.closed import closed
 from policies.column_sight import ColumnSight
 from policies.contract import Contract
 from policies.joined import columns_in, joined
@@ -361,3 +362,17 @@ def test_requests_for_other_things_have_no_columns() -> None:
         resource="tax.band",
     )
     assert load(text).decide(call).permitted
+
+
+def test_a_review_names_who_is_refused_which_column_and_by_what() -> None:
+    """Always, or at some times; whoever may not ask at all is not listed."""
+    late = NO_AGE.replace(";", " when { context.hour > 20 };")
+    for text, always in ((NO_AGE, True), (late, False)):
+        (found,) = closed({"people": PEOPLE}, [load(PERMIT + text)])
+        assert (found.resource, found.column, str(found.who)) == ("people", "age", "institute")
+        assert (found.always, found.policies) == (always, ("no-age",))
+    assert closed({"people": PEOPLE}, [load(PERMIT)]) == ()
+    assert closed({"people": PEOPLE}, [load(NO_AGE)]) == ()
+    # Of two ends each may forbid.
+    (found,) = closed({"people": PEOPLE}, [load(PERMIT), load(PERMIT + NO_AGE)])
+    assert found.policies == ("no-age",)

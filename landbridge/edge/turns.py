@@ -1,4 +1,4 @@
-"""One at a time: the same question asked twice at once is computed once."""
+"""One at a time per key; nothing is kept for a key that nobody holds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 class Turns:
-    """One at a time per key; nothing is kept for a key that nobody holds."""
+    """Makes threads with the same key wait for one another."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -16,7 +16,7 @@ class Turns:
 
     @contextmanager
     def turn(self, key: bytes) -> Iterator[None]:
-        """Waits until nobody else holds the key, and holds it to the end of the block."""
+        """The block runs when no other block of the key does."""
         with self._lock:
             lock, users = self._held.get(key, (threading.Lock(), 0))
             self._held[key] = (lock, users + 1)
