@@ -1,6 +1,7 @@
 """Who may ask what, and why: an owner's access policies, decided by Cedar.
 
-Default deny, forbid wins, and what cannot be decided is denied. The one importer of cedarpy.
+Default deny, forbid wins, and what cannot be decided is denied. Here and in
+`policies.access_check`, which judges the text, are the only imports of cedarpy.
 
 A permit is of a whole contract; a forbid may take columns out of it. Policies that do not speak of
 columns are never asked about one: `forbid ... unless { resource == Contract::"x" }` forbids none.
@@ -14,10 +15,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from importlib import resources
 from itertools import product
 from typing import Final, Literal
 
@@ -26,9 +26,15 @@ from cedarpy import pst
 
 from landbridge.errors import error
 from landbridge.levels import Level
-from policies.consultation import terms_problems
+from policies.access_check import (
+    numbers_beside_time,
+    problems_of,
+    schema,
+    speaking_of_columns,
+    written,
+)
 from policies.moment import Moment
-from policies.statement import Statement, StatementInvalid, statements
+from policies.statement import StatementInvalid, statements
 
 MEMORY: Final = 4_096
 """Decisions remembered per policy set."""
@@ -36,8 +42,6 @@ DEFAULT_DENY: Final = "default deny"
 
 Action = Literal["query", "call", "consult", "review", "case", "step", "about"]
 
-_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_POSITIONAL: Final = re.compile(r"for policy `[^`]*`, ")
 _FAILED: Final = re.compile(r"policy `([^`]*)`")
 
 
@@ -115,11 +119,11 @@ class AccessPolicy:
         for position, policy in policies.to_pst().static_policies.items():
             name = str(policy.annotations.get("id") or position)
             self._ids[position] = name
-            self._annotations[name] = _written(policy.annotations)
+            self._annotations[name] = written(policy.annotations)
             if hint := policy.annotations.get("hint"):
                 self._hints[name] = str(hint)
-        self._numbers = _numbers_beside_time(policies)
-        self._of_columns = _speaking_of_columns(policies)
+        self._numbers = numbers_beside_time(policies)
+        self._of_columns = speaking_of_columns(policies)
         # Policies see no clock and no data: the same request, its hour included, is decided alike.
         self._remembered = lru_cache(maxsize=MEMORY)(self._evaluate)
         self._columns_remembered = lru_cache(maxsize=MEMORY)(self._evaluate_columns)
@@ -154,7 +158,7 @@ class AccessPolicy:
             known["Column"] = frozenset(columns)
         try:
             for statement in statements(text):
-                for problem in _problems(statement, known, lines):
+                for problem in problems_of(statement, known, lines):
                     problems.append(f"line {statement.line}: {problem}")  # noqa: PERF401 -- so that an early end keeps what was found
         except StatementInvalid as found:
             problems.append(f"line {found.line}: {found.problem}")
@@ -302,7 +306,7 @@ class AccessPolicy:
                 ],
                 policies,
                 entities,
-                schema=_schema(),
+                schema=schema(),
             )
         except ValueError:
             return None
@@ -320,162 +324,5 @@ class AccessPolicy:
         return tuple(sorted({self._ids.get(each, each) for each in positions}))
 
 
-@lru_cache(maxsize=1)
-def _schema() -> cedarpy.Schema:
-    """The shipped schema; a part of this package, read when it is first needed."""
-    return cedarpy.Schema.from_str(_schema_text())
-
-
-@lru_cache(maxsize=1)
-def _schema_without_columns() -> cedarpy.Schema:
-    """The schema of policies that are never asked about a column.
-
-    By the whole one, `[Contract::"x"].contains(resource)` would not be well typed.
-    """
-    return cedarpy.Schema.from_str(_schema_text().replace("[Contract, Column", "[Contract"))
-
-
-def _schema_text() -> str:
-    return resources.files("policies").joinpath("access.cedarschema").read_text("utf-8")
-
-
 def _resource(request: Request) -> dict[str, str]:
     return {"type": request.resource_kind.title(), "id": request.resource}
-
-
-def _problems(
-    statement: Statement,
-    known: dict[str, frozenset[str]],
-    lines: dict[str, int],
-) -> Iterator[str]:
-    """Every problem of one policy; enters its id into `lines`."""
-    try:
-        tree = cedarpy.PolicySet.from_str(statement.text).to_pst()
-    except ValueError as found:
-        yield _sentence("It is not Cedar", str(found))
-        return
-    if tree.templates or len(tree.static_policies) != 1:
-        yield "It must be a plain policy; templates with slots are not accepted."
-        return
-    (policy,) = tree.static_policies.values()
-    name = policy.annotations.get("id")
-    if not name:
-        yield 'It must carry an @id("..."), by which refusals name it.'
-    elif not _ID.fullmatch(name):
-        yield "Its @id must be at most 100 letters, digits, dots, dashes or underscores."
-    elif name in lines:
-        yield f"Its @id {name} is that of the policy on line {lines[name]} too; ids must differ."
-    else:
-        lines[name] = statement.line
-    hint = policy.annotations.get("hint")
-    if hint is not None and not (hint.isprintable() and 0 < len(hint) <= 300):
-        yield "Its @hint must be one sentence of at most 300 printable characters."
-    yield from terms_problems(_written(policy.annotations))
-    columned = _speaks_of_columns(policy)
-    if columned and policy.effect == "permit":
-        yield (
-            "It permits by column; permit the whole contract, and take columns out of it by a "
-            "forbid."
-        )
-    schema = _schema() if columned else _schema_without_columns()
-    # Cedar gives them in another order each time.
-    for fault in sorted(
-        each.error for each in cedarpy.validate_policies(statement.text, schema).errors
-    ):
-        yield _sentence("It does not fit the schema", _POSITIONAL.sub("", fault))
-    for entity in sorted(pst.entity_uids(tree), key=str):
-        kind = str(entity.type)
-        if kind in known and entity.id not in known[kind]:
-            shown = entity.id if _ID.fullmatch(entity.id) else "(an id)"
-            yield f"It names {kind} {shown}, which does not exist here; {_existing(known[kind])}."
-        elif kind == "Column" and "Column" not in known:
-            contract = entity.id.rpartition(".")[0]
-            if contract not in known["Contract"]:
-                shown = entity.id if _ID.fullmatch(entity.id) else "(an id)"
-                yield (
-                    f"It names Column {shown}, whose contract does not exist here; "
-                    f"{_existing(known['Contract'])}."
-                )
-    # A policy that fails is skipped by Cedar; after these two, none is left that could.
-    if any(isinstance(node, pst.GetAttr) and _distant(node) for node in _nodes(policy)):
-        yield (
-            "It must read attributes of principal, context and a column only; no others are sure "
-            "to exist."
-        )
-    if any(_calculates(node) for node in _nodes(policy)):
-        yield "It must not calculate; what overflows or does not parse would skip the policy."
-
-
-def _numbers_beside_time(policies: cedarpy.PolicySet) -> frozenset[int]:
-    """Every number of the policies that look at the time; empty where none does."""
-    found: set[int] = set()
-    for policy in policies.to_pst().static_policies.values():
-        nodes = tuple(_nodes(policy))
-        if any(isinstance(node, pst.GetAttr) and node.attr in Moment._fields for node in nodes):
-            found |= {0, *(node.value for node in nodes if isinstance(node, pst.LongLit))}
-    return frozenset(found)
-
-
-def _written(annotations: Mapping[str, object]) -> dict[str, str]:
-    return {key: str(value) for key, value in annotations.items()}
-
-
-def _speaking_of_columns(policies: cedarpy.PolicySet) -> cedarpy.PolicySet | None:
-    """The forbids that are asked about columns, under their positions; None where none is."""
-    found = {
-        position: policy
-        for position, policy in policies.to_pst().static_policies.items()
-        if policy.effect == "forbid" and _speaks_of_columns(policy)
-    }
-    if not found:
-        return None
-    return cedarpy.PolicySet.from_pst(
-        pst.PolicySet(templates={}, static_policies=found, template_links=())
-    )
-
-
-def _speaks_of_columns(policy: pst.Template) -> bool:
-    """Whether it names a column or the type, or looks at what only a column has."""
-    return any(
-        (isinstance(node, pst.EntityType) and node.basename == "Column")
-        or (
-            isinstance(node, pst.GetAttr | pst.HasAttr)
-            and isinstance(node.base, pst.Var)
-            and node.base.name == "resource"
-        )
-        for node in _nodes(policy)
-    )
-
-
-def _sentence(what: str, reason: str) -> str:
-    return f"{what}: {' '.join(reason.split()).rstrip('.')}."
-
-
-def _existing(ids: Collection[str]) -> str:
-    return f"known are {', '.join(sorted(ids))}" if ids else "there are none"
-
-
-def _nodes(node: object) -> Iterator[object]:
-    """The node and all below it; at most 100 levels, as cedarpy limits them."""
-    yield node
-    if is_dataclass(node):
-        children: Collection[object] = [getattr(node, each.name) for each in fields(node)]
-    elif isinstance(node, dict):
-        children = node.values()
-    elif isinstance(node, tuple | list | frozenset):
-        children = node
-    else:
-        return
-    for child in children:
-        yield from _nodes(child)
-
-
-def _distant(node: pst.GetAttr) -> bool:
-    # Of resources only a column has attributes, as the schema says.
-    return not (isinstance(node.base, pst.Var) and node.base.name != "action")
-
-
-def _calculates(node: object) -> bool:
-    # Nothing here is a decimal, an address or a time, so that no use of those types is lost.
-    calculating = ("add", "sub", "mul", "neg", "decimal", "ip", "datetime", "duration")
-    return isinstance(node, pst.BinaryOp | pst.UnaryOp) and node.op in calculating
