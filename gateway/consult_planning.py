@@ -168,7 +168,8 @@ def _up_to(contract: Contract, level: Level) -> Contract:
     shown = tuple(
         column
         for column in contract.columns
-        if column.level <= level or column.name == contract.unit
+        if (column.level <= level and column.name not in contract.hidden)
+        or column.name == contract.unit
     )
     return replace(contract, columns=shown)
 
