@@ -26,6 +26,7 @@ from gateway.consulting import Consulting
 from gateway.departments import Connect, Connection, Departments, Member, over_tls
 from gateway.enrolment import EnrolmentServicer
 from gateway.following import Follower, access_policy, read_access
+from gateway.links import Links
 from gateway.membership import own_authority, prepare
 from gateway.outside import over_http
 from gateway.planning import Planning
@@ -62,6 +63,7 @@ from landbridge.evidence.oversight import Oversight
 from landbridge.evidence.signer import Verifier
 from landbridge.evidence.witness_memory import Witness
 from landbridge.membership.keys import signing_key
+from landbridge.membership.link_statement import LinkSigner
 from landbridge.membership.manifest import Manifest
 from landbridge.membership.renewal import Life
 from landbridge.membership.statement import AskingSigner
@@ -73,6 +75,7 @@ from landbridge.v1 import (
     gateway_pb2_grpc,
     portal_pb2_grpc,
 )
+from policies.noise import draw
 
 REFRESH_SECONDS = 5.0
 
@@ -194,6 +197,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
         recorder,
         signer.vkey,
         signing,
+        Links(departments, LinkSigner(settings.federation, key_of_gateway, time.time), draw),
         sight,
         waiting=max(1, settings.calls // 4),
     )

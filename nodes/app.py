@@ -26,12 +26,14 @@ from landbridge.evidence.signer import Signer, Verifier
 from landbridge.evidence.witness_memory import Witness
 from landbridge.identity.certificates import Admission
 from landbridge.membership.keys import MemberKeys
+from landbridge.membership.link_statement import LinkVerifier
 from landbridge.membership.pinned import Pinned
 from landbridge.membership.statement import AskingVerifier
 from landbridge.protocols.masks import Exchanges
 from landbridge.v1 import (
     batch_pb2_grpc,
     consult_pb2_grpc,
+    link_pb2_grpc,
     membership_pb2_grpc,
     node_pb2,
     node_pb2_grpc,
@@ -59,6 +61,9 @@ from nodes.handler_servicer import HandlersServicer, StepsServicer
 from nodes.handlers.pool import FunctionPool
 from nodes.history import History
 from nodes.ledger import Ledger
+from nodes.link_servicer import LinkServicer
+from nodes.link_state import Underways
+from nodes.linking import Linking
 from nodes.members import MembersServicer, logged
 from nodes.policy import Policy
 from nodes.pooling import Pooling
@@ -104,6 +109,7 @@ class Node:
     _trusted: Trusted
     _first_look: FirstLook
     _following: Following
+    _underways: Underways
 
     @property
     def port(self) -> int:
@@ -121,6 +127,7 @@ class Node:
         self._desk.stop()
         self._local.stop(grace)
         self.running.stop(grace)
+        self._underways.close()
         self._queue.close()
         self._tables.close()
         self._functions.close()
@@ -242,6 +249,18 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
         recorder,
         telemetry,
     )
+    underways = Underways(time.monotonic)
+    linking = LinkServicer(
+        settings.department,
+        servicer.admit,
+        Linking(
+            guard, ledger, tables, recorder, draw, keys, lambda: pinned.manifest, underways,
+            settings.state / "linking",
+        ),
+        recorder,
+        Telemetry(f"landbridge.node.{settings.department}"),
+        LinkVerifier(settings.federation, settings.department, pinned.gateway_key, time.time),
+    )  # fmt: skip
 
     def describe(changed: Policy) -> None:
         servicer.describe(_description(settings, changed, signer.vkey))
@@ -283,6 +302,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
     running = serve(
         [
             partial(node_pb2_grpc.add_NodeServicer_to_server, servicer),
+            partial(link_pb2_grpc.add_LinkServicer_to_server, linking),
             partial(pooled_pb2_grpc.add_PoolingServicer_to_server, pooling),
             partial(
                 batch_pb2_grpc.add_HandlersServicer_to_server,
@@ -347,6 +367,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
         trust,
         first_look,
         Following(looks, report),
+        underways,
     )
 
 

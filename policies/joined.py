@@ -60,7 +60,7 @@ def joined(parts: Sequence[Contract]) -> Contract:
         columns=(unit, *(column for column in columns if column is not None)),
         unit=first.unit,
         purposes=frozenset.intersection(*(part.purposes for part in ordered)),
-        disclosure=_terms([part.disclosure for part in ordered]),
+        disclosure=common_terms([part.disclosure for part in ordered]),
         digest=sha256("".join(part.digest for part in ordered).encode()).hexdigest(),
         # Per purpose the longest: dict keeps the last of what is sorted by days.
         delays=tuple(
@@ -87,18 +87,19 @@ def level_in(part: Contract, whole: Contract, usage: Usage) -> Level:
 
 
 def columns_in(
-    part: Contract, whole: Contract, usage: Usage, question: Question
+    part: Contract, whole: Contract, usage: Usage, question: Question, key: Sequence[str] = ()
 ) -> tuple[tuple[str, Level], ...]:
     """The columns of one part that a question uses, by their own names, with their levels.
 
     The unit is among them where it is counted or joined on; that the release protects it is no use.
+    `key` are the columns that tables of several departments are linked on.
     """
     before = f"{part.id}." if whole.parts else ""
     found = {use.column.removeprefix(before) for use in usage.uses if use.column.startswith(before)}
-    if part.unit is not None and (
-        whole.parts or any(isinstance(measure, Units) for measure in question.measures)
-    ):
+    counted = any(isinstance(measure, Units) for measure in question.measures)
+    if part.unit is not None and (counted or (whole.parts and not key)):
         found.add(part.unit)
+    found |= {name for name in key if name in part.by_name}
     return tuple((name, part.by_name[name].level) for name in sorted(found))
 
 
@@ -159,7 +160,7 @@ def _require_joinable(parts: Sequence[Contract]) -> None:
         )
 
 
-def _terms(each: Sequence[Disclosure]) -> Disclosure:
+def common_terms(each: Sequence[Disclosure]) -> Disclosure:
     """What all owners' terms allow."""
     first = each[0]
     return Disclosure(

@@ -340,6 +340,9 @@ def test_every_clause_uses_its_columns_and_a_counted_unit_is_one() -> None:
     usage = Usage((), Level.OPEN, 1)
     for part in (PEOPLE, other):
         assert columns_in(part, whole, usage, question) == (("person_id", Level.SEALED),)
+        # Tables of several departments may be linked on other columns than the unit.
+        linked = columns_in(part, whole, usage, question, ("district", "nowhere"))
+        assert linked == (("district", part.by_name["district"].level),)
 
 
 def test_a_review_shows_what_is_forbidden_by_not_showing_it_as_let_out() -> None:
