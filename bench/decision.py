@@ -1,4 +1,4 @@
-"""`decision`: one access decision, evaluated by Cedar and remembered."""
+"""`decision`: one access decision on a question and its columns, by Cedar and remembered."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from policies.access import AccessPolicy, Request
 from policies.moment import Moment
 
 OFFICES: Final = 20
+COLUMNS: Final = ("age", "district", "height", "sex")
 ROUNDS: Final = 500
 BURST: Final = 200
 """Remembered decisions per sample: one alone is shorter than a clock can tell."""
 
 
 def policy() -> AccessPolicy:
-    """Twenty offices' permits and a forbid, as a department of some size has."""
+    """Twenty offices' permits, a forbid and two of columns, as a department of some size has."""
     permits = "\n".join(
         f'@id("office.{number}") permit (principal in Organisation::"office-{number}", '
         'action == Action::"query", resource == Contract::"people") '
@@ -31,21 +32,32 @@ def policy() -> AccessPolicy:
         '@id("clearance") forbid (principal, action, resource) '
         "unless { context.level <= principal.clearance };"
     )
-    text = f"{permits}\n{forbid}"
-    return AccessPolicy.load(text, "the benchmark", contracts={"people"}, handlers=())
+    columns = (
+        '@id("no-name") forbid (principal, action, resource == Column::"people.name"); '
+        '@id("income") forbid (principal, action, resource == Column::"people.income") '
+        'unless { principal in Organisation::"office-3" };'
+    )
+    return AccessPolicy.load(
+        f"{permits}\n{forbid}\n{columns}",
+        "the benchmark",
+        contracts={"people"},
+        handlers=(),
+        columns={f"people.{name}" for name in ("name", "income", *COLUMNS)},
+    )
 
 
 def asked(number: int) -> Request:
-    """A caller's request; each number is another person."""
+    """A caller's request of four columns; each number is another person."""
     return Request(
         f"person-{number}", "office-7", Level.INTERNAL, "query", "contract", "people", "purpose-7",
         Level.OPEN, Moment(20261127, 12, 5),
+        columns=tuple((name, Level.OPEN) for name in COLUMNS),
     )  # fmt: skip
 
 
 def measure(say: Say) -> Row:
     """Microseconds for a decision that nobody asked for before."""
-    say(f"deciding {ROUNDS} requests by {OFFICES + 1} policies, and {BURST} times again each")
+    say(f"deciding {ROUNDS} requests by {OFFICES + 3} policies, and {BURST} times again each")
     decided, numbers = policy(), iter(range(10_000_000))
     bare = cedarpy.PolicySet.from_str("permit (principal, action, resource);")
     entities = cedarpy.Entities.from_json_str("[]")
@@ -80,7 +92,8 @@ def measure(say: Say) -> Row:
         beside,
         better="lower",
         aim=Aim("value", 250),
-        note=f"microseconds; a request by {OFFICES + 1} policies with the schema, evaluated by "
+        note=f"microseconds; a question of four columns by {OFFICES + 3} policies with the schema, "
+        "two of them about columns, evaluated by "
         f"Cedar; the same request again takes {median(known):.1f} (aim: under 10); floor: Cedar "
         "with one policy that permits everything, and no schema",
     )

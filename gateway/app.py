@@ -271,6 +271,8 @@ def start(
             standing(access.digest, members, departments.catalogue()),
             # What a silent department serves is not known; it has not changed for that.
             unknown=tuple(f"contract:{name}/" for name in silent),
+            policy=access.digest,
+            followed=("access",),
         )
     certificates_shown = None
     if trust.revocations is not None:

@@ -131,7 +131,8 @@ def catalogue(
                 {contract.id}.union(
                     column.name
                     for column in contract.columns
-                    if column.level <= clearance or column.name == contract.unit
+                    if (column.level <= clearance and column.name not in contract.hidden)
+                    or column.name == contract.unit
                 )
                 for contract in contracts.values()
             )

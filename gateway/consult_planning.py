@@ -26,7 +26,7 @@ from landbridge.v1 import consult_pb2
 from policies.access import AccessPolicy, Request
 from policies.canonical import masked, text
 from policies.contract import Contract
-from policies.joined import joined, level_in
+from policies.joined import columns_in, joined, level_in
 from policies.moment import Moment
 from policies.purpose import require_allowed, require_stated
 from policies.review import review
@@ -86,8 +86,9 @@ class ConsultPlanning:
         ids: set[str] = set()
         for part in contract.each:
             asked = request(
-                caller, "contract", part.id, purpose, level_in(part, contract, usage), now
-            )
+                caller, "contract", part.id, purpose, level_in(part, contract, usage), now,
+                columns=columns_in(part, contract, usage, reading.question),
+            )  # fmt: skip
             ids |= {*_permitted(rules.access, asked)}  # (3)
         draft.note(policies=sorted(ids))
         if grant is not None:
@@ -121,7 +122,7 @@ class ConsultPlanning:
         full = f"{department}.{offer.name}"
         draft.note(resource=full, members=[department])
         now = Moment.at(self._clock())
-        asked = request(caller, "handler", full, purpose, offer.level, now)
+        asked = request(caller, "handler", full, purpose, offer.level, now, columns=())
         ids = _permitted(rules.access, asked)
         draft.note(policies=list(ids))
         return department, offer
@@ -168,7 +169,8 @@ def _up_to(contract: Contract, level: Level) -> Contract:
     shown = tuple(
         column
         for column in contract.columns
-        if column.level <= level or column.name == contract.unit
+        if (column.level <= level and column.name not in contract.hidden)
+        or column.name == contract.unit
     )
     return replace(contract, columns=shown)
 

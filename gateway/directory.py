@@ -100,7 +100,8 @@ def _contract(
                 and column.level is not Level.SEALED,
             )
             for column in contract.columns
-            if column.level <= level or column.name == contract.unit
+            if (column.level <= level and column.name not in contract.hidden)
+            or column.name == contract.unit
         ],
     )
 

@@ -13,6 +13,7 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from gateway.catalogue import Catalogue
 from gateway.departments import Departments, Member
 from gateway.planning import Planning
 from gateway.settings import Settings, masking_keys, members_of, open_manifest
@@ -67,6 +68,17 @@ def read_access(settings: Settings, members: Sequence[Member]) -> str:
         raise PolicyInvalid(str(settings.access), (f"line {line}: It is not UTF-8.",)) from None
 
 
+def unknown_columns(access: AccessPolicy, known: Catalogue) -> tuple[str, ...]:
+    """The columns that the policy names and no described contract of that name has, sorted."""
+    contracts = [
+        contract for offer in known.offers.values() for contract in offer.contracts.values()
+    ]
+    described = {contract.id for contract in contracts}
+    columns = {column for contract in contracts for column in contract.column_ids}
+    named = access.named("Column") - columns
+    return tuple(sorted(each for each in named if each.rpartition(".")[0] in described))
+
+
 class Follower:
     """What the gateway stands on, looked at again every few seconds by one thread.
 
@@ -103,6 +115,7 @@ class Follower:
         self._seen = access.digest
         self._complaint = ""
         self._manifest_complaint = ""
+        self._unknown: tuple[str, ...] = ()
 
     def look(self, *, at_once: bool = False) -> None:
         """One round; raises LOG_UNAVAILABLE where a change cannot be logged: it waits then.
@@ -122,11 +135,25 @@ class Follower:
             self._follow_members(members_of(manifest), manifest.version)
         self._follow_access(at_once=at_once)
         self._departments.refresh()
+        self._look_for_columns()
         if not self._manifest_complaint:
             self._departments.pin(masking_keys(manifest))
             self._departments.offer(manifest.signed(self._key))
             self._certificates(manifest)
         self._departments.close_retired()
+
+    def _look_for_columns(self) -> None:
+        """Tells the operator, once, of columns that the policy names and nobody has.
+
+        Contracts come with their departments, later than the policy is read.
+        """
+        unknown = unknown_columns(self._access, self._departments.catalogue())
+        if unknown and unknown != self._unknown:
+            self._tell(
+                f"{self._settings.access} names {', '.join(unknown)}, which no member's contract "
+                "has: nothing is forbidden by that."
+            )
+        self._unknown = unknown
 
     def _follow_members(self, members: tuple[Member, ...], version: int) -> None:
         if members == self._members:

@@ -26,7 +26,7 @@ from policies.access import AccessPolicy
 from policies.canonical import masking, text
 from policies.contract import Contract
 from policies.disclosure import ReleasePlan
-from policies.joined import joined, level_in
+from policies.joined import columns_in, joined, level_in
 from policies.link_plan import LinkPlan, plan_link
 from policies.linked import LinkedQuestion
 from policies.linked import words as linked_words
@@ -143,7 +143,7 @@ class Planning:
         if parted is not None:
             question, departments = parted.question, parted.departments
             draft.note(members=list(departments))
-        usage = review(question, contract, caller.clearance)
+        reviewed = usage = review(question, contract, caller.clearance)
         cells = usage.cells * (len(departments) if parted and parted.grouped else 1)
         require_presentable(reading, contract, cells)
         shown = contract
@@ -165,6 +165,7 @@ class Planning:
                 request(
                     caller, "contract", part.id, purpose, level_in(part, contract, usage),
                     Moment.at(self._clock()),
+                    columns=columns_in(part, contract, reviewed, question, served.key),
                 )
             )
         }  # fmt: skip
@@ -245,7 +246,8 @@ class Planning:
         draft.note(resource=full, members=[department])
         require_allowed(purpose, offer.purposes)
         now = Moment.at(self._clock())
-        ids = rules.access.require(request(caller, "handler", full, purpose, offer.level, now))
+        asked = request(caller, "handler", full, purpose, offer.level, now, columns=())
+        ids = rules.access.require(asked)
         draft.note(policies=list(ids))
         return department, offer
 

@@ -16,6 +16,7 @@ from gateway.catalogue import Catalogue, Offer, catalogue
 from landbridge.identity.caller import Caller
 from landbridge.levels import Level
 from policies.access import AccessPolicy
+from policies.column_sight import ColumnSight
 from policies.moment import Moment
 from policies.sight import may_consult, sees_contract, sees_handler
 
@@ -26,7 +27,7 @@ Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 _Whoever = tuple[str, str, Level, frozenset[str], bool]
-_Seen = frozenset[tuple[str, str]]
+_Seen = frozenset[tuple[str, ...]]
 
 
 class Views:
@@ -34,6 +35,7 @@ class Views:
 
     def __init__(self, access: AccessPolicy, clock: Callable[[], float]) -> None:
         self._access = access
+        self._columns = ColumnSight(access)
         self._clock = clock
         self._lock = threading.Lock()
         self._callers: OrderedDict[_Whoever, tuple[Catalogue, Catalogue]] = OrderedDict()
@@ -60,6 +62,11 @@ class Views:
             (name, each)
             for name, offer in seen.items()
             for each in (*offer.contracts, *(f"{handler}()" for handler in offer.handlers))
+        ) | frozenset(
+            (name, contract.id, column)
+            for name, offer in seen.items()
+            for contract in offer.contracts.values()
+            for column in contract.hidden
         )
         tables = frozenset[str]().union(*(offer.contracts for offer in seen.values()))
         with self._lock:
@@ -81,7 +88,7 @@ class Views:
         return replace(
             offer,
             contracts={
-                name: contract
+                name: self._columns.shown(caller, contract, now)
                 for name, contract in offer.contracts.items()
                 if sees_contract(caller, contract, self._access, now)
             },
@@ -107,7 +114,7 @@ class Views:
         return replace(
             offer,
             contracts={
-                name: contract
+                name: self._columns.shown(caller, contract, now)
                 for name, contract in offer.contracts.items()
                 if name in seen.contracts
                 or may_consult(caller, "contract", name, self._access, now) is not None

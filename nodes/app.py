@@ -296,7 +296,11 @@ def start(
     def begin() -> None:
         with suppress(Unavailable):  # it serves and refuses, so that callers are told why
             life.begin(
-                recorder.starting(), settings.state / "log", log.size, policies_of.digests(policy)
+                recorder.starting(),
+                settings.state / "log",
+                log.size,
+                policies_of.digests(policy),
+                policy=policy.digest,
             )
 
     # The gateway comes by itself: what is on the disk may be older than what it has seen.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
 
@@ -20,10 +20,11 @@ from landbridge.identity.issuers import Verifier
 from landbridge.levels import Level
 from policies.access import AccessPolicy
 from policies.canonical import masked, masking, text
+from policies.column_sight import ColumnSight
 from policies.consultation import Lifts, Terms, terms_of
 from policies.contract import Contract, Method
 from policies.handler import Handler
-from policies.joined import MAXIMUM_PARTS, joined, level_in
+from policies.joined import MAXIMUM_PARTS, columns_in, joined, level_in
 from policies.link_plan import LinkPlan, plan_link
 from policies.linked import LinkedQuestion, linked, words
 from policies.moment import Moment
@@ -97,6 +98,11 @@ class Rules:
     handlers: Mapping[str, Handler]
     access: AccessPolicy
     digest: str = ""
+    columns: ColumnSight = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """What callers see is remembered with the version that they see it by."""
+        object.__setattr__(self, "columns", ColumnSight(self.access))
 
 
 class Guard:
@@ -156,6 +162,7 @@ class Guard:
                 request(
                     caller, "contract", part.id, asking.purpose, level_in(part, contract, usage),
                     now,
+                    columns=columns_in(part, contract, usage, question),
                 )
             )
         }  # fmt: skip
@@ -193,9 +200,14 @@ class Guard:
         access = False
         for part in contract.each:
             level = level_in(part, contract, usage)
-            asked = request(caller, "contract", part.id, asking.purpose, level, now, "consult")
+            columns = columns_in(part, contract, usage, question)
+            asked = request(
+                caller, "contract", part.id, asking.purpose, level, now, "consult", columns=columns
+            )
             ids |= {*rules.access.require(asked)}
-            plain = request(caller, "contract", part.id, asking.purpose, level, now)
+            plain = request(
+                caller, "contract", part.id, asking.purpose, level, now, columns=columns
+            )
             access |= not rules.access.decide(plain).permitted
         draft.note(policies=sorted(ids))
         lifts = Lifts(
@@ -222,10 +234,12 @@ class Guard:
         draft.note(resource=full)
         terms = (rules.contracts[handler.contract].delays, handler.delays)
         draft.delayed(max(dict(delays).get(asking.purpose, 0) for delays in terms))
-        asked = request(caller, "handler", full, asking.purpose, handler.level, now, "consult")
+        asked = request(
+            caller, "handler", full, asking.purpose, handler.level, now, "consult", columns=()
+        )
         ids = rules.access.require(asked)
         draft.note(policies=list(ids))
-        plain = request(caller, "handler", full, asking.purpose, handler.level, now)
+        plain = request(caller, "handler", full, asking.purpose, handler.level, now, columns=())
         lifts = Lifts(
             handler.level if handler.level > caller.clearance else None,
             asking.purpose not in handler.purposes,
@@ -263,7 +277,10 @@ class Guard:
         access = self._rules.access
         return all(
             access.decide(
-                replace(request(officer, kind, each, purpose, level, now, "review"), role=role)
+                replace(
+                    request(officer, kind, each, purpose, level, now, "review", columns=()),
+                    role=role,
+                )
             ).permitted
             for each in resources
         )
@@ -295,7 +312,11 @@ class Guard:
                 missing=(self.department,),
             )
         draft.note(resource=served.id, members=names)
-        contract = linked(question.sides, question.key)
+        hidden = rules.columns.shown(caller, served, now).hidden
+        contract = replace(
+            linked(question.sides, question.key),
+            hidden=frozenset(f"{served.id}.{name}" for name in hidden),
+        )
         require_allowed(asking.purpose, served.purposes)
         usage = review(question.question, contract, caller.clearance)
         draft.note(
@@ -310,6 +331,7 @@ class Guard:
                 asking.purpose,
                 level_in(served, contract, usage),
                 now,
+                columns=columns_in(served, contract, usage, question.question, question.key),
             )
         )
         draft.note(policies=sorted(ids))
@@ -330,7 +352,7 @@ class Guard:
         terms = (rules.contracts[handler.contract].delays, handler.delays)
         draft.delayed(max(dict(delays).get(asking.purpose, 0) for delays in terms))
         require_allowed(asking.purpose, handler.purposes)
-        asked = request(caller, "handler", full, asking.purpose, handler.level, now)
+        asked = request(caller, "handler", full, asking.purpose, handler.level, now, columns=())
         draft.note(policies=list(rules.access.require(asked)))
         return caller, handler
 
@@ -412,7 +434,7 @@ def _contract(
             or (consulting and may_consult(caller, "contract", name, rules.access, now) is not None)
         ):
             raise not_available("table", name)
-        parts.append(part)
+        parts.append(rules.columns.shown(caller, part, now))
     return joined(parts)
 
 

@@ -105,6 +105,7 @@ def understand(department: str, texts: PolicyTexts, where: Path) -> Policy:
         str(path),
         contracts=found.keys(),
         handlers=[f"{department}.{name}" for name in declared],
+        columns=[column for contract in found.values() for column in contract.column_ids],
     )
     parts = [
         *(documents[name] for name in sorted(documents)),

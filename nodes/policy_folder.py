@@ -14,6 +14,7 @@ from nodes import policy, settings
 from nodes.policy import Policy, PolicyFolderInvalid
 from policies.access import AccessPolicy
 from policies.change import Change, changes
+from policies.closed import Closed, closed
 from policies.outlet import Outlet, outlets
 
 
@@ -24,6 +25,7 @@ class Reviewed:
     department: str
     policy: Policy
     outlets: tuple[Outlet, ...]
+    closed: tuple[Closed, ...]
 
 
 def review(folder: Path) -> tuple[Reviewed, ...]:
@@ -43,12 +45,23 @@ def review(folder: Path) -> tuple[Reviewed, ...]:
         handlers = {
             f"{department}.{name}" for department, each in found.items() for name in each.handlers
         }
-        above = (AccessPolicy.load(text, str(gateway), contracts=contracts, handlers=handlers),)
+        columns = {
+            column
+            for each in found.values()
+            for contract in each.contracts.values()
+            for column in contract.column_ids
+        }
+        above = (
+            AccessPolicy.load(
+                text, str(gateway), contracts=contracts, handlers=handlers, columns=columns
+            ),
+        )
     return tuple(
         Reviewed(
             department,
             each,
             outlets(department, each.contracts, each.handlers, (*above, each.access)),
+            closed(each.contracts, (*above, each.access)),
         )
         for department, each in found.items()
     )

@@ -31,6 +31,13 @@ def show_outlets(reviewed: Iterable[Reviewed]) -> None:
         for _, of_one in groupby(each.outlets, key=_together):
             table.add_row(*map(Text, _row(each, list(of_one))))
         console.print(table if each.outlets else Text("  Nothing is let out to anybody."))
+        for column in each.closed:
+            when = "Forbidden" if column.always else "Forbidden at times"
+            _line(
+                console,
+                f"{when}: {column.resource}.{column.column} to {column.who}, by "
+                f"{', '.join(column.policies)}.",
+            )
 
 
 def outlets_document(reviewed: Iterable[Reviewed]) -> list[dict[str, Any]]:

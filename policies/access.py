@@ -1,6 +1,10 @@
 """Who may ask what, and why: an owner's access policies, decided by Cedar.
 
-Default deny, forbid wins, and what cannot be decided is denied. The one importer of cedarpy.
+Default deny, forbid wins, and what cannot be decided is denied. Here and in
+`policies.access_check`, which judges the text, are the only imports of cedarpy.
+
+A permit is of a whole contract; a forbid may take columns out of it. Policies that do not speak of
+columns are never asked about one: `forbid ... unless { resource == Contract::"x" }` forbids none.
 
 Source: Cutler et al., "Cedar: A New Language for Expressive, Fast, Safe, and Analyzable
 Authorization" (OOPSLA 2024); Cedar policy language 4.
@@ -11,10 +15,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from importlib import resources
 from itertools import product
 from typing import Final, Literal
 
@@ -23,9 +26,15 @@ from cedarpy import pst
 
 from landbridge.errors import error
 from landbridge.levels import Level
-from policies.consultation import terms_problems
+from policies.access_check import (
+    numbers_beside_time,
+    problems_of,
+    schema,
+    speaking_of_columns,
+    written,
+)
 from policies.moment import Moment
-from policies.statement import Statement, StatementInvalid, statements
+from policies.statement import StatementInvalid, statements
 
 MEMORY: Final = 4_096
 """Decisions remembered per policy set."""
@@ -33,8 +42,6 @@ DEFAULT_DENY: Final = "default deny"
 
 Action = Literal["query", "call", "consult", "review", "case", "step", "about"]
 
-_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_POSITIONAL: Final = re.compile(r"for policy `[^`]*`, ")
 _FAILED: Final = re.compile(r"policy `([^`]*)`")
 
 
@@ -61,7 +68,9 @@ class Request:
 
     `subject`, `organisation` and `clearance` are the verified token's; `resource` is a contract's
     id, `department.handler`, the name of a procedure or of a log; `level` is the highest among the
-    columns used, or the handler's; `moment` is when; `role` is that of `review` alone.
+    columns used, or the handler's; `moment` is when; `role` is that of `review` alone. `columns`
+    are those of a contract that a question uses, by name and level, sorted; none where only rows
+    are counted.
     """
 
     subject: str
@@ -74,6 +83,7 @@ class Request:
     level: Level
     moment: Moment
     role: str = ""
+    columns: tuple[tuple[str, Level], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +119,14 @@ class AccessPolicy:
         for position, policy in policies.to_pst().static_policies.items():
             name = str(policy.annotations.get("id") or position)
             self._ids[position] = name
-            self._annotations[name] = _written(policy.annotations)
+            self._annotations[name] = written(policy.annotations)
             if hint := policy.annotations.get("hint"):
                 self._hints[name] = str(hint)
-        self._numbers = _numbers_beside_time(policies)
+        self._numbers = numbers_beside_time(policies)
+        self._of_columns = speaking_of_columns(policies)
         # Policies see no clock and no data: the same request, its hour included, is decided alike.
         self._remembered = lru_cache(maxsize=MEMORY)(self._evaluate)
+        self._columns_remembered = lru_cache(maxsize=MEMORY)(self._evaluate_columns)
 
     @classmethod
     def load(
@@ -124,26 +136,29 @@ class AccessPolicy:
         *,
         contracts: Collection[str],
         handlers: Collection[str],
+        columns: Collection[str] | None = None,
         procedures: Collection[str] = (),
     ) -> AccessPolicy:
         """The policy set of that text, checked against Landbridge's schema.
 
         `where` names the text in errors; `contracts` and `handlers` are the ids that policies may
-        name, handlers as `department.handler`; `procedures` likewise. Every policy carries a unique
-        @id, by which refusals name it, and may carry a @hint, which a forbid tells those it
+        name, handlers as `department.handler`; `procedures` likewise; `columns` as
+        `contract.column`, or None where only their contracts are known. Every policy carries a
+        unique @id, by which refusals name it, and may carry a @hint, which a forbid tells those it
         refuses. An empty set denies everything. Raises PolicyInvalid with every problem.
         """
         problems: list[str] = []
         lines: dict[str, int] = {}
-        schema = _schema()
         known = {
             "Contract": frozenset(contracts),
             "Handler": frozenset(handlers),
             "Procedure": frozenset(procedures),
         }
+        if columns is not None:
+            known["Column"] = frozenset(columns)
         try:
             for statement in statements(text):
-                for problem in _problems(statement, schema, known, lines):
+                for problem in problems_of(statement, known, lines):
                     problems.append(f"line {statement.line}: {problem}")  # noqa: PERF401 -- so that an early end keeps what was found
         except StatementInvalid as found:
             problems.append(f"line {found.line}: {found.problem}")
@@ -160,7 +175,7 @@ class AccessPolicy:
             raise PolicyInvalid(where, ("line 1: The text does not divide into its policies.",))
         return cls(policies, digest)
 
-    def named(self, kind: Literal["Organisation", "Caller"]) -> frozenset[str]:
+    def named(self, kind: Literal["Organisation", "Caller", "Column"]) -> frozenset[str]:
         """The ids of that kind which the policies speak of."""
         found = pst.entity_uids(self._policies.to_pst())
         return frozenset(str(entity.id) for entity in found if str(entity.type) == kind)
@@ -183,8 +198,16 @@ class AccessPolicy:
         return (now, *(Moment(*parts) for parts in product(dates, hours, weekdays)))
 
     def decide(self, request: Request) -> Decision:
-        """The decision, remembered for the requests asked last."""
-        return self._remembered(request)
+        """The decision, remembered for the requests asked last.
+
+        The resource must be permitted, and none of its columns that are used forbidden.
+        """
+        if not request.columns:
+            return self._remembered(request)
+        whole = self._remembered(replace(request, columns=()))
+        if self._of_columns is None or not whole.permitted:
+            return whole
+        return self._columns_remembered(request) or whole
 
     def require(self, request: Request) -> tuple[str, ...]:
         """The ids of the policies that permit it; raises Refused ACCESS_DENIED when none does."""
@@ -204,6 +227,40 @@ class AccessPolicy:
         raise error("ACCESS_DENIED", rule=decision.rule, hint=hint)
 
     def _evaluate(self, request: Request) -> Decision:
+        """The decision about the resource itself."""
+        asked = self._ask(self._policies, request, (_resource(request),))
+        if asked is None:
+            return Decision(permitted=False, policies=(), failed=("unreadable request",))
+        (result,) = asked
+        policies = self._named(result.diagnostics.reasons)
+        # Cedar skips a policy that fails, so that a failing forbid would permit.
+        if result.diagnostics.errors:
+            return Decision(permitted=False, policies=policies, failed=self._failing(result))
+        return Decision(permitted=result.decision is cedarpy.Decision.Allow, policies=policies)
+
+    def _evaluate_columns(self, request: Request) -> Decision | None:
+        """The refusal, where a forbid matches one of the columns or cannot be evaluated."""
+        assert self._of_columns is not None
+        columns = tuple(
+            {"type": "Column", "id": f"{request.resource}.{name}"} for name, _ in request.columns
+        )
+        asked = self._ask(self._of_columns, request, columns)
+        if asked is None:
+            return Decision(permitted=False, policies=(), failed=("unreadable request",))
+        # Only forbids are asked here, so that whatever decided decided against it.
+        policies = self._named([each for one in asked for each in one.diagnostics.reasons])
+        failed = tuple(sorted({each for one in asked for each in self._failing(one)}))
+        if not policies and not failed:
+            return None
+        return Decision(permitted=False, policies=policies, failed=failed)
+
+    def _ask(
+        self, policies: cedarpy.PolicySet, request: Request, resources: tuple[dict[str, str], ...]
+    ) -> list[cedarpy.AuthzResult] | None:
+        """What Cedar says of each; None for a request that it cannot read.
+
+        Such as an id with half a surrogate pair.
+        """
         # Ids come from tokens and questions: they travel as JSON values, never as Cedar text.
         caller = {"type": "Caller", "id": request.subject}
         organisation = {"type": "Organisation", "id": request.organisation}
@@ -211,144 +268,61 @@ class AccessPolicy:
             "organisation": {"__entity": organisation},
             "clearance": int(request.clearance),
         }
+        context = json.dumps(
+            {
+                "purpose": request.purpose,
+                "level": int(request.level),
+                **request.moment._asdict(),
+                **({"role": request.role} if request.action == "review" else {}),
+            }
+        )
+        columns = (
+            {
+                "uid": {"type": "Column", "id": f"{request.resource}.{name}"},
+                "attrs": {"level": int(level)},
+                "parents": [_resource(request)],
+            }
+            for name, level in request.columns
+        )
         try:
             entities = cedarpy.Entities.from_json_str(
                 json.dumps(
                     [
                         {"uid": caller, "attrs": attributes, "parents": [organisation]},
                         {"uid": organisation, "attrs": {}, "parents": []},
+                        *columns,
                     ]
                 )
             )
-            result = cedarpy.is_authorized(
-                {
-                    "principal": caller,
-                    "action": {"type": "Action", "id": request.action},
-                    "resource": {"type": request.resource_kind.title(), "id": request.resource},
-                    "context": {
-                        "purpose": request.purpose,
-                        "level": int(request.level),
-                        **request.moment._asdict(),
-                        **({"role": request.role} if request.action == "review" else {}),
-                    },
-                },
-                self._policies,
+            return cedarpy.is_authorized_batch(
+                [
+                    {
+                        "principal": caller,
+                        "action": {"type": "Action", "id": request.action},
+                        "resource": resource,
+                        "context": context,
+                    }
+                    for resource in resources
+                ],
+                policies,
                 entities,
-                schema=_schema(),
+                schema=schema(),
             )
         except ValueError:
-            # A request that Cedar cannot read, such as an id with half a surrogate pair.
-            return Decision(permitted=False, policies=(), failed=("unreadable request",))
-        policies = self._named(result.diagnostics.reasons)
-        # Cedar skips a policy that fails, so that a failing forbid would permit.
-        if result.diagnostics.errors:
-            failing = [
+            return None
+
+    def _failing(self, result: cedarpy.AuthzResult) -> tuple[str, ...]:
+        return self._named(
+            [
                 each
                 for message in result.diagnostics.errors
                 for each in _FAILED.findall(message) or ["unreadable request"]
             ]
-            return Decision(permitted=False, policies=policies, failed=self._named(failing))
-        return Decision(permitted=result.decision is cedarpy.Decision.Allow, policies=policies)
+        )
 
     def _named(self, positions: Collection[str]) -> tuple[str, ...]:
         return tuple(sorted({self._ids.get(each, each) for each in positions}))
 
 
-@lru_cache(maxsize=1)
-def _schema() -> cedarpy.Schema:
-    """The shipped schema; a part of this package, read when it is first needed."""
-    text = resources.files("policies").joinpath("access.cedarschema").read_text("utf-8")
-    return cedarpy.Schema.from_str(text)
-
-
-def _problems(
-    statement: Statement,
-    schema: cedarpy.Schema,
-    known: dict[str, frozenset[str]],
-    lines: dict[str, int],
-) -> Iterator[str]:
-    """Every problem of one policy; enters its id into `lines`."""
-    try:
-        tree = cedarpy.PolicySet.from_str(statement.text).to_pst()
-    except ValueError as found:
-        yield _sentence("It is not Cedar", str(found))
-        return
-    if tree.templates or len(tree.static_policies) != 1:
-        yield "It must be a plain policy; templates with slots are not accepted."
-        return
-    (policy,) = tree.static_policies.values()
-    name = policy.annotations.get("id")
-    if not name:
-        yield 'It must carry an @id("..."), by which refusals name it.'
-    elif not _ID.fullmatch(name):
-        yield "Its @id must be at most 100 letters, digits, dots, dashes or underscores."
-    elif name in lines:
-        yield f"Its @id {name} is that of the policy on line {lines[name]} too; ids must differ."
-    else:
-        lines[name] = statement.line
-    hint = policy.annotations.get("hint")
-    if hint is not None and not (hint.isprintable() and 0 < len(hint) <= 300):
-        yield "Its @hint must be one sentence of at most 300 printable characters."
-    yield from terms_problems(_written(policy.annotations))
-    # Cedar gives them in another order each time.
-    for fault in sorted(
-        each.error for each in cedarpy.validate_policies(statement.text, schema).errors
-    ):
-        yield _sentence("It does not fit the schema", _POSITIONAL.sub("", fault))
-    for entity in sorted(pst.entity_uids(tree), key=str):
-        kind = str(entity.type)
-        if kind in known and entity.id not in known[kind]:
-            shown = entity.id if _ID.fullmatch(entity.id) else "(an id)"
-            yield f"It names {kind} {shown}, which does not exist here; {_existing(known[kind])}."
-    # A policy that fails is skipped by Cedar; after these two, none is left that could.
-    if any(isinstance(node, pst.GetAttr) and _distant(node) for node in _nodes(policy)):
-        yield "It must read attributes of principal and context only; no others are sure to exist."
-    if any(_calculates(node) for node in _nodes(policy)):
-        yield "It must not calculate; what overflows or does not parse would skip the policy."
-
-
-def _numbers_beside_time(policies: cedarpy.PolicySet) -> frozenset[int]:
-    """Every number of the policies that look at the time; empty where none does."""
-    found: set[int] = set()
-    for policy in policies.to_pst().static_policies.values():
-        nodes = tuple(_nodes(policy))
-        if any(isinstance(node, pst.GetAttr) and node.attr in Moment._fields for node in nodes):
-            found |= {0, *(node.value for node in nodes if isinstance(node, pst.LongLit))}
-    return frozenset(found)
-
-
-def _written(annotations: Mapping[str, object]) -> dict[str, str]:
-    return {key: str(value) for key, value in annotations.items()}
-
-
-def _sentence(what: str, reason: str) -> str:
-    return f"{what}: {' '.join(reason.split()).rstrip('.')}."
-
-
-def _existing(ids: Collection[str]) -> str:
-    return f"known are {', '.join(sorted(ids))}" if ids else "there are none"
-
-
-def _nodes(node: object) -> Iterator[object]:
-    """The node and all below it; at most 100 levels, as cedarpy limits them."""
-    yield node
-    if is_dataclass(node):
-        children: Collection[object] = [getattr(node, each.name) for each in fields(node)]
-    elif isinstance(node, dict):
-        children = node.values()
-    elif isinstance(node, tuple | list | frozenset):
-        children = node
-    else:
-        return
-    for child in children:
-        yield from _nodes(child)
-
-
-def _distant(node: pst.GetAttr) -> bool:
-    return not (isinstance(node.base, pst.Var) and node.base.name in ("principal", "context"))
-
-
-def _calculates(node: object) -> bool:
-    # Nothing here is a decimal, an address or a time, so that no use of those types is lost.
-    calculating = ("add", "sub", "mul", "neg", "decimal", "ip", "datetime", "duration")
-    return isinstance(node, pst.BinaryOp | pst.UnaryOp) and node.op in calculating
+def _resource(request: Request) -> dict[str, str]:
+    return {"type": request.resource_kind.title(), "id": request.resource}

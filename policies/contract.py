@@ -223,7 +223,8 @@ class Contract:
     person concerned is told of only after so many days. `links`: with whom and on what the table
     may be linked across departments; empty: with nobody. `responsible`: who answers for it.
     `parts` are the contracts that this one joins on their common unit (`policies.joined`), empty
-    for an owner's own document.
+    for an owner's own document. `hidden` are columns that do not exist for the one who asks, never
+    the unit; none in an owner's document.
     """
 
     id: str
@@ -239,6 +240,12 @@ class Contract:
     responsible: Responsible = NOBODY_NAMED
     parts: tuple[Contract, ...] = ()
     links: tuple[Link, ...] = ()
+    hidden: frozenset[str] = frozenset()
+
+    @property
+    def column_ids(self) -> tuple[str, ...]:
+        """Its columns as access policies name them."""
+        return tuple(f"{self.id}.{column.name}" for column in self.columns)
 
     @property
     def each(self) -> tuple[Contract, ...]:

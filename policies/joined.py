@@ -26,6 +26,7 @@ from typing import Final
 from landbridge.errors import error
 from landbridge.levels import Level
 from policies.contract import Allowance, Column, Contract, Disclosure, Method, Pooling
+from policies.question import Question, Units
 from policies.review import Usage
 from policies.terms import MAXIMUM_ROWS, PERIODS
 
@@ -70,6 +71,7 @@ def joined(parts: Sequence[Contract]) -> Contract:
             )
         ),
         parts=ordered,
+        hidden=frozenset(column_in(part, name) for part in ordered for name in part.hidden),
     )
 
 
@@ -82,6 +84,23 @@ def level_in(part: Contract, whole: Contract, usage: Usage) -> Level:
         return usage.level
     own = (use.column for use in usage.uses if use.column.startswith(f"{part.id}."))
     return max((whole.by_name[name].level for name in own), default=Level.OPEN)
+
+
+def columns_in(
+    part: Contract, whole: Contract, usage: Usage, question: Question, key: Sequence[str] = ()
+) -> tuple[tuple[str, Level], ...]:
+    """The columns of one part that a question uses, by their own names, with their levels.
+
+    The unit is among them where it is counted or joined on; that the release protects it is no use.
+    `key` are the columns that tables of several departments are linked on.
+    """
+    before = f"{part.id}." if whole.parts else ""
+    found = {use.column.removeprefix(before) for use in usage.uses if use.column.startswith(before)}
+    counted = any(isinstance(measure, Units) for measure in question.measures)
+    if part.unit is not None and (counted or (whole.parts and not key)):
+        found.add(part.unit)
+    found |= {name for name in key if name in part.by_name}
+    return tuple((name, part.by_name[name].level) for name in sorted(found))
 
 
 def column_in(part: Contract, name: str) -> str:

@@ -88,6 +88,7 @@ def linked(sides: Sequence[Side], key: Sequence[str]) -> Contract:
         digest=sha256("".join(part.digest for part in parts).encode()).hexdigest(),
         delays=tuple(sorted(dict(delays).items())),
         parts=tuple(parts),
+        hidden=frozenset(f"{part.id}.{name}" for part in parts for name in part.hidden),
     )
 
 

@@ -21,7 +21,7 @@ ROWS: Final = "count(*)"
 """What stands for rows and units, which are counted without any column."""
 _ACTIONS: Final[tuple[Action, ...]] = ("call", "step")
 _CLEARANCES: Final = tuple(Level)
-_ANY: Final = Moment(20_000_101, 12, 6)
+ANY: Final = Moment(20_000_101, 12, 6)
 _NOBODY: Final = "\N{BULLET}"
 """An id that no token can name, for whoever is not named in the policy."""
 
@@ -82,7 +82,7 @@ def outlets(
     their organisation may is listed, and they may less.
     """
     found: dict[tuple[Who, str, str, str, str], Outlet] = {}
-    for who in _everybody(access, contracts):
+    for who in everybody(access, contracts):
         for each in _of(who, department, contracts, handlers, access):
             # Of a caller in an organisation only what neither of the two has by itself.
             alone = (
@@ -120,8 +120,31 @@ def budget_of(terms: Disclosure) -> str:
     )
 
 
-def _everybody(access: Sequence[AccessPolicy], contracts: Mapping[str, Contract]) -> Iterator[Who]:
-    """The more general first."""
+def request_of(
+    who: Who,
+    action: Action,
+    resource: str,
+    purpose: str,
+    clearance: Level,
+    level: Level,
+    moment: Moment,
+) -> Request:
+    """What `who` would ask of the policies, before any column is used."""
+    return Request(
+        subject=who.subject or _NOBODY,
+        organisation=who.organisation or _NOBODY,
+        clearance=clearance,
+        action=action,
+        resource_kind="contract" if action == "query" else "handler",
+        resource=resource,
+        purpose=purpose,
+        level=level,
+        moment=moment,
+    )
+
+
+def everybody(access: Sequence[AccessPolicy], contracts: Mapping[str, Contract]) -> Iterator[Who]:
+    """Whom policies or contracts name, and somebody that neither does; the more general first."""
     organisations = frozenset[str]().union(
         *(each.named("Organisation") for each in access),
         *(contract.disclosure.exact_for for contract in contracts.values()),
@@ -214,20 +237,13 @@ def _outlet(
     access: Sequence[AccessPolicy],
 ) -> Outlet | None:
     """What all of `access` permit at some moment; None where they never do together."""
-    moments = {moment for each in access for moment in each.moments(_ANY)}
+    moments = {moment for each in access for moment in each.moments(ANY)}
     permitted: set[str] = set()
     times: set[Moment] = set()
     for moment in moments:
-        request = Request(
-            subject=who.subject or _NOBODY,
-            organisation=who.organisation or _NOBODY,
-            clearance=clearance,
-            action=action,
-            resource_kind="contract" if action == "query" else "handler",
-            resource=resource,
-            purpose=purpose,
-            level=level,
-            moment=moment,
+        request = replace(
+            request_of(who, action, resource, purpose, clearance, level, moment),
+            columns=() if action != "query" or column == ROWS else ((column, level),),
         )
         decisions = [each.decide(request) for each in access]
         if all(decision.permitted for decision in decisions):

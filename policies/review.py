@@ -85,8 +85,8 @@ def not_available(kind: str, name: str) -> LandbridgeError:
 def visible(contract: Contract, name: str, clearance: Level) -> Column:
     """The column, for a caller of that clearance.
 
-    Raises NOT_AVAILABLE for a column that does not exist or lies above the clearance, and
-    LEVEL_FORBIDS for the protected unit, whose name is public but whose values serve only to
+    Raises NOT_AVAILABLE for a column that does not exist, is hidden or lies above the clearance,
+    and LEVEL_FORBIDS for the protected unit, whose name is public but whose values serve only to
     count units.
     """
     column = contract.by_name.get(name)
@@ -98,7 +98,12 @@ def visible(contract: Contract, name: str, clearance: Level) -> Column:
             rule="level.sealed",
             hint=f"count(DISTINCT {name}) counts units.",
         )
-    if column is None or column.level is Level.SEALED or column.level > clearance:
+    if (
+        column is None
+        or column.level is Level.SEALED
+        or column.level > clearance
+        or name in contract.hidden
+    ):
         # Columns of a joined contract carry the name of their own one.
         raise not_available("column", name if contract.parts else f"{contract.id}.{name}")
     return column

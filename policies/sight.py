@@ -77,7 +77,7 @@ def requested_step(
     asker: Asker, resource: str, purpose: str, level: Level, moment: Moment
 ) -> Request:
     """The question to a department's policies: may its handler be a step of this caller's case."""
-    asked = request(asker, "handler", resource, purpose, level, moment)
+    asked = request(asker, "handler", resource, purpose, level, moment, columns=())
     return replace(asked, action="step")
 
 
@@ -98,11 +98,12 @@ def requested_case(asker: Asker, procedure: str, purpose: str, moment: Moment) -
 
 def request(
     asker: Asker, kind: Literal["contract", "handler"], resource: str, purpose: str, level: Level,
-    moment: Moment, action: Action | None = None,
+    moment: Moment, action: Action | None = None, *, columns: tuple[tuple[str, Level], ...],
 ) -> Request:  # fmt: skip
     """The question to the policies: may this caller query that contract, or call that handler.
 
-    Or do with it what `action` says.
+    Or do with it what `action` says. `columns` are those of the contract that the question uses, as
+    `policies.joined` finds them.
     """
     return Request(
         subject=asker.subject,
@@ -114,6 +115,7 @@ def request(
         purpose=purpose,
         level=level,
         moment=moment,
+        columns=columns,
     )
 
 
@@ -146,7 +148,9 @@ def _sees(
     action: Action | None = None,
 ) -> bool:
     return any(
-        access.decide(request(asker, kind, resource, purpose, level, moment, action)).permitted
+        access.decide(
+            request(asker, kind, resource, purpose, level, moment, action, columns=())
+        ).permitted
         for purpose in sorted({*purposes} & {*asker.purposes})
         for moment in access.moments(now)
     )

@@ -96,8 +96,8 @@ class RowReader:
         return column_in(part, name) if self._contract.parts else name
 
     def has(self, name: str) -> bool:
-        """Whether a bare name is that of a column."""
-        return bool(self._meant(name)) if self._contract.parts else name in self._contract.by_name
+        """Whether a bare name is that of a column that this caller may use, or of the unit."""
+        return bool(self._meant(name))
 
     def _bare(self, node: exp.Expr, name: str) -> str:
         """The column that a bare name means, where only one table has one that may be used."""
@@ -112,19 +112,22 @@ class RowReader:
         return found[0] if found else name
 
     def _meant(self, name: str) -> list[str]:
-        """The columns of a joined contract that a bare name can mean.
+        """The columns that a bare name can mean.
 
         What this caller may not use is not there: that it exists must not be told by refusing to
         choose.
         """
         if name == self._contract.unit:
             return [name]
-        candidates = (column_in(part, name) for part in self._contract.parts)
+        parts = self._contract.parts
+        candidates = [column_in(part, name) for part in parts] if parts else [name]
         known = (self._contract.by_name.get(each) for each in candidates)
         return [
             column.name
             for column in known
-            if column is not None and column.level <= min(self._clearance, Level.RESTRICTED)
+            if column is not None
+            and column.level <= min(self._clearance, Level.RESTRICTED)
+            and column.name not in self._contract.hidden
         ]
 
     def expression(self, node: exp.Expr, depth: int = 1) -> Expression:

@@ -84,3 +84,21 @@ def test_a_folder_without_a_policy_is_said_to_have_none(tmp_path: Path) -> None:
     assert ended.status == 2
     assert "contracts/" in ended.err
     assert run_apart("policy", "check", str(tmp_path / "none")).status == 2
+
+
+def test_a_forbidden_column_is_shown_and_an_unknown_one_refused(proposed: Path) -> None:
+    """With the policy that forbids it, and with file, line and reason where it is mistyped."""
+    policy = proposed / "access.cedar"
+    before = policy.read_text()
+    forbid = '@id("faa.no-seats") forbid (principal, action, resource == Column::"planes.{}");\n'
+    policy.write_text(before + forbid.format("seats"))
+    ended = run_apart("policy", "check", str(proposed))
+    assert "Forbidden: planes.seats to transport-research, by faa.no-seats." in ended.out
+    compared = run_apart("policy", "diff", str(EXAMPLE / "faa"), str(proposed), "--strict")
+    assert compared.status == 0
+    assert "transport-research for dpv:ResearchAndDevelopment: seats" in compared.out
+    policy.write_text(before + forbid.format("seets"))
+    refused = run_apart("policy", "check", str(proposed))
+    assert refused.status != 0
+    line = before.count("\n") + 1
+    assert f"line {line}: It names Column planes.seets, which does not exist here" in refused.err

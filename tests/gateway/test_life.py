@@ -25,13 +25,36 @@ class Server:
         self.signer = Signer.create("town/gateway")
 
     def run(
-        self, digests: dict[str, str], between: int = 0, unknown: tuple[str, ...] = ()
+        self,
+        digests: dict[str, str],
+        between: int = 0,
+        unknown: tuple[str, ...] = (),
+        policy: str = "",
+        followed: tuple[str, ...] = ("",),
+        live: str = "",
+        outcome: str = "",
     ) -> list[Entry]:
-        """Starts, answers `between` questions, stops; the entries that this made."""
+        """Starts, answers `between` questions, stops; the entries that this made.
+
+        `live` is the digest of the policy that it changes to while it runs, by that `outcome`.
+        """
         with Log.open(self.folder / "log", self.folder / "journal", self.signer) as log:
             size = log.size
             recorder = Recorder(log, SubjectKey.create(), "ab" * 32, lambda: 1_790_000_000.0)
-            life.begin(recorder, self.folder / "log", size, digests, unknown=unknown)
+            life.begin(
+                recorder, self.folder / "log", size, digests, unknown=unknown, policy=policy,
+                followed=followed,
+            )  # fmt: skip
+            if live:
+                recorder.event(
+                    "policy_change",
+                    program=life.program(),
+                    policy_digest=live,
+                    outcome=outcome,
+                    reason="POLICY_INVALID" if outcome else "",
+                    note="a policy",
+                    changed=() if outcome else ["changed access"],
+                )
             for _ in range(between):
                 with recorder.request("query") as draft:
                     draft.answered(b"")
@@ -74,6 +97,31 @@ def test_other_rules_are_named_before_the_start(server: Server) -> None:
     assert kinds(entries) == ["policy_change", "start", "stop"]
     assert entries[0].changed == ("changed access", "added contract:cars", "removed handler:band")
     assert kinds(server.run(dict(entries[1].digests))) == ["start", "stop"]
+
+
+def test_what_changed_while_it_ran_is_not_told_again(server: Server) -> None:
+    """The log says it once; what changed after that, while nobody ran, is told at the start."""
+    before, after = {"access": ACCESS}, {"access": OTHER}
+    server.run(before, 300, policy=ACCESS, live=OTHER)
+    assert kinds(server.run(after, policy=OTHER)) == ["start", "stop"]
+    server.run(after, policy=OTHER, live=ACCESS)
+    behind = server.run({"access": CONTRACT}, policy=CONTRACT)
+    assert kinds(behind) == ["policy_change", "start", "stop"]
+
+
+def test_a_change_that_was_refused_while_it_ran_is_told_when_it_counts(server: Server) -> None:
+    """The entry of a refusal puts nothing in force."""
+    server.run({"access": ACCESS}, policy=ACCESS, live=OTHER, outcome="refused")
+    assert server.run({"access": OTHER}, policy=OTHER)[0].changed == ("changed access",)
+
+
+def test_what_a_change_of_policy_does_not_cover_is_told_as_ever(server: Server) -> None:
+    """A gateway's is of its access policy alone."""
+    server.run({"access": ACCESS, "contract:jfk/people": CONTRACT}, policy=ACCESS, live=OTHER)
+    after = {"access": OTHER, "contract:jfk/people": OTHER, "member:lga": ACCESS}
+    entries = server.run(after, policy=OTHER, followed=("access",))
+    assert kinds(entries) == ["policy_change", "membership_change", "start", "stop"]
+    assert entries[0].changed == ("changed contract:jfk/people",)
 
 
 def test_members_are_a_change_of_their_own(server: Server) -> None:

@@ -13,7 +13,7 @@ OWNERS = {
     "sqlglot": ("gateway/sql/",),
     "_duckdb": ("nodes/engines/database.py",),
     "duckdb": (),
-    "cedarpy": ("policies/access.py",),
+    "cedarpy": ("policies/access.py", "policies/access_check.py"),
     "opendp": ("policies/noise.py",),
     "open_data_contract_standard": ("policies/odcs.py",),
     "jwt": ("landbridge/identity/signature.py",),

@@ -132,10 +132,10 @@ class Counted:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.evaluations = 0
         self._lock = threading.Lock()
-        self._real = cedarpy.is_authorized
-        monkeypatch.setattr(cedarpy, "is_authorized", self._asked)
+        self._real = cedarpy.is_authorized_batch
+        monkeypatch.setattr(cedarpy, "is_authorized_batch", self._asked)
 
-    def _asked(self, *arguments: object, **named: object) -> cedarpy.AuthzResult:
+    def _asked(self, *arguments: object, **named: object) -> list[cedarpy.AuthzResult]:
         with self._lock:
             self.evaluations += 1
         return self._real(*arguments, **named)  # type: ignore[arg-type]

@@ -63,7 +63,7 @@ BAD = [
     ),
     (
         '@id("x") forbid (principal, action, resource) when { Caller::"m".clearance > 3 };',
-        "line 1: It must read attributes of principal and context only",
+        "line 1: It must read attributes of principal, context and a column only",
     ),
     (
         '@id("x") forbid (principal, action, resource) when { context.level + 1 > 3 };',
