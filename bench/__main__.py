@@ -41,6 +41,7 @@ ROWS: Final = (
     "decision",
     "sdk_import",
     "log_on",
+    "log_append",
     "startup",
     "idle_memory",
     "handler_path",
