@@ -37,7 +37,9 @@ def measure(say: Say) -> Row:
         callers = held.enter_context(ThreadPoolExecutor(CALLERS))
         say(f"{CALLERS} callers, then one, in turn; {ROUNDS} rounds of each")
         used: dict[str, list[float]] = {each.name: [] for each in services}
-        rates = in_turn(*[_rate(callers, each, used[each.name]) for each in services], rounds=ROUNDS)
+        rates = in_turn(
+            *[_rate(callers, each, used[each.name]) for each in services], rounds=ROUNDS
+        )
         *alone, syncs = in_turn(
             *[_alone(each.ask) for each in services], _sync(place / "sync"), rounds=ROUNDS
         )

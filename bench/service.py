@@ -21,7 +21,6 @@ import grpc
 from bench.demo import FOLDER, RESEARCH
 from bench.floor import running
 from bench.row import RowFailed, Say
-from landbridge import exchange
 from landbridge.federation.ground import HOST
 from landbridge.federation.process import spawn
 from landbridge.testing import federation
@@ -32,6 +31,8 @@ from landbridge.v1.gateway_pb2_grpc import GatewayStub
 DEPARTMENT: Final = "faa"
 QUESTIONS: Final = 16
 """Different ones: the same question twice at once waits for itself at the department."""
+
+_QUESTION: Final = "SELECT count(*) AS n FROM planes WHERE year > "
 
 _FEDERATION: Final = """
 name = "bench"
@@ -118,10 +119,11 @@ def _asking(channel: grpc.Channel, token: str, *, receipts: bool) -> Callable[[]
     """Asks one of the questions, each time under a new id; checks what came."""
     stub = GatewayStub(channel)
     metadata = bearer(token)
-    texts = [f"SELECT count(*) AS n FROM planes WHERE year > {1960 + n}" for n in range(QUESTIONS)]
     requests = [
-        exchange.query(text, purpose=RESEARCH, epsilon=0.05, partial=False).request
-        for text in texts
+        gateway_pb2.QueryRequest(
+            sql=f"{_QUESTION}{1960 + n}", purpose=RESEARCH, micro_epsilon=50_000
+        )
+        for n in range(QUESTIONS)
     ]
 
     def ask() -> None:

@@ -1,8 +1,8 @@
 """Our own gateway and node without a log, put together by the benchmark and by nothing else.
 
-The product has no switch for this: its composition roots name two classes, and `unlogged_gateway` and
-`unlogged_node` put these in their place. What a service without a log would not do either is left
-out with it: making entries, and checking that a department without a log has logged.
+The product has no switch for this: its composition roots name two classes, and `unlogged_gateway`
+and `unlogged_node` put these in their place. What a service without a log would not do either is
+left out with it: making entries, and checking that a department without a log has logged.
 """
 
 from __future__ import annotations
