@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from landbridge.edge.record import Draft, Recorder
+from landbridge.evidence.gathering import Coming
 from landbridge.evidence.receipt import Receipt
 from landbridge.evidence.signer import Signer
 from landbridge.evidence.witness_memory import Reply
@@ -22,6 +23,7 @@ class NoLog:
     """In a log's place: keeps nothing, proves nothing, never fails."""
 
     size: Final = 0
+    coming = Coming()
 
     @classmethod
     def open(cls, folder: Path, state: Path, signer: Signer, **_: object) -> NoLog:

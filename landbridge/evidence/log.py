@@ -3,11 +3,12 @@
     append -> journal (one write, one sync for all that wait) -> tree -> receipts
                                                                   └──> published folder, later
 
-Two threads serve a log. The committer takes whatever waits, at once when idle, and makes it
-durable together; a receipt's checkpoint is signed after that. The publisher brings the folder up
-to date, at once after a pause and then at most once per `publish_every`, however many entries
-arrive; what it publishes is durable before the journal lets go of it. After that the publisher asks
-the log's witnesses, if it has any, and shows their cosignatures under the published checkpoint.
+Two threads serve a log. The committer takes whatever waits and makes it durable together, at once
+unless many others are on their way (`gathering`); a receipt's checkpoint is signed after that. The
+publisher brings the folder up to date, at once after a pause and then at most once per
+`publish_every`, however many entries arrive; what it publishes is durable before the journal lets
+go of it. After that the publisher asks the log's witnesses, if it has any, and shows their
+cosignatures under the published checkpoint.
 
 A failed write or sync stops the log until the process starts again, a full disk only while it is
 full: whoever waits is refused, what was written of their entries is cut off again before anything
@@ -28,6 +29,7 @@ from landbridge.errors import error
 from landbridge.evidence.checkpoint import Checkpoint
 from landbridge.evidence.disk import Disk, NoRoom
 from landbridge.evidence.finding import EvidenceError
+from landbridge.evidence.gathering import LINGER_SECONDS, Coming
 from landbridge.evidence.journal import SEGMENT_SIZE, Journal
 from landbridge.evidence.merkle import (
     TILE_HEIGHT,
@@ -70,6 +72,7 @@ class Log:
         self._publication = publication
         self._publish_every = publish_every
         self._oversight = oversight
+        self.coming = Coming()
         self._shown = ""
         self._heard = False
         self._held = ExitStack()
@@ -207,7 +210,8 @@ class Log:
             if self._closing:
                 raise error("SHUTTING_DOWN")
             self._waiting.append(waiting)
-            if len(self._waiting) == 1:  # for the others it is awake already
+            # For the others it is awake already, or waits until all have come.
+            if len(self._waiting) == 1 or len(self._waiting) >= self.coming.count:
                 self._arrived.notify()
 
     def _require_writable(self) -> None:
@@ -269,8 +273,15 @@ class Log:
                 self._arrived.wait_for(lambda: self._waiting or self._closing or self._failure)
                 if self._failure is not None or not self._waiting:
                     return
+                if self.coming.worth_waiting(len(self._waiting)):
+                    self._arrived.wait_for(
+                        lambda: self._closing or len(self._waiting) >= self.coming.count,
+                        timeout=LINGER_SECONDS,
+                    )
                 batch = self._waiting[:LARGEST_BATCH]
                 self._waiting = self._waiting[LARGEST_BATCH:]
+            if not batch:
+                continue  # they were refused meanwhile
             try:
                 self._commit(batch)
             except NoRoom as problem:
