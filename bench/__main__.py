@@ -37,6 +37,8 @@ ROWS: Final = (
     "peer_pipelinedp",
     "release_1000_cells",
     "release_exact_1000",
+    "pooled_50",
+    "fanout_50",
     "read_sql",
     "decision",
     "sdk_import",
@@ -45,6 +47,9 @@ ROWS: Final = (
     "startup",
     "idle_memory",
     "handler_path",
+    "handler_rate",
+    "case_four_steps",
+    "cases_restart",
     "fresh_small",
     "fresh_clone",
 )

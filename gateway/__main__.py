@@ -13,6 +13,7 @@ from pathlib import Path
 
 from gateway import membership, settings
 from gateway.app import start
+from gateway.cases.store import StoreUnusable
 from gateway.register import RegisterRefuses
 from landbridge.edge.process import STOPPED_BY_OPERATOR, report, run, tell
 from landbridge.edge.server import CannotListen
@@ -20,6 +21,8 @@ from landbridge.edge.settings import SettingsInvalid
 from landbridge.evidence.finding import EvidenceError
 from landbridge.identity.keys import KeySetError
 from policies.access import PolicyInvalid
+from policies.handler import HandlerInvalid
+from policies.procedure import ProcedureInvalid
 
 OPERATOR_ERRORS = (
     CannotListen,
@@ -27,7 +30,9 @@ OPERATOR_ERRORS = (
     KeySetError,
     OSError,
     PolicyInvalid,
+    ProcedureInvalid,
     SettingsInvalid,
+    StoreUnusable,
 )
 
 
@@ -38,12 +43,16 @@ def main(arguments: list[str]) -> int:
     serve = commands.add_parser("serve", help="serve until told to stop")
     serve.add_argument("settings", type=Path)
     serve.add_argument("--with-parent", action="store_true", help="stop when stdin closes")
+    check = commands.add_parser("procedure-check", help="show what procedures do")
+    check.add_argument("folder", type=Path)
+    check.add_argument("--json", action="store_true")
     for name, words in (
         ("invite", "print a join code for a department"),
         ("members", "list members and those who wait"),
         ("approve", "let a department in"),
         ("reject", "refuse a department"),
         ("revoke", "take a member out"),
+        ("grant", "ask a member for further contracts or handlers"),
     ):
         command = commands.add_parser(name, help=words)
         command.add_argument("settings", type=Path)
@@ -51,9 +60,14 @@ def main(arguments: list[str]) -> int:
             command.add_argument("department")
         if name == "approve":
             command.add_argument("--fingerprint", required=True)
+        if name == "grant":
+            command.add_argument("--contract", action="append", default=[])
+            command.add_argument("--handler", action="append", default=[])
         if name == "invite":
             command.add_argument("--address", default="", help="where departments reach it")
     chosen = parser.parse_args(arguments)
+    if chosen.command == "procedure-check":
+        return _procedure_check(chosen.folder, as_json=chosen.json)
     if chosen.command != "serve":
         return _operate(chosen)
     return run(
@@ -61,6 +75,24 @@ def main(arguments: list[str]) -> int:
         OPERATOR_ERRORS,
         with_parent=chosen.with_parent,
     )
+
+
+def _procedure_check(folder: Path, *, as_json: bool) -> int:
+    """Status 1 where a procedure would not be loaded."""
+    from rich.console import Console  # a server has no use for tables
+
+    from gateway.cases import page
+
+    try:
+        checked = page.check(folder)
+    except (OSError, ProcedureInvalid, HandlerInvalid, page.NoProcedures) as failure:
+        tell(str(failure))
+        return STOPPED_BY_OPERATOR
+    if as_json:
+        print(json.dumps(page.document(checked), indent=1))
+    else:
+        page.show(checked, Console())
+    return int(any(each.problems for each in checked))
 
 
 def _operate(chosen: argparse.Namespace) -> int:
@@ -87,6 +119,9 @@ def _operate(chosen: argparse.Namespace) -> int:
                 tell(
                     f"{chosen.department} is no member any more; mend access.cedar if it is named."
                 )
+            case "grant":
+                membership.grant(found, chosen.department, chosen.contract, chosen.handler)
+                tell(f"{chosen.department} is asked for them; a running gateway follows.")
             case _:
                 membership.reject(found, chosen.department, time.time)
                 tell(f"{chosen.department} was refused.")

@@ -13,7 +13,10 @@ from landbridge.v1 import node_pb2
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """Everything that the reply to a question shows; `untold` counts averages that are NULL."""
+    """Everything that the reply to a question shows; `untold` counts averages that are NULL.
+
+    `rounds` is how many rounds were asked, each of them charged.
+    """
 
     plan: Plan
     rows: list[Row]
@@ -21,6 +24,7 @@ class Answered:
     combined: tuple[Combined, ...]
     replies: Mapping[str, node_pb2.AnswerResponse]
     missing: tuple[str, ...]
+    rounds: int = 1
 
 
 @dataclass(frozen=True, slots=True)

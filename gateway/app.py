@@ -11,7 +11,17 @@ from functools import partial
 
 import grpc
 
-from gateway.asking import Asking
+from gateway.batch import CallsServicer
+from gateway.cases.cases import Cases
+from gateway.cases.driver import Driver
+from gateway.cases.procedures import Procedures, read_folder
+from gateway.cases.recording import Recording
+from gateway.cases.servicer import CasesServicer
+from gateway.cases.store import Store
+from gateway.cases.taking import Taking
+from gateway.consult_planning import ConsultPlanning
+from gateway.consult_servicer import ConsultationsServicer
+from gateway.consulting import Consulting
 from gateway.departments import Connect, Connection, Departments, Member, over_tls
 from gateway.enrolment import EnrolmentServicer
 from gateway.following import Follower, access_policy, read_access
@@ -22,7 +32,13 @@ from gateway.portal import PortalServicer
 from gateway.register import Register
 from gateway.renewal import OwnCertificate, Renewals
 from gateway.servicer import GatewayServicer
-from gateway.settings import Settings, members_of, open_manifest, read_witnesses
+from gateway.settings import (
+    Settings,
+    masking_keys,
+    members_of,
+    open_manifest,
+    read_witnesses,
+)
 from gateway.shown import Shown
 from gateway.shown import over_tls as seen_over_tls
 from gateway.sight import Watched
@@ -47,7 +63,14 @@ from landbridge.membership.keys import signing_key
 from landbridge.membership.manifest import Manifest
 from landbridge.membership.renewal import Life
 from landbridge.membership.statement import AskingSigner
-from landbridge.v1 import enrolment_pb2_grpc, gateway_pb2_grpc, portal_pb2_grpc
+from landbridge.v1 import (
+    batch_pb2_grpc,
+    case_pb2_grpc,
+    consult_pb2_grpc,
+    enrolment_pb2_grpc,
+    gateway_pb2_grpc,
+    portal_pb2_grpc,
+)
 
 REFRESH_SECONDS = 5.0
 
@@ -60,6 +83,8 @@ class Gateway:
     log_key: str
     witness_key: str
     _departments: Departments
+    _driver: Driver
+    _store: Store
     _log: Log
     _recorder: Recorder
     _witness: Witness
@@ -79,6 +104,8 @@ class Gateway:
         """Takes no more calls, lets those under way finish, and puts everything on disk."""
         self.running.stop(grace)
         self._refreshing.close()
+        self._driver.stop()
+        self._store.close()
         self._trusted.close()
         with suppress(Unavailable):  # a log that was stopped takes no last entry
             life.end(self._recorder)
@@ -111,10 +138,12 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
 
     departments = Departments(members, connect(certificate), tell)
     silent = departments.refresh()
+    departments.pin(masking_keys(manifest))
     departments.offer(document)
     for name in silent:
         tell(f"department {name} does not answer yet")
-    access = access_policy(settings, members, read_access(settings, members))
+    declared = read_folder(settings.procedures) if settings.procedures else {}
+    access = access_policy(settings, members, read_access(settings, members), declared)
     signer = log_signer(settings.state, f"{settings.federation}/{settings.name}")
     cosigner = witness_key(settings.state, signer.name)
     witness = Witness.open(
@@ -143,11 +172,20 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
     recorder = Recorder(log, lasting, access.digest, time.time, periods)
     trust = trusted(settings.trust)
     planning = Planning(access, time.time)
-    asking_signer = AskingSigner(settings.federation, key_of_gateway, time.time)
-    asking = Asking(
-        planning, departments, trust.verifier, recorder, signer.vkey, asking_signer, sight
+    signing = AskingSigner(settings.federation, key_of_gateway, time.time)
+    asking = Consulting(
+        planning,
+        ConsultPlanning(planning, time.time),
+        departments,
+        trust.verifier,
+        recorder,
+        signer.vkey,
+        signing,
+        sight,
+        waiting=max(1, settings.calls // 4),
     )
     telemetry = Telemetry("landbridge.gateway")
+    servicer = GatewayServicer(asking, departments, telemetry, settings.federation)
     portal = PortalServicer(
         planning,
         departments,
@@ -155,9 +193,33 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
         recorder,
         OwnLog(settings.state / "log", signer.name, periods, lasting, time.time),
         signer.vkey,
-        asking_signer,
+        signing,
         telemetry,
         sight,
+    )
+    store = Store(settings.case_store, signer.vkey.partition("+")[0])
+    recording = Recording(store, recorder)
+    procedures = Procedures(declared, store, departments.catalogue, tell)
+    driver = Driver(
+        store,
+        recording,
+        procedures,
+        Taking(store, departments, signing, asking, signer.vkey),
+        time.time,
+        time.monotonic,
+        report,
+    )
+    cases = Cases(
+        store,
+        recording,
+        driver,
+        procedures,
+        lambda: planning.access,
+        trust.verifier,
+        recorder,
+        departments.catalogue,
+        settings.manifest.read_bytes,
+        settings.calls // 2,
     )
     with suppress(Unavailable):  # it serves and refuses, so that callers are told why
         life.begin(
@@ -168,14 +230,31 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
             # What a silent department serves is not known; it has not changed for that.
             unknown=tuple(f"contract:{name}/" for name in silent),
         )
+    certificates_shown = None
+    if trust.revocations is not None:
+        certificates_shown = Shown(
+            trust.revocations, departments, seen_over_tls(settings), recorder, tell, time.time
+        )
+        with suppress(Unavailable):  # who shows a revoked one is let go of before that is logged
+            certificates_shown.look(members)
+    with suppress(Unavailable):
+        recording.recover(settings.state / "log")
+    procedures.look()
+    driver.start()
     renewed = settings.tls_certificate.read_bytes
     running = serve(
         [
+            partial(gateway_pb2_grpc.add_GatewayServicer_to_server, servicer),
             partial(
-                gateway_pb2_grpc.add_GatewayServicer_to_server,
-                GatewayServicer(asking, departments, telemetry),
+                consult_pb2_grpc.add_ConsultationsServicer_to_server,
+                ConsultationsServicer(asking, servicer.request),
             ),
             partial(portal_pb2_grpc.add_PortalServicer_to_server, portal),
+            partial(
+                batch_pb2_grpc.add_CallsServicer_to_server,
+                CallsServicer(asking, departments, signing, recorder, telemetry),
+            ),
+            partial(case_pb2_grpc.add_CasesServicer_to_server, CasesServicer(cases, telemetry)),
             partial(
                 enrolment_pb2_grpc.add_EnrolmentServicer_to_server,
                 EnrolmentServicer(
@@ -232,22 +311,19 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
                 note=f"the gateway's own certificate is another, until {until}",
             )
 
-    certificates_shown = None
-    if trust.revocations is not None:
-        certificates_shown = Shown(
-            trust.revocations, departments, seen_over_tls(settings), recorder, tell, time.time
-        )
-        certificates_shown.look(members)
     follower = Follower(
         settings, key_of_gateway, members, access, departments, planning, recorder, joined,
-        certificates, certificates_shown, tell,
+        certificates, certificates_shown, tell, tuple(declared),
     )  # fmt: skip
     refreshing = Refreshing(follower.look, rounds.go, report)
+    departments.outdated = refreshing.wake
     return Gateway(
         running,
         signer.vkey,
         cosigner.vkey,
         departments,
+        driver,
+        store,
         log,
         recorder,
         witness,
@@ -278,6 +354,10 @@ class Refreshing:
     def hurry(self) -> None:
         """Looks at once; never waits, so that a signal may call it."""
         self._at_once = True
+        self._wake.set()
+
+    def wake(self) -> None:
+        """The next round comes now; never waits."""
         self._wake.set()
 
     def close(self) -> None:

@@ -3,47 +3,32 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
 
 from gateway.answered import Answered, Explained
-from gateway.catalogue import Catalogue
-from gateway.combine import combine, require_budgets, suppressed
-from gateway.convert import question_to
-from gateway.departments import Asked, Departments
+from gateway.catalogue import Catalogue, HandlerOffer
+from gateway.combine import suppressed
+from gateway.departments import Departments
+from gateway.directory import Offered
+from gateway.fitting import reply_of, require_fitting
+from gateway.gathering import Gathered, Gathering, Put, asking_of, why_missing
 from gateway.nearest import nearest
-from gateway.parts import part_of, rejected
+from gateway.parts import part_of
 from gateway.planning import Plan, Planning
-from gateway.reply import explain_response, query_response
-from gateway.selection import closed
+from gateway.reply import call_response, explain_response, query_response
+from gateway.request import Metadata, Request
 from gateway.sight import Sight, Unwatched
 from gateway.table import rows
 from landbridge.edge.record import Draft, Recorder
-from landbridge.edge.telemetry import Trace
 from landbridge.errors import LandbridgeError, error
 from landbridge.identity.bearer import bearer_token
 from landbridge.identity.caller import Caller
 from landbridge.identity.issuers import Verifier
 from landbridge.membership.statement import AskingSigner
 from landbridge.v1 import evidence_pb2, gateway_pb2, node_pb2
+from policies.reply import spelt
 
-MARGIN = 0.5
-"""Seconds kept back from the caller's deadline for combining, the log and the way back."""
 _QUESTION_ID = re.compile(r"[0-9a-f]{32}")
-
-Metadata = Sequence[tuple[str, str | bytes]]
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One request as it arrived; `certificate` is the SHA-256 of the one that the caller showed."""
-
-    metadata: Metadata
-    purpose: str
-    question_id: str
-    time_left: Callable[[], float]
-    trace: Trace
-    certificate: str = ""
 
 
 class Asking:
@@ -59,6 +44,7 @@ class Asking:
         signer: AskingSigner,
         sight: Sight | None = None,
     ) -> None:
+        self._gathering = Gathering(departments, signer, log_name, sight or Unwatched())
         self._planning = planning
         self._departments = departments
         self._verifier = verifier
@@ -76,39 +62,23 @@ class Asking:
         """
         with self._recorder.request("query", trace_id=request.trace.id) as draft:
             token, plan = self._planned(request, sql, micro_epsilon, draft)
-            seen = self._sight.sizes(plan.departments)
-            asked = self._departments.ask(  # (5)
-                self._agreeing(plan),
-                lambda stub: stub.Answer,
-                self._signer.signing(
-                    node_pb2.AnswerRequest(
-                        asking=self._asking(request, token),
-                        question=question_to(plan.question),
-                        micro_epsilon=micro_epsilon,
-                        members=plan.departments,
-                    )
-                ),
-                request.time_left() - MARGIN,
-                request.trace.headers,
-            )
-            replies = asked.replies
-            draft.note(
-                parts=[self._part(name, r.receipt, request, seen) for name, r in replies.items()],
-                charged_micro_rho=sum(reply.charged_micro_rho for reply in replies.values()),
-                remembered=bool(replies) and all(r.release.remembered for r in replies.values()),
-            )
-            asked.require_none_refused()
-            absent = _absent(plan, asked, partial=partial)
-            plan = replace(plan, release=closed(plan.release, replies))  # (11)
-            combined = combine(plan.release, replies)
-            draft.note(suppressed=suppressed(combined))
-            table, untold = rows(plan.release, plan.presentation, combined)
-            if absent:
-                draft.note(note="missing: " + ", ".join(absent))
-            response = query_response(Answered(plan, table, untold, combined, replies, absent))
-            logged = draft.answered(response.SerializeToString(deterministic=True))  # (12)
-            response.receipt.CopyFrom(logged.message())
-            return response
+            put = Put(plan, request, token, micro_epsilon, draft, partial)
+            return self._combined(self._gathering.answer(put), draft)  # (5)
+
+    @staticmethod
+    def _combined(gathered: Gathered, draft: Draft) -> gateway_pb2.QueryResponse:
+        """Steps (11) and (12)."""
+        plan, combined, absent = gathered.plan, gathered.combined, gathered.absent
+        draft.note(suppressed=suppressed(combined))
+        table, untold = rows(plan.release, plan.presentation, combined)
+        if absent:
+            draft.note(note="missing: " + ", ".join(absent))
+        response = query_response(
+            Answered(plan, table, untold, combined, gathered.replies, absent, gathered.rounds)
+        )
+        logged = draft.answered(response.SerializeToString(deterministic=True))  # (12)
+        response.receipt.CopyFrom(logged.message())
+        return response
 
     def explain(
         self, request: Request, sql: str, micro_epsilon: int
@@ -120,25 +90,10 @@ class Asking:
         with self._recorder.request("explain", trace_id=request.trace.id) as draft:
             token, caller = self._identified(request, draft)  # (1)
             plan = self._planned_or_nearest(request, sql, micro_epsilon, caller, draft)
-            asked = self._departments.ask(
-                self._agreeing(plan),
-                lambda stub: stub.Estimate,
-                self._signer.signing(
-                    node_pb2.EstimateRequest(
-                        asking=self._asking(request, token),
-                        question=question_to(plan.question),
-                        micro_epsilon=micro_epsilon,
-                        members=plan.departments,
-                    )
-                ),
-                request.time_left() - MARGIN,
-                request.trace.headers,
+            estimates, absent = self._gathering.estimate(
+                Put(plan, request, token, micro_epsilon, draft)
             )
-            asked.require_none_refused()
-            for name, estimate in asked.replies.items():
-                require_budgets(name, estimate)
-            absent = tuple(name for name in plan.departments if name not in asked.replies)
-            response = explain_response(Explained(plan, asked.replies, absent))
+            response = explain_response(Explained(plan, estimates, absent))
             draft.answered(response.SerializeToString(deterministic=True))
             return response
 
@@ -147,45 +102,72 @@ class Asking:
     ) -> gateway_pb2.CallResponse:
         """A handler's reply. `arguments` fills them into the node's request.
 
-        What the log commits to is the code, in UTF-8.
+        What the log commits to is the reply as `policies.reply.spelt` has it, in UTF-8.
         """
         with self._recorder.request("call", trace_id=request.trace.id) as draft:
             token, caller = self._identified(request, draft)
             department, offer = self._planning.handler(
                 name, request.purpose, caller, self._departments.catalogue(), draft
             )
-            message = node_pb2.ReplyRequest(asking=self._asking(request, token), handler=offer.name)
+            message = node_pb2.ReplyRequest(
+                asking=asking_of(request, token, self._log_name), handler=offer.name
+            )
             arguments(message)
             if not self._sight.trusted(department):
-                raise _why((department,), {})
+                raise why_missing((department,), {})
             seen = self._sight.sizes((department,))
             asked = self._departments.ask(
                 (department,),
-                lambda stub: stub.Reply,
+                lambda stub: stub.node.Reply,
                 self._signer.signing(message),
-                request.time_left() - MARGIN,
+                request.seconds,
                 request.trace.headers,
             )
             asked.require_none_refused()
             if asked.missing:
-                raise _why((department,), asked.missing)
+                raise why_missing((department,), asked.missing)
             reply = asked.replies[department]
-            draft.note(parts=[self._part(department, reply.receipt, request, seen)])
-            if reply.code not in offer.codes:
-                raise rejected(department, "a reply that its handler does not declare")
-            logged = draft.answered(reply.code.encode())
-            return gateway_pb2.CallResponse(
-                code=reply.code, version=reply.version, receipt=logged.message()
-            )
+            known = self._departments.catalogue()
+            part = part_of(department, reply.receipt, request.question_id, known, seen[department])
+            draft.note(parts=[part])
+            require_fitting(department, offer, reply)
+            logged = draft.answered(spelt(reply_of(reply)).encode())
+            return call_response(reply, logged)
 
     def view(self, caller: Caller) -> Catalogue:
-        """What the caller may know to exist."""
+        """What policy lets the caller use."""
         return self._planning.view(caller, self._departments.catalogue())
+
+    def offered(self, caller: Caller) -> Offered:
+        """What the caller may know to exist."""
+        return self._planning.offered(caller, self._departments.catalogue())
 
     def identify(self, metadata: Metadata, certificate: str = "") -> Caller:
         """Who the caller is; a refused login is in the log."""
         with self._recorder.check("refused_login"):
             return self._verifier.verify(bearer_token(metadata), certificate)
+
+    def called(
+        self, request: Request, name: str, draft: Draft
+    ) -> tuple[node_pb2.Asking, str, HandlerOffer]:
+        """Who asks, and the handler that this caller may call; raises a refusal."""
+        token, caller = self._identified(request, draft)
+        department, offer = self._planning.handler(
+            name, request.purpose, caller, self._departments.catalogue(), draft
+        )
+        return asking_of(request, token, self._log_name), department, offer
+
+    def part(
+        self, department: str, receipt: evidence_pb2.Receipt, question_id: str, seen: int
+    ) -> dict[str, object]:
+        """As the log names a department's own entry, whose proof must hold."""
+        return part_of(department, receipt, question_id, self._departments.catalogue(), seen)
+
+    def sight(self, department: str) -> int:
+        """How many entries of its log were seen; raises where its log showed two histories."""
+        if not self._sight.trusted(department):
+            raise why_missing((department,), {})
+        return self._sight.sizes((department,))[department]
 
     def _planned(
         self, request: Request, sql: str, micro_epsilon: int, draft: Draft
@@ -223,53 +205,3 @@ class Asking:
         caller = self._verifier.verify(token, request.certificate)
         draft.caller(caller)
         return token, caller
-
-    def _agreeing(self, plan: Plan) -> tuple[str, ...]:
-        known = self._departments.catalogue()
-        return tuple(
-            name
-            for name in plan.departments
-            if known.agrees(name, plan.contract) and self._sight.trusted(name)
-        )
-
-    def _asking(self, request: Request, token: str) -> node_pb2.Asking:
-        return node_pb2.Asking(
-            token=token,
-            purpose=request.purpose,
-            question_id=request.question_id,
-            gateway_log=self._log_name,
-        )
-
-    def _part(
-        self,
-        department: str,
-        receipt: evidence_pb2.Receipt,
-        request: Request,
-        seen: Mapping[str, int],
-    ) -> dict[str, object]:
-        """The department's own entry of this very question, whose proof must hold."""
-        known = self._departments.catalogue()
-        return part_of(department, receipt, request.question_id, known, seen[department])
-
-
-def _absent(plan: Plan, asked: Asked[node_pb2.AnswerResponse], *, partial: bool) -> tuple[str, ...]:
-    """Who did not answer; raises unless the caller takes a partial answer and there is one."""
-    absent = tuple(name for name in plan.departments if name not in asked.replies)
-    if absent and not (partial and asked.replies):
-        raise _why(absent, asked.missing)
-    return absent
-
-
-def _why(absent: tuple[str, ...], missing: Mapping[str, LandbridgeError]) -> LandbridgeError:
-    names = ", ".join(absent)
-    reasons = {said.reason for said in missing.values()}
-    if reasons == {"DEADLINE"} and len(missing) == len(absent):
-        return error("DEADLINE", f"Time ran out before {names} answered.", missing=absent)
-    if len(absent) == 1 and reasons == {"RUN_FAILED"}:
-        return error("RUN_FAILED", f"Department {names} could not compute it.", missing=absent)
-    return error(
-        "DEPARTMENT_MISSING",
-        f"No answer came from {names}.",
-        missing=absent,
-        hint="Ask again later, or accept a partial answer where others answer.",
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from landbridge.levels import Level
@@ -13,7 +13,11 @@ from policies.review import not_available
 
 @dataclass(frozen=True, slots=True)
 class HandlerOffer:
-    """A handler as its department describes it; arguments are names with "text" or "integer"."""
+    """A handler as its department describes it; arguments are names with "text" or "integer".
+
+    `sources` are the `department.handler.value` that an argument may come from, `passes` the type
+    of a value that it hands over and the departments that it goes to, `bounds` those of a number.
+    """
 
     name: str
     version: str
@@ -22,6 +26,15 @@ class HandlerOffer:
     codes: tuple[str, ...]
     level: Level
     purposes: frozenset[str]
+    contract: str = ""
+    returns: str = "code"
+    reasons: tuple[str, ...] = ()
+    bounds: tuple[float, float] = (0.0, 0.0)
+    consent: bool = False
+    subject: str = ""
+    sources: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    passes: Mapping[str, tuple[str, frozenset[str]]] = field(default_factory=dict)
+    procedures: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

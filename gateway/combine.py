@@ -88,7 +88,7 @@ def expected_noise(mechanism: Mechanism, departments: int) -> tuple[float, float
 
 def require_budgets(department: str, estimate: node_pb2.EstimateResponse) -> None:
     """The budgets of an estimate can be shown; raises ANSWER_REJECTED."""
-    if not all(map(_is_budget, (estimate.recipient_budget, estimate.overall_budget))):
+    if not all(map(is_budget, (estimate.recipient_budget, estimate.overall_budget))):
         raise error(
             "ANSWER_REJECTED",
             f"Department {department} sent an estimate that does not fit the question.",
@@ -106,7 +106,7 @@ def _check(plan: ReleasePlan, department: str, reply: node_pb2.AnswerResponse) -
         domains == [(axis.values, axis.null_last) for axis in plan.axes]
         and len(release.measures) == len(plan.mechanisms)
         and all(map(_fits, release.measures, plan.mechanisms, [plan] * len(release.measures)))
-        and all(map(_is_budget, (reply.recipient_budget, reply.overall_budget)))
+        and all(map(is_budget, (reply.recipient_budget, reply.overall_budget)))
         and reply.charged_micro_rho == (0 if release.remembered else plan.cost_micro_rho)
     )
     if not good:
@@ -147,7 +147,7 @@ def _may_withhold(measure: release_pb2.ReleasedMeasure, plan: ReleasePlan) -> bo
     )
 
 
-def _is_budget(budget: release_pb2.Budget) -> bool:
+def is_budget(budget: release_pb2.Budget) -> bool:
     """A budget that can be shown; all zero for data that protects nobody."""
     if not budget.limit_micro_rho:
         return not budget.spent_micro_rho

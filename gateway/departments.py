@@ -5,21 +5,28 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import grpc
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
-from gateway.catalogue import Catalogue, HandlerOffer, Offer, catalogue
+from gateway.catalogue import Catalogue, Offer, catalogue
+from gateway.description import granted, offer_of
 from landbridge.errors import LandbridgeError, error
-from landbridge.levels import Level
+from landbridge.protocols.agreement import keys_digest
 from landbridge.status import CLIENT_METADATA_BYTES, from_rpc_error
 from landbridge.v1 import (
+    batch_pb2_grpc,
+    consult_pb2_grpc,
     membership_pb2,
     membership_pb2_grpc,
     node_pb2,
     node_pb2_grpc,
+    pooled_pb2_grpc,
     renewal_pb2_grpc,
+    step_pb2_grpc,
     witness_pb2_grpc,
 )
 from policies import odcs
@@ -39,7 +46,8 @@ class Member:
     """A member as the manifest lists it.
 
     `name` is the one its server certificate carries; `log_key` verifies its log and cannot be
-    changed by the member; `witness_key` verifies its cosignatures under the gateway's log.
+    changed by the member; `witness_key` verifies its cosignatures under the gateway's log,
+    `signing_key` its grants.
     """
 
     department: str
@@ -50,6 +58,7 @@ class Member:
     handlers: tuple[str, ...] = ()
     log_key: str = ""
     witness_key: str = ""
+    signing_key: Ed25519PublicKey | None = None
 
 
 Connect = Callable[[Member], grpc.Channel]
@@ -89,10 +98,14 @@ class Connection:
 
     channel: grpc.Channel
     node: node_pb2_grpc.NodeStub
+    pooling: pooled_pb2_grpc.PoolingStub
     ear: membership_pb2_grpc.MembersStub
     witness: witness_pb2_grpc.WitnessStub
     witnessed: witness_pb2_grpc.WitnessedLogStub
+    consulting: consult_pb2_grpc.ConsultingStub
     renewal: renewal_pb2_grpc.RenewalStub
+    handlers: batch_pb2_grpc.HandlersStub
+    steps: step_pb2_grpc.StepsStub
 
     @classmethod
     def over(cls, channel: grpc.Channel) -> Connection:
@@ -100,10 +113,14 @@ class Connection:
         return cls(
             channel,
             node_pb2_grpc.NodeStub(channel),
+            pooled_pb2_grpc.PoolingStub(channel),
             membership_pb2_grpc.MembersStub(channel),
             witness_pb2_grpc.WitnessStub(channel),
             witness_pb2_grpc.WitnessedLogStub(channel),
+            consult_pb2_grpc.ConsultingStub(channel),
             renewal_pb2_grpc.RenewalStub(channel),
+            batch_pb2_grpc.HandlersStub(channel),
+            step_pb2_grpc.StepsStub(channel),
         )
 
 
@@ -122,13 +139,14 @@ class Asked(Generic[Response]):
     def require_none_refused(self) -> None:
         """Raises the first refusal, with the department's name: one refusal refuses the whole."""
         for department, said in self.refused.items():
-            raise _named(department, said)
+            raise named(department, said)
 
 
 class Departments:
     """All members. Connections are made and mended by gRPC; descriptions by `refresh`.
 
-    `report` takes what an operator should know, one sentence each.
+    `report` takes what an operator should know, one sentence each. `outdated` is called when a node
+    says that its contract is another than the one that it was asked by; it never waits.
     """
 
     def __init__(
@@ -137,6 +155,7 @@ class Departments:
         connect: Connect,
         report: Callable[[str], None],
     ) -> None:
+        self.outdated: Callable[[], None] = lambda: None
         self._members = {member.department: member for member in members}
         self._connect = connect
         self._retired: list[tuple[float, grpc.Channel]] = []
@@ -146,12 +165,18 @@ class Departments:
         self._known = self._catalogue_of({})
         self._silent: tuple[str, ...] = tuple(self._members)
         self._told: dict[str, bytes] = {}
+        self._masking: Mapping[str, X25519PublicKey] = {}
         self._connections = {member.department: self._open(member) for member in members}
 
     @property
     def connections(self) -> Mapping[str, Connection]:
         """The connection to each member, by department, as it is now."""
         return self._connections
+
+    def signing_key(self, department: str) -> Ed25519PublicKey | None:
+        """What a member signs grants with; None for who is no member."""
+        member = self._members.get(department)
+        return None if member is None else member.signing_key
 
     @property
     def silent(self) -> tuple[str, ...]:
@@ -170,7 +195,7 @@ class Departments:
         members = self._members
         asked = self.ask(
             tuple(members),
-            lambda stub: stub.Describe,
+            lambda stub: stub.node.Describe,
             lambda _: node_pb2.DescribeRequest(),
             DESCRIBE_SECONDS,
             (),
@@ -179,7 +204,7 @@ class Departments:
         offers: dict[str, Offer] = {}
         for name, reply in asked.replies.items():
             try:
-                offer = _offer(members[name], reply)
+                offer = offer_of(members[name], reply)
             except odcs.ContractInvalid as invalid:
                 self._report(f"department {name} serves a contract that cannot be used: {invalid}")
                 continue
@@ -224,7 +249,7 @@ class Departments:
             self._silent = tuple(name for name in now if name in come or name in self._silent)
             if before != now:
                 offers = {
-                    name: _granted(now[name], offer)
+                    name: granted(now[name], offer)
                     for name, offer in self._known.offers.items()
                     if name in now
                 }
@@ -278,6 +303,18 @@ class Departments:
         end = time.monotonic() + RETIRED_SECONDS
         self._retired += [(end, each.channel) for each in connections]
 
+    def pin(self, masking: Mapping[str, X25519PublicKey]) -> None:
+        """Takes the members' masking keys, as the manifest that is offered now has them."""
+        self._masking = dict(masking)
+
+    def keys_digest(self, names: Sequence[str]) -> bytes:
+        """The digest of those members' masking keys; raises DEPARTMENT_MISSING for one unknown."""
+        known = self._masking
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            raise error("DEPARTMENT_MISSING", missing=unknown)
+        return keys_digest({name: known[name] for name in names})
+
     def offer(self, manifest: bytes) -> None:
         """Offers the manifest to every node that has not yet said what it does with this one.
 
@@ -307,14 +344,46 @@ class Departments:
     def ask(
         self,
         names: Sequence[str],
-        method: Callable[[node_pb2_grpc.NodeStub], grpc.UnaryUnaryMultiCallable[Request, Response]],
+        method: Callable[[Connection], grpc.UnaryUnaryMultiCallable[Request, Response]],
         request: Callable[[str], Request],
         seconds: float,
         headers: Sequence[tuple[str, str]],
     ) -> Asked[Response]:
         """Asks the named departments at once and waits for all; raises DEADLINE if it is over."""
-        nodes = {name: each.node for name, each in self._connections.items()}
-        return ask_each(nodes, names, method, request, seconds, headers)
+        asked = ask_each(self._connections, names, method, request, seconds, headers)
+        if any(said.reason == "CONTRACT_CHANGED" for said in asked.missing.values()):
+            self.outdated()
+        return asked
+
+    def ask_one(
+        self,
+        name: str,
+        method: Callable[[Connection], grpc.UnaryUnaryMultiCallable[Request, Response]],
+        request: Callable[[str], Request],
+        seconds: float,
+        headers: Sequence[tuple[str, str]],
+    ) -> Response:
+        """One department, by a method of any of its services.
+
+        Raises its refusal, with its name; DEADLINE, or DEPARTMENT_MISSING where no word came.
+        """
+        if seconds <= 0:
+            raise error("DEADLINE")
+        try:
+            return method(self._connections[name])(
+                request(name), timeout=seconds, metadata=tuple(headers)
+            )
+        except (KeyError, ValueError):  # it left; gRPC says ValueError of a closed channel
+            raise error("DEPARTMENT_MISSING", missing=(name,)) from None
+        except grpc.RpcError as failure:
+            said = from_rpc_error(failure)
+        if said.status == "DEADLINE_EXCEEDED":
+            raise error("DEADLINE", f"Time ran out before {name} answered.", missing=(name,))
+        if said.reason == "RUN_FAILED":
+            raise error("RUN_FAILED", f"Department {name} could not compute it.", missing=(name,))
+        if said.status in ("UNAVAILABLE", "INTERNAL"):
+            raise error("DEPARTMENT_MISSING", f"No answer came from {name}.", missing=(name,))
+        raise named(name, said)
 
     def _catalogue_of(self, offers: Mapping[str, Offer]) -> Catalogue:
         declared = {name: member.contracts for name, member in self._members.items()}
@@ -374,20 +443,7 @@ def _place(member: Member) -> tuple[str, str]:
     return member.address, member.name
 
 
-def _granted(member: Member, offer: Offer) -> Offer:
-    """The offer as far as the manifest grants it now; a wider one is known after a description."""
-    return replace(
-        offer,
-        title=member.title,
-        contracts={
-            name: each for name, each in offer.contracts.items() if name in member.contracts
-        },
-        handlers={name: each for name, each in offer.handlers.items() if name in member.handlers},
-        log_key=member.log_key,
-    )
-
-
-def _named(department: str, said: LandbridgeError) -> LandbridgeError:
+def named(department: str, said: LandbridgeError) -> LandbridgeError:
     """A node's refusal, with the department's name; the receipt stays the node's own.
 
     What a node says goes into our log and to our caller, so it is kept short and printable.
@@ -403,34 +459,3 @@ def _named(department: str, said: LandbridgeError) -> LandbridgeError:
 
 def _printable(text: str, longest: int) -> str:
     return "".join(character for character in text[:longest] if character.isprintable())
-
-
-def _offer(member: Member, reply: node_pb2.DescribeResponse) -> Offer:
-    """A node's description, of the contracts and handlers that the manifest grants it."""
-    contracts = {}
-    for described in reply.contracts:
-        contract = odcs.read(described.document, f"{member.department}/{described.id}")
-        if contract.id in member.contracts:
-            contracts[contract.id] = contract
-    handlers = {
-        handler.name: HandlerOffer(
-            handler.name,
-            handler.version,
-            handler.description,
-            tuple((argument.name, argument.type) for argument in handler.arguments),
-            tuple(handler.codes),
-            _level(handler.level),
-            frozenset(handler.purposes),
-        )
-        for handler in reply.handlers
-        if handler.name in member.handlers
-    }
-    return Offer(member.department, member.title, contracts, handlers, member.log_key)
-
-
-def _level(name: str) -> Level:
-    """An unknown level is one that nobody reaches."""
-    try:
-        return Level.named(name)
-    except ValueError:
-        return Level.SEALED

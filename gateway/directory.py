@@ -1,52 +1,95 @@
-"""The members, their contracts and handlers, as one caller may see them."""
+"""The members, their contracts and handlers, and the procedures, as one caller may see them."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from gateway.catalogue import Catalogue, HandlerOffer, Offer
+from landbridge.identity.caller import Caller
 from landbridge.levels import Level
 from landbridge.v1 import gateway_pb2
 from policies.contract import Contract
 
+Procedures = Callable[[Caller], Iterable[gateway_pb2.DirectoryProcedure]]
+"""The procedures that a caller may open, as the directory shows them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """What a caller may know: what policy lets them use, and what an officer may let them.
+
+    The second is the first and more. `ceiling` is the level up to which an officer may consider a
+    contract's columns for this caller, None where none does.
+    """
+
+    caller: Caller
+    usable: Catalogue
+    consultable: Catalogue
+    ceiling: Callable[[Contract], Level | None]
+
 
 def directory_response(
-    known: Catalogue, clearance: Level, silent: Collection[str]
+    offered: Offered,
+    silent: Iterable[str],
+    federation: str = "",
+    procedures: Iterable[gateway_pb2.DirectoryProcedure] = (),
 ) -> gateway_pb2.DirectoryResponse:
-    """Everything at or under the clearance; what lies above it does not appear."""
+    """Everything that the caller may use or have considered; anything else does not appear."""
+    unheard = frozenset(silent)
     return gateway_pb2.DirectoryResponse(
+        federation=federation,
         members=[
-            _member(name, known.offers.get(name), clearance, reachable=name not in silent)
-            for name in known.members
-        ]
+            _member(name, offered, reachable=name not in unheard)
+            for name in offered.consultable.members
+        ],
+        procedures=procedures,
     )
 
 
-def _member(
-    name: str, offer: Offer | None, clearance: Level, *, reachable: bool
-) -> gateway_pb2.DirectoryMember:
+def _member(name: str, offered: Offered, *, reachable: bool) -> gateway_pb2.DirectoryMember:
+    offer = offered.consultable.offers.get(name)
     if offer is None:
         return gateway_pb2.DirectoryMember(department=name, title=name, reachable=False)
+    usable = offered.usable.offers.get(name)
     return gateway_pb2.DirectoryMember(
         department=name,
         title=offer.title,
         reachable=reachable,
-        contracts=[_contract(contract, clearance) for contract in offer.contracts.values()],
+        contracts=[_contract(contract, offered, usable) for contract in offer.contracts.values()],
         handlers=[
-            _handler(name, handler)
+            shown
             for handler in offer.handlers.values()
-            if handler.level <= clearance
+            if (shown := _handler(name, handler, offered, usable)) is not None
         ],
     )
 
 
-def _contract(contract: Contract, clearance: Level) -> gateway_pb2.DirectoryContract:
+def _contract(
+    contract: Contract, offered: Offered, usable: Offer | None
+) -> gateway_pb2.DirectoryContract:
+    ceiling = offered.ceiling(contract)
+    level = offered.caller.clearance if ceiling is None else max(offered.caller.clearance, ceiling)
+    who = contract.responsible
     return gateway_pb2.DirectoryContract(
         id=contract.id,
         description=contract.description,
         method=contract.disclosure.method,
         unit=contract.unit or "",
         purposes=sorted(contract.purposes),
+        title=contract.title,
+        version=contract.version,
+        consultable=ceiling is not None,
+        queryable=usable is not None and contract.id in usable.contracts,
+        team=who.team,
+        roles=[
+            gateway_pb2.DirectoryRole(role=each.role, who=each.who, description=each.description)
+            for each in who.roles
+        ],
+        channels=[
+            gateway_pb2.DirectoryChannel(name=each.name, url=each.url, description=each.description)
+            for each in who.channels
+        ],
         columns=[
             gateway_pb2.DirectoryColumn(
                 name=column.name,
@@ -57,16 +100,25 @@ def _contract(contract: Contract, clearance: Level) -> gateway_pb2.DirectoryCont
                 and column.level is not Level.SEALED,
             )
             for column in contract.columns
-            if column.level <= clearance or column.name == contract.unit
+            if column.level <= level or column.name == contract.unit
         ],
     )
 
 
-def _handler(department: str, handler: HandlerOffer) -> gateway_pb2.DirectoryHandler:
+def _handler(
+    department: str, handler: HandlerOffer, offered: Offered, usable: Offer | None
+) -> gateway_pb2.DirectoryHandler | None:
+    seen = usable is not None and handler.name in usable.handlers
+    queryable = seen and handler.level <= offered.caller.clearance
+    considered = offered.consultable.offers[department].handlers
+    if handler.name not in considered:
+        return None
     return gateway_pb2.DirectoryHandler(
         name=f"{department}.{handler.name}",
         description=handler.description,
         arguments=[f"{name}: {kind}" for name, kind in handler.arguments],
         codes=handler.codes,
         purposes=sorted(handler.purposes),
+        consultable=not queryable,
+        queryable=queryable,
     )

@@ -7,7 +7,7 @@ it is taken when two looks in a row find the same, or at SIGHUP, whole or not at
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from hashlib import sha256
 from typing import Final
 
@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.departments import Departments, Member
 from gateway.planning import Planning
-from gateway.settings import Settings, members_of, open_manifest
+from gateway.settings import Settings, masking_keys, members_of, open_manifest
 from gateway.shown import Shown
 from landbridge.edge import life
 from landbridge.edge.record import Recorder
@@ -36,13 +36,19 @@ Certificates = Callable[[Manifest], None]
 """Renews what is about to end, for the members of that manifest and for the gateway itself."""
 
 
-def access_policy(settings: Settings, members: Sequence[Member], text: str) -> AccessPolicy:
-    """The policy of that text, which may name what these members serve; raises PolicyInvalid."""
+def access_policy(
+    settings: Settings, members: Sequence[Member], text: str, procedures: Collection[str] = ()
+) -> AccessPolicy:
+    """The policy of that text, which may name what these members serve, and these procedures.
+
+    Raises PolicyInvalid.
+    """
     return AccessPolicy.load(
         text,
         str(settings.access),
         contracts={name for member in members for name in member.contracts},
         handlers={f"{member.department}.{name}" for member in members for name in member.handlers},
+        procedures=procedures,
     )
 
 
@@ -80,7 +86,9 @@ class Follower:
         certificates: Certificates,
         shown: Shown | None,
         tell: Callable[[str], None],
+        procedures: Collection[str] = (),
     ) -> None:
+        self._procedures = procedures
         self._settings = settings
         self._key = key
         self._members = tuple(members)
@@ -97,7 +105,12 @@ class Follower:
         self._manifest_complaint = ""
 
     def look(self, *, at_once: bool = False) -> None:
-        """One round; raises LOG_UNAVAILABLE where a change cannot be logged: it waits then."""
+        """One round; raises LOG_UNAVAILABLE where a change cannot be logged: it waits then.
+
+        Only who is to be asked no more is let go of all the same.
+        """
+        if self._shown is not None:
+            self._shown.look(self._members)
         try:
             manifest = open_manifest(self._settings, self._key)
         except SettingsInvalid as invalid:
@@ -107,11 +120,10 @@ class Follower:
         else:
             self._manifest_complaint = ""
             self._follow_members(members_of(manifest), manifest.version)
-        if self._shown is not None:
-            self._shown.look(self._members)
         self._follow_access(at_once=at_once)
         self._departments.refresh()
         if not self._manifest_complaint:
+            self._departments.pin(masking_keys(manifest))
             self._departments.offer(manifest.signed(self._key))
             self._certificates(manifest)
         self._departments.close_retired()
@@ -121,6 +133,9 @@ class Follower:
             return
         before = {member.department: member for member in self._members}
         now = {member.department: member for member in members}
+        staying = [member for member in self._members if member.department in now]
+        if len(staying) < len(before):
+            self._departments.follow(staying)
         changed = life.differences(
             {f"{life.MEMBER}{name}": repr(member) for name, member in before.items()},
             {f"{life.MEMBER}{name}": repr(member) for name, member in now.items()},
@@ -157,7 +172,7 @@ class Follower:
         if not (steady or at_once):
             return
         try:
-            access = access_policy(self._settings, self._members, text)
+            access = access_policy(self._settings, self._members, text, self._procedures)
         except PolicyInvalid as invalid:
             self._refuse(str(invalid), found)
             return

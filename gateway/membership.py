@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +21,7 @@ from landbridge.membership.keys import signing_key
 from landbridge.membership.pinned import replace_durably
 
 _DAY: Final = 86_400.0
+_GRANTED: Final = re.compile(r"[a-z][a-z0-9_]{0,62}", re.ASCII)
 _DEPARTMENT: Final = re.compile(r"[a-z][a-z0-9_]{0,30}", re.ASCII)
 
 
@@ -111,6 +113,35 @@ def revoke(settings: Settings, department: str, clock: Callable[[], float]) -> N
     Register(settings.state, settings.federation, clock).forget(department)
     staying = [each for each in manifest.members if each.department != department]
     replace_durably(settings.manifest, manifest.following(staying).signed(key))
+
+
+def grant(
+    settings: Settings, department: str, contracts: Sequence[str], handlers: Sequence[str]
+) -> None:
+    """Lets the gateway ask a member for further contracts and handlers; raises RegisterRefuses.
+
+    The member decides what it serves; this is what the gateway believes it to serve.
+    """
+    key = signing_key(settings.state)
+    manifest = open_manifest(settings, key)
+    entry = manifest.member(department)
+    if entry is None:
+        raise RegisterRefuses(f"Department {department} is no member.")
+    for name in (*contracts, *handlers):
+        if not _GRANTED.fullmatch(name):
+            raise RegisterRefuses(
+                "A contract or handler is a lower-case name of up to 63 letters, digits and "
+                "underscores; handlers without their department."
+            )
+    wider = replace(
+        entry,
+        contracts=tuple(sorted({*entry.contracts, *contracts})),
+        handlers=tuple(sorted({*entry.handlers, *handlers})),
+    )
+    if wider == entry:
+        return
+    members = [wider if each is entry else each for each in manifest.members]
+    replace_durably(settings.manifest, manifest.following(members).signed(key))
 
 
 def listing(settings: Settings, clock: Callable[[], float]) -> list[dict[str, object]]:

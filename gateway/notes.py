@@ -9,6 +9,7 @@ from gateway.presentation import Key, compared_of
 from gateway.scalar import quantiles_of
 from policies.contract import Contract, Method, Type
 from policies.disclosure import ReleasePlan
+from policies.pooling import PoolingPlan
 from policies.question import Histogram, Sum, measured
 
 
@@ -103,19 +104,24 @@ def plan_notes(plan: Plan) -> list[Note]:
         names = " and ".join(part.id for part in plan.contract.parts)
         found.append(Note("join", f"Charged in full to the budgets of {names}."))
     if terms.units_span > 1:
+        shares = (
+            "so the noise hides its parts at all of them."
+            if plan.way.pooling
+            else "so each gives out a share of what the epsilon allows."
+        )
         found.append(
-            Note(
-                "noise",
-                f"One {unit} can be in {terms.units_span} departments, so each gives out a share "
-                "of what the epsilon allows.",
-            )
+            Note("noise", f"One {unit} can be in {terms.units_span} departments, {shares}")
         )
     if plan.contract.by_name[unit].nullable:
         found.append(Note("left_out", f"Rows without a {unit} are in no answer."))
     found += selection_notes(plan.release, unit)
     found += [Note("clipping", text) for text in _clamped(plan)]
     found += _ordered(plan)
-    if len(plan.departments) > 1:
+    if plan.way.pooling is not None:
+        found.append(_pooled(plan.way.pooling))
+    elif plan.way.grouped:
+        found.append(Note("plan", "Every department's part has noise of its own."))
+    elif len(plan.departments) > 1:
         found.append(
             Note(
                 "plan",
@@ -123,6 +129,16 @@ def plan_notes(plan: Plan) -> list[Note]:
             )
         )
     return found
+
+
+def _pooled(pooling: PoolingPlan) -> Note:
+    """What is known of the noise, and by whom."""
+    return Note(
+        "plan",
+        f"Pooled over {pooling.members} departments: every one adds a share of the noise, of which "
+        f"those of {pooling.honest} are enough for the epsilon, and masks what it sends. Totals "
+        "are rounded to the measure's step.",
+    )
 
 
 def selection_notes(release: ReleasePlan, unit: str) -> list[Note]:
@@ -160,10 +176,25 @@ def selection_notes(release: ReleasePlan, unit: str) -> list[Note]:
 
 
 def answer_notes(
-    plan: Plan, missing: tuple[str, ...], untold: int, *, withheld: int = 0, remembered: bool
+    plan: Plan,
+    missing: tuple[str, ...],
+    untold: int,
+    *,
+    withheld: int = 0,
+    remembered: bool,
+    rounds: int = 1,
 ) -> list[Note]:
     """The plan's notes and what happened."""
     found = plan_notes(plan)
+    if rounds > 1:
+        found.insert(
+            0,
+            Note(
+                "missing",
+                f"{rounds} rounds were asked, each without those who were silent in the one "
+                "before, and each was charged.",
+            ),
+        )
     if missing:
         found.insert(0, Note("missing", f"No answer came from {', '.join(missing)}."))
     if untold:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
+from gateway.by_department import DEPARTMENT, split, with_departments
 from gateway.catalogue import Catalogue, HandlerOffer, Served
+from gateway.directory import Offered
 from gateway.presentation import Key, Presentation, Reading, compared_of, conditions_size
 from gateway.scalar import quantiles_of, size
 from gateway.sql import read
 from gateway.views import Views
+from gateway.way import Way, apart, way
 from landbridge.edge.record import Draft
 from landbridge.errors import error
 from landbridge.identity.caller import Caller
@@ -20,14 +23,14 @@ from landbridge.levels import Level
 from policies.access import AccessPolicy
 from policies.canonical import masked, text
 from policies.contract import Contract
-from policies.disclosure import ReleasePlan, plan_release
+from policies.disclosure import ReleasePlan
 from policies.joined import joined, level_in
 from policies.moment import Moment
 from policies.purpose import require_allowed, require_stated
 from policies.quantiles import layout_of
 from policies.question import Question
-from policies.review import Usage, review
-from policies.sight import log_request, request
+from policies.review import Usage, Use, review
+from policies.sight import log_request, may_consult, request
 
 MAXIMUM_OUTPUTS = 64
 MAXIMUM_STEPS = 250_000
@@ -40,8 +43,8 @@ MEMORY = 1_000
 class Plan:
     """A question that may be asked of `departments`, and how its answer will be shown.
 
-    `release` is the release that each of them is expected to make; `words` is the question as its
-    caller may read it.
+    `way` is how it is put to them, `release` the release that each of them, or all of them
+    together, is expected to make; `words` is the question as its caller may read it.
     """
 
     contract: Contract
@@ -49,17 +52,18 @@ class Plan:
     question: Question
     presentation: Presentation
     usage: Usage
+    way: Way
     release: ReleasePlan
     words: str
 
     @property
-    def mode(self) -> str:
-        """How the question will be put."""
-        return "one department" if len(self.departments) == 1 else "fan-out"
+    def draws(self) -> int:
+        """How many independent draws of the release's noise are in the answer."""
+        return 1 if self.way.pooling or self.way.grouped else len(self.departments)
 
 
 @dataclass(frozen=True, slots=True)
-class _Rules:
+class Rules:
     """One version of the access policy, and what callers see by it."""
 
     access: AccessPolicy
@@ -76,20 +80,35 @@ class Planning:
 
     def __init__(self, access: AccessPolicy, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._rules = _Rules(access, Views(access, clock))
+        self._rules = Rules(access, Views(access, clock))
         self._lock = threading.Lock()
         # By text, clearance and catalogue; the entry holds its catalogue, so that no other gets its
         # number while it is remembered.
         self._readings: OrderedDict[tuple[str, Level, int], tuple[Catalogue, Reading, Served]]
         self._readings = OrderedDict()
 
+    @property
+    def access(self) -> AccessPolicy:
+        """The policy that is planned by now."""
+        return self._rules.access
+
     def follow(self, access: AccessPolicy) -> None:
         """Plans by this policy from the next request on."""
-        self._rules = _Rules(access, Views(access, self._clock))
+        self._rules = Rules(access, Views(access, self._clock))
 
     def view(self, caller: Caller, known: Catalogue) -> Catalogue:
-        """What the caller may know to exist."""
+        """What policy lets the caller use."""
         return self._rules.views.of(caller, known)
+
+    def offered(self, caller: Caller, known: Catalogue) -> Offered:
+        """What the caller may know to exist."""
+        rules, now = self._rules, Moment.at(self._clock())
+
+        def ceiling(contract: Contract) -> Level | None:
+            return may_consult(caller, "contract", contract.id, rules.access, now)
+
+        usable = rules.views.of(caller, known)
+        return Offered(caller, usable, rules.views.consultable(caller, known), ceiling)
 
     def question(
         self, sql: str, purpose: str, micro_epsilon: int, caller: Caller, known: Catalogue,
@@ -99,7 +118,7 @@ class Planning:
 
         Texts that nobody asked are not worth remembering.
         """
-        rules = self._begin(draft)
+        rules = self.begin(draft)
         _state(purpose, caller, draft)
         # What the caller wrote may hold anything, so only its keyed digest is logged until it has
         # become a typed question.
@@ -109,9 +128,20 @@ class Planning:
         contract = served.contract
         draft.note(resource=contract.id, members=list(served.departments))
         require_allowed(purpose, contract.purposes)
-        usage = review(reading.question, contract, caller.clearance)
-        _require_presentable(reading, contract, usage.cells)
-        words = masked(reading.question, contract, partial(draft.recorder.digest, "literal"))
+        parted = split(reading.question, served)
+        question, departments = reading.question, served.departments
+        if parted is not None:
+            question, departments = parted.question, parted.departments
+            draft.note(members=list(departments))
+        usage = review(question, contract, caller.clearance)
+        cells = usage.cells * (len(departments) if parted and parted.grouped else 1)
+        require_presentable(reading, contract, cells)
+        shown = contract
+        if parted is not None:
+            shown = with_departments(served)
+            use = Use(DEPARTMENT, "group" if parted.grouped else "filter")
+            usage = replace(usage, uses=(*usage.uses, use), cells=cells)
+        words = masked(reading.question, shown, partial(draft.recorder.digest, "literal"))
         draft.note(
             question=words, question_hash=draft.recorder.digest("question", text(reading.question))
         )
@@ -126,16 +156,19 @@ class Planning:
             )
         }  # fmt: skip
         draft.note(policies=sorted(ids))
-        release = plan_release(
-            reading.question, contract, micro_epsilon, len(served.departments)
-        )  # (4)
+        chosen = (  # (4)
+            way(question, contract, micro_epsilon, departments)
+            if parted is None
+            else apart(question, contract, micro_epsilon, departments, grouped=parted.grouped)
+        )
         return Plan(
-            contract,
-            served.departments,
-            reading.question,
+            shown,
+            departments,
+            question,
             reading.presentation,
             usage,
-            release,
+            chosen,
+            chosen.release,
             text(reading.question),
         )
 
@@ -155,11 +188,11 @@ class Planning:
             served = known.table(table, department)
             # Two named departments are refused by what is written, and better there.
             if found and department is None:
-                _require_together(found[0], served)
+                require_together(found[0], served)
             found.append(served)
-            return served.contract
+            return with_departments(served)
 
-        reading = read(sql, resolve, clearance, known.names[clearance])
+        reading = read(sql, resolve, clearance, known.names[clearance] | {DEPARTMENT})
         whole = joined([served.contract for served in found])
         served = Served(whole, found[0].departments)
         if not remember:
@@ -174,7 +207,7 @@ class Planning:
         self, name: str, purpose: str, caller: Caller, known: Catalogue, draft: Draft
     ) -> tuple[str, HandlerOffer]:
         """The department and handler; raises Refused."""
-        rules = self._begin(draft)
+        rules = self.begin(draft)
         _state(purpose, caller, draft)
         department, offer = rules.views.of(caller, known).handler(name, caller.clearance)
         full = f"{department}.{offer.name}"
@@ -187,19 +220,25 @@ class Planning:
 
     def about(self, purpose: str, caller: Caller, log: str, draft: Draft) -> None:
         """Whether the caller may look a person up in the logs; raises Refused."""
-        rules = self._begin(draft)
+        rules = self.begin(draft)
         _state(purpose, caller, draft)
         draft.note(resource=log)
         asked = log_request(caller, log, purpose, Moment.at(self._clock()))
         draft.note(policies=list(rules.access.require(asked)))
 
-    def _begin(self, draft: Draft) -> _Rules:
+    @property
+    def rules(self) -> Rules:
+        """The version in force."""
+        return self._rules
+
+    def begin(self, draft: Draft) -> Rules:
+        """The version that a request is planned by; the draft names it."""
         rules = self._rules
         draft.note(policy_digest=rules.access.digest)
         return rules
 
 
-def _require_together(one: Served, other: Served) -> None:
+def require_together(one: Served, other: Served) -> None:
     """Both tables are served by the same departments, each of which can join its own."""
     if one.departments == other.departments:
         return
@@ -227,7 +266,7 @@ def _state(purpose: str, caller: Caller, draft: Draft) -> None:
     draft.note(purpose=purpose)
 
 
-def _require_presentable(reading: Reading, contract: Contract, cells: int) -> None:
+def require_presentable(reading: Reading, contract: Contract, cells: int) -> None:
     """Arithmetic on released numbers runs in this process, so it is bounded before anybody asks."""
     shown = reading.presentation
     scalars = [output.source for output in shown.outputs if not isinstance(output.source, Key)]

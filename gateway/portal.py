@@ -11,10 +11,10 @@ from typing import cast
 
 import grpc
 
-from gateway.asking import MARGIN
 from gateway.departments import Departments, ask_each
 from gateway.parts import part_of, rejected
 from gateway.planning import Planning
+from gateway.request import MARGIN
 from gateway.sight import Sight, Unwatched
 from landbridge.edge.own_log import OwnLog, require_subject
 from landbridge.edge.record import Draft, Recorder

@@ -13,6 +13,7 @@ from gateway.planning import Plan
 from gateway.presentation import Key, Output
 from gateway.scalar import Number, is_whole
 from gateway.table import Cell, half_width
+from landbridge.edge.record import Logged
 from landbridge.levels import Level
 from landbridge.literals import to_literal
 from landbridge.v1 import gateway_pb2, node_pb2, release_pb2
@@ -20,6 +21,8 @@ from policies.accounting import shown
 from policies.contract import Disclosure, Method, Type
 from policies.question import Bucketed, GroupKey, Truncated, Whole
 
+_BYTES = 8
+"""A number's."""
 _TYPES = {
     Type.INTEGER: gateway_pb2.ResultColumn.TYPE_INTEGER,
     Type.NUMBER: gateway_pb2.ResultColumn.TYPE_REAL,
@@ -34,7 +37,7 @@ def query_response(answered: Answered) -> gateway_pb2.QueryResponse:
     """An answer, still without its receipt."""
     plan, replies = answered.plan, answered.replies
     remembered = all(reply.release.remembered for reply in replies.values())
-    charged = any(reply.charged_micro_rho for reply in replies.values())
+    charged = max(reply.charged_micro_rho for reply in replies.values())
     columns = [_column(plan, output) for output in plan.presentation.outputs]
     return gateway_pb2.QueryResponse(
         columns=columns,
@@ -53,15 +56,27 @@ def query_response(answered: Answered) -> gateway_pb2.QueryResponse:
                 answered.untold,
                 withheld=suppressed(answered.combined),
                 remembered=remembered,
+                rounds=answered.rounds,
             )
         ),
         missing=answered.missing,
         departments=list(replies),
         cost=gateway_pb2.Cost(
-            epsilon=plan.release.epsilon if charged else 0.0,
+            epsilon=_spent(plan, charged),
             delta=plan.release.delta,
             budgets=_budgets(plan, replies),
         ),
+    )
+
+
+def call_response(reply: node_pb2.ReplyResponse, logged: Logged) -> gateway_pb2.CallResponse:
+    """A handler's reply, with the gateway's receipt in the place of the node's."""
+    return gateway_pb2.CallResponse(
+        code=reply.code,
+        reasons=reply.reasons,
+        number=reply.number if reply.HasField("number") else None,
+        version=reply.version,
+        receipt=logged.message(),
     )
 
 
@@ -78,8 +93,8 @@ def explain_response(explained: Explained) -> gateway_pb2.ExplainResponse:
         for name, estimate in explained.estimates.items()
     }
     return gateway_pb2.ExplainResponse(
-        mode=plan.mode,
-        why=_why(plan),
+        mode=plan.way.mode.value,
+        why=plan.way.why,
         departments=plan.departments,
         contract=plan.contract.id,
         columns=[
@@ -96,7 +111,7 @@ def explain_response(explained: Explained) -> gateway_pb2.ExplainResponse:
             )
             for part in plan.contract.parts
         ],
-        cells=plan.release.cells,
+        cells=plan.release.cells * (len(plan.departments) if plan.way.grouped else 1),
         epsilon=plan.release.epsilon,
         delta=plan.release.delta,
         accuracy=[
@@ -107,13 +122,16 @@ def explain_response(explained: Explained) -> gateway_pb2.ExplainResponse:
         budgets=_budgets(plan, budgets),
         notes=_notes(notes),
         question=plan.words,
+        rounds=1,
+        bytes=_BYTES * plan.release.cells * sum(m.numbers for m in plan.release.mechanisms),
     )
 
 
-def _why(plan: Plan) -> str:
-    if len(plan.departments) == 1:
-        return f"{plan.contract.id} is asked of {plan.departments[0]} alone."
-    return f"{len(plan.departments)} departments serve {plan.contract.id}; their parts are added."
+def _spent(plan: Plan, charged: int) -> float:
+    """The epsilon of what one department was charged at the most, over all rounds."""
+    if charged <= plan.release.cost_micro_rho:
+        return plan.release.epsilon if charged else 0.0
+    return shown(charged, plan.contract.disclosure.recipient.converting)
 
 
 def _notes(notes: Iterable[Note]) -> list[gateway_pb2.Note]:
@@ -164,7 +182,7 @@ def _accuracy(plan: Plan, output: Output) -> gateway_pb2.ExpectedAccuracy:
     if isinstance(output.source, Number):
         mechanism = next(m for m in plan.release.mechanisms if m.measure == output.source.measure)
         if mechanism.counted is None:
-            noise = expected_noise(mechanism, len(plan.departments))
+            noise = expected_noise(mechanism, plan.draws)
             width = half_width(Combined(mechanism, (), *noise))
             if width is not None:
                 found.half_width = width

@@ -8,9 +8,10 @@ from typing import cast
 
 import grpc
 
-from gateway.asking import Asking, Request
+from gateway.asking import Asking
 from gateway.departments import Departments
-from gateway.directory import directory_response
+from gateway.directory import Procedures, directory_response
+from gateway.request import Request
 from landbridge.edge.telemetry import Telemetry
 from landbridge.identity.certificates import thumbprint
 from landbridge.v1 import gateway_pb2, gateway_pb2_grpc, node_pb2
@@ -19,7 +20,16 @@ from landbridge.v1 import gateway_pb2, gateway_pb2_grpc, node_pb2
 class GatewayServicer(gateway_pb2_grpc.GatewayServicer):
     """What callers speak to."""
 
-    def __init__(self, asking: Asking, departments: Departments, telemetry: Telemetry) -> None:
+    def __init__(
+        self,
+        asking: Asking,
+        departments: Departments,
+        telemetry: Telemetry,
+        federation: str = "",
+        procedures: Procedures = lambda _: (),
+    ) -> None:
+        self._federation = federation
+        self._procedures = procedures
         self._asking = asking
         self._departments = departments
         self._telemetry = telemetry
@@ -28,7 +38,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServicer):
         self, request: gateway_pb2.QueryRequest, context: grpc.ServicerContext
     ) -> gateway_pb2.QueryResponse:
         """Answers one SELECT of aggregates."""
-        with self._request("query", request.purpose, request.question_id, context) as asked:
+        with self.request("query", request.purpose, request.question_id, context) as asked:
             return self._asking.query(
                 asked, request.sql, request.micro_epsilon, partial=request.partial
             )
@@ -37,7 +47,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServicer):
         self, request: gateway_pb2.ExplainRequest, context: grpc.ServicerContext
     ) -> gateway_pb2.ExplainResponse:
         """What Query would do."""
-        with self._request("explain", request.purpose, "0" * 32, context) as asked:
+        with self.request("explain", request.purpose, "0" * 32, context) as asked:
             return self._asking.explain(asked, request.sql, request.micro_epsilon)
 
     def Call(
@@ -48,8 +58,9 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServicer):
         def arguments(message: node_pb2.ReplyRequest) -> None:
             for name, literal in request.arguments.items():
                 message.arguments[name].CopyFrom(literal)
+            message.consent = request.consent
 
-        with self._request("call", request.purpose, request.question_id, context) as asked:
+        with self.request("call", request.purpose, request.question_id, context) as asked:
             return self._asking.call(asked, request.handler, arguments)
 
     def Directory(
@@ -58,13 +69,18 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServicer):
         """Members, as far as this caller may use them."""
         del request  # it says nothing yet
         caller = self._asking.identify(context.invocation_metadata(), _certificate(context))
-        known = self._asking.view(caller)
-        return directory_response(known, caller.clearance, self._departments.silent)
+        return directory_response(
+            self._asking.offered(caller),
+            self._departments.silent,
+            self._federation,
+            self._procedures(caller),
+        )
 
     @contextmanager
-    def _request(
+    def request(
         self, step: str, purpose: str, question_id: str, context: grpc.ServicerContext
     ) -> Iterator[Request]:
+        """A call as the use cases take it, traced while it runs."""
         metadata = context.invocation_metadata()
         with self._telemetry.request(f"gateway.{step}", metadata) as trace:
             yield Request(

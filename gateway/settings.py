@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
 from gateway.departments import Member
 from gateway.outside import OutsideWitness
@@ -43,12 +44,19 @@ class Settings:
     quorum: int = 0
     maximum_unwitnessed_seconds: int = 14_400
     witnesses: Path | None = None
+    procedures: Path | None = None
+    cases_url: str = ""
+
+    @property
+    def case_store(self) -> str:
+        """Where cases are kept, as SQLAlchemy names it: a file here unless configured."""
+        return self.cases_url or f"sqlite:///{self.state / 'cases.sqlite'}"
 
 
 def read(path: Path) -> Settings:
     """The settings in the file; raises SettingsInvalid, naming every problem."""
     top, problems = open_settings(path)
-    tls, limits, log = (top.section(name) for name in ("tls", "limits", "log"))
+    tls, limits, log, cases = (top.section(name) for name in ("tls", "limits", "log", "cases"))
     settings = Settings(
         federation=top.text("federation"),
         name=top.text("name", "gateway"),
@@ -67,10 +75,14 @@ def read(path: Path) -> Settings:
         quorum=log.integer("quorum", 0, least=0),
         maximum_unwitnessed_seconds=log.integer("maximum_unwitnessed_seconds", 14_400),
         witnesses=log.optional_path("witnesses"),
+        procedures=top.path("procedures", "procedures"),
+        cases_url=cases.text("url", ""),
     )
+    if settings.cases_url and not settings.cases_url.startswith("postgresql+psycopg://"):
+        problems.append("cases.url is postgresql+psycopg://..., or left out for a file")
     if bool(settings.listen_mutual) != (settings.tls_callers is not None):
         problems.append("listen_mutual and tls.callers belong together; one of them is missing")
-    for section in (top, tls, limits, log):
+    for section in (top, tls, limits, log, cases):
         section.done()
     if problems:
         raise SettingsInvalid(str(path), problems)
@@ -120,9 +132,15 @@ def members_of(manifest: Manifest) -> tuple[Member, ...]:
             each.handlers,
             each.log_key if each.owns_log_key(manifest.federation) else "",
             each.witness_key if each.owns_witness_key(manifest.federation) else "",
+            each.keys.signing,
         )
         for each in manifest.members
     )
+
+
+def masking_keys(manifest: Manifest) -> dict[str, X25519PublicKey]:
+    """Each member's key for pairwise masks."""
+    return {each.department: each.keys.masking for each in manifest.members}
 
 
 def read_witnesses(path: Path | None) -> tuple[OutsideWitness, ...]:

@@ -70,6 +70,7 @@ class Shown:
         """One look at everybody, while the list names certificates at all."""
         if not self._revocations.certificates and not self._cut:
             return
+        self._cut &= {member.department for member in members}
         revoked = set()
         for member in members:
             found = self._show(member)
@@ -83,16 +84,18 @@ class Shown:
             )
             if held:
                 revoked.add(member.department)
-        for name in sorted(revoked - self._cut):
-            said = f"department {name} shows a revoked certificate and is asked no more"
-            self._note(name, said)
-            self._tell(f"{said}; it joins anew, or brings another certificate.")
-        for name in sorted(self._cut - revoked):
-            said = f"department {name} shows another certificate and is asked again"
-            self._note(name, said)
-            self._tell(f"{said}.")
+        newly, again = revoked - self._cut, self._cut - revoked
+        # First of all, whatever becomes of the log: a question carries its caller's token.
         self._cut = frozenset(revoked)
         self._departments.cut(self._cut)
+        for name in sorted(newly):
+            said = f"department {name} shows a revoked certificate and is asked no more"
+            self._tell(f"{said}; it joins anew, or brings another certificate.")
+            self._note(name, said)
+        for name in sorted(again):
+            said = f"department {name} shows another certificate and is asked again"
+            self._tell(f"{said}.")
+            self._note(name, said)
 
     def _note(self, name: str, what: str) -> None:
         self._recorder.event("membership_change", program=program(), members=[name], note=what)

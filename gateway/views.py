@@ -17,7 +17,7 @@ from landbridge.identity.caller import Caller
 from landbridge.levels import Level
 from policies.access import AccessPolicy
 from policies.moment import Moment
-from policies.sight import sees_contract, sees_handler
+from policies.sight import may_consult, sees_contract, sees_handler
 
 MEMORY = 1_000
 """Callers remembered, and catalogues: callers who see the same share one."""
@@ -25,7 +25,7 @@ MEMORY = 1_000
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 
-_Whoever = tuple[str, str, Level, frozenset[str]]
+_Whoever = tuple[str, str, Level, frozenset[str], bool]
 _Seen = frozenset[tuple[str, str]]
 
 
@@ -41,13 +41,21 @@ class Views:
 
     def of(self, caller: Caller, known: Catalogue) -> Catalogue:
         """What the caller may know of `known`; the same object until that changes."""
-        who = (caller.subject, caller.organisation, caller.clearance, caller.purposes)
+        return self._of(caller, known, consulting=False)
+
+    def consultable(self, caller: Caller, known: Catalogue) -> Catalogue:
+        """The same with what the caller may have considered by an officer of its owner."""
+        return self._of(caller, known, consulting=True)
+
+    def _of(self, caller: Caller, known: Catalogue, *, consulting: bool) -> Catalogue:
+        who = (caller.subject, caller.organisation, caller.clearance, caller.purposes, consulting)
         with self._lock:
             found = self._callers.get(who)
             if found is not None and found[0] is known:
                 self._callers.move_to_end(who)
                 return found[1]
-        seen = {name: self._seen(caller, offer) for name, offer in known.offers.items()}
+        see = self._considered if consulting else self._seen
+        seen = {name: see(caller, offer) for name, offer in known.offers.items()}
         shown = frozenset(
             (name, each)
             for name, offer in seen.items()
@@ -86,6 +94,26 @@ class Views:
                 )
             },
         )  # fmt: skip
+
+    def _considered(self, caller: Caller, offer: Offer) -> Offer:
+        now = Moment.at(self._clock())
+        seen = self._seen(caller, offer)
+        handlers = dict(seen.handlers)
+        for name, handler in offer.handlers.items():
+            full = f"{offer.department}.{name}"
+            level = may_consult(caller, "handler", full, self._access, now)
+            if level is not None and handler.level <= max(level, caller.clearance):
+                handlers[name] = handler
+        return replace(
+            offer,
+            contracts={
+                name: contract
+                for name, contract in offer.contracts.items()
+                if name in seen.contracts
+                or may_consult(caller, "contract", name, self._access, now) is not None
+            },
+            handlers=handlers,
+        )
 
 
 def _keep(memory: OrderedDict[Key, Value], key: Key, value: Value) -> None:

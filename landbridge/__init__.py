@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from landbridge.access_list import Access, AccessList
     from landbridge.answers import Answer, Plan, Reply
     from landbridge.client import AsyncClient, Client, aconnect, connect
+    from landbridge.consultation.callers import AsyncConsultation, Consultation
+    from landbridge.consultation.officers import Reviewer, review
     from landbridge.directory import Directory
     from landbridge.errors import (
         DeadlineExceeded,
@@ -33,6 +35,10 @@ _HOMES = {
     "connect": "client",
     "AsyncClient": "client",
     "Client": "client",
+    "Consultation": "consultation.callers",
+    "AsyncConsultation": "consultation.callers",
+    "Reviewer": "consultation.officers",
+    "review": "consultation.officers",
     "Access": "access_list",
     "AccessList": "access_list",
     "Answer": "answers",
@@ -54,7 +60,9 @@ __all__ = [
     "AccessList",
     "Answer",
     "AsyncClient",
+    "AsyncConsultation",
     "Client",
+    "Consultation",
     "DeadlineExceeded",
     "Directory",
     "Fault",
@@ -64,10 +72,12 @@ __all__ = [
     "Receipt",
     "Refused",
     "Reply",
+    "Reviewer",
     "Unauthenticated",
     "Unavailable",
     "aconnect",
     "connect",
+    "review",
 ]
 
 

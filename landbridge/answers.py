@@ -172,9 +172,10 @@ class UsedColumn:
 class Plan:
     """What a question would do, need and cost.
 
-    `mode` is "one department" or "fan-out" and `why` says so in a sentence; `question` is the
-    typed question in words; `accuracy` is the expected 95 % half-width per released column, None
-    where it depends on the data; `cells` is 0 where how many there will be is not known.
+    `mode` is "one department", "fan-out" or "pooled" and `why` says so in a sentence; `question` is
+    the typed question in words; `accuracy` is the expected 95 % half-width per released column,
+    None where it depends on the data; `cells` is 0 where how many there will be is not known. Each
+    department is asked in `rounds` rounds and sends at most `bytes` of numbers (0: not known).
     """
 
     mode: str
@@ -189,12 +190,20 @@ class Plan:
     accuracy: Mapping[str, float | None]
     budgets: tuple[Budget, ...]
     notes: tuple[Note, ...]
+    rounds: int = 1
+    bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a department's handler says: one of its declared codes, and the handler's version."""
+    """What a department's handler says about a subject, and the handler's version.
+
+    `code` is one of its declared codes (of a verdict, PASS or FAIL with `reasons`), or empty where
+    `number` is the reply. Of a batch, one receipt stands for all.
+    """
 
     code: str
     version: str
     receipt: Receipt | None
+    reasons: tuple[str, ...] = ()
+    number: float | None = None

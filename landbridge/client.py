@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TypeVar, cast
 
 import grpc
 from google.protobuf.message import Message
 
+from landbridge import case as cases
 from landbridge import exchange
 from landbridge.access_list import AccessList
 from landbridge.answers import Answer, Plan, Reply, Value
+from landbridge.case import CaseView
+from landbridge.case_handle import AsyncCase, Case
+from landbridge.consultation.callers import AsyncConsultation, Consultation
 from landbridge.directory import Directory
 from landbridge.errors import LandbridgeError, error
 from landbridge.exchange import Exchange, Outcome, Pause, Send
 from landbridge.status import from_rpc_error
+from landbridge.stubs import Stubs
 from landbridge.transport import Endpoint, Pem, TokenSource, bearer, current_token
-from landbridge.v1.gateway_pb2_grpc import GatewayStub
-from landbridge.v1.portal_pb2_grpc import PortalStub
 
 Result = TypeVar("Result")
 
@@ -35,20 +40,23 @@ def connect(
     token: TokenSource | None = None,
     ca: Pem | None = None,
     certificate: tuple[Pem, Pem] | None = None,
+    manifest: Pem | None = None,
     timeout: float = TIMEOUT,
 ) -> Client:
     """A client of the gateway at "host:port", over TLS; connects with the first call.
 
     `token`: the caller's bearer token, a Path to it, or a function that returns it; the latter two
     are asked before every call. `ca`: PEM of the authority that signs the gateway's certificate
-    (None: the public ones). `certificate`: (key, certificate), PEM, for mutual TLS. `timeout`:
-    seconds for a call that names none. Raises InvalidQuestion or Unauthenticated for arguments that
-    can never work.
+    (None: the public ones). `certificate`: (key, certificate), PEM, for mutual TLS. `manifest`:
+    the federation's signed list of members, if you have it from elsewhere than the gateway: forms
+    of cases are then sealed to the keys in it, and to no others. `timeout`: seconds for a call that
+    names none. Raises InvalidQuestion or Unauthenticated for arguments that can never work.
     """
     return Client(
         Endpoint.at(address, ca=ca, certificate=certificate),
         _source(token, certificate),
         timeout=timeout,
+        manifest=manifest,
     )
 
 
@@ -58,6 +66,7 @@ def aconnect(
     token: TokenSource | None = None,
     ca: Pem | None = None,
     certificate: tuple[Pem, Pem] | None = None,
+    manifest: Pem | None = None,
     timeout: float = TIMEOUT,
 ) -> AsyncClient:
     """The same for asyncio: `async with landbridge.aconnect(...) as client`.
@@ -69,6 +78,7 @@ def aconnect(
         Endpoint.at(address, ca=ca, certificate=certificate),
         _source(token, certificate),
         timeout=timeout,
+        manifest=manifest,
     )
 
 
@@ -82,16 +92,15 @@ class Client:
         *,
         timeout: float = TIMEOUT,
         clock: Callable[[], float] = time.monotonic,
+        manifest: Pem | None = None,
     ) -> None:
         self._endpoint = endpoint
         self._token = token
         self._timeout = timeout
         self._clock = clock
         self._channel = endpoint.channel()
-        self._stubs = {
-            "Gateway": GatewayStub(self._channel),
-            "Portal": PortalStub(self._channel),
-        }
+        self._stubs = Stubs(self._channel)
+        self._manifest = _document(manifest)
         self._closed = False
 
     def query(
@@ -101,16 +110,18 @@ class Client:
         purpose: str,
         epsilon: float | None = None,
         partial: bool = False,
+        grant: bytes | None = None,
         timeout: float | None = None,
     ) -> Answer:
         """The answer to one SELECT of aggregates, charged to the owners' budgets.
 
         `epsilon`: the privacy parameter of the whole question (None: the contract's default).
         `partial`: accept an answer without the departments that do not reply; they are named.
+        `grant`: what an officer of the owner let through (`Consultation.grant`).
         Raises the errors of `landbridge.errors`.
         """
-        asked = exchange.query(sql, purpose=purpose, epsilon=epsilon, partial=partial)
-        return self._run(asked, timeout)
+        asked = exchange.query(sql, purpose=purpose, epsilon=epsilon, partial=partial, grant=grant)
+        return self.run(asked, timeout)
 
     def explain(
         self,
@@ -121,15 +132,114 @@ class Client:
         timeout: float | None = None,
     ) -> Plan:
         """What `query` would do, need and cost; touches no data and charges nothing."""
-        return self._run(exchange.explain(sql, purpose=purpose, epsilon=epsilon), timeout)
+        return self.run(exchange.explain(sql, purpose=purpose, epsilon=epsilon), timeout)
 
-    def call(self, handler: str, /, *, purpose: str, **arguments: Value) -> Reply:
-        """The reply of "department.handler" for one subject."""
-        return self._run(exchange.call(handler, purpose=purpose, arguments=arguments), None)
+    def call(
+        self, handler: str, /, *, purpose: str, consent: str = "", **arguments: Value
+    ) -> Reply:
+        """The reply of "department.handler" for one subject.
+
+        `consent` is the reference of the subject's consent, where the handler needs it.
+        """
+        asked = exchange.call(handler, purpose=purpose, arguments=arguments, consent=consent)
+        return self.run(asked, None)
+
+    def call_many(
+        self,
+        handler: str,
+        subjects: Sequence[Value],
+        /,
+        *,
+        purpose: str,
+        consents: Sequence[str] = (),
+        **arguments: Value,
+    ) -> tuple[Reply, ...]:
+        """The replies for up to 1,000 subjects, in their order; `arguments` are the other ones.
+
+        All of them are replied about, or none.
+        """
+        asked = exchange.call_many(
+            handler, subjects, purpose=purpose, arguments=arguments, consents=consents
+        )
+        return self.run(asked, None)
+
+    def open_case(
+        self,
+        procedure: str,
+        /,
+        *,
+        purpose: str,
+        consent: str = "",
+        case_id: str = "",
+        **form: Value,
+    ) -> Case:
+        """Opens a case of the procedure; `form` holds its fields.
+
+        Each field is sealed here to the departments that need it: the gateway reads none of them.
+        `consent` is the reference of the subject's consent, for steps that need it. `case_id` (32
+        hex digits) makes it safe to ask again after a lost reply; without one it is drawn.
+        """
+        from landbridge.forms import sealed_application
+
+        described = self.run(cases.describe(procedure), None)
+        request = sealed_application(
+            described,
+            form,
+            purpose=purpose,
+            consent=consent,
+            case_id=case_id or secrets.token_hex(16),
+            pinned=self._manifest,
+        )
+        return Case(self.run(cases.opening(request), None), self.run)
+
+    def form_types(self, procedure: str, texts: Mapping[str, str]) -> dict[str, int | str]:
+        """Texts, as a person types them, in the types of the procedure's form.
+
+        A field that the form has not stays text, and `open_case` refuses it.
+        """
+        return cases.typed(self.run(cases.describe(procedure), None), texts)
+
+    def case(self, case_id: str) -> Case:
+        """The case of that id, as it stands."""
+        return Case(self.run(cases.show(case_id), None), self.run)
+
+    def cases(
+        self,
+        procedure: str = "",
+        *,
+        state: str = "",
+        overdue: bool = False,
+        after: str = "",
+        most: int = 100,
+    ) -> tuple[CaseView, ...]:
+        """The cases that this caller may see, by id: their own, and those that they supervise.
+
+        `overdue`: those with a step past its deadline. `after`: cases after this id.
+        """
+        asked = cases.listing(procedure, state, after, most, overdue=overdue)
+        return self.run(asked, None)
+
+    def consult(
+        self, matter: str, /, *, purpose: str, basis: str, epsilon: float | None = None,
+        **arguments: Value,
+    ) -> Consultation:  # fmt: skip
+        """Puts before an officer of the owner what policy does not answer by itself.
+
+        `matter` is one SELECT of aggregates, of one department, or "department.handler" with its
+        arguments; `basis` says on which legal basis it is asked, in at most 2,000 characters.
+        """
+        asked = exchange.consult(
+            matter, purpose=purpose, basis=basis, epsilon=epsilon, arguments=arguments
+        )
+        return Consultation(self, self.run(asked), "" if arguments else matter)
+
+    def consultation(self, identifier: str) -> Consultation:
+        """One that was opened before, by its id."""
+        return Consultation(self, self.run(exchange.follow(identifier, after=0, wait=0)))
 
     def directory(self) -> Directory:
         """The members, their contracts and handlers, as far as this caller may use them."""
-        return self._run(exchange.directory(), None)
+        return self.run(exchange.directory(), None)
 
     def about(
         self, subject: str, *, purpose: str, before: Mapping[str, int] | None = None
@@ -138,7 +248,7 @@ class Client:
 
         `before` goes on where an earlier list ended: give it that list's `older`.
         """
-        return self._run(exchange.about(subject, purpose=purpose, before=before), None)
+        return self.run(exchange.about(subject, purpose=purpose, before=before), None)
 
     def close(self) -> None:
         """Ends the connection; calls that still run fail."""
@@ -159,7 +269,8 @@ class Client:
     def __repr__(self) -> str:
         return f"<landbridge.Client of {self._endpoint.target}>"
 
-    def _run(self, asked: Exchange[Result], timeout: float | None) -> Result:
+    def run(self, asked: Exchange[Result], timeout: float | None = None) -> Result:
+        """Carries one exchange through; what every method does."""
         seconds = self._timeout if timeout is None else timeout
         steps = exchange.attempts(asked, seconds, self._clock)
         outcome: Outcome = None
@@ -182,7 +293,7 @@ class Client:
             raise error("INVALID_ARGUMENT", "token may be a coroutine function for aconnect only.")
         metadata = bearer(token) if token is not None else ()
         try:
-            reply = getattr(self._stubs[step.service], step.method)(
+            reply = self._stubs.method(step.service, step.method)(
                 step.request, timeout=step.seconds, metadata=metadata
             )
         except grpc.RpcError as failure:
@@ -204,16 +315,15 @@ class AsyncClient:
         *,
         timeout: float = TIMEOUT,
         clock: Callable[[], float] = time.monotonic,
+        manifest: Pem | None = None,
     ) -> None:
         self._endpoint = endpoint
         self._token = token
         self._timeout = timeout
         self._clock = clock
         self._channel = endpoint.aio_channel()
-        self._stubs = {
-            "Gateway": GatewayStub(self._channel),
-            "Portal": PortalStub(self._channel),
-        }
+        self._stubs = Stubs(self._channel)
+        self._manifest = _document(manifest)
         self._closed = False
 
     async def query(
@@ -223,11 +333,12 @@ class AsyncClient:
         purpose: str,
         epsilon: float | None = None,
         partial: bool = False,
+        grant: bytes | None = None,
         timeout: float | None = None,
     ) -> Answer:
         """As `Client.query`."""
-        asked = exchange.query(sql, purpose=purpose, epsilon=epsilon, partial=partial)
-        return await self._run(asked, timeout)
+        asked = exchange.query(sql, purpose=purpose, epsilon=epsilon, partial=partial, grant=grant)
+        return await self.run(asked, timeout)
 
     async def explain(
         self,
@@ -238,21 +349,103 @@ class AsyncClient:
         timeout: float | None = None,
     ) -> Plan:
         """As `Client.explain`."""
-        return await self._run(exchange.explain(sql, purpose=purpose, epsilon=epsilon), timeout)
+        return await self.run(exchange.explain(sql, purpose=purpose, epsilon=epsilon), timeout)
 
-    async def call(self, handler: str, /, *, purpose: str, **arguments: Value) -> Reply:
+    async def call(
+        self, handler: str, /, *, purpose: str, consent: str = "", **arguments: Value
+    ) -> Reply:
         """As `Client.call`."""
-        return await self._run(exchange.call(handler, purpose=purpose, arguments=arguments), None)
+        asked = exchange.call(handler, purpose=purpose, arguments=arguments, consent=consent)
+        return await self.run(asked, None)
+
+    async def call_many(
+        self,
+        handler: str,
+        subjects: Sequence[Value],
+        /,
+        *,
+        purpose: str,
+        consents: Sequence[str] = (),
+        **arguments: Value,
+    ) -> tuple[Reply, ...]:
+        """As `Client.call_many`."""
+        asked = exchange.call_many(
+            handler, subjects, purpose=purpose, arguments=arguments, consents=consents
+        )
+        return await self.run(asked, None)
+
+    async def open_case(
+        self,
+        procedure: str,
+        /,
+        *,
+        purpose: str,
+        consent: str = "",
+        case_id: str = "",
+        **form: Value,
+    ) -> AsyncCase:
+        """As `Client.open_case`."""
+        from landbridge.forms import sealed_application
+
+        described = await self.run(cases.describe(procedure), None)
+        request = sealed_application(
+            described,
+            form,
+            purpose=purpose,
+            consent=consent,
+            case_id=case_id or secrets.token_hex(16),
+            pinned=self._manifest,
+        )
+        return AsyncCase(await self.run(cases.opening(request), None), self.run)
+
+    async def form_types(self, procedure: str, texts: Mapping[str, str]) -> dict[str, int | str]:
+        """As `Client.form_types`."""
+        return cases.typed(await self.run(cases.describe(procedure), None), texts)
+
+    async def case(self, case_id: str) -> AsyncCase:
+        """As `Client.case`."""
+        return AsyncCase(await self.run(cases.show(case_id), None), self.run)
+
+    async def cases(
+        self,
+        procedure: str = "",
+        *,
+        state: str = "",
+        overdue: bool = False,
+        after: str = "",
+        most: int = 100,
+    ) -> tuple[CaseView, ...]:
+        """The cases that this caller may see, by id: their own, and those that they supervise.
+
+        `overdue`: those with a step past its deadline. `after`: cases after this id.
+        """
+        asked = cases.listing(procedure, state, after, most, overdue=overdue)
+        return await self.run(asked, None)
+
+    async def consult(
+        self, matter: str, /, *, purpose: str, basis: str, epsilon: float | None = None,
+        **arguments: Value,
+    ) -> AsyncConsultation:  # fmt: skip
+        """As `Client.consult`."""
+        asked = exchange.consult(
+            matter, purpose=purpose, basis=basis, epsilon=epsilon, arguments=arguments
+        )
+        return AsyncConsultation(self, await self.run(asked), "" if arguments else matter)
+
+    async def consultation(self, identifier: str) -> AsyncConsultation:
+        """As `Client.consultation`."""
+        view = await self.run(exchange.follow(identifier, after=0, wait=0))
+        return AsyncConsultation(self, view)
 
     async def directory(self) -> Directory:
         """As `Client.directory`."""
-        return await self._run(exchange.directory(), None)
+        return await self.run(exchange.directory(), None)
 
     async def about(
         self, subject: str, *, purpose: str, before: Mapping[str, int] | None = None
     ) -> AccessList:
         """As `Client.about`."""
-        return await self._run(exchange.about(subject, purpose=purpose, before=before), None)
+        return await self.run(exchange.about(subject, purpose=purpose, before=before), None)
 
     async def close(self) -> None:
         """Ends the connection; calls that still run fail."""
@@ -273,7 +466,8 @@ class AsyncClient:
     def __repr__(self) -> str:
         return f"<landbridge.AsyncClient of {self._endpoint.target}>"
 
-    async def _run(self, asked: Exchange[Result], timeout: float | None) -> Result:
+    async def run(self, asked: Exchange[Result], timeout: float | None = None) -> Result:
+        """As `Client.run`."""
         seconds = self._timeout if timeout is None else timeout
         steps = exchange.attempts(asked, seconds, self._clock)
         outcome: Outcome = None
@@ -296,7 +490,7 @@ class AsyncClient:
             token = await token
         metadata = bearer(token) if token is not None else ()
         try:
-            reply = await getattr(self._stubs[step.service], step.method)(
+            reply = await self._stubs.method(step.service, step.method)(
                 step.request, timeout=step.seconds, metadata=metadata
             )
         except grpc.RpcError as failure:
@@ -310,6 +504,15 @@ def _source(token: TokenSource | None, certificate: tuple[Pem, Pem] | None) -> T
     if isinstance(token, str):
         bearer(token)  # a token that can never be sent is refused before anything is
     return token
+
+
+def _document(manifest: Pem | None) -> bytes | None:
+    if not isinstance(manifest, Path):
+        return manifest
+    try:
+        return manifest.read_bytes()
+    except OSError:
+        raise error("INVALID_ARGUMENT", f"The manifest {manifest} cannot be read.") from None
 
 
 def _placed(failure: LandbridgeError, endpoint: Endpoint) -> LandbridgeError:

@@ -17,11 +17,42 @@ class OfferedColumn:
 
 
 @dataclass(frozen=True, slots=True)
+class OfferedRole:
+    """A role that answers for a contract, and how its team calls whoever has it."""
+
+    role: str
+    who: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class OfferedChannel:
+    """A way to reach those who answer for a contract."""
+
+    name: str
+    url: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class OfferedProcedure:
+    """A procedure of the gateway that this caller may open."""
+
+    name: str
+    title: str
+    description: str
+    purposes: tuple[str, ...]
+    departments: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class OfferedContract:
     """A table that a department answers questions about.
 
     `method` is how answers are protected ("dp" or "unprotected"), `unit` the column whose values
-    are protected, empty where the table describes nobody.
+    are protected, empty where the table describes nobody. `queryable`: policy answers some
+    questions; `consultable`: an officer of the owner considers others (`client.consult`). `team`,
+    `roles` and `channels` say who answers for it and how to reach them.
     """
 
     id: str
@@ -30,6 +61,13 @@ class OfferedContract:
     unit: str
     columns: tuple[OfferedColumn, ...]
     purposes: tuple[str, ...]
+    title: str = ""
+    version: str = ""
+    consultable: bool = False
+    queryable: bool = True
+    team: str = ""
+    roles: tuple[OfferedRole, ...] = ()
+    channels: tuple[OfferedChannel, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +79,8 @@ class OfferedHandler:
     arguments: tuple[str, ...]
     codes: tuple[str, ...]
     purposes: tuple[str, ...]
+    consultable: bool = False
+    queryable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +96,8 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """The federation's members."""
+    """The federation's members, and the procedures that join their handlers."""
 
     members: tuple[Member, ...]
+    federation: str = ""
+    procedures: tuple[OfferedProcedure, ...] = ()

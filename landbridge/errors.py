@@ -201,18 +201,63 @@ CATALOGUE: Final[dict[str, Reason]] = {
     "SUBJECTS_EXHAUSTED": Reason(
         "RESOURCE_EXHAUSTED", Refused, "The caller's quota of distinct subjects is used up."
     ),
+    "CALLS_EXHAUSTED": Reason(
+        "RESOURCE_EXHAUSTED", Refused, "The handler is called more often than its owner allows."
+    ),
+    "CONSENT_MISSING": Reason(
+        "PERMISSION_DENIED", Refused, "The handler replies with the subject's consent only."
+    ),
+    "STEP_NOT_ADMITTED": Reason(
+        "PERMISSION_DENIED", Refused, "This step was not admitted for a caller who showed a token."
+    ),
+    "CASE_ID_REUSED": Reason(
+        "PERMISSION_DENIED", Refused, "This case id was used for another application."
+    ),
+    "CASE_CLOSED": Reason("PERMISSION_DENIED", Refused, "The case is closed."),
     "QUESTION_ID_REUSED": Reason(
         "PERMISSION_DENIED", Refused, "This question id was used for another question."
+    ),
+    "PARTS_WITHHELD": Reason(
+        "PERMISSION_DENIED", Refused, "The owner gives out no part of this department alone."
     ),
     "DIFFERENCING": Reason(
         "PERMISSION_DENIED", Refused, "The difference to an earlier answer could be about one unit."
     ),
+    # what an officer decides
+    "CONSULTATION_NEEDLESS": Reason(
+        "PERMISSION_DENIED", Refused, "Policy answers this by itself; no officer has to be asked."
+    ),
+    "CONSULTATION_CHANGED": Reason(
+        "PERMISSION_DENIED", Refused, "The consultation is not any more as it was when it was seen."
+    ),
+    "CONSULTATION_CLOSED": Reason(
+        "PERMISSION_DENIED", Refused, "The consultation is closed; nobody can move it any more."
+    ),
+    "CONSULTATIONS_EXHAUSTED": Reason(
+        "RESOURCE_EXHAUSTED", Refused, "Too many consultations of this organisation are open."
+    ),
+    "GRANT_INVALID": Reason(
+        "PERMISSION_DENIED", Refused, "The grant is none for this request of this caller."
+    ),
+    "GRANT_EXPIRED": Reason("PERMISSION_DENIED", Refused, "The grant has expired."),
+    "GRANT_SPENT": Reason("PERMISSION_DENIED", Refused, "The grant was used before."),
     # whether the server's own files can be used; stands in its log alone
     "POLICY_INVALID": Reason(
         "UNAVAILABLE", Unavailable, "The changed policy cannot be used; the earlier one goes on."
     ),
     # whether anybody can answer
     "DEPARTMENT_MISSING": Reason("UNAVAILABLE", Unavailable, "A department did not answer."),
+    "MEMBERS_DIFFER": Reason(
+        "UNAVAILABLE", Unavailable, "A department has pinned other members than the gateway names."
+    ),
+    "ROUND_FORGOTTEN": Reason(
+        "UNAVAILABLE", Unavailable, "A department cannot repeat that round of a pooled question."
+    ),
+    "CONTRACT_CHANGED": Reason(
+        "UNAVAILABLE",
+        Unavailable,
+        "The department's contract is another than the one that the question was planned by.",
+    ),
     "GATEWAY_UNREACHABLE": Reason("UNAVAILABLE", Unavailable, "The gateway cannot be reached."),
     "SHUTTING_DOWN": Reason("UNAVAILABLE", Unavailable, "The service is shutting down."),
     "LOG_UNAVAILABLE": Reason(
@@ -228,8 +273,14 @@ CATALOGUE: Final[dict[str, Reason]] = {
         Unavailable,
         "A witness holds a checkpoint that this log does not extend, so nothing may be answered.",
     ),
+    "CASES_UNAVAILABLE": Reason(
+        "UNAVAILABLE", Unavailable, "The store of cases cannot be written, so nothing may begin."
+    ),
     "LEDGER_UNAVAILABLE": Reason(
         "UNAVAILABLE", Unavailable, "The budget ledger cannot be written, so nothing may be read."
+    ),
+    "QUEUE_UNAVAILABLE": Reason(
+        "UNAVAILABLE", Unavailable, "The queue of consultations cannot be written."
     ),
     "TOO_BUSY": Reason("UNAVAILABLE", Unavailable, "The service takes no more requests just now."),
     "DEADLINE": Reason("DEADLINE_EXCEEDED", DeadlineExceeded, "Time ran out before the answer."),
@@ -247,9 +298,12 @@ RETRY_AFTER: Final[dict[str, float]] = {
     "TOO_BUSY": 1.0,
     "GATEWAY_UNREACHABLE": 1.0,
     "DEPARTMENT_MISSING": 5.0,
+    "MEMBERS_DIFFER": 60.0,
+    "CONTRACT_CHANGED": 1.0,
     "LOG_UNAVAILABLE": 10.0,
     "LOG_UNWITNESSED": 10.0,
     "LEDGER_UNAVAILABLE": 10.0,
+    "CASES_UNAVAILABLE": 10.0,
     "SIGNATURE_EXPIRED": 1.0,
 }
 """Reason -> seconds after which the same question may be asked again. Where a reason does not stand

@@ -6,26 +6,36 @@ that says what to do next; a driver with threads and one with asyncio do it.
 
 from __future__ import annotations
 
+import re
 import secrets
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from numbers import Real
 from typing import Any, Final, Generic, TypeVar
 
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
 from landbridge.access_list import AccessList, read_accesses
 from landbridge.answers import Answer, Plan, Reply, Value
+from landbridge.consultation.view import View, read_callers
 from landbridge.directory import Directory
 from landbridge.errors import LandbridgeError, error
-from landbridge.v1 import gateway_pb2, portal_pb2
-from landbridge.wire import read_answer, read_directory, read_plan, read_reply, write_literal
+from landbridge.v1 import batch_pb2, consult_pb2, gateway_pb2, portal_pb2
+from landbridge.wire import (
+    read_answer,
+    read_directory,
+    read_plan,
+    read_replies,
+    read_reply,
+    write_literal,
+)
 
 Result = TypeVar("Result")
 
 MAXIMUM_REQUEST_BYTES: Final = 4 * 1024 * 1024 - 1024
 LONGEST_TIMEOUT: Final = 86_400.0
+_HANDLER: Final = re.compile(r"[^.\s]+\.[^.\s]+")
 PAUSE: Final = 0.25
 """Seconds before the retry: longer than the channel waits before it connects anew."""
 
@@ -38,7 +48,8 @@ reasons of UNAVAILABLE are the gateway's word, already logged; asking again at o
 class Exchange(Generic[Result]):
     """A request, the gateway's service and method that take it, and how its reply is read.
 
-    Repeating it is safe: it changes nothing, or it carries a question id.
+    `service` is the one of `landbridge.v1` that has the method. Repeating it is safe: it changes
+    nothing, it carries a question id, or it names the turn that it is made on.
     """
 
     method: str
@@ -98,49 +109,95 @@ def attempts(
         yield Pause(PAUSE)
 
 
-def query(sql: str, *, purpose: str, epsilon: float | None, partial: bool) -> Exchange[Answer]:
-    """Answers one SELECT of aggregates."""
+def query(
+    sql: str, *, purpose: str, epsilon: float | None, partial: bool, grant: bytes | None = None
+) -> Exchange[Answer]:
+    """Answers one SELECT of aggregates; `grant` is what an officer of the owner let through."""
     if not isinstance(partial, bool):
         raise error("INVALID_ARGUMENT", f"partial must be True or False, not {_kind(partial)}.")
     request = gateway_pb2.QueryRequest(
         sql=_sql(sql),
         purpose=_purpose(purpose),
-        micro_epsilon=_micro_epsilon(epsilon),
+        micro_epsilon=micro_epsilon(epsilon),
         partial=partial,
         question_id=_question_id(),
     )
-    return Exchange("Query", request, read_answer)
+    if grant is None:
+        return Exchange("Query", request, read_answer)
+    granted = consult_pb2.QueryGrantedRequest(query=request, grant=_grant(grant))
+    return Exchange(
+        "QueryGranted", granted, lambda reply: read_answer(reply.response), "Consultations"
+    )
 
 
 def explain(sql: str, *, purpose: str, epsilon: float | None) -> Exchange[Plan]:
     """What a query would do, need and cost."""
     request = gateway_pb2.ExplainRequest(
-        sql=_sql(sql), purpose=_purpose(purpose), micro_epsilon=_micro_epsilon(epsilon)
+        sql=_sql(sql), purpose=_purpose(purpose), micro_epsilon=micro_epsilon(epsilon)
     )
     return Exchange("Explain", request, read_plan)
 
 
-def call(handler: str, *, purpose: str, arguments: dict[str, Value]) -> Exchange[Reply]:
+def call(
+    handler: str,
+    *,
+    purpose: str,
+    arguments: dict[str, Value],
+    consent: str = "",
+    grant: bytes | None = None,
+) -> Exchange[Reply]:
     """Runs a department's handler for one subject."""
-    if not isinstance(handler, str) or len(_parts(handler)) != 2:
-        raise error(
-            "INVALID_ARGUMENT",
-            'The handler must be named "department.handler", for example "faa.airworthiness_band".',
-        )
     request = gateway_pb2.CallRequest(
-        handler=_text(handler, "INVALID_ARGUMENT", "The handler's name"),
+        handler=_handler(handler),
         purpose=_purpose(purpose),
         question_id=_question_id(),
+        consent=_text(consent, "INVALID_ARGUMENT", "The consent reference"),
         arguments={
             name: write_literal(value, f"The argument {name}") for name, value in arguments.items()
         },
     )
-    return Exchange("Call", request, read_reply)
+    if grant is None:
+        return Exchange("Call", request, read_reply)
+    granted = consult_pb2.CallGrantedRequest(call=request, grant=_grant(grant))
+    return Exchange(
+        "CallGranted", granted, lambda reply: read_reply(reply.response), "Consultations"
+    )
+
+
+def call_many(
+    handler: str,
+    subjects: Sequence[Value],
+    *,
+    purpose: str,
+    arguments: dict[str, Value],
+    consents: Sequence[str] = (),
+) -> Exchange[tuple[Reply, ...]]:
+    """Runs a department's handler for each of up to 1,000 subjects."""
+    request = batch_pb2.CallManyRequest(
+        handler=_handler(handler),
+        subjects=[write_literal(subject, "A subject") for subject in subjects],
+        arguments={
+            name: write_literal(value, f"The argument {name}") for name, value in arguments.items()
+        },
+        consents=[_text(each, "INVALID_ARGUMENT", "A consent reference") for each in consents],
+        purpose=_purpose(purpose),
+        question_id=_question_id(),
+    )
+    return Exchange("CallMany", request, read_replies, "Calls")
 
 
 def directory() -> Exchange[Directory]:
     """The members, their contracts and handlers."""
     return Exchange("Directory", gateway_pb2.DirectoryRequest(), read_directory)
+
+
+def _handler(handler: str) -> str:
+    if not is_handler(handler):
+        raise error(
+            "INVALID_ARGUMENT",
+            'The handler must be named "department.handler", for example "faa.airworthiness_band".',
+        )
+    return _text(handler, "INVALID_ARGUMENT", "The handler's name")
 
 
 def about(subject: str, *, purpose: str, before: Mapping[str, int] | None) -> Exchange[AccessList]:
@@ -156,12 +213,68 @@ def about(subject: str, *, purpose: str, before: Mapping[str, int] | None) -> Ex
     return Exchange("About", request, read_accesses, "Portal")
 
 
+def consult(
+    matter: str, *, purpose: str, basis: str, epsilon: float | None, arguments: dict[str, Value]
+) -> Exchange[View]:
+    """Puts a question, or a handler with its arguments, before an officer of its owner."""
+    handler = matter if is_handler(matter) else ""
+    if arguments and not handler:
+        raise error("INVALID_ARGUMENT", "A question has no arguments; a handler does.")
+    request = consult_pb2.OpenConsultationRequest(
+        sql="" if handler else _sql(matter),
+        handler=handler,
+        arguments={
+            name: write_literal(value, f"The argument {name}") for name, value in arguments.items()
+        },
+        purpose=_purpose(purpose),
+        micro_epsilon=micro_epsilon(epsilon),
+        basis=_text(basis, "INVALID_ARGUMENT", "The legal basis"),
+        question_id=_question_id(),
+    )
+    return Exchange("OpenConsultation", request, _consultation, "Consultations")
+
+
+def follow(identifier: str, *, after: int, wait: float) -> Exchange[View]:
+    """How a consultation stands, and what happened after that event."""
+    request = consult_pb2.FollowConsultationRequest(
+        id=_text(identifier, "INVALID_ARGUMENT", "The id"), after=after, wait_seconds=int(wait)
+    )
+    return Exchange("FollowConsultation", request, _consultation, "Consultations")
+
+
+def respond(
+    identifier: str, *, turn: int, reply: str = "", accept: bool = False, withdraw: bool = False
+) -> Exchange[View]:
+    """The caller's move."""
+    request = consult_pb2.RespondConsultationRequest(
+        id=_text(identifier, "INVALID_ARGUMENT", "The id"),
+        turn=turn,
+        reply=_text(reply, "INVALID_ARGUMENT", "The reply"),
+        accept=accept,
+        withdraw=withdraw,
+        question_id=_question_id(),
+    )
+    return Exchange("RespondConsultation", request, _consultation, "Consultations")
+
+
+def is_handler(matter: object) -> bool:
+    """Whether the text names a handler, "department.handler", and is no question."""
+    return isinstance(matter, str) and bool(_HANDLER.fullmatch(matter.strip()))
+
+
+def _consultation(reply: Any) -> View:
+    return read_callers(reply.consultation)
+
+
+def _grant(grant: bytes) -> consult_pb2.Grant:
+    try:
+        return consult_pb2.Grant.FromString(grant)
+    except (DecodeError, TypeError):
+        raise error("GRANT_INVALID", "This is no grant.") from None
+
+
 def _question_id() -> str:
     return secrets.token_hex(16)
-
-
-def _parts(handler: str) -> list[str]:
-    return [part for part in handler.split(".") if part]
 
 
 def _sql(sql: str) -> str:
@@ -187,7 +300,7 @@ def _text(text: str, reason: str, what: str) -> str:
     return text
 
 
-def _micro_epsilon(epsilon: object) -> int:
+def micro_epsilon(epsilon: object) -> int:
     """Millionths of epsilon, rounded; 0 for the contract's own default."""
     if epsilon is None:
         return 0

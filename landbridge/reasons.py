@@ -121,12 +121,64 @@ class SubjectsExhausted(errors.Refused):
     """The caller's quota of distinct subjects is used up."""
 
 
+class CallsExhausted(errors.Refused):
+    """The handler is called more often than its owner allows."""
+
+
+class ConsentMissing(errors.Refused):
+    """The handler replies with the subject's consent only."""
+
+
+class StepNotAdmitted(errors.Refused):
+    """This step was not admitted for a caller who showed a token."""
+
+
+class CaseIdReused(errors.Refused):
+    """This case id was used for another application."""
+
+
+class CaseClosed(errors.Refused):
+    """The case is closed."""
+
+
 class QuestionIdReused(errors.Refused):
     """This question id was used for another question."""
 
 
+class PartsWithheld(errors.Refused):
+    """The owner gives out no part of this department alone."""
+
+
 class Differencing(errors.Refused):
     """The difference to an earlier answer could be about one unit."""
+
+
+class ConsultationNeedless(errors.Refused):
+    """Policy answers this by itself; no officer has to be asked."""
+
+
+class ConsultationChanged(errors.Refused):
+    """The consultation is not any more as it was when it was seen."""
+
+
+class ConsultationClosed(errors.Refused):
+    """The consultation is closed; nobody can move it any more."""
+
+
+class ConsultationsExhausted(errors.Refused):
+    """Too many consultations of this organisation are open."""
+
+
+class GrantInvalid(errors.Refused):
+    """The grant is none for this request of this caller."""
+
+
+class GrantExpired(errors.Refused):
+    """The grant has expired."""
+
+
+class GrantSpent(errors.Refused):
+    """The grant was used before."""
 
 
 class PolicyInvalid(errors.Unavailable):
@@ -135,6 +187,18 @@ class PolicyInvalid(errors.Unavailable):
 
 class DepartmentMissing(errors.Unavailable):
     """A department did not answer."""
+
+
+class MembersDiffer(errors.Unavailable):
+    """A department has pinned other members than the gateway names."""
+
+
+class RoundForgotten(errors.Unavailable):
+    """A department cannot repeat that round of a pooled question."""
+
+
+class ContractChanged(errors.Unavailable):
+    """The department's contract is another than the one that the question was planned by."""
 
 
 class GatewayUnreachable(errors.Unavailable):
@@ -157,8 +221,16 @@ class LogContradicted(errors.Unavailable):
     """A witness holds a checkpoint that this log does not extend, so nothing may be answered."""
 
 
+class CasesUnavailable(errors.Unavailable):
+    """The store of cases cannot be written, so nothing may begin."""
+
+
 class LedgerUnavailable(errors.Unavailable):
     """The budget ledger cannot be written, so nothing may be read."""
+
+
+class QueueUnavailable(errors.Unavailable):
+    """The queue of consultations cannot be written."""
 
 
 class TooBusy(errors.Unavailable):
@@ -209,16 +281,34 @@ BY_REASON: Final[dict[str, type[errors.LandbridgeError]]] = {
     "EPSILON_OUT_OF_RANGE": EpsilonOutOfRange,
     "BUDGET_EXHAUSTED": BudgetExhausted,
     "SUBJECTS_EXHAUSTED": SubjectsExhausted,
+    "CALLS_EXHAUSTED": CallsExhausted,
+    "CONSENT_MISSING": ConsentMissing,
+    "STEP_NOT_ADMITTED": StepNotAdmitted,
+    "CASE_ID_REUSED": CaseIdReused,
+    "CASE_CLOSED": CaseClosed,
     "QUESTION_ID_REUSED": QuestionIdReused,
+    "PARTS_WITHHELD": PartsWithheld,
     "DIFFERENCING": Differencing,
+    "CONSULTATION_NEEDLESS": ConsultationNeedless,
+    "CONSULTATION_CHANGED": ConsultationChanged,
+    "CONSULTATION_CLOSED": ConsultationClosed,
+    "CONSULTATIONS_EXHAUSTED": ConsultationsExhausted,
+    "GRANT_INVALID": GrantInvalid,
+    "GRANT_EXPIRED": GrantExpired,
+    "GRANT_SPENT": GrantSpent,
     "POLICY_INVALID": PolicyInvalid,
     "DEPARTMENT_MISSING": DepartmentMissing,
+    "MEMBERS_DIFFER": MembersDiffer,
+    "ROUND_FORGOTTEN": RoundForgotten,
+    "CONTRACT_CHANGED": ContractChanged,
     "GATEWAY_UNREACHABLE": GatewayUnreachable,
     "SHUTTING_DOWN": ShuttingDown,
     "LOG_UNAVAILABLE": LogUnavailable,
     "LOG_UNWITNESSED": LogUnwitnessed,
     "LOG_CONTRADICTED": LogContradicted,
+    "CASES_UNAVAILABLE": CasesUnavailable,
     "LEDGER_UNAVAILABLE": LedgerUnavailable,
+    "QUEUE_UNAVAILABLE": QueueUnavailable,
     "TOO_BUSY": TooBusy,
     "DEADLINE": Deadline,
     "RUN_FAILED": RunFailed,

@@ -24,11 +24,20 @@ from landbridge.answers import (
     UsedColumn,
     Value,
 )
-from landbridge.directory import Directory, Member, OfferedColumn, OfferedContract, OfferedHandler
+from landbridge.directory import (
+    Directory,
+    Member,
+    OfferedChannel,
+    OfferedColumn,
+    OfferedContract,
+    OfferedHandler,
+    OfferedProcedure,
+    OfferedRole,
+)
 from landbridge.errors import LandbridgeError, error
 from landbridge.literals import from_literal, to_literal
 from landbridge.receipt import Receipt
-from landbridge.v1 import evidence_pb2, gateway_pb2, question_pb2
+from landbridge.v1 import batch_pb2, evidence_pb2, gateway_pb2, question_pb2
 
 _LARGEST: Final = 2**63 - 1
 
@@ -74,13 +83,31 @@ def read_plan(message: gateway_pb2.ExplainResponse) -> Plan:
         },
         budgets=_budgets(message.budgets),
         notes=_notes(message.notes),
+        rounds=message.rounds,
+        bytes=message.bytes,
     )
 
 
 def read_reply(message: gateway_pb2.CallResponse) -> Reply:
     """The handler's reply."""
     receipt = _receipt(message.receipt) if message.HasField("receipt") else None
-    return Reply(message.code, message.version, receipt)
+    number = message.number if message.HasField("number") else None
+    return Reply(message.code, message.version, receipt, tuple(message.reasons), number)
+
+
+def read_replies(message: batch_pb2.CallManyResponse) -> tuple[Reply, ...]:
+    """The replies of a batch, in the order of its subjects."""
+    receipt = _receipt(message.receipt) if message.HasField("receipt") else None
+    return tuple(
+        Reply(
+            reply.code,
+            message.version,
+            receipt,
+            tuple(reply.reasons),
+            reply.number if reply.HasField("number") else None,
+        )
+        for reply in message.replies
+    )
 
 
 def read_directory(message: gateway_pb2.DirectoryResponse) -> Directory:
@@ -99,12 +126,25 @@ def read_directory(message: gateway_pb2.DirectoryResponse) -> Directory:
                         tuple(handler.arguments),
                         tuple(handler.codes),
                         tuple(handler.purposes),
+                        handler.consultable,
+                        handler.queryable,
                     )
                     for handler in member.handlers
                 ),
             )
             for member in message.members
-        )
+        ),
+        message.federation,
+        tuple(
+            OfferedProcedure(
+                each.name,
+                each.title,
+                each.description,
+                tuple(each.purposes),
+                tuple(each.departments),
+            )
+            for each in message.procedures
+        ),
     )
 
 
@@ -209,6 +249,13 @@ def _contract(contract: gateway_pb2.DirectoryContract) -> OfferedContract:
             for column in contract.columns
         ),
         tuple(contract.purposes),
+        contract.title,
+        contract.version,
+        contract.consultable,
+        contract.queryable,
+        contract.team,
+        tuple(OfferedRole(each.role, each.who, each.description) for each in contract.roles),
+        tuple(OfferedChannel(each.name, each.url, each.description) for each in contract.channels),
     )
 
 

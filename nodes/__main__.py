@@ -29,6 +29,7 @@ from nodes.engines.engine import EngineNotStarted
 from nodes.join import JoinFailed, join
 from nodes.ledger import LedgerUnusable
 from nodes.members import logged
+from nodes.queue import QueueUnusable
 from nodes.store import Store, StoreBusy, StoreDamaged
 from policies import odcs
 from policies.access import PolicyInvalid
@@ -46,6 +47,7 @@ OPERATOR_ERRORS = (
     LedgerUnusable,
     OSError,
     PolicyInvalid,
+    QueueUnusable,
     SettingsInvalid,
     StoreBusy,
     StoreDamaged,

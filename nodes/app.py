@@ -11,6 +11,7 @@ from functools import partial
 from landbridge.edge import life
 from landbridge.edge.first_look import FirstLook
 from landbridge.edge.interceptor import Report
+from landbridge.edge.local import Local, serve_local
 from landbridge.edge.own_log import OwnLog
 from landbridge.edge.record import Recorder
 from landbridge.edge.server import Running, Tls, serve
@@ -27,32 +28,58 @@ from landbridge.identity.certificates import Admission
 from landbridge.membership.keys import MemberKeys
 from landbridge.membership.pinned import Pinned
 from landbridge.membership.statement import AskingVerifier
+from landbridge.protocols.masks import Exchanges
 from landbridge.v1 import (
+    batch_pb2_grpc,
+    consult_pb2_grpc,
     membership_pb2_grpc,
     node_pb2,
     node_pb2_grpc,
+    pooled_pb2_grpc,
     portal_pb2_grpc,
     renewal_pb2_grpc,
+    step_pb2_grpc,
     witness_pb2_grpc,
 )
 from nodes import policy as policies_of
 from nodes.answering import Answering
+from nodes.circle import Circles
+from nodes.computing import Computing
+from nodes.consult_servicer import ConsultingServicer, ReviewingServicer
+from nodes.consulting import Consulting
+from nodes.description import handler_to
+from nodes.desk import Desk
 from nodes.engines.duckdb import DuckDBEngine, Limits
+from nodes.engines.engine import Engine
 from nodes.following import Enforcement, Following, PolicyFollower
+from nodes.granting import Granting
 from nodes.guard import Guard
+from nodes.hand_over import HandOver
+from nodes.handler_servicer import HandlersServicer, StepsServicer
+from nodes.handlers.pool import FunctionPool
 from nodes.history import History
 from nodes.ledger import Ledger
 from nodes.members import MembersServicer, logged
 from nodes.policy import Policy
+from nodes.pooling import Pooling
+from nodes.pooling_servicer import PoolingServicer
+from nodes.queue import Queue
+from nodes.quotas import Quotas
 from nodes.renewal import Renewal, RenewalServicer
 from nodes.replying import Replying
+from nodes.reviewing import Reviewing
 from nodes.servicer import NodeServicer
 from nodes.settings import Settings
+from nodes.step_memory import StepMemory
+from nodes.stepping import Stepping
 from nodes.store import Store
 from nodes.subject_access import SubjectAccessServicer
 from nodes.tables import Tables
 from nodes.witnessing import WitnessedLogServicer, WitnessServicer
 from policies.noise import draw
+
+OFFICERS = 8
+"""Calls of officers at a time, those that wait for news included."""
 
 
 @dataclass(slots=True)
@@ -62,8 +89,14 @@ class Node:
     running: Running
     log_key: str
     witness_key: str
-    _tables: Tables
+    _local: Local
+    _desk: Desk
+    _queue: Queue
+    _tables: Tables[Engine]
+    _functions: FunctionPool
     _ledger: Ledger
+    _quotas: Quotas
+    _memory: StepMemory
     _history: History
     _log: Log
     _recorder: Recorder
@@ -85,8 +118,12 @@ class Node:
         """Takes no more calls, lets those under way finish, and puts everything on disk."""
         begun = self._first_look.end()
         self._following.close()
+        self._desk.stop()
+        self._local.stop(grace)
         self.running.stop(grace)
+        self._queue.close()
         self._tables.close()
+        self._functions.close()
         self._trusted.close()
         with suppress(Unavailable):  # a log that was stopped takes no last entry
             if begun:
@@ -94,6 +131,8 @@ class Node:
         self._log.close()
         self._witness.close()
         self._ledger.close()
+        self._quotas.close()
+        self._memory.close()
         self._history.close()
 
 
@@ -127,11 +166,19 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
     ledger = Ledger(settings.state / "ledger.sqlite", time.time)
     history = History(settings.state / "history.sqlite")
     limits = Limits(settings.memory_mb << 20, settings.threads, settings.cpu_seconds)
-    tables = Tables(
-        Store(settings.state / "data"),
+    quotas = Quotas(settings.state / "quotas.sqlite", time.time)
+    memory = StepMemory(settings.state / "steps.sqlite", time.time)
+    memory.recover(settings.state / "log")
+    store = Store(settings.state / "data")
+    tables: Tables[Engine] = Tables(
+        store,
         tuple(policy.contracts),
         lambda files: DuckDBEngine(files, limits, settings.workers),
     )
+    functions = FunctionPool(store, limits)
+    functions.prepare(tuple(policy.contracts), policy.handlers)
+    functions.serve()
+    computing = Computing(tables, functions)
     guard = Guard(
         settings.department,
         policy.contracts,
@@ -141,19 +188,51 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
         time.time,
         policy.digest,
     )
-    keys = MemberKeys.in_folder(settings.state)  # a node whose keys cannot be used does not start
+    keys = MemberKeys.in_folder(settings.state)  # with unusable keys a node does not start
     pinned = Pinned(settings.state, settings.department, logged(recorder))
+    replying = Replying(guard, quotas, computing, recorder, ledger)
+    stepping = Stepping(
+        guard,
+        quotas,
+        computing,
+        recorder,
+        memory,
+        HandOver(settings.department, keys, lambda: pinned.manifest),
+    )
     telemetry = Telemetry(f"landbridge.node.{settings.department}")
     signed = AskingVerifier(settings.federation, settings.department, pinned.gateway_key, time.time)
+    circles = Circles(settings.department, lambda: pinned.manifest, Exchanges(keys.masking))
     admission = Admission(settings.gateway, settings.federation, trust.revoked)
+    answering = Answering(guard, ledger, tables, recorder, draw, history)
     servicer = NodeServicer(
         admission,
         _description(settings, policy, signer.vkey),
-        Answering(guard, ledger, tables, recorder, draw, history),
-        Replying(guard, ledger, tables, recorder),
+        answering,
+        replying,
         recorder,
         telemetry,
         signed,
+    )
+    pooling = PoolingServicer(
+        servicer.admit,
+        Pooling(guard, circles, ledger, tables, recorder, draw),
+        recorder,
+        telemetry,
+        signed,
+    )
+    granting = Granting(guard, settings.federation, keys.signing, time.time)
+    queue = Queue(settings.state / "consultations.sqlite", time.time)
+    waiting = max(1, settings.calls // 4)
+    desk = Desk(queue, guard, ledger, recorder, granting, waiting)
+    consulting = ConsultingServicer(
+        servicer.admit,
+        signed,
+        Consulting(desk, recorder),
+        granting,
+        answering,
+        replying,
+        recorder,
+        telemetry,
     )
     subject_access = SubjectAccessServicer(
         servicer.admit,
@@ -179,6 +258,13 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
     late = oversight is not None and log.size > 0
     if not late:
         first_look.begin(begin)
+    officers = ReviewingServicer(Reviewing(desk, recorder), recorder)
+    local = serve_local(
+        [partial(consult_pb2_grpc.add_ReviewingServicer_to_server, officers)],
+        settings.review or settings.state / "review",
+        report=report,
+        threads=OFFICERS,
+    )
     renewal = Renewal(
         settings.federation,
         settings.department,
@@ -193,6 +279,15 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
     running = serve(
         [
             partial(node_pb2_grpc.add_NodeServicer_to_server, servicer),
+            partial(pooled_pb2_grpc.add_PoolingServicer_to_server, pooling),
+            partial(
+                batch_pb2_grpc.add_HandlersServicer_to_server,
+                HandlersServicer(servicer.require, replying, recorder, telemetry),
+            ),
+            partial(
+                step_pb2_grpc.add_StepsServicer_to_server,
+                StepsServicer(servicer.require, stepping, recorder, telemetry),
+            ),
             partial(
                 witness_pb2_grpc.add_WitnessServicer_to_server,
                 WitnessServicer(servicer.admit, witness),
@@ -203,6 +298,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
             ),
             partial(portal_pb2_grpc.add_SubjectAccessServicer_to_server, subject_access),
             partial(membership_pb2_grpc.add_MembersServicer_to_server, members),
+            partial(consult_pb2_grpc.add_ConsultingServicer_to_server, consulting),
             partial(
                 renewal_pb2_grpc.add_RenewalServicer_to_server,
                 RenewalServicer(servicer.admit, renewal, recorder),
@@ -215,17 +311,39 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
     )
     if late and oversight is not None:
         first_look.begin(begin, oversight.looked)
-    enforce = Enforcement(guard, tables, describe, tell)
-    follower = PolicyFollower(policy, texts, collect, understand, enforce, recorder, tell)
+    enforce = Enforcement(guard, tables, functions, describe, tell)
+
+    def usable(found: policies_of.PolicyTexts) -> Policy:
+        understood = understand(found)
+        functions.prepare(tuple(understood.contracts), understood.handlers)
+        return understood
+
+    follower = PolicyFollower(policy, texts, collect, usable, enforce, recorder, tell)
 
     def looks(*, at_once: bool) -> None:
         renewal.look()
         follower.look(at_once=at_once)
 
     return Node(
-        running, signer.vkey, cosigner.vkey, tables, ledger, history, log, recorder, witness, trust,
-        first_look, Following(looks, report),
-    )  # fmt: skip
+        running,
+        signer.vkey,
+        cosigner.vkey,
+        local,
+        desk,
+        queue,
+        tables,
+        functions,
+        ledger,
+        quotas,
+        memory,
+        history,
+        log,
+        recorder,
+        witness,
+        trust,
+        first_look,
+        Following(looks, report),
+    )
 
 
 def _as_pinned(settings: Settings) -> Settings:
@@ -260,23 +378,6 @@ def _description(settings: Settings, policy: Policy, log_key: str) -> node_pb2.D
             node_pb2.ContractDescription(id=name, document=document)
             for name, document in policy.documents.items()
         ],
-        handlers=[
-            node_pb2.HandlerDescription(
-                name=handler.name,
-                version=handler.version,
-                description=handler.description,
-                contract=handler.contract,
-                arguments=[
-                    node_pb2.HandlerArgument(
-                        name=name, type="text" if kind == "string" else "integer"
-                    )
-                    for name, kind in handler.arguments
-                ],
-                codes=handler.codes,
-                level=handler.level.label,
-                purposes=sorted(handler.purposes),
-            )
-            for handler in policy.handlers.values()
-        ],
+        handlers=[handler_to(handler) for handler in policy.handlers.values()],
         log_key=log_key,
     )

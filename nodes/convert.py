@@ -7,15 +7,19 @@ unknown means no.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import assert_never
 
 from google.protobuf.message import Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from landbridge.errors import LandbridgeError, error
 from landbridge.literals import from_literal, to_literal
+from landbridge.protocols.masks import to_bytes
 from landbridge.v1 import question_pb2, release_pb2
 from nodes.ledger import Account
 from nodes.release import Released
+from nodes.share import Masked
+from policies.canonical import key_text, measure_text
 from policies.disclosure import ReleasePlan
 from policies.question import (
     All,
@@ -80,6 +84,35 @@ def question_from(message: question_pb2.Question) -> Question:
     )
 
 
+def narrowed_to(message: question_pb2.Question, less: Question) -> None:
+    """Leaves in the message what `less` has; its keys may be coarser than the message's own."""
+    kept = {measure_text(_measure(each)): each for each in message.measures}
+    measures = [kept[measure_text(measure)] for measure in less.measures]
+    keys = {key_text(_key(each)): each for each in message.group_by}
+    chosen = [keys.get(key_text(key)) or _key_to(key) for key in less.group_by]
+    # Copied first: what is cleared is what they are part of.
+    copies = question_pb2.Question(measures=measures, group_by=chosen)
+    message.ClearField("measures")
+    message.ClearField("group_by")
+    message.measures.extend(copies.measures)
+    message.group_by.extend(copies.group_by)
+
+
+def _key_to(key: GroupKey) -> question_pb2.GroupKey:
+    match key:
+        case Whole(column):
+            return question_pb2.GroupKey(column=column)
+        case Truncated(column, span):
+            units = {known: unit for unit, known in _SPANS.items()}
+            truncation = question_pb2.Truncation(column=column, unit=units[span])
+            return question_pb2.GroupKey(truncation=truncation)
+        case Bucketed(column, low, high, count):
+            bucket = question_pb2.Bucket(column=column, low=low, high=high, count=count)
+            return question_pb2.GroupKey(bucket=bucket)
+        case _:
+            assert_never(key)
+
+
 def arguments_from(message: Mapping[str, question_pb2.Literal]) -> dict[str, object]:
     """A handler's arguments by name."""
     return {name: from_literal(literal) for name, literal in message.items()}
@@ -105,6 +138,13 @@ def release_to(released: Released, data_version: str) -> release_pb2.Release:
         data_version=data_version,
         suppressed=released.suppressed,
     )
+
+
+def masked_to(masked: Masked) -> bytes:
+    """The wire form of a masked vector that the release step made, and of nothing else."""
+    if not isinstance(masked, Masked):
+        raise TypeError("only what the release step masked can leave")
+    return to_bytes(masked.numbers)
 
 
 def budget_to(account: Account) -> release_pb2.Budget:

@@ -16,7 +16,9 @@ from landbridge.edge import life
 from landbridge.edge.interceptor import Report
 from landbridge.edge.record import Recorder
 from landbridge.errors import LandbridgeError
+from nodes.engines.engine import Engine
 from nodes.guard import Guard, Rules
+from nodes.handlers.pool import FunctionPool
 from nodes.policy import Policy, PolicyFolderInvalid, PolicyTexts, digests
 from nodes.store import StoreDamaged
 from nodes.tables import Tables
@@ -93,18 +95,18 @@ class PolicyFollower:
 
     def _take(self, policy: Policy) -> None:
         """The entry is on disk before the policy counts."""
-        before, self_named = self._policy.digest, policy.digest
+        before, after = self._policy.digest, policy.digest
         self._recorder.event(
             "policy_change",
             program=life.program(),
-            policy_digest=self_named,
+            policy_digest=after,
             changed=life.differences(digests(self._policy), digests(policy)),
-            note=f"policy {before} is replaced by {self_named}",
+            note=f"policy {before} is replaced by {after}",
         )
         self._enforce(policy)
         self._policy = policy
         self._recorder.under(policy.digest)
-        self._tell(f"The policy was read again: version {self_named[:16]} is in force.")
+        self._tell(f"The policy was read again: version {after[:16]} is in force.")
 
     def _refuse(self, why: str, what: str) -> None:
         """Once per text: an operator who is still writing is not told every two seconds."""
@@ -127,18 +129,22 @@ class Enforcement:
     def __init__(
         self,
         guard: Guard,
-        tables: Tables,
+        tables: Tables[Engine],
+        functions: FunctionPool | None,
         describe: Callable[[Policy], None],
         tell: Callable[[str], None],
     ) -> None:
         self._guard = guard
         self._tables = tables
+        self._functions = functions
         self._describe = describe
         self._tell = tell
 
     def __call__(self, policy: Policy) -> None:
         """First what a question may read, then what decides about it, then what is told of it."""
         self._tables.serve(policy.contracts)
+        if self._functions is not None:
+            self._functions.serve()
         self._guard.follow(Rules(policy.contracts, policy.handlers, policy.access, policy.digest))
         self._describe(policy)
         try:

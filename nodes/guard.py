@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Literal
 
 from landbridge.edge.record import Draft
 from landbridge.errors import error
 from landbridge.identity.caller import Caller
 from landbridge.identity.issuers import Verifier
+from landbridge.levels import Level
 from policies.access import AccessPolicy
 from policies.canonical import masked, text
+from policies.consultation import Lifts, Terms, terms_of
 from policies.contract import Contract, Method
 from policies.handler import Handler
 from policies.joined import MAXIMUM_PARTS, joined, level_in
@@ -25,7 +28,14 @@ from policies.moment import Moment
 from policies.purpose import require_allowed, require_stated
 from policies.question import Question
 from policies.review import Usage, not_available, review
-from policies.sight import log_request, request, sees_contract, sees_handler
+from policies.sight import (
+    log_request,
+    may_consult,
+    request,
+    requested_step,
+    sees_contract,
+    sees_handler,
+)
 
 MAXIMUM_MEMBERS = 1_000
 _MEMBER = re.compile(r"[a-z][a-z0-9_]{0,30}")
@@ -34,11 +44,15 @@ _QUESTION_ID = re.compile(r"[0-9a-f]{32}")
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """Who asks, why, and under which id, as the gateway passed it on."""
+    """Who asks, why, and under which id, as the gateway passed it on.
+
+    `contracts` are the digests of the contracts that the question was planned by; empty: not told.
+    """
 
     token: str
     purpose: str
     question_id: str
+    contracts: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +62,29 @@ class Permission:
     caller: Caller
     contract: Contract
     usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """A question that an officer may be asked about, and what of it policy does not permit.
+
+    `terms` are how the owner wants it decided.
+    """
+
+    permission: Permission
+    lifts: Lifts
+    terms: Terms
+
+
+@dataclass(frozen=True, slots=True)
+class WeighedCall:
+    """The same of a handler's call."""
+
+    caller: Caller
+    handler: Handler
+    contract: Contract
+    lifts: Lifts
+    terms: Terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +118,11 @@ class Guard:
         self._rules = Rules(contracts, handlers, access, digest)
         self._verifier = verifier
         self._clock = clock
+
+    @property
+    def rules(self) -> Rules:
+        """Those in force."""
+        return self._rules
 
     def follow(self, rules: Rules) -> None:
         """Decides by these from the next request on: all of them or, before this, none."""
@@ -116,7 +158,113 @@ class Guard:
             )
         }  # fmt: skip
         draft.note(policies=sorted(ids))
+        # The gateway would reject the answer, which would have been charged.
+        if asking.contracts and asking.contracts != {part.digest for part in contract.each}:
+            raise error("CONTRACT_CHANGED")
         return Permission(caller, contract, usage)
+
+    def weigh(self, asking: Asking, question: Question, draft: Draft) -> Weighed:
+        """The same for a question that an officer decides about, here and at the use of a grant.
+
+        What is permitted is to ask for it (the action `consult`, for this purpose and level);
+        what may not be lifted is refused as ever: sealed columns, exact numbers for others than
+        the named, and what the algebra and the contract's own limits do not hold.
+        """
+        rules = self._begin(draft)
+        caller = self._identify(asking, draft)
+        now = Moment.at(self._clock())
+        contract = _contract(rules, question, caller, now, consulting=True)
+        draft.note(resource=contract.id, members=[self.department])
+        for part in contract.each:
+            require_named(caller.organisation, part)
+        ceilings = [
+            may_consult(caller, "contract", part.id, rules.access, now, [asking.purpose])
+            for part in contract.each
+        ]
+        ceiling = min(Level.OPEN if each is None else each for each in ceilings)
+        usage = review(question, contract, max(caller.clearance, ceiling))
+        draft.note(
+            question=masked(question, contract, partial(draft.recorder.digest, "literal")),
+            question_hash=draft.recorder.digest("question", text(question)),
+        )
+        ids: set[str] = set()
+        access = False
+        for part in contract.each:
+            level = level_in(part, contract, usage)
+            asked = request(caller, "contract", part.id, asking.purpose, level, now, "consult")
+            ids |= {*rules.access.require(asked)}
+            plain = request(caller, "contract", part.id, asking.purpose, level, now)
+            access |= not rules.access.decide(plain).permitted
+        draft.note(policies=sorted(ids))
+        lifts = Lifts(
+            usage.level if usage.level > caller.clearance else None,
+            asking.purpose not in contract.purposes,
+            access,
+        )
+        terms = terms_of(rules.access.annotations(ids))
+        return Weighed(Permission(caller, contract, usage), lifts, terms)
+
+    def weigh_call(self, asking: Asking, name: str, draft: Draft) -> WeighedCall:
+        """As `weigh`, for a handler."""
+        rules = self._begin(draft)
+        caller = self._identify(asking, draft)
+        now = Moment.at(self._clock())
+        full = f"{self.department}.{name}"
+        handler = rules.handlers.get(name)
+        ceiling = may_consult(caller, "handler", full, rules.access, now)
+        if handler is None or not (
+            sees_handler(caller, full, handler.level, handler.purposes, rules.access, now)
+            or (ceiling is not None and handler.level <= max(ceiling, caller.clearance))
+        ):
+            raise not_available("handler", full)
+        draft.note(resource=full)
+        terms = (rules.contracts[handler.contract].delays, handler.delays)
+        draft.delayed(max(dict(delays).get(asking.purpose, 0) for delays in terms))
+        asked = request(caller, "handler", full, asking.purpose, handler.level, now, "consult")
+        ids = rules.access.require(asked)
+        draft.note(policies=list(ids))
+        plain = request(caller, "handler", full, asking.purpose, handler.level, now)
+        lifts = Lifts(
+            handler.level if handler.level > caller.clearance else None,
+            asking.purpose not in handler.purposes,
+            not rules.access.decide(plain).permitted,
+        )
+        return WeighedCall(
+            caller,
+            handler,
+            rules.contracts[handler.contract],
+            lifts,
+            terms_of(rules.access.annotations(ids)),
+        )
+
+    def identify(self, asking: Asking, draft: Draft) -> Caller:
+        """Who asks, for what states no purpose of its own; raises Unauthenticated."""
+        if not _QUESTION_ID.fullmatch(asking.question_id):
+            raise error("INVALID_ARGUMENT", "A question id is 32 lower-case hexadecimal digits.")
+        draft.note(question_id=asking.question_id)
+        caller = self._verifier.verify_passed_on(asking.token)
+        draft.caller(caller)
+        return caller
+
+    def officer(self, token: str, draft: Draft) -> Caller:
+        """Who decides; the token came straight from its owner, not by the gateway."""
+        officer = self._verifier.verify(token)
+        draft.caller(officer)
+        return officer
+
+    def reviews(
+        self, officer: Caller, kind: Literal["contract", "handler"], resources: Sequence[str],
+        purpose: str, level: Level, role: str,
+    ) -> bool:  # fmt: skip
+        """Whether the owner's policy lets this officer decide that in this role."""
+        now = Moment.at(self._clock())
+        access = self._rules.access
+        return all(
+            access.decide(
+                replace(request(officer, kind, each, purpose, level, now, "review"), role=role)
+            ).permitted
+            for each in resources
+        )
 
     def handler(self, asking: Asking, name: str, draft: Draft) -> tuple[Caller, Handler]:
         """The handler, for a caller who may use it; raises as `question` does."""
@@ -137,6 +285,46 @@ class Guard:
         draft.note(policies=list(rules.access.require(asked)))
         return caller, handler
 
+    def step(
+        self,
+        asking: Asking,
+        known: Caller | None,
+        purpose: str,
+        name: str,
+        procedure: str,
+        draft: Draft,
+    ) -> tuple[Caller, Handler]:
+        """The handler as a step of a case that this caller opened; raises as `handler` does.
+
+        `known` was identified by a token when the step was admitted; the policy of now decides.
+        """
+        rules = self._begin(draft)
+        if known is None:
+            caller = self._identify(asking, draft)
+        else:
+            caller = known
+            draft.caller(caller)
+            draft.note(purpose=purpose)
+        now = Moment.at(self._clock())
+        full = f"{self.department}.{name}"
+        handler = rules.handlers.get(name)
+        if handler is None or handler.level > caller.clearance:
+            raise not_available("handler", full)
+        draft.note(resource=full)
+        terms = (rules.contracts[handler.contract].delays, handler.delays)
+        draft.delayed(max(dict(delays).get(purpose, 0) for delays in terms))
+        require_allowed(purpose, handler.purposes)
+        if handler.procedures and procedure not in handler.procedures:
+            raise error(
+                "ACCESS_DENIED",
+                f"Handler {name} is no step of this procedure.",
+                rule="handler.procedures",
+                hint="Its owner lists the procedures that it is a step of.",
+            )
+        asked = requested_step(caller, full, purpose, handler.level, now)
+        draft.note(policies=list(rules.access.require(asked)))
+        return caller, handler
+
     def subject_access(self, asking: Asking, log: str, draft: Draft) -> None:
         """Whether the caller may look a person up in the department's log; raises as above."""
         rules = self._begin(draft)
@@ -152,24 +340,28 @@ class Guard:
         return rules
 
     def _identify(self, asking: Asking, draft: Draft) -> Caller:
-        if not _QUESTION_ID.fullmatch(asking.question_id):
-            raise error("INVALID_ARGUMENT", "A question id is 32 lower-case hexadecimal digits.")
-        draft.note(question_id=asking.question_id)
-        caller = self._verifier.verify_passed_on(asking.token)
-        draft.caller(caller)
+        caller = self.identify(asking, draft)
         require_stated(asking.purpose, caller.purposes)
         draft.note(purpose=asking.purpose)  # a word of the issuer's by now, not the caller's own
         return caller
 
 
-def _contract(rules: Rules, question: Question, caller: Caller, now: Moment) -> Contract:
-    """The contract asked, or what its parts are joined to, as far as the caller sees them."""
+def _contract(
+    rules: Rules, question: Question, caller: Caller, now: Moment, *, consulting: bool = False
+) -> Contract:
+    """The contract asked, or what its parts are joined to, as far as the caller sees them.
+
+    With `consulting` also what they may have considered.
+    """
     if len(question.contracts) > MAXIMUM_PARTS:
         raise error("INVALID_QUESTION", f"At most {MAXIMUM_PARTS} tables are joined.")
     parts = []
     for name in question.contracts:
         part = rules.contracts.get(name)
-        if part is None or not sees_contract(caller, part, rules.access, now):
+        if part is None or not (
+            sees_contract(caller, part, rules.access, now)
+            or (consulting and may_consult(caller, "contract", name, rules.access, now) is not None)
+        ):
             raise not_available("table", name)
         parts.append(part)
     return joined(parts)
@@ -184,6 +376,18 @@ def require_named(organisation: str, contract: Contract) -> None:
             f"Contract {contract.id} gives exact numbers to named organisations only.",
             rule="contract.exact_for",
             hint="Its owner can name yours.",
+        )
+
+
+def require_alone(department: str, contract: Contract) -> None:
+    """The owner may want its part to be told in totals only; raises PARTS_WITHHELD."""
+    if not contract.disclosure.pooling.alone:
+        raise error(
+            "PARTS_WITHHELD",
+            f"Department {department} takes part in totals of {contract.id} over several "
+            "departments, and answers nothing alone.",
+            rule="contract.pooling.alone",
+            hint=f"Ask all departments: FROM {contract.id}.",
         )
 
 

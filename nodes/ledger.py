@@ -1,4 +1,4 @@
-"""The owner's ledger: budgets, answers already given, and subjects already looked up. Durable.
+"""The owner's ledger: budgets, answers already given, grants used. Durable.
 
 A charge is on disk before any data is read (step 7). It is made final together with the released
 answer, or given back when no data was read. A process that dies in between leaves the charge
@@ -23,7 +23,7 @@ from landbridge.errors import LandbridgeError, error
 from policies.accounting import limit
 from policies.contract import Contract
 
-VERSION = 1
+VERSION = 2
 EVERYBODY = ""
 """The recipient under which the overall budget is kept."""
 
@@ -42,12 +42,30 @@ CREATE TABLE spent (
   PRIMARY KEY (contract, recipient, period)
 ) STRICT;
 CREATE TABLE answer (key BLOB PRIMARY KEY, release BLOB NOT NULL) STRICT;
-CREATE TABLE subject (
-  handler TEXT NOT NULL, recipient TEXT NOT NULL, day TEXT NOT NULL, digest TEXT NOT NULL,
-  PRIMARY KEY (handler, recipient, day, digest)
-) STRICT;
 CREATE TABLE clock (latest TEXT NOT NULL) STRICT;
 INSERT INTO clock VALUES ('');
+"""
+# Rounds of pooled questions: `hash` is the key of its charge and of what was kept as its answer,
+# `memory` what makes two of them the same question over the same data.
+_SINCE_1 = """
+CREATE TABLE round (
+  number INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, memory BLOB NOT NULL
+) STRICT;
+CREATE INDEX round_memory ON round (memory)"""
+
+# Made beside the tables of version 1, whose readers can do without: they refuse more, never less.
+# `granted` has a row per grant that was used, `question_id` of its first use, `micro_rho` of all;
+# `lifted` is what officers let a recipient have beyond the allowance, in all.
+_GRANTS = """
+CREATE TABLE IF NOT EXISTS granted (
+  id TEXT PRIMARY KEY, question_id TEXT NOT NULL,
+  micro_rho INTEGER NOT NULL CHECK (micro_rho >= 0), at TEXT NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS lifted (
+  contract TEXT NOT NULL, recipient TEXT NOT NULL, period TEXT NOT NULL,
+  micro_rho INTEGER NOT NULL CHECK (micro_rho >= 0),
+  PRIMARY KEY (contract, recipient, period)
+) STRICT;
 """
 
 
@@ -66,10 +84,24 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class GrantUse:
+    """The use of a grant: once, or until it expires; `expires` is in seconds since 1970.
+
+    `micro_rho` is what it lets its recipient have beyond the allowance, 0 for nothing.
+    """
+
+    id: str
+    single: bool
+    micro_rho: int
+    expires: float
+
+
+@dataclass(frozen=True, slots=True)
 class Reservation:
     """A charge that is on disk and waits for its answer.
 
-    `charged` are the contracts whose budgets it stands in, each with its period there.
+    `charged` are the contracts whose budgets it stands in, each with its period there; `grant` is
+    the one that it is made under, None for what policy permits by itself.
     """
 
     question_id: str
@@ -77,6 +109,7 @@ class Reservation:
     key: bytes
     charged: tuple[tuple[str, str], ...]
     micro_rho: int
+    grant: GrantUse | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,25 +153,42 @@ class Ledger:
         if version == 0:
             for statement in _SCHEMA.split(";\n"):
                 run(statement)
-            run(f"PRAGMA user_version={VERSION}")
-        elif version != VERSION:
+        elif version not in (1, VERSION):
             run("ROLLBACK")
             raise LedgerUnusable(
                 f"the ledger has version {version}; this program knows version {VERSION}"
             )
+        if version < VERSION:
+            for statement in _SINCE_1.split(";\n"):
+                run(statement)
+            run(f"PRAGMA user_version={VERSION}")
+        for statement in _GRANTS.split(";\n"):
+            run(statement)
         run("COMMIT")
         if run("PRAGMA quick_check").fetchone()[0] != "ok":
             raise sqlite3.DatabaseError
 
     def reserve(
-        self, question_id: str, key: bytes, contract: Contract, recipient: str, micro_rho: int
+        self,
+        question_id: str,
+        key: bytes,
+        contract: Contract,
+        recipient: str,
+        micro_rho: int,
+        grant: GrantUse | None = None,
     ) -> Reservation | Remembered:
         """Charges both budgets of every part durably, or finds that the answer was given before.
 
-        Raises BUDGET_EXHAUSTED, which names the contract, and QUESTION_ID_REUSED when the id was
-        another question's; then nothing is charged.
+        A grant is used in the same transaction. What it grants beyond the allowance is spent by
+        the recipient too, whose allowance grows by it; the overall budget never grows.
+
+        Raises BUDGET_EXHAUSTED, which names the contract, QUESTION_ID_REUSED when the id was
+        another question's, GRANT_SPENT and GRANT_EXPIRED; then nothing is charged or used.
         """
+        beyond = micro_rho if grant is not None and grant.micro_rho else 0
         with self._transaction() as run:
+            if grant is not None:
+                self._use(grant, question_id, 0)
             known = run("SELECT release FROM answer WHERE key = ?", (key,)).fetchone()
             if known is not None:
                 return Remembered(known[0])
@@ -155,7 +205,8 @@ class Ledger:
                 period, at = self._period(part.disclosure.period)
                 charged.append((part.id, period))
                 for who, account in self._accounts(part, recipient, period).items():
-                    if account.spent + micro_rho > account.limit:
+                    own = beyond if who == recipient else 0
+                    if account.spent + micro_rho > account.limit + own:
                         raise _exhausted(part.id, account, overall=who == EVERYBODY)
             names, periods = (" ".join(words) for words in zip(*charged, strict=True))
             run(
@@ -169,12 +220,58 @@ class Ledger:
                         "SET micro_rho = micro_rho + excluded.micro_rho",
                         (name, who, period, micro_rho),
                     )
-        return Reservation(question_id, recipient, key, tuple(charged), micro_rho)
+            if grant is not None and beyond:
+                self._use(grant, question_id, beyond)
+                for name, period in charged:
+                    run(
+                        "INSERT INTO lifted VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE "
+                        "SET micro_rho = micro_rho + excluded.micro_rho",
+                        (name, recipient, period, beyond),
+                    )
+        return Reservation(question_id, recipient, key, tuple(charged), micro_rho, grant)
 
-    def finish(self, reservation: Reservation, release: bytes) -> None:
-        """Makes the charge final and remembers the answer, in one transaction."""
+    def use(self, grant: GrantUse, question_id: str) -> None:
+        """Uses a grant for what is not remembered; raises GRANT_SPENT, GRANT_EXPIRED.
+
+        So a retry is another use: the data may have changed since.
+        """
+        with self._transaction() as run:
+            known = run("SELECT 1 FROM granted WHERE id = ?", (grant.id,)).fetchone()
+            if known is not None and grant.single:
+                raise error("GRANT_SPENT", hint="Open another consultation.")
+            self._use(grant, question_id, 0)
+
+    def _use(self, grant: GrantUse, question_id: str, micro_rho: int) -> None:
+        _, at = self._period("never")
+        if at >= datetime.fromtimestamp(grant.expires, UTC).isoformat():
+            raise error("GRANT_EXPIRED")
+        run = self._connection.execute
+        known = run(
+            "SELECT question_id, micro_rho FROM granted WHERE id = ?", (grant.id,)
+        ).fetchone()
+        if known is None:
+            run("INSERT INTO granted VALUES (?, ?, ?, ?)", (grant.id, question_id, micro_rho, at))
+        elif grant.single and known[0] != question_id:
+            raise error("GRANT_SPENT", hint="Open another consultation.")
+        elif micro_rho:
+            if known[1] + micro_rho > grant.micro_rho:
+                raise error(
+                    "GRANT_SPENT",
+                    "What is left of the grant's budget does not cover this question.",
+                    rule="grant.budget",
+                    hint="Open another consultation.",
+                )
+            run("UPDATE granted SET micro_rho = micro_rho + ? WHERE id = ?", (micro_rho, grant.id))
+
+    def finish(self, reservation: Reservation, release: bytes, memory: bytes = b"") -> None:
+        """Makes the charge final and remembers the answer, in one transaction.
+
+        With `memory`, as a round that `earlier` finds under it.
+        """
         with self._transaction() as run:
             run("INSERT INTO answer VALUES (?, ?)", (reservation.key, release))
+            if memory:
+                run("INSERT INTO round (hash, memory) VALUES (?, ?)", (reservation.key, memory))
             self._settled(
                 run(
                     "UPDATE charge SET state = 'final' "
@@ -200,6 +297,40 @@ class Ledger:
                         "WHERE contract = ? AND recipient = ? AND period = ?",
                         (reservation.micro_rho, name, who, period),
                     )
+            if reservation.grant is not None:
+                self._unused(reservation, reservation.grant)
+
+    def _unused(self, reservation: Reservation, grant: GrantUse) -> None:
+        """No data was read for it, so the grant is as it was before."""
+        run = self._connection.execute
+        if grant.micro_rho:
+            for name, period in reservation.charged:
+                run(
+                    "UPDATE lifted SET micro_rho = micro_rho - ? "
+                    "WHERE contract = ? AND recipient = ? AND period = ?",
+                    (reservation.micro_rho, name, reservation.recipient, period),
+                )
+            run(
+                "UPDATE granted SET micro_rho = micro_rho - ? WHERE id = ?",
+                (reservation.micro_rho, grant.id),
+            )
+        if grant.single:
+            run("DELETE FROM granted WHERE id = ?", (grant.id,))
+
+    def kept(self, key: bytes) -> bytes | None:
+        """What was remembered under that key."""
+        with self._transaction() as run:
+            row = run("SELECT release FROM answer WHERE key = ?", (key,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def earlier(self, memory: bytes, most: int) -> tuple[bytes, ...]:
+        """The hashes of the rounds that are the same question, the latest first."""
+        with self._transaction() as run:
+            rows = run(
+                "SELECT hash FROM round WHERE memory = ? ORDER BY number DESC LIMIT ?",
+                (memory, most),
+            ).fetchall()
+        return tuple(bytes(row[0]) for row in rows)
 
     def accounts(self, contract: Contract, recipient: str) -> tuple[Account, Account]:
         """The recipient's and the overall budget in the current period.
@@ -215,30 +346,6 @@ class Ledger:
                 min((each[recipient] for each in found), key=_left),
                 min((each[EVERYBODY] for each in found), key=_left),
             )
-
-    def look_up(self, handler: str, recipient: str, digest: str, limit_per_day: int) -> None:
-        """Counts a distinct subject durably; raises SUBJECTS_EXHAUSTED past the day's quota."""
-        with self._transaction() as run:
-            day, _ = self._period("day")
-            where = (handler, recipient, day)
-            known = run(
-                "SELECT 1 FROM subject WHERE handler=? AND recipient=? AND day=? AND digest=?",
-                (*where, digest),
-            ).fetchone()
-            if known is not None:
-                return
-            count = run(
-                "SELECT count(*) FROM subject WHERE handler=? AND recipient=? AND day=?", where
-            ).fetchone()[0]
-            if count >= limit_per_day:
-                raise error(
-                    "SUBJECTS_EXHAUSTED",
-                    f"Handler {handler} replies about {limit_per_day} different subjects a day to "
-                    "one organisation.",
-                    rule="handler.subjects",
-                    hint="Subjects already asked about today are still answered.",
-                )
-            run("INSERT INTO subject VALUES (?, ?, ?, ?)", (*where, digest))
 
     def close(self) -> None:
         """Lets go of the file."""
@@ -259,7 +366,12 @@ class Ledger:
                 (contract.id, who, period),
             ).fetchone()
             spent = row[0] if row else 0
-            found[who] = Account(spent, limit(allowance), allowance.delta, renews)
+            beyond = self._connection.execute(
+                "SELECT micro_rho FROM lifted WHERE contract=? AND recipient=? AND period=?",
+                (contract.id, who, period),
+            ).fetchone()
+            allowed = limit(allowance) + (beyond[0] if beyond else 0)
+            found[who] = Account(spent, allowed, allowance.delta, renews)
         return found
 
     def _period(self, kind: str) -> tuple[str, str]:

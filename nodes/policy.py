@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from policies import handler as handlers_format
-from policies import odcs
+from policies import handler_source, odcs
 from policies.access import AccessPolicy
 from policies.contract import Contract
 from policies.handler import Handler, HandlerInvalid
@@ -55,7 +55,10 @@ def collect(contracts: Path, handlers: Path, access: Path) -> PolicyTexts:
     try:
         return PolicyTexts(
             {path: path.read_bytes() for path in sorted(contracts.glob("*.odcs.yaml"))},
-            {path: path.read_bytes() for path in sorted(handlers.glob("*.sql"))},
+            {
+                path: path.read_bytes()
+                for path in sorted((*handlers.glob("*.sql"), *handlers.glob("*.py")))
+            },
             (access, access.read_bytes()),
         )
     except OSError as failure:
@@ -87,7 +90,10 @@ def understand(department: str, texts: PolicyTexts, where: Path) -> Policy:
     declared: dict[str, Handler] = {}
     sources: dict[str, bytes] = {}
     for path, source in texts.handlers.items():
-        handler = handlers_format.read(_decoded(path, source), str(path))
+        read_text = handler_source.read if path.suffix == ".py" else handlers_format.read
+        handler = read_text(_decoded(path, source), str(path))
+        if handler.name != path.stem:
+            raise HandlerInvalid(str(path), [f"the file of handler {handler.name} has its name"])
         if handler.contract not in found:
             raise HandlerInvalid(str(path), [f"there is no contract {handler.contract}"])
         if handler.name in declared:

@@ -95,7 +95,7 @@ def _row(each: Reviewed, of_one: Sequence[Outlet]) -> tuple[str, ...]:
     contract = each.policy.contracts.get(first.resource)
     if contract is None:
         handler = each.policy.handlers[first.resource.rpartition(".")[2]]
-        kind, budget = "one code", f"{handler.subjects_per_day} subjects a day"
+        kind, budget = "one reply", str(handler.quota)
     else:
         kind, budget = kind_of(contract), budget_of(contract.disclosure)
     ids = sorted({name for outlet in of_one for name in outlet.policies})

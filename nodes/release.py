@@ -6,29 +6,20 @@ exact cells have no way out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from landbridge.errors import error
 from nodes.selection import Selected
+from nodes.tally import Cells, tally
 from policies.contract import Method
 from policies.disclosure import Axis, Mechanism, ReleasePlan
 from policies.noise import Draw
 from policies.protection import Part, TrueCell, largest_needed, protect
-from policies.quantiles import Layout
 from policies.suppression import TOTAL, Coordinates
 
 _SEAL: Final = object()
-LARGEST: Final = 2**61
-"""Exact numbers saturate here, as 64 bits would with noise on top; no two tables come further apart
-by it. Joined rows can be more than any table has."""
-
-Cells = Iterable[Sequence[object]]
-"""Exact cells as the engine gives them: domain indices of the keys, then one number per measure.
-
-Of a histogram: indices of the keys, a bin, and its rows.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,54 +69,12 @@ def release(
         plan = chosen
     if plan.terms.tabular:
         return _protected(plan, cells)
-    indices = plan.indices()
-    width = len(plan.axes)
-    exact = [[0] * (plan.cells * mechanism.numbers) for mechanism in plan.mechanisms]
-    plain = [
-        numbers
-        for numbers, mechanism in zip(exact, plan.mechanisms, strict=True)
-        if mechanism.layout is None
-    ]
-    for row in cells:
-        place = indices.get(_key(row[:width]))
-        numbers = row[width:]
-        if place is None or len(numbers) != len(plain):
-            raise error("RUN_FAILED")
-        for measure, number in zip(plain, numbers, strict=True):
-            if type(number) is not int:
-                raise error("RUN_FAILED")
-            measure[place] = max(-LARGEST, min(LARGEST, number))
-    given = iter(histograms)
-    for measure, mechanism in zip(exact, plan.mechanisms, strict=True):
-        if mechanism.layout is not None:
-            _count(measure, mechanism.layout, indices, next(given, None))
-    if next(given, None) is not None:
-        raise error("RUN_FAILED")
+    exact = tally(plan, cells, histograms)
     measures = tuple(
         ReleasedMeasure(mechanism, tuple(draw(values, mechanism)))
         for mechanism, values in zip(plan.mechanisms, exact, strict=True)
     )
     return Released(plan, measures, 0, _SEAL)
-
-
-def _count(
-    numbers: list[int],
-    layout: Layout,
-    indices: Mapping[tuple[int | None, ...], int],
-    rows: Cells | None,
-) -> None:
-    """Adds the engine's rows of one histogram to the trees of its cells; raises RUN_FAILED."""
-    if rows is None:
-        raise error("RUN_FAILED")
-    for row in rows:
-        *keys, index, count = row if len(row) >= 2 else (None, None)
-        place = indices.get(_key(keys))
-        if place is None or type(index) is not int or type(count) is not int:
-            raise error("RUN_FAILED")
-        if not (0 <= index < layout.bins and count > 0):
-            raise error("RUN_FAILED")
-        for node in layout.places(index):
-            numbers[place * layout.numbers + node] += count
 
 
 def _placed(selected: Selected, cells: Cells) -> Iterator[Sequence[object]]:
@@ -195,11 +144,4 @@ def _index(axis: Axis, key: object) -> int:
         return len(axis.values)
     if type(key) is int and 0 <= key < len(axis.values):
         return key
-    raise error("RUN_FAILED")
-
-
-def _key(values: Sequence[object]) -> tuple[int | None, ...]:
-    """Domain indices; raises RUN_FAILED for anything else."""
-    if all(value is None or type(value) is int for value in values):
-        return tuple(value for value in values if value is None or isinstance(value, int))
     raise error("RUN_FAILED")

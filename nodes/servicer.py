@@ -21,7 +21,7 @@ from nodes.convert import (
     refuse_unknown_fields,
 )
 from nodes.guard import Asking
-from nodes.replying import Replying
+from nodes.replying import Replied, Replying
 
 
 class NodeServicer(node_pb2_grpc.NodeServicer):
@@ -68,7 +68,7 @@ class NodeServicer(node_pb2_grpc.NodeServicer):
             question = question_from(request.question)
         with self._trace("node.answer", context) as trace:
             answered = self._answering.answer(
-                _asking(request.asking),
+                asking_from(request.asking),
                 question,
                 request.micro_epsilon,
                 tuple(request.members),
@@ -94,7 +94,7 @@ class NodeServicer(node_pb2_grpc.NodeServicer):
             question = question_from(request.question)
         with self._trace("node.estimate", context) as trace:
             estimated = self._answering.estimate(
-                _asking(request.asking),
+                asking_from(request.asking),
                 question,
                 request.micro_epsilon,
                 tuple(request.members),
@@ -120,19 +120,23 @@ class NodeServicer(node_pb2_grpc.NodeServicer):
             arguments = arguments_from(request.arguments)
         with self._trace("node.reply", context) as trace:
             replied = self._replying.reply(
-                _asking(request.asking),
+                asking_from(request.asking),
                 request.handler,
                 arguments,
+                consent=request.consent,
                 time_left=context.time_remaining,
                 trace_id=trace.id,
             )
-        return node_pb2.ReplyResponse(
-            code=replied.code, version=replied.version, receipt=replied.logged.message()
-        )
+        return reply_response(replied)
 
     def admit(self, context: grpc.ServicerContext) -> None:
         """Raises PEER_UNKNOWN, and logs it, unless the gateway asks."""
         self._admit(context)
+
+    def require(self, context: grpc.ServicerContext, request: Request) -> None:
+        """As `admit`; and raises unless the gateway has signed the request for this department."""
+        self._admit(context)
+        self._require_signed(request)
 
     def _admit(self, context: grpc.ServicerContext) -> None:
         with self._recorder.check("refused_login"):
@@ -146,5 +150,22 @@ class NodeServicer(node_pb2_grpc.NodeServicer):
         return self._telemetry.request(step, context.invocation_metadata())
 
 
-def _asking(message: node_pb2.Asking) -> Asking:
-    return Asking(message.token, message.purpose, message.question_id)
+def asking_from(message: node_pb2.Asking) -> Asking:
+    """Who asks and why."""
+    return Asking(
+        message.token,
+        message.purpose,
+        message.question_id,
+        frozenset(digest.hex() for digest in message.contracts),
+    )
+
+
+def reply_response(replied: Replied) -> node_pb2.ReplyResponse:
+    """A handler's reply, as the gateway is told."""
+    return node_pb2.ReplyResponse(
+        code=replied.reply.code,
+        reasons=replied.reply.reasons,
+        number=replied.reply.number,
+        version=replied.version,
+        receipt=replied.logged.message(),
+    )

@@ -15,7 +15,8 @@ class Settings:
 
     `gateway` is the member name that the gateway's certificate must carry; `state` holds what
     there is to back up: log, ledger, keys and loaded tables. `gateway_log` is the key of the log
-    that this node is a witness of, `gateway_witness` the key of its own log's witness.
+    that this node is a witness of, `gateway_witness` the key of its own log's witness. `review` is
+    the folder with the officers' socket.
     """
 
     department: str
@@ -40,6 +41,7 @@ class Settings:
     maximum_unwitnessed_seconds: int = 14_400
     gateway_log: str = ""
     gateway_witness: str = ""
+    review: Path | None = None
 
 
 def read(path: Path) -> Settings:
@@ -69,6 +71,7 @@ def read(path: Path) -> Settings:
         maximum_unwitnessed_seconds=log.integer("maximum_unwitnessed_seconds", 14_400),
         gateway_log=log.text("gateway_log", ""),
         gateway_witness=log.text("gateway_witness", ""),
+        review=top.optional_path("review"),
     )
     for section in (top, tls, limits, log):
         section.done()

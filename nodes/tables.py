@@ -12,27 +12,41 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, Protocol, TypeVar
 
-from nodes.engines.engine import Engine
 from nodes.shape import fits
 from nodes.store import Loaded, Store
 from policies.contract import Contract
 
-OpenEngine = Callable[[Mapping[str, Path]], Engine]
+
+class Opened(Protocol):
+    """Whatever has files open until it is closed."""
+
+    def close(self) -> None:
+        """Lets go of them."""
+        ...
+
+
+Held = TypeVar("Held", bound=Opened)
 
 
 @dataclass(slots=True)
-class _Opened:
-    engine: Engine
+class _Opened(Generic[Held]):
+    engine: Held
     loaded: Mapping[str, Loaded]
     users: int = 0
     replaced: bool = False
 
 
-class Tables:
+class Tables(Generic[Held]):
     """The department's tables, by contract id."""
 
-    def __init__(self, store: Store, contracts: tuple[str, ...], open_engine: OpenEngine) -> None:
+    def __init__(
+        self,
+        store: Store,
+        contracts: tuple[str, ...],
+        open_engine: Callable[[Mapping[str, Path]], Held],
+    ) -> None:
         self._store = store
         self._contracts = contracts
         self._open_engine = open_engine
@@ -59,7 +73,7 @@ class Tables:
         )
 
     @contextmanager
-    def open(self) -> Iterator[tuple[Engine, Mapping[str, Loaded]]]:
+    def open(self) -> Iterator[tuple[Held, Mapping[str, Loaded]]]:
         """The engine and what it has open, held until the end of the block."""
         with self._lock:
             current = self._current()
@@ -78,6 +92,13 @@ class Tables:
                 if opened.replaced and not opened.users:
                     opened.engine.close()
 
+    def retire(self) -> None:
+        """Ends the engine once nobody uses it any more; none may open it from now on."""
+        with self._lock:
+            self._opened.replaced = True
+            if not self._opened.users:
+                self._opened.engine.close()
+
     def close(self) -> None:
         """Ends the engine."""
         with self._lock:
@@ -87,5 +108,5 @@ class Tables:
         found = {name: self._store.current(name) for name in self._contracts}
         return {name: loaded for name, loaded in found.items() if loaded is not None}
 
-    def _open(self, loaded: Mapping[str, Loaded]) -> _Opened:
+    def _open(self, loaded: Mapping[str, Loaded]) -> _Opened[Held]:
         return _Opened(self._open_engine({name: at.path for name, at in loaded.items()}), loaded)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from functools import lru_cache
 from importlib import resources
@@ -23,12 +23,15 @@ from cedarpy import pst
 
 from landbridge.errors import error
 from landbridge.levels import Level
+from policies.consultation import terms_problems
 from policies.moment import Moment
 from policies.statement import Statement, StatementInvalid, statements
 
 MEMORY: Final = 4_096
 """Decisions remembered per policy set."""
 DEFAULT_DENY: Final = "default deny"
+
+Action = Literal["query", "call", "consult", "review", "case", "step", "about"]
 
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _POSITIONAL: Final = re.compile(r"for policy `[^`]*`, ")
@@ -57,19 +60,20 @@ class Request:
     """One question to the policies.
 
     `subject`, `organisation` and `clearance` are the verified token's; `resource` is a contract's
-    id, `department.handler`, or the name of a log; `level` is the highest among the columns used,
-    or the handler's; `moment` is when.
+    id, `department.handler`, the name of a procedure or of a log; `level` is the highest among the
+    columns used, or the handler's; `moment` is when; `role` is that of `review` alone.
     """
 
     subject: str
     organisation: str
     clearance: Level
-    action: Literal["query", "call", "about"]
-    resource_kind: Literal["contract", "handler", "log"]
+    action: Action
+    resource_kind: Literal["contract", "handler", "procedure", "log"]
     resource: str
     purpose: str
     level: Level
     moment: Moment
+    role: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +105,11 @@ class AccessPolicy:
         self.digest = digest
         self._ids: dict[str, str] = {}
         self._hints: dict[str, str] = {}
+        self._annotations: dict[str, Mapping[str, str]] = {}
         for position, policy in policies.to_pst().static_policies.items():
             name = str(policy.annotations.get("id") or position)
             self._ids[position] = name
+            self._annotations[name] = _written(policy.annotations)
             if hint := policy.annotations.get("hint"):
                 self._hints[name] = str(hint)
         self._numbers = _numbers_beside_time(policies)
@@ -112,19 +118,29 @@ class AccessPolicy:
 
     @classmethod
     def load(
-        cls, text: str, where: str, *, contracts: Collection[str], handlers: Collection[str]
+        cls,
+        text: str,
+        where: str,
+        *,
+        contracts: Collection[str],
+        handlers: Collection[str],
+        procedures: Collection[str] = (),
     ) -> AccessPolicy:
         """The policy set of that text, checked against Landbridge's schema.
 
         `where` names the text in errors; `contracts` and `handlers` are the ids that policies may
-        name, handlers as `department.handler`. Every policy carries a unique @id, by which refusals
-        name it, and may carry a @hint, which a forbid tells those it refuses. An empty set denies
-        everything. Raises PolicyInvalid with every problem.
+        name, handlers as `department.handler`; `procedures` likewise. Every policy carries a unique
+        @id, by which refusals name it, and may carry a @hint, which a forbid tells those it
+        refuses. An empty set denies everything. Raises PolicyInvalid with every problem.
         """
         problems: list[str] = []
         lines: dict[str, int] = {}
         schema = _schema()
-        known = {"Contract": frozenset(contracts), "Handler": frozenset(handlers)}
+        known = {
+            "Contract": frozenset(contracts),
+            "Handler": frozenset(handlers),
+            "Procedure": frozenset(procedures),
+        }
         try:
             for statement in statements(text):
                 for problem in _problems(statement, schema, known, lines):
@@ -148,6 +164,10 @@ class AccessPolicy:
         """The ids of that kind which the policies speak of."""
         found = pst.entity_uids(self._policies.to_pst())
         return frozenset(str(entity.id) for entity in found if str(entity.type) == kind)
+
+    def annotations(self, names: Collection[str]) -> tuple[Mapping[str, str], ...]:
+        """What stands beside those policies, in the order of their ids."""
+        return tuple(self._annotations[name] for name in sorted(names))
 
     def moments(self, now: Moment) -> tuple[Moment, ...]:
         """Moments of all kinds that the policies tell apart, `now` first.
@@ -209,6 +229,7 @@ class AccessPolicy:
                         "purpose": request.purpose,
                         "level": int(request.level),
                         **request.moment._asdict(),
+                        **({"role": request.role} if request.action == "review" else {}),
                     },
                 },
                 self._policies,
@@ -268,6 +289,7 @@ def _problems(
     hint = policy.annotations.get("hint")
     if hint is not None and not (hint.isprintable() and 0 < len(hint) <= 300):
         yield "Its @hint must be one sentence of at most 300 printable characters."
+    yield from terms_problems(_written(policy.annotations))
     # Cedar gives them in another order each time.
     for fault in sorted(
         each.error for each in cedarpy.validate_policies(statement.text, schema).errors
@@ -293,6 +315,10 @@ def _numbers_beside_time(policies: cedarpy.PolicySet) -> frozenset[int]:
         if any(isinstance(node, pst.GetAttr) and node.attr in Moment._fields for node in nodes):
             found |= {0, *(node.value for node in nodes if isinstance(node, pst.LongLit))}
     return frozenset(found)
+
+
+def _written(annotations: Mapping[str, object]) -> dict[str, str]:
+    return {key: str(value) for key, value in annotations.items()}
 
 
 def _sentence(what: str, reason: str) -> str:

@@ -62,7 +62,7 @@ def canonical(question: Question, contract: Contract) -> Question:
     """The question's one spelling; idempotent, and equal in every answer."""
     where = None if question.where is None else _predicate(question.where, contract, negate=False)
     measures = _distinct(
-        (canonical_measure(measure, contract) for measure in question.measures), _measure_text
+        (canonical_measure(measure, contract) for measure in question.measures), measure_text
     )
     # An inner join on one column is the same in every order.
     first, *others = sorted(question.contracts)
@@ -78,7 +78,7 @@ def text(question: Question, mask: Mask | None = None) -> str:
     words = "SELECT " + ", ".join(
         [
             *(key_text(key, mask) for key in question.group_by),
-            *(_measure_text(measure, mask) for measure in question.measures),
+            *(measure_text(measure, mask) for measure in question.measures),
         ]
     )
     words += f" FROM {question.contract}"
@@ -174,7 +174,8 @@ def key_text(key: GroupKey, mask: Mask | None = None) -> str:
             assert_never(key)
 
 
-def _measure_text(measure: Measure, mask: Mask | None = None) -> str:
+def measure_text(measure: Measure, mask: Mask | None = None) -> str:
+    """A measure."""
     match measure:
         case Count(None):
             return "count(*)"

@@ -122,17 +122,43 @@ def _columns(contract: str, was: Column, now: Column) -> Iterator[Change]:
 def _handlers(old: Mapping[str, Handler], new: Mapping[str, Handler]) -> Iterator[Change]:
     for name in old.keys() & new.keys():
         was, now = old[name], new[name]
-        if was.sql != now.sql:
+        if (was.sql, was.source) != (now.sql, now.source):
             yield Change(True, name, "computes its reply in another way")  # noqa: FBT003
-        if was.subjects_per_day != now.subjects_per_day:
-            yield Change(
-                now.subjects_per_day > was.subjects_per_day,
-                name,
-                f"subjects_per_day: {was.subjects_per_day} -> {now.subjects_per_day}",
-            )
+        if was.returns != now.returns:
+            yield Change(True, name, "replies with another type")  # noqa: FBT003
+        yield from _quotas(name, was.quota.limits(), now.quota.limits())
+        if was.consent != now.consent:
+            what = "needs consent" if now.consent else "needs no consent any more"
+            yield Change(was.consent, name, what)
+        yield from _flows(name, was, now)
         if was.level != now.level:
             what = f"level {was.level.label} -> {now.level.label}"
             yield Change(now.level < was.level, name, what)
+
+
+def _quotas(name: str, old: Mapping[str, int], new: Mapping[str, int]) -> Iterator[Change]:
+    for key in sorted(old.keys() | new.keys()):
+        was, now = old.get(key), new.get(key)
+        if was != now:
+            wider = now is None or (was is not None and now > was)
+            yield Change(wider, name, f"{key}: {was or 'any'} -> {now or 'any'}")
+
+
+def _flows(name: str, was: Handler, now: Handler) -> Iterator[Change]:
+    """Where its values go, where its arguments come from, and in whose cases it is a step."""
+    earlier = {(each.name, to) for each in was.passes for to in each.to}
+    later = {(each.name, to) for each in now.passes for to in each.to}
+    for value, to in sorted(later - earlier):
+        yield Change(True, name, f"hands {value} over to {to}")  # noqa: FBT003
+    for value, to in sorted(earlier - later):
+        yield Change(False, name, f"hands {value} over to {to} no more")  # noqa: FBT003
+    if was.sources != now.sources:
+        yield Change(True, name, "takes arguments from other departments' handlers than before")  # noqa: FBT003
+    if was.procedures != now.procedures:
+        wider = bool(was.procedures) and not now.procedures <= was.procedures
+        wider = wider or bool(was.procedures and not now.procedures)
+        shown = ", ".join(sorted(now.procedures)) or "any, and calls"
+        yield Change(wider, name, f"is a step of {shown}")
 
 
 def _shown(value: object) -> str:

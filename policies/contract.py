@@ -11,6 +11,7 @@ from enum import StrEnum
 from functools import cached_property
 
 from landbridge.levels import Level
+from policies.responsible import NOBODY_NAMED, Responsible
 
 Value = int | float | str | bool | date | datetime
 """A value of a column, never NULL. Timestamps are UTC and carry no tzinfo."""
@@ -139,6 +140,21 @@ class Dominance:
 
 
 @dataclass(frozen=True, slots=True)
+class Pooling:
+    """What an owner asks of totals over several departments.
+
+    `minimum` departments at least make one; `honest` of them are taken not to study it with what
+    they know of their own noise (0: all but one). `alone`: parts of one department may be told,
+    too. `department`: which department a part is from may be grouped by and filtered on.
+    """
+
+    minimum: int = 2
+    honest: int = 0
+    alone: bool = True
+    department: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Disclosure:
     """How the owner lets answers out; for `unprotected` only `maximum_cells` means anything.
 
@@ -149,7 +165,8 @@ class Disclosure:
 
     `rows_per_unit`: how many rows of one protected unit count; `units_span`: in how many
     departments one unit can appear; `recipient` and `overall` are the budgets per recipient
-    organisation and in all, per `period` ("day", "month", "year" or "never").
+    organisation and in all, per `period` ("day", "month", "year" or "never"); `pooling` means
+    something for `dp` alone.
     """
 
     method: Method
@@ -169,6 +186,7 @@ class Disclosure:
     cell_key: CellKey | None = None
     exact_for: frozenset[str] = frozenset()
     exact_by: tuple[str, ...] = ()
+    pooling: Pooling = Pooling()
 
     @property
     def tabular(self) -> bool:
@@ -182,8 +200,9 @@ class Contract:
 
     `unit` names the column of the protected unit (a person, an aircraft); None where the table
     describes nobody. `digest` is the SHA-256 of the document in hex. `delays`: purposes that the
-    person concerned is told of only after so many days. `parts` are the contracts that this one
-    joins on their common unit (`policies.joined`), empty for an owner's own document.
+    person concerned is told of only after so many days. `responsible`: who answers for it.
+    `parts` are the contracts that this one joins on their common unit (`policies.joined`), empty
+    for an owner's own document.
     """
 
     id: str
@@ -196,6 +215,7 @@ class Contract:
     disclosure: Disclosure
     digest: str
     delays: tuple[tuple[str, int], ...] = ()
+    responsible: Responsible = NOBODY_NAMED
     parts: tuple[Contract, ...] = ()
 
     @property

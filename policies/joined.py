@@ -25,7 +25,7 @@ from typing import Final
 
 from landbridge.errors import error
 from landbridge.levels import Level
-from policies.contract import Allowance, Column, Contract, Disclosure, Method
+from policies.contract import Allowance, Column, Contract, Disclosure, Method, Pooling
 from policies.review import Usage
 from policies.terms import MAXIMUM_ROWS, PERIODS
 
@@ -158,6 +158,17 @@ def _terms(each: Sequence[Disclosure]) -> Disclosure:
         default_epsilon=min(terms.default_epsilon for terms in each),
         maximum_epsilon=min(terms.maximum_epsilon for terms in each),
         maximum_cells=min(terms.maximum_cells for terms in each),
+        pooling=_pooling([terms.pooling for terms in each]),
+    )
+
+
+def _pooling(each: Sequence[Pooling]) -> Pooling:
+    """The strictest of each; fewer honest members is stricter, and 0 leaves it to the rest."""
+    return Pooling(
+        minimum=max(terms.minimum for terms in each),
+        honest=min((terms.honest for terms in each if terms.honest), default=0),
+        alone=all(terms.alone for terms in each),
+        department=all(terms.department for terms in each),
     )
 
 

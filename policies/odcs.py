@@ -17,6 +17,7 @@ from policies.columns import read_columns, read_custom, read_identifier
 from policies.contract import Contract
 from policies.document import DocumentInvalid, Tree, parse
 from policies.place import Place, Problems, step
+from policies.responsible import read_responsible
 from policies.terms import read_terms
 
 STANDARD: Final = "v3.2.0"
@@ -67,6 +68,7 @@ def read(document: bytes | str, where: str) -> Contract:
     table = _table(root, identity)
     columns, names = read_columns(table.at("properties"))
     terms = read_terms(root, columns, names)
+    responsible = read_responsible(root)
     if problems.found or identity is None or version is None or terms is None:
         raise ContractInvalid(where, tuple(problems.found))
     octets = document.encode() if isinstance(document, str) else document
@@ -81,6 +83,7 @@ def read(document: bytes | str, where: str) -> Contract:
         disclosure=terms.disclosure,
         digest=hashlib.sha256(octets).hexdigest(),
         delays=terms.delays,
+        responsible=responsible,
     )
 
 

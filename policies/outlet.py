@@ -9,16 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Final, Literal
+from typing import Final
 
 from landbridge.levels import Level
-from policies.access import AccessPolicy, Request
+from policies.access import AccessPolicy, Action, Request
 from policies.contract import Contract, Disclosure, Method
 from policies.handler import Handler
 from policies.moment import Moment
 
 ROWS: Final = "count(*)"
 """What stands for rows and units, which are counted without any column."""
+_ACTIONS: Final[tuple[Action, ...]] = ("call", "step")
 _CLEARANCES: Final = tuple(Level)
 _ANY: Final = Moment(20_000_101, 12, 6)
 _NOBODY: Final = "\N{BULLET}"
@@ -49,7 +50,7 @@ class Outlet:
     """
 
     who: Who
-    action: Literal["query", "call"]
+    action: Action
     resource: str
     purpose: str
     column: str
@@ -167,12 +168,21 @@ def _of_handler(
     who: Who, name: str, handler: Handler, access: Sequence[AccessPolicy]
 ) -> Iterator[Outlet]:
     for purpose in sorted(handler.purposes):
-        codes = ", ".join(handler.codes)
-        found = [
-            _outlet(who, "call", name, purpose, codes, clearance, handler.level, access)
-            for clearance in _CLEARANCES[handler.level :]
-        ]
-        yield from _together(found)
+        for action in _ACTIONS[bool(handler.procedures) :]:
+            found = [
+                _outlet(
+                    who, action, name, purpose, _said(handler), clearance, handler.level, access
+                )
+                for clearance in _CLEARANCES[handler.level :]
+            ]
+            yield from _together(found)
+
+
+def _said(handler: Handler) -> str:
+    """What a reply can be, and what goes sealed to other departments."""
+    said = ", ".join(handler.codes) or "a bounded number"
+    handed = [f"{each.name} to {', '.join(sorted(each.to))}" for each in handler.passes]
+    return f"{said}; sealed: {'; '.join(handed)}" if handed else said
 
 
 def _together(found: Sequence[Outlet | None]) -> Iterator[Outlet]:
@@ -195,7 +205,7 @@ def _covers(other: Outlet, each: Outlet) -> bool:
 
 def _outlet(
     who: Who,
-    action: Literal["query", "call"],
+    action: Action,
     resource: str,
     purpose: str,
     column: str,

@@ -7,11 +7,12 @@ the way now.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from dataclasses import replace
 from typing import Literal, Protocol
 
 from landbridge.levels import Level
-from policies.access import AccessPolicy, Request
+from policies.access import AccessPolicy, Action, Request
 from policies.contract import Contract, Method
 from policies.moment import Moment
 
@@ -54,16 +55,60 @@ def sees_handler(
     return _sees(asker, "handler", name, level, purposes, access, now)
 
 
-def request(
-    asker: Asker, kind: Literal["contract", "handler"], resource: str, purpose: str, level: Level,
-    moment: Moment,
-) -> Request:  # fmt: skip
-    """The question to the policies: may this caller query that contract, or call that handler."""
+def may_consult(
+    asker: Asker, kind: Literal["contract", "handler"], resource: str, access: AccessPolicy,
+    now: Moment, purposes: Iterable[str] | None = None,
+) -> Level | None:  # fmt: skip
+    """Up to which level the caller may have it considered by an officer; None: not at all.
+
+    For any of their purposes, or for those given; the owner's list of purposes is not asked, since
+    it can be lifted. Nothing is ever sealed enough to be lifted.
+    """
+    for level in (Level.RESTRICTED, Level.INTERNAL, Level.OPEN):
+        if _sees(
+            asker, kind, resource, level, asker.purposes if purposes is None else [*purposes],
+            access, now, "consult",
+        ):  # fmt: skip
+            return level
+    return None
+
+
+def requested_step(
+    asker: Asker, resource: str, purpose: str, level: Level, moment: Moment
+) -> Request:
+    """The question to a department's policies: may its handler be a step of this caller's case."""
+    asked = request(asker, "handler", resource, purpose, level, moment)
+    return replace(asked, action="step")
+
+
+def requested_case(asker: Asker, procedure: str, purpose: str, moment: Moment) -> Request:
+    """The question to the gateway's policies: may this caller open a case of the procedure."""
     return Request(
         subject=asker.subject,
         organisation=asker.organisation,
         clearance=asker.clearance,
-        action="query" if kind == "contract" else "call",
+        action="case",
+        resource_kind="procedure",
+        resource=procedure,
+        purpose=purpose,
+        level=Level.OPEN,
+        moment=moment,
+    )
+
+
+def request(
+    asker: Asker, kind: Literal["contract", "handler"], resource: str, purpose: str, level: Level,
+    moment: Moment, action: Action | None = None,
+) -> Request:  # fmt: skip
+    """The question to the policies: may this caller query that contract, or call that handler.
+
+    Or do with it what `action` says.
+    """
+    return Request(
+        subject=asker.subject,
+        organisation=asker.organisation,
+        clearance=asker.clearance,
+        action=action or ("query" if kind == "contract" else "call"),
         resource_kind=kind,
         resource=resource,
         purpose=purpose,
@@ -98,9 +143,10 @@ def _sees(
     purposes: Collection[str],
     access: AccessPolicy,
     now: Moment,
+    action: Action | None = None,
 ) -> bool:
     return any(
-        access.decide(request(asker, kind, resource, purpose, level, moment)).permitted
+        access.decide(request(asker, kind, resource, purpose, level, moment, action)).permitted
         for purpose in sorted({*purposes} & {*asker.purposes})
         for moment in access.moments(now)
     )

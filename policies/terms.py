@@ -17,6 +17,7 @@ from policies.columns import read_custom
 from policies.contract import Allowance, Column, Disclosure, Method, Noise, Type
 from policies.delay import DELAY, Delays, read_delays
 from policies.place import Place, listed
+from policies.pooling_terms import read_pooling
 from policies.selection import SMALLEST_DELTA
 from policies.thresholds import (
     EXACT_CELLS,
@@ -43,7 +44,8 @@ _NOISES: Final = tuple(each.value for each in Noise)
 _UNIT, _METHOD, _PURPOSES = "landbridgeProtectedUnit", "landbridgeMethod", "landbridgePurposes"
 _ROWS, _SPAN, _NOISE = "landbridgeRowsPerUnit", "landbridgeUnitsSpan", "landbridgeNoise"
 _BUDGET, _EPSILON, _CELLS = "landbridgeBudget", "landbridgeEpsilon", "landbridgeMaximumCells"
-_PROTECTING: Final = (_ROWS, _SPAN, _NOISE, _BUDGET, _EPSILON)
+_POOLING: Final = "landbridgePooling"
+_PROTECTING: Final = (_ROWS, _SPAN, _NOISE, _BUDGET, _EPSILON, _POOLING)
 _CUSTOM: Final = (_UNIT, _METHOD, _PURPOSES, _CELLS, DELAY, *_PROTECTING, *THRESHOLDS)
 _MEANT: Final = {
     Method.DP: _PROTECTING,
@@ -201,6 +203,7 @@ def _protection(term: Callable[[str], Place], unit: Column | None, *, strict: bo
         noise=Noise(term(_NOISE).word(_NOISES) or Noise.GAUSSIAN),
         default_epsilon=default or 0.0,
         maximum_epsilon=maximum or 0.0,
+        pooling=read_pooling(term(_POOLING)),
     )
 
 

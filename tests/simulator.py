@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,11 +21,14 @@ import duckdb
 import grpc
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from gateway.asking import Asking
+from gateway.consult_planning import ConsultPlanning
+from gateway.consult_servicer import ConsultationsServicer
+from gateway.consulting import Consulting
 from gateway.departments import Departments, Member
 from gateway.planning import Planning
 from gateway.portal import PortalServicer
 from gateway.servicer import GatewayServicer
+from gateway.settings import masking_keys
 from landbridge.access_list import AccessList, read_accesses
 from landbridge.answers import Answer, Plan, Reply
 from landbridge.edge.own_log import OwnLog
@@ -40,17 +45,32 @@ from landbridge.identity.certificates import Admission
 from landbridge.identity.development import DevelopmentIssuer
 from landbridge.identity.keys import KeySet
 from landbridge.identity.tokens import TokenVerifier
+from landbridge.membership.keys import MemberKeys
+from landbridge.membership.manifest import Manifest, MemberEntry
 from landbridge.membership.statement import AskingSigner, AskingVerifier
+from landbridge.protocols.masks import Exchanges
 from landbridge.status import from_rpc_error, to_status
-from landbridge.v1 import gateway_pb2, node_pb2, portal_pb2
+from landbridge.v1 import consult_pb2, gateway_pb2, node_pb2, pooled_pb2, portal_pb2
 from landbridge.wire import read_answer, read_plan, read_reply, write_literal
 from nodes.answering import Answering
-from nodes.engines.engine import Cell, Parameter
+from nodes.circle import Circles
+from nodes.computing import Computing
+from nodes.consult_servicer import ConsultingServicer
+from nodes.consulting import Consulting as ConsultingAtNode
+from nodes.description import handler_to
+from nodes.desk import Desk
+from nodes.engines.engine import Cell, Engine, Parameter
+from nodes.granting import Granting
 from nodes.guard import Guard
 from nodes.history import History
 from nodes.ledger import Ledger
 from nodes.load import load
+from nodes.pooling import Pooling
+from nodes.pooling_servicer import PoolingServicer
+from nodes.queue import Queue
+from nodes.quotas import Quotas
 from nodes.replying import Replying
+from nodes.reviewing import Reviewing
 from nodes.servicer import NodeServicer
 from nodes.store import Store
 from nodes.subject_access import SubjectAccessServicer
@@ -110,11 +130,20 @@ class KeptLog:
 
     def append(self, entry: bytes) -> Receipt:
         """As `Log.append`."""
+        return self.submit(entry).result()
+
+    def submit(self, entry: bytes) -> Future[Receipt]:
+        """As `Log.submit`."""
         if self.broken:
             raise error("LOG_UNAVAILABLE")
-        receipt = self._log.append(entry)
+        receipt = self._log.submit(entry)
         self.entries.append(Entry.from_bytes(entry))
         return receipt
+
+    @property
+    def size(self) -> int:
+        """As `Log.size`."""
+        return self._log.size
 
     def require(self) -> None:
         """As `Log.require`."""
@@ -191,21 +220,34 @@ class _Serving(NodeServicer):
 
 @dataclass
 class SimulatedNode:
-    """One department in memory. `down` makes it unreachable, `change` spoils what it replies."""
+    """One department in memory.
+
+    `down` makes it unreachable, `before` happens on a request's arrival (a `LandbridgeError` or a
+    failure of the call may be raised), `change` spoils what it replies, `pinned` is what it has
+    pinned instead of everybody's manifest.
+    """
 
     name: str
     servicer: NodeServicer
     ledger: Ledger
     history: History
     log: KeptLog
-    tables: Tables
+    tables: Tables[Engine]
     engines: list[DirectEngine]
     recorder: Recorder
     log_key: str
+    consulting: ConsultingServicer
+    reviewing: Reviewing
+    queue: Queue
+    key: Ed25519PrivateKey
     access: SubjectAccessServicer
     down: bool = False
     change: Callable[[Any], None] | None = None
     received: list[Any] = field(default_factory=list)
+    pooling: Any = None
+    exchanges: Any = None
+    pinned: Manifest | None = None
+    before: Callable[[Any], None] | None = None
 
     def call(self, path: str, request: bytes, seconds: float) -> bytes:
         """One unary call, serialized both ways."""
@@ -215,11 +257,17 @@ class SimulatedNode:
         servicer: Any = self.servicer
         if service.endswith(".SubjectAccess"):
             servicer, kind = self.access, portal_pb2.SubjectAccessListRequest
+        elif service.endswith(".Pooling"):
+            servicer, kind = self.pooling, getattr(pooled_pb2, f"{method}Request")
+        elif service.endswith(".Consulting"):
+            servicer, kind = self.consulting, getattr(consult_pb2, f"{method}Request")
         else:
             kind = getattr(node_pb2, f"{method}Request")
         message = kind.FromString(request)
         self.received.append(message)
         try:
+            if self.before is not None and method != "Describe":
+                self.before(message)
             reply = getattr(servicer, method)(message, _Context(seconds=seconds))
         except LandbridgeError as refusal:
             raise _Failure(to_status(refusal)) from None
@@ -260,6 +308,7 @@ class FederationSimulator:
         self._handlers = tuple(handlers)
         self.signer = AskingSigner("test.example", Ed25519PrivateKey.generate(), self.clock)
         self.nodes: dict[str, SimulatedNode] = {}
+        self.manifest = self._listed(rows, {})
         by_name = (
             dict.fromkeys(rows, documents) if isinstance(documents, bytes) else dict(documents)
         )
@@ -278,11 +327,14 @@ class FederationSimulator:
                 name, name.upper(), "memory", name, self._contracts[name],
                 tuple(handler.name for handler in self._handlers),
                 self.nodes[name].log_key,
+                signing_key=self.nodes[name].key.public_key(),
             )
             for name in rows
         ]  # fmt: skip
+        self.manifest = self._listed(rows, self._contracts)
         self.told: list[str] = []
         self.departments = Departments(members, self._connect, self.told.append)
+        self.departments.pin(masking_keys(self.manifest))
         self.departments.refresh()
         signer = Signer.create("test.example/gateway")
         self.log = KeptLog(
@@ -298,8 +350,9 @@ class FederationSimulator:
             handlers={f"{name}.{h.name}" for name in rows for h in self._handlers},
         )
         planning = Planning(policy, self.clock)
-        self.asking = Asking(
+        self.asking = Consulting(
             planning,
+            ConsultPlanning(planning, self.clock),
             self.departments,
             self._verifier(),
             self.recorder,
@@ -317,6 +370,24 @@ class FederationSimulator:
             Telemetry("test.gateway"),
         )
         self.gateway = GatewayServicer(self.asking, self.departments, Telemetry("test.gateway"))
+        self.consultations = ConsultationsServicer(self.asking, self.gateway.request)
+
+    def _listed(self, names: Iterable[str], contracts: Mapping[str, tuple[str, ...]]) -> Manifest:
+        """What everybody has pinned: the members' keys, and what they serve."""
+        entries = (
+            MemberEntry(
+                name, name.upper(), "memory", name, contracts.get(name, ()), (), "",
+                self.keys(name).public,
+            )
+            for name in names
+        )  # fmt: skip
+        key = self.signer.key.public_key()
+        return Manifest("test.example", 1, "gateway", key, tuple(entries))
+
+    def keys(self, name: str) -> MemberKeys:
+        """A department's own, from its folder."""
+        (self.folder / name).mkdir(parents=True, exist_ok=True)
+        return MemberKeys.in_folder(self.folder / name)
 
     def clock(self) -> float:
         """The time that everybody has."""
@@ -348,7 +419,7 @@ class FederationSimulator:
         recorder = Recorder(cast(Log, log), lasting, "1" * 64, self.clock)
         ledger = Ledger(place / "ledger.sqlite", self.clock)
         history = History(place / "history.sqlite")
-        tables = Tables(store, tuple(contracts), open_engine)
+        tables: Tables[Engine] = Tables(store, tuple(contracts), open_engine)
         handlers = {handler.name: handler for handler in self._handlers}
         guard = Guard(
             name,
@@ -371,34 +442,50 @@ class FederationSimulator:
                 for each, (text, _) in zip(contracts, documents, strict=True)
             ],
             handlers=[
-                node_pb2.HandlerDescription(
-                    name=h.name, version=h.version, codes=h.codes, level=h.level.label,
-                    purposes=sorted(h.purposes),
-                )
+                handler_to(h)
                 for h in self._handlers
             ],
             log_key=signer.vkey,
         )  # fmt: skip
+        answering = Answering(guard, ledger, tables, recorder, self._draw, history)
+        quotas = Quotas(place / "quotas.sqlite", self.clock)
+        replying = Replying(guard, quotas, Computing(tables, None), recorder, ledger)
+        telemetry = Telemetry(f"test.{name}")
+        signed = AskingVerifier("test.example", name, self.signer.key.public_key, self.clock)
         servicer = _Serving(
-            Admission("gateway", "test.example"),
-            description,
-            Answering(guard, ledger, tables, recorder, self._draw, history),
-            Replying(guard, ledger, tables, recorder),
-            recorder,
-            Telemetry(f"test.{name}"),
-            AskingVerifier("test.example", name, self.signer.key.public_key, self.clock),
-        )
+            Admission("gateway", "test.example"), description, answering, replying, recorder,
+            telemetry, signed,
+        )  # fmt: skip
+        key = Ed25519PrivateKey.from_private_bytes(sha256(name.encode()).digest())
+        granting = Granting(guard, "test.example", key, self.clock)
+        queue = Queue(place / "consultations.sqlite", self.clock)
+        desk = Desk(queue, guard, ledger, recorder, granting)
+        consulting = ConsultingServicer(
+            servicer.admit, signed, ConsultingAtNode(desk, recorder), granting, answering,
+            replying, recorder, telemetry,
+        )  # fmt: skip
         access = SubjectAccessServicer(
             servicer.admit,
-            AskingVerifier("test.example", name, self.signer.key.public_key, self.clock),
+            signed,
             guard,
             OwnLog(place / "log", signer.name, periods, lasting, self.clock),
             recorder,
             Telemetry(f"test.{name}"),
         )
-        return SimulatedNode(
-            name, servicer, ledger, history, log, tables, engines, recorder, signer.vkey, access
+        node = SimulatedNode(
+            name, servicer, ledger, history, log, tables, engines, recorder, signer.vkey,
+            consulting, Reviewing(desk, recorder), queue, key, access,
+        )  # fmt: skip
+        node.exchanges = Exchanges(self.keys(name).masking)
+        circles = Circles(name, lambda: node.pinned or self.manifest, node.exchanges)
+        node.pooling = PoolingServicer(
+            servicer._admit,
+            Pooling(guard, circles, ledger, tables, recorder, self._draw),
+            recorder,
+            Telemetry(f"test.{name}"),
+            signed,
         )
+        return node
 
     def token(self, subject: str = "alice", **changes: Any) -> str:
         """A caller's token."""
@@ -434,7 +521,7 @@ class FederationSimulator:
             partial=partial,
             question_id=question_id or secrets.token_hex(16),
         )
-        with _as_a_client():
+        with as_a_client():
             context = self.context(token, seconds)
             return read_answer(self.gateway.Query(request, context))
 
@@ -443,7 +530,7 @@ class FederationSimulator:
         request = gateway_pb2.ExplainRequest(
             sql=sql, purpose=purpose, micro_epsilon=round(epsilon * 1_000_000)
         )
-        with _as_a_client():
+        with as_a_client():
             return read_plan(self.gateway.Explain(request, self.context()))
 
     def call(
@@ -455,7 +542,7 @@ class FederationSimulator:
         )
         for name, value in arguments.items():
             request.arguments[name].CopyFrom(write_literal(value, name))
-        with _as_a_client():
+        with as_a_client():
             return read_reply(self.gateway.Call(request, self.context(token)))
 
     def about(
@@ -472,7 +559,7 @@ class FederationSimulator:
         request = portal_pb2.AboutRequest(
             subject=subject, purpose=purpose, question_id=secrets.token_hex(16), before=before or {}
         )
-        with _as_a_client():
+        with as_a_client():
             return read_accesses(self.portal.About(request, self.context(token)))
 
     def entries(self, department: str | None = None) -> list[Entry]:
@@ -486,6 +573,7 @@ class FederationSimulator:
             node.log.close()
             node.ledger.close()
             node.history.close()
+            node.queue.close()
             node.tables.close()
 
     def context(self, token: str | None = None, seconds: float = 30.0) -> grpc.ServicerContext:
@@ -534,7 +622,7 @@ class _Channel:
 
 
 @contextmanager
-def _as_a_client() -> Iterator[None]:
+def as_a_client() -> Iterator[None]:
     """Errors pass the wire's form, as they would."""
     try:
         yield

@@ -19,6 +19,8 @@ import typer
 from landbridge.cli import (
     about,
     call,
+    case,
+    consult,
     demo,
     directory,
     explain,
@@ -29,6 +31,7 @@ from landbridge.cli import (
     log_reconcile,
     log_search,
     query,
+    review,
     servers,
     token,
     up,
@@ -87,6 +90,24 @@ def application() -> typer.Typer:
     whole.command()(call.call)
     whole.command()(directory.directory)
     whole.command()(about.about)
+    consultations = _group("Put before an officer of the owner what policy does not answer.")
+    consultations.command("open")(consult.open_)
+    consultations.command("show")(consult.show)
+    consultations.command("follow")(consult.follow)
+    consultations.command("reply")(consult.reply)
+    consultations.command("accept")(consult.accept)
+    consultations.command("withdraw")(consult.withdraw)
+    consultations.command("answer")(consult.answer)
+    whole.add_typer(consultations, name="consult")
+    reviews = _group("Decide consultations, as an officer on the machine of the own node.")
+    reviews.command("list")(review.list_)
+    reviews.command("show")(review.show)
+    reviews.command("approve")(review.approve)
+    reviews.command("narrow")(review.narrow)
+    reviews.command("ask")(review.ask)
+    reviews.command("decline")(review.decline)
+    reviews.command("follow")(review.follow)
+    whole.add_typer(reviews, name="review")
     logs = _group("Read and verify published logs and receipts, asking nobody.")
     logs.command("show")(log.show)
     logs.command("verify")(log.verify)
@@ -116,6 +137,7 @@ def application() -> typer.Typer:
     gateways.command("approve")(servers.gateway_approve)
     gateways.command("reject")(servers.gateway_reject)
     gateways.command("revoke")(servers.gateway_revoke)
+    gateways.command("grant")(servers.gateway_grant)
     whole.add_typer(gateways, name="gateway")
     nodes = _group("Run a department's node, and load its data.")
     nodes.command("serve")(servers.node_serve)
@@ -127,6 +149,17 @@ def application() -> typer.Typer:
     policies.command("check")(servers.policy_check)
     policies.command("diff")(servers.policy_diff)
     whole.add_typer(policies, name="policy")
+    cases = _group("Open, look at, follow, list and cancel cases of procedures.")
+    cases.command("open")(case.open_)
+    cases.command("show")(case.show)
+    cases.command("follow")(case.follow)
+    cases.command("list")(case.list_)
+    cases.command("cancel")(case.cancel)
+    whole.add_typer(cases, name="case")
+    procedures = _group("Review declared procedures, without a running gateway.")
+    procedures.callback()(_procedures)
+    procedures.command("check")(servers.procedure_check)
+    whole.add_typer(procedures, name="procedure")
     return whole
 
 
@@ -167,6 +200,10 @@ def _tokens() -> None:
 
 def _gateways() -> None:
     """Run a gateway."""
+
+
+def _procedures() -> None:
+    """Review declared procedures, without a running gateway."""
 
 
 def _fell_short(problem: Exception) -> Status:

@@ -34,6 +34,9 @@ def call(
             help="An argument of the handler; may be given several times.",
         ),
     ] = None,
+    consent: Annotated[
+        str, typer.Option(metavar="REFERENCE", help="The subject's consent, where it is needed.")
+    ] = "",
     format_: Annotated[
         Page, typer.Option("--format", help="How the reply is written to standard output.")
     ] = Page.TABLE,
@@ -47,12 +50,12 @@ def call(
     The reply is one of the handler's declared codes. An argument is sent in the type that the
     directory declares for it, so that an identifier made of digits stays text.
     """
-    texts = _pairs(arg or [])
+    texts = pairs(arg or [], "--arg")
     receipt_file.require_place(receipt)
     with connected(address, ca, token_file) as client:
-        values = _typed(handler, texts, client.directory())
+        values = typed(handler, texts, client.directory())
         try:
-            reply = client.call(handler, purpose=purpose, **values)
+            reply = client.call(handler, purpose=purpose, consent=consent, **values)
         except LandbridgeError as refusal:
             receipt_file.keep_refused(receipt, refusal)
             raise
@@ -61,29 +64,34 @@ def call(
             {
                 "handler": handler,
                 "code": reply.code,
+                "reasons": list(reply.reasons),
+                "number": reply.number,
                 "version": reply.version,
                 "receipt": receipt_document(reply.receipt),
             }
         )
     else:
-        say(reply.code)
+        say(f"{reply.number:g}" if reply.number is not None else reply.code)
+        for reason in reply.reasons:
+            say(f"  {reason}")
         tell(f"{handler}, version {reply.version}")
     receipt_file.keep(receipt, reply.receipt)
 
 
-def _pairs(given: list[str]) -> dict[str, str]:
-    pairs: dict[str, str] = {}
+def pairs(given: list[str], option: str) -> dict[str, str]:
+    """NAME=VALUE, each name once; OperatorError otherwise."""
+    found: dict[str, str] = {}
     for text in given:
         name, equals, value = text.partition("=")
-        if not equals or not name.isidentifier() or name == "purpose":
-            raise OperatorError("--arg takes NAME=VALUE, for example --arg tailnum=N14228.")
-        if name in pairs:
+        if not equals or not name.isidentifier() or name in ("purpose", "consent"):
+            raise OperatorError(f"{option} takes NAME=VALUE, for example {option} tailnum=N14228.")
+        if name in found:
             raise OperatorError(f"The argument {name} is given twice.")
-        pairs[name] = value
-    return pairs
+        found[name] = value
+    return found
 
 
-def _typed(handler: str, texts: dict[str, str], directory: Directory) -> dict[str, int | str]:
+def typed(handler: str, texts: dict[str, str], directory: Directory) -> dict[str, int | str]:
     """The values in the declared types; a handler that is not listed gets texts, and refuses."""
     declared = dict(
         argument.split(": ", 1)

@@ -63,7 +63,7 @@ def connected(address: str, ca: Path | None, token_file: Path | None) -> Client:
         raise OperatorError(
             "No gateway is named: give --address HOST:PORT or set LANDBRIDGE_ADDRESS."
         )
-    token = _token(token_file)
+    token = token_source(token_file)
     # gRPC's own words on standard error are for its developers.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from landbridge.client import connect
@@ -74,7 +74,8 @@ def connected(address: str, ca: Path | None, token_file: Path | None) -> Client:
         raise OperatorError(unusable.message) from None
 
 
-def _token(file: Path | None) -> TokenSource:
+def token_source(file: Path | None) -> TokenSource:
+    """Where the caller's token is; raises OperatorError where it is nowhere."""
     if file is not None:
         try:
             file.read_bytes()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, assert_never
 
 import typer
 
 from landbridge.cli.connection import Address, Authority, TokenFile, connected
-from landbridge.cli.formats import Page, write_json
+from landbridge.cli.formats import Listing, write_json
 from landbridge.cli.terminal import page, plain
 
 if TYPE_CHECKING:
@@ -19,22 +20,35 @@ if TYPE_CHECKING:
 
 def directory(
     format_: Annotated[
-        Page, typer.Option("--format", help="How the directory is written to standard output.")
-    ] = Page.TABLE,
+        Listing,
+        typer.Option(
+            "--format",
+            help="How the directory is written to standard output; dcat is DCAT-AP in JSON-LD, for "
+            "other catalogues.",
+        ),
+    ] = Listing.TABLE,
     address: Address = "",
     ca: Authority = None,
     token_file: TokenFile = None,
 ) -> None:
-    """List the departments, their contracts and handlers.
+    """List the departments, their contracts, handlers and procedures.
 
-    As far as the caller may use them.
+    As far as the caller may use them, or have them considered by an officer of their owner; with
+    who answers for them and how to reach them.
     """
     with connected(address, ca, token_file) as client:
         found = client.directory()
-    if format_ is Page.JSON:
-        write_json(dataclasses.asdict(found))
-    else:
-        _show(found)
+    match format_:
+        case Listing.JSON:
+            write_json(dataclasses.asdict(found))
+        case Listing.DCAT:
+            from landbridge.dcat import catalogue
+
+            write_json(catalogue(found, address))
+        case Listing.TABLE:
+            _show(found)
+        case _:
+            assert_never(format_)
 
 
 def _show(found: Directory) -> None:
@@ -46,19 +60,46 @@ def _show(found: Directory) -> None:
                 console,
                 f"  contract {contract.id}: {contract.description} "
                 f"[{contract.method}{f', protects {contract.unit}' if contract.unit else ''}; "
-                f"{', '.join(contract.purposes)}]",
+                f"{', '.join(contract.purposes)}]"
+                + _officers(consultable=contract.consultable, queryable=contract.queryable),
             )
             _columns(console, contract)
+            for responsible in _responsible(contract):
+                _line(console, f"    {responsible}")
         for handler in member.handlers:
             _line(
                 console,
                 f"  handler {handler.name}({', '.join(handler.arguments)}): {handler.description}; "
-                f"one of {', '.join(handler.codes)} [{', '.join(handler.purposes)}]",
+                f"one of {', '.join(handler.codes)} [{', '.join(handler.purposes)}]"
+                + _officers(consultable=handler.consultable, queryable=handler.queryable),
             )
+    for procedure in found.procedures:
+        _line(
+            console,
+            f"procedure {procedure.name}: {procedure.title or procedure.description} "
+            f"({', '.join(procedure.departments)}) [{', '.join(procedure.purposes)}]",
+        )
 
 
 def _absence(member: Member) -> str:
     return "" if member.reachable else " (does not answer)"
+
+
+def _officers(*, consultable: bool, queryable: bool) -> str:
+    """What officers have to do with it."""
+    if not queryable:
+        return "; by consultation only"
+    return "; more by consultation" if consultable else ""
+
+
+def _responsible(contract: OfferedContract) -> Iterator[str]:
+    """Who answers for it, a line each."""
+    for role in contract.roles:
+        words = [each for each in (role.who, contract.team, role.description) if each]
+        yield f"{role.role}: {', '.join(words)}"
+    for channel in contract.channels:
+        said = f" ({channel.description})" if channel.description else ""
+        yield f"{channel.name}: {channel.url}{said}"
 
 
 def _columns(console: Console, contract: OfferedContract) -> None:

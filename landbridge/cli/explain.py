@@ -52,6 +52,8 @@ def _document(plan: Plan) -> dict[str, object]:
         "epsilon": plan.epsilon,
         "delta": plan.delta,
         "accuracy": dict(plan.accuracy),
+        "rounds": plan.rounds,
+        "bytes": plan.bytes,
         **notes_document(plan.notes, plan.budgets),
     }
 
@@ -75,6 +77,7 @@ def _show(plan: Plan) -> None:
             ("accuracy", f"{name} ± {_half_width(half_width)}")
             for name, half_width in plan.accuracy.items()
         ),
+        ("transport", _transport(plan)),
         *(("budget", line) for line in budget_lines(plan.budgets)),
     ]
     for name, text in lines:
@@ -82,6 +85,12 @@ def _show(plan: Plan) -> None:
     page().print(shown)
     for note in plan.notes:
         tell(f"{note.kind}: {note.text}")
+
+
+def _transport(plan: Plan) -> str:
+    rounds = "1 round" if plan.rounds == 1 else f"{plan.rounds} rounds"
+    sent = f"at most {plan.bytes:,} bytes of numbers" if plan.bytes else "numbers not known yet"
+    return f"{rounds}; {sent} from each department"
 
 
 def _half_width(half_width: float | None) -> str:

@@ -31,6 +31,14 @@ class Format(StrEnum):
     ARROW = "arrow"
 
 
+class Listing(StrEnum):
+    """The formats of the directory."""
+
+    TABLE = "table"
+    JSON = "json"
+    DCAT = "dcat"
+
+
 class Page(StrEnum):
     """The formats of everything else."""
 

@@ -64,6 +64,22 @@ def gateway_revoke(config: Settings, department: Department) -> None:
     _become("gateway", "revoke", str(config), department)
 
 
+def gateway_grant(
+    config: Settings,
+    department: Department,
+    contract: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="A contract; may be repeated.")
+    ] = None,
+    handler: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="A handler; may be repeated.")
+    ] = None,
+) -> None:
+    """Ask a member for further contracts or handlers, which it began to serve after it joined."""
+    named = [part for each in contract or () for part in ("--contract", each)]
+    named += [part for each in handler or () for part in ("--handler", each)]
+    _become("gateway", "grant", str(config), department, *named)
+
+
 def node_join(
     code: Annotated[
         str,
@@ -160,6 +176,20 @@ def policy_diff(
     """Show what a change of a policy newly lets out, and what no more."""
     options = [*(["--json"] if as_json else []), *(["--strict"] if strict else [])]
     _become("nodes", "policy-diff", str(old), str(new), *options)
+
+
+def procedure_check(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A federation's folder.", show_default=False)
+    ],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Show the flow of every procedure, and what no department's policy lets flow.
+
+    Exit status 1 where a procedure would not be loaded.
+    """
+    _become("gateway", "procedure-check", str(folder), *(["--json"] if as_json else []))
 
 
 def _become(module: str, *arguments: str) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from landbridge.answers import Answer, Reply
+from landbridge.answers import Answer, Plan, Reply
 from landbridge.cli import unguarded
 from landbridge.client import Client
 from landbridge.directory import Directory
@@ -54,7 +54,10 @@ class Toured(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Something to ask. `exact`: it describes nobody, so the numbers carry no noise."""
+    """Something to ask. `exact`: it describes nobody, so the numbers carry no noise.
+
+    `pooled`: the plan is shown first, and has to say that nobody's part is seen.
+    """
 
     title: str
     caller: str
@@ -63,6 +66,7 @@ class Question:
     epsilon: float | None = None
     departments: tuple[str, ...] = ()
     exact: bool = False
+    pooled: bool = False
 
 
 QUESTIONS: Final = (
@@ -75,11 +79,12 @@ QUESTIONS: Final = (
         departments=("ewr",),
     ),
     Question(
-        "How many flights, and how late? The same question to all three airports, combined",
+        "How many flights, and how late? One total of all three airports, and no part of any",
         "alice",
         "SELECT count(*) AS flights, avg(dep_delay) AS mean_delay FROM flights",
         epsilon=4,
         departments=("ewr", "jfk", "lga"),
+        pooled=True,
     ),
     Question(
         "What do registered aircraft fly with? The register's budget is its own",
@@ -124,12 +129,16 @@ class Members:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A question that was to be answered; `seconds` from asking to the answer."""
+    """A question that was to be answered; `seconds` from asking to the answer.
+
+    `plan` is what was said beforehand, where that was asked.
+    """
 
     question: Question
     answer: Answer | None
     seconds: float
     shortcoming: str
+    plan: Plan | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,15 +202,26 @@ class Tour:
         return Members(found, f"No answer came from {', '.join(absent)}." if absent else "")
 
     def _answered(self, question: Question) -> Answered:
-        begun = self._clock()
+        begun, plan = self._clock(), None
         try:
+            if question.pooled:
+                plan = self._explained(question)
+                begun = self._clock()
             answer = self._ask(question)
         except LandbridgeError as failure:
             self._keep(error_receipt(failure))
             return Answered(question, None, self._clock() - begun, f"No answer came: {failure}")
         seconds = self._clock() - begun
         self._keep(answer.receipt)
-        return Answered(question, answer, seconds, _lacks(question, answer))
+        lacks = _lacks(question, answer)
+        if plan is not None and plan.mode != "pooled":
+            lacks = f"It was not pooled: {plan.why}"
+        return Answered(question, answer, seconds, lacks, plan)
+
+    def _explained(self, question: Question) -> Plan:
+        """What a question would do and cost; nothing is charged, and there is no receipt."""
+        with self._federation.client(question.caller) as client:
+            return client.explain(question.sql, purpose=question.purpose, epsilon=question.epsilon)
 
     def _declined(self, question: Question, expected: str) -> Declined:
         try:

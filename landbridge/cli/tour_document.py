@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterable
 from typing import Any, assert_never
 
+from landbridge.answers import Plan
 from landbridge.cli.formats import answer_document
 from landbridge.cli.tour import Answered, Declined, Members, Replied, Sight
 from landbridge.cli.tour_log import LogSight
@@ -59,7 +60,22 @@ def _answered(sight: Answered) -> dict[str, Any]:
         "sql": question.sql,
         "epsilon": question.epsilon,
         "seconds": round(sight.seconds, 4),
+        "plan": _plan(sight.plan),
         **found,
+    }
+
+
+def _plan(plan: Plan | None) -> dict[str, Any] | None:
+    if plan is None:
+        return None
+    return {
+        "mode": plan.mode,
+        "why": plan.why,
+        "epsilon": plan.epsilon,
+        "departments": list(plan.departments),
+        "rounds": plan.rounds,
+        "bytes": plan.bytes,
+        "accuracy": dict(plan.accuracy),
     }
 
 

@@ -10,7 +10,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from landbridge.answers import Answer, Budget
+from landbridge.answers import Answer, Budget, Plan
 from landbridge.cli import answer_page, log
 from landbridge.cli.refusal import picture
 from landbridge.cli.terminal import plain
@@ -45,6 +45,8 @@ class TourPage:
                     sight.question.caller,
                     sight.question.purpose,
                 )
+                if sight.plan is not None:
+                    self._planned(sight.plan)
                 if sight.answer is not None:
                     self._answer(sight.answer, sight.seconds)
             case Declined():
@@ -88,6 +90,17 @@ class TourPage:
             self._line(title)
         self._line(sql, "cyan")
         self._line(f"asked by {caller}, purpose {purpose or 'not stated'}", "dim")
+
+    def _planned(self, plan: Plan) -> None:
+        self._line(f"explain: {plan.mode}; {plan.why}")
+        widths = ", ".join(
+            f"{name} ± {width:.3g}" for name, width in plan.accuracy.items() if width is not None
+        )
+        self._line(
+            f"explain: epsilon {plan.epsilon:g} at each of {', '.join(plan.departments)}; "
+            f"{plan.bytes} bytes from each in {plan.rounds} round"
+            + (f"; expected {widths}" if widths else "")
+        )
 
     def _answer(self, answer: Answer, seconds: float) -> None:
         self._console.print(answer_page.table(answer))

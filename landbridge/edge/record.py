@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, field
@@ -24,6 +24,7 @@ from landbridge.edge.logins import WINDOW, RefusedLogins
 from landbridge.errors import LandbridgeError, error
 from landbridge.evidence.entry import Entry, SubjectKey, instant
 from landbridge.evidence.finding import EvidenceError
+from landbridge.evidence.kind import OWN_FIELDS
 from landbridge.evidence.log import Log
 from landbridge.evidence.receipt import Receipt
 from landbridge.evidence.subject_keys import SubjectKeys
@@ -113,15 +114,32 @@ class Draft:
         if days:
             self.note(disclosable_from=self.recorder.after(days))
 
-    def answered(self, answer: bytes) -> Logged:
+    def admitted(self) -> None:
+        """Writes the entry of something that was let in, and gave no answer yet."""
+        self.logged = Logged(self.recorder.append(self, outcome="answered"), b"")
+
+    def answered(self, answer: bytes, salt: bytes = b"") -> Logged:
         """Writes the entry of an answer durably; what it returns may leave with the reply.
 
-        The entry commits to the answer by SHA-256(salt || answer) and says nothing of it.
+        The entry commits to the answer by SHA-256(salt || answer) and says nothing of it. The salt
+        is a new one unless the answer is one whose salt was kept.
         """
-        salt = self.recorder.salts.next()
+        salt = salt or self.recorder.salts.next()
         self.note(answer_digest=sha256(salt + answer).hexdigest())
         self.logged = Logged(self.recorder.append(self, outcome="answered"), salt)
         return self.logged
+
+    def answered_each(self, answers: Sequence[tuple[Mapping[str, Any], bytes]]) -> list[Logged]:
+        """As `answered`, an entry for each answer with its own fields; they share their syncs."""
+        salts = [self.recorder.salts.next() for _ in answers]
+        drafts = [
+            {**self.fields, **fields, "answer_digest": sha256(salt + answer).hexdigest()}
+            for salt, (fields, answer) in zip(salts, answers, strict=True)
+        ]
+        receipts = self.recorder.append_each(self.kind, drafts, outcome="answered")
+        logged = [Logged(receipt, salt) for receipt, salt in zip(receipts, salts, strict=True)]
+        self.logged = logged[-1] if logged else None
+        return logged
 
     def ended(self) -> None:
         """Raises FAULT when the use case left no entry: a defect, and nothing may leave."""
@@ -159,6 +177,11 @@ class Recorder:
         self._counting = threading.Lock()
         self._counter: threading.Timer | None = None
 
+    @property
+    def size(self) -> int:
+        """The number of entries that the log has now."""
+        return self._log.size
+
     def under(self, policy_digest: str) -> None:
         """From now on entries name this version of the policy, unless a draft notes another."""
         self._policy_digest = policy_digest
@@ -175,6 +198,11 @@ class Recorder:
         """The instant so many days from now."""
         return instant(datetime.fromtimestamp(self._clock(), UTC) + timedelta(days=days))
 
+    def require(self) -> None:
+        """Raises while the log may not be relied on, for what begins outside of a request."""
+        self._await_first_look()
+        self._log.require()
+
     @contextmanager
     def request(self, kind: str, **fields: Any) -> Iterator[Draft]:
         """One request. Its end without `answered` and without an exception is a fault.
@@ -182,8 +210,7 @@ class Recorder:
         Raises before anything begins, and leaves no entry, while the log may not be relied on:
         LOG_CONTRADICTED, LOG_UNWITNESSED, LOG_UNAVAILABLE.
         """
-        self._await_first_look()
-        self._log.require()
+        self.require()
         draft = Draft(kind, self._dated(), dict(fields))
         with self._log.coming:
             try:
@@ -278,9 +305,19 @@ class Recorder:
             short = {**whole, "question": "", "members": (), "note": "shortened to fit"}
             return self._write(draft.kind, short)
 
+    def append_each(
+        self, kind: str, drafts: Sequence[Mapping[str, Any]], **fields: Any
+    ) -> list[Receipt]:
+        """Entries of one kind, in order, all durable when this returns. Raises LOG_UNAVAILABLE."""
+        waiting = [self._log.submit(self._bytes(kind, {**each, **fields})) for each in drafts]
+        return [receipt.result() for receipt in waiting]
+
     def _write(self, kind: str, fields: dict[str, Any]) -> Receipt:
+        return self._log.append(self._bytes(kind, fields))
+
+    def _bytes(self, kind: str, fields: dict[str, Any]) -> bytes:
         # Made from its fields: the object between them and the bytes would cost as much as those.
-        entry = Entry.bytes_of(
+        return Entry.bytes_of(
             {
                 "kind": kind,
                 "time": instant(datetime.fromtimestamp(self._clock(), UTC)),
@@ -290,7 +327,6 @@ class Recorder:
                 **fields,
             }
         )
-        return self._log.append(entry)
 
     def _await_first_look(self) -> None:
         if self._first_look is not None:
@@ -300,6 +336,11 @@ class Recorder:
         self._await_first_look()
         if refusal.status == "UNAUTHENTICATED":
             draft.kind = "refused_login"
+            draft.fields = {
+                name: value
+                for name, value in draft.fields.items()
+                if draft.kind in OWN_FIELDS.get(name, {draft.kind})
+            }
             if not self._logins.admit(refusal.reason):
                 self._count_later()
                 return b""

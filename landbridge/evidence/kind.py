@@ -14,7 +14,7 @@ KINDS: Final[Mapping[str, str]] = {
     "call": "a handler was asked about one subject",
     "submit": "records were handed in under a contract",
     "alert": "a watch reported that its condition holds",
-    "consult": "a consultation was opened, on a stated legal basis",
+    "consult": "a consultation was opened, on a stated legal basis, moved, looked at or used",
     "step": "a step of a case was taken",
     "about": "a portal asked for the entries about one person",
     "policy_change": "the policy is another than at the last start, or than before this entry",

@@ -45,6 +45,8 @@ LEEWAY: Final = timedelta(minutes=5)
 
 ANSWERING: Final = frozenset({"query", "call"})
 """Kinds whose answers departments make."""
+STEP: Final = "step"
+"""Only some entries of this kind are of a department's answer: others admit, or change a case."""
 
 PASSED_ON: Final = ANSWERING | {"about"}
 """Kinds that departments are asked; where one refuses a look-up, the list goes out without it."""
@@ -194,6 +196,11 @@ def _read_gateway(gateway: Entries, sides: _Sides) -> None:
         )
 
 
+def _answers(entry: Entry) -> bool:
+    """Whether a department's entry is one that the gateway has to name."""
+    return entry.kind in PASSED_ON or (entry.kind == STEP and bool(entry.answer_digest))
+
+
 def _name(index: int, entry: Entry, part: Part, sides: _Sides) -> None:
     named = sides.named.setdefault(part["department"], {})
     earlier = named.get(part["index"])
@@ -214,7 +221,7 @@ def _read_department(department: str, entries: Entries, sides: _Sides) -> None:
         if found is not None:
             found.seen = True
             _compare(department, index, content, entry, found, sides)
-        elif entry.kind in PASSED_ON and entry.question_id:
+        elif _answers(entry) and entry.question_id:
             sides.unnamed.append((department, index, entry))
     sides.sizes[department] = size
 
@@ -307,7 +314,7 @@ def _of_questions(gateway: Entries, wanted: set[str]) -> dict[str, list[tuple[in
             entry = Entry.from_bytes(content)
         except EvidenceError:
             continue  # said when it was read first
-        if entry.question_id in wanted and entry.kind in PASSED_ON:
+        if entry.question_id in wanted and (entry.kind in PASSED_ON or entry.kind == STEP):
             known.setdefault(entry.question_id, []).append((index, entry))
     return known
 

@@ -120,6 +120,7 @@ class Ground:
             "state": str(folder),
             "access": str(self.federation.path / "gateway" / "access.cedar"),
             "manifest": str(folder / "manifest.json"),
+            "procedures": str(self.federation.path / "gateway" / "procedures"),
         }
         return self._settings("gateway", "gateway.toml", values)
 

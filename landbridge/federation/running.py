@@ -14,6 +14,7 @@ from typing import Self
 import yaml
 
 from landbridge.client import Client, connect
+from landbridge.consultation.officers import Reviewer, review
 from landbridge.federation.folder import FederationFolder, FederationInvalid, MemberFolder, read
 from landbridge.federation.ground import HOST, Ground
 from landbridge.federation.process import ProcessFailed, ServerProcess, run_load, spawn
@@ -82,6 +83,11 @@ class Federation:
         """A development token; `changes` replace claims that `gateway/callers.toml` gives."""
         return self._ground.token(caller, **changes)
 
+    def reviewer(self, department: str, officer: str) -> Reviewer:
+        """That department's queue of consultations, for a development caller who is an officer."""
+        folder = self._ground.folder(department) / "review"
+        return review(folder, token=lambda: self.token(officer))
+
     def log(self, department: str | None = None) -> Path:
         """The published log folder of a department, or of the gateway."""
         return self._ground.folder(department or "gateway") / "log"
@@ -102,6 +108,10 @@ class Federation:
     def stop(self, department: str) -> None:
         """Ends the department's node in order."""
         self._nodes[department].stop()
+
+    def kill_gateway(self) -> None:
+        """Ends the gateway at once, as a crash would; `start_gateway` starts it again."""
+        self._running_gateway().kill()
 
     def stop_gateway(self) -> None:
         """Ends the gateway in order; the nodes go on."""
@@ -214,5 +224,6 @@ def _offered(member: MemberFolder) -> dict[str, list[str]]:
             contracts.append(str(yaml.safe_load(path.read_bytes())["id"]))
         except (yaml.YAMLError, KeyError, TypeError):
             raise FederationInvalid(f"{path} names no contract id.") from None
-    handlers = sorted(path.stem for path in (member.folder / "handlers").glob("*.sql"))
+    folder = member.folder / "handlers"
+    handlers = sorted(path.stem for path in (*folder.glob("*.sql"), *folder.glob("*.py")))
     return {"contracts": contracts, "handlers": handlers}

@@ -19,23 +19,52 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from landbridge.errors import error
 from landbridge.membership.canonical import NotCanonical, canonical_bytes, parts
-from landbridge.v1 import membership_pb2, node_pb2, portal_pb2
+from landbridge.v1 import (
+    batch_pb2,
+    consult_pb2,
+    membership_pb2,
+    node_pb2,
+    pooled_pb2,
+    portal_pb2,
+    step_pb2,
+)
 
 _LABEL: Final = b"landbridge asking v1"
 LEEWAY: Final = 120.0
 """Seconds that the clocks of gateway and node may differ, with the way between them."""
 
+Consulting = (
+    consult_pb2.ConsultRequest
+    | consult_pb2.FollowRequest
+    | consult_pb2.RespondRequest
+    | consult_pb2.AnswerGrantedRequest
+    | consult_pb2.ReplyGrantedRequest
+)
 Request = (
     node_pb2.AnswerRequest
     | node_pb2.EstimateRequest
     | node_pb2.ReplyRequest
+    | pooled_pb2.PoolRequest
+    | pooled_pb2.EstimatePoolRequest
+    | batch_pb2.ReplyManyRequest
+    | step_pb2.TakeRequest
     | portal_pb2.SubjectAccessListRequest
+    | Consulting
 )
 AnyRequest = TypeVar(
     "AnyRequest",
     node_pb2.AnswerRequest,
     node_pb2.EstimateRequest,
     node_pb2.ReplyRequest,
+    pooled_pb2.PoolRequest,
+    pooled_pb2.EstimatePoolRequest,
+    consult_pb2.ConsultRequest,
+    consult_pb2.FollowRequest,
+    consult_pb2.RespondRequest,
+    consult_pb2.AnswerGrantedRequest,
+    consult_pb2.ReplyGrantedRequest,
+    batch_pb2.ReplyManyRequest,
+    step_pb2.TakeRequest,
     portal_pb2.SubjectAccessListRequest,
 )
 
@@ -44,9 +73,9 @@ AnyRequest = TypeVar(
 class Statement:
     """One request to one department, at one moment.
 
-    `subject` is the question hash, for a handler the hash of name and arguments; `request` the hash
-    of the whole request without its signature, so that a field that is added to it is signed from
-    its first day.
+    `subject` is the question hash, for a handler the hash of name and arguments, about a
+    consultation that of all that is said beside who asks; `request` the hash of the whole request
+    without its signature, so that a field that is added to it is signed from its first day.
     """
 
     federation: str
@@ -94,20 +123,45 @@ def statement(federation: str, department: str, request: Request, issued_at_ms: 
     bare = deepcopy(request)
     bare.asking.ClearField("signed")
     asking = bare.asking
-    if isinstance(bare, node_pb2.ReplyRequest):
-        method, price, members = "Reply", 0, tuple[str, ...]()
+    price, members = 0, tuple[str, ...]()
+    if isinstance(bare, Consulting):
+        # Its whole name: no request of one service can be taken for one of another.
+        method = str(bare.DESCRIPTOR.full_name)
+        content = deepcopy(bare)
+        content.ClearField("asking")
+        subject = canonical_bytes(content)
+    elif isinstance(bare, node_pb2.ReplyRequest):
+        method = "Reply"
         subject = canonical_bytes(
             node_pb2.ReplyRequest(handler=bare.handler, arguments=bare.arguments)
         )
+    elif isinstance(bare, batch_pb2.ReplyManyRequest):
+        method, price, members = "ReplyMany", 0, ()
+        subject = canonical_bytes(
+            batch_pb2.ReplyManyRequest(
+                handler=bare.handler, subjects=bare.subjects, arguments=bare.arguments
+            )
+        )
+    elif isinstance(bare, step_pb2.TakeRequest):
+        method, price, members = "Take", 0, ()
+        subject = canonical_bytes(
+            step_pb2.TakeRequest(
+                procedure=bare.procedure,
+                case_id=bare.case_id,
+                step=bare.step,
+                handler=bare.handler,
+            )
+        )
     elif isinstance(bare, portal_pb2.SubjectAccessListRequest):
-        method, price, members = "List", 0, tuple[str, ...]()
+        method = "List"
         subject = canonical_bytes(
             portal_pb2.SubjectAccessListRequest(
                 subject=bare.subject, before=bare.before, most=bare.most
             )
         )
     else:
-        method = "Answer" if isinstance(bare, node_pb2.AnswerRequest) else "Estimate"
+        # Every other request is named for the method that it is made for.
+        method = type(bare).__name__.removesuffix("Request")
         price, members = bare.micro_epsilon, tuple(bare.members)
         subject = canonical_bytes(bare.question)
     return Statement(

@@ -326,8 +326,10 @@ class ExplainResponse(_message.Message):
     BUDGETS_FIELD_NUMBER: _builtins.int
     NOTES_FIELD_NUMBER: _builtins.int
     QUESTION_FIELD_NUMBER: _builtins.int
+    ROUNDS_FIELD_NUMBER: _builtins.int
+    BYTES_FIELD_NUMBER: _builtins.int
     mode: _builtins.str
-    """"one department" or "fan-out"."""
+    """"one department", "fan-out" or "pooled"."""
     why: _builtins.str
     contract: _builtins.str
     """Several, joined on their protected unit, as "people JOIN visits"."""
@@ -337,6 +339,10 @@ class ExplainResponse(_message.Message):
     delta: _builtins.float
     question: _builtins.str
     """The typed question in words, as it would cross the wire."""
+    rounds: _builtins.int
+    """How often each department is asked where nothing fails."""
+    bytes: _builtins.int
+    """What each department sends at the most, in bytes, of numbers alone; 0: not known beforehand."""
     @_builtins.property
     def departments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -364,10 +370,12 @@ class ExplainResponse(_message.Message):
         budgets: _abc.Iterable[Global___DepartmentBudget] | None = ...,
         notes: _abc.Iterable[Global___Note] | None = ...,
         question: _builtins.str = ...,
+        rounds: _builtins.int = ...,
+        bytes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accuracy", b"accuracy", "budgets", b"budgets", "cells", b"cells", "columns", b"columns", "contract", b"contract", "delta", b"delta", "departments", b"departments", "epsilon", b"epsilon", "mode", b"mode", "notes", b"notes", "question", b"question", "why", b"why"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accuracy", b"accuracy", "budgets", b"budgets", "bytes", b"bytes", "cells", b"cells", "columns", b"columns", "contract", b"contract", "delta", b"delta", "departments", b"departments", "epsilon", b"epsilon", "mode", b"mode", "notes", b"notes", "question", b"question", "rounds", b"rounds", "why", b"why"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -452,10 +460,13 @@ class CallRequest(_message.Message):
     ARGUMENTS_FIELD_NUMBER: _builtins.int
     PURPOSE_FIELD_NUMBER: _builtins.int
     QUESTION_ID_FIELD_NUMBER: _builtins.int
+    CONSENT_FIELD_NUMBER: _builtins.int
     handler: _builtins.str
     """"department.handler"."""
     purpose: _builtins.str
     question_id: _builtins.str
+    consent: _builtins.str
+    """The reference of the subject's consent, where the handler needs it."""
     @_builtins.property
     def arguments(self) -> _containers.MessageMap[_builtins.str, _question_pb2.Literal]: ...
     def __init__(
@@ -465,10 +476,11 @@ class CallRequest(_message.Message):
         arguments: _abc.Mapping[_builtins.str, _question_pb2.Literal] | None = ...,
         purpose: _builtins.str = ...,
         question_id: _builtins.str = ...,
+        consent: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments", "handler", b"handler", "purpose", b"purpose", "question_id", b"question_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments", "consent", b"consent", "handler", b"handler", "purpose", b"purpose", "question_id", b"question_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -481,22 +493,31 @@ class CallResponse(_message.Message):
     CODE_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     RECEIPT_FIELD_NUMBER: _builtins.int
+    REASONS_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     version: _builtins.str
+    number: _builtins.float
     @_builtins.property
     def receipt(self) -> _evidence_pb2.Receipt: ...
+    @_builtins.property
+    def reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(
         self,
         *,
         code: _builtins.str = ...,
         version: _builtins.str = ...,
         receipt: _evidence_pb2.Receipt | None = ...,
+        reasons: _abc.Iterable[_builtins.str] | None = ...,
+        number: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_number", b"_number", "number", b"number", "receipt", b"receipt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "receipt", b"receipt", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_number", b"_number", "code", b"code", "number", b"number", "reasons", b"reasons", "receipt", b"receipt", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__number: _TypeAlias = _typing.Literal["number"]  # noqa: Y015
+    _WhichOneofArgType__number: _TypeAlias = _typing.Literal["_number", b"_number"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__number) -> _WhichOneofReturnType__number | None: ...
 
 Global___CallResponse: _TypeAlias = CallResponse  # noqa: Y015
 
@@ -520,20 +541,120 @@ class DirectoryResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     MEMBERS_FIELD_NUMBER: _builtins.int
+    FEDERATION_FIELD_NUMBER: _builtins.int
+    PROCEDURES_FIELD_NUMBER: _builtins.int
+    federation: _builtins.str
     @_builtins.property
     def members(self) -> _containers.RepeatedCompositeFieldContainer[Global___DirectoryMember]: ...
+    @_builtins.property
+    def procedures(self) -> _containers.RepeatedCompositeFieldContainer[Global___DirectoryProcedure]:
+        """Those that this caller may open."""
+
     def __init__(
         self,
         *,
         members: _abc.Iterable[Global___DirectoryMember] | None = ...,
+        federation: _builtins.str = ...,
+        procedures: _abc.Iterable[Global___DirectoryProcedure] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["members", b"members"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["federation", b"federation", "members", b"members", "procedures", b"procedures"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DirectoryResponse: _TypeAlias = DirectoryResponse  # noqa: Y015
+
+@_typing.final
+class DirectoryProcedure(_message.Message):
+    """A declared procedure of the gateway."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    PURPOSES_FIELD_NUMBER: _builtins.int
+    DEPARTMENTS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    title: _builtins.str
+    description: _builtins.str
+    @_builtins.property
+    def purposes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def departments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Those whose handlers it asks."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        title: _builtins.str = ...,
+        description: _builtins.str = ...,
+        purposes: _abc.Iterable[_builtins.str] | None = ...,
+        departments: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["departments", b"departments", "description", b"description", "name", b"name", "purposes", b"purposes", "title", b"title"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DirectoryProcedure: _TypeAlias = DirectoryProcedure  # noqa: Y015
+
+@_typing.final
+class DirectoryRole(_message.Message):
+    """Who answers for a contract: a role, not a person."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROLE_FIELD_NUMBER: _builtins.int
+    WHO_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    role: _builtins.str
+    who: _builtins.str
+    description: _builtins.str
+    def __init__(
+        self,
+        *,
+        role: _builtins.str = ...,
+        who: _builtins.str = ...,
+        description: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "role", b"role", "who", b"who"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DirectoryRole: _TypeAlias = DirectoryRole  # noqa: Y015
+
+@_typing.final
+class DirectoryChannel(_message.Message):
+    """How to reach them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    URL_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    url: _builtins.str
+    description: _builtins.str
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        url: _builtins.str = ...,
+        description: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "name", b"name", "url", b"url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DirectoryChannel: _TypeAlias = DirectoryChannel  # noqa: Y015
 
 @_typing.final
 class DirectoryMember(_message.Message):
@@ -578,14 +699,32 @@ class DirectoryContract(_message.Message):
     UNIT_FIELD_NUMBER: _builtins.int
     COLUMNS_FIELD_NUMBER: _builtins.int
     PURPOSES_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    CONSULTABLE_FIELD_NUMBER: _builtins.int
+    QUERYABLE_FIELD_NUMBER: _builtins.int
+    TEAM_FIELD_NUMBER: _builtins.int
+    ROLES_FIELD_NUMBER: _builtins.int
+    CHANNELS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     description: _builtins.str
     method: _builtins.str
     unit: _builtins.str
+    title: _builtins.str
+    version: _builtins.str
+    consultable: _builtins.bool
+    """What policy does not answer may be put before an officer of the owner."""
+    queryable: _builtins.bool
+    """Policy answers some questions about it; otherwise only officers do."""
+    team: _builtins.str
     @_builtins.property
     def columns(self) -> _containers.RepeatedCompositeFieldContainer[Global___DirectoryColumn]: ...
     @_builtins.property
     def purposes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def roles(self) -> _containers.RepeatedCompositeFieldContainer[Global___DirectoryRole]: ...
+    @_builtins.property
+    def channels(self) -> _containers.RepeatedCompositeFieldContainer[Global___DirectoryChannel]: ...
     def __init__(
         self,
         *,
@@ -595,10 +734,17 @@ class DirectoryContract(_message.Message):
         unit: _builtins.str = ...,
         columns: _abc.Iterable[Global___DirectoryColumn] | None = ...,
         purposes: _abc.Iterable[_builtins.str] | None = ...,
+        title: _builtins.str = ...,
+        version: _builtins.str = ...,
+        consultable: _builtins.bool = ...,
+        queryable: _builtins.bool = ...,
+        team: _builtins.str = ...,
+        roles: _abc.Iterable[Global___DirectoryRole] | None = ...,
+        channels: _abc.Iterable[Global___DirectoryChannel] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "description", b"description", "id", b"id", "method", b"method", "purposes", b"purposes", "unit", b"unit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channels", b"channels", "columns", b"columns", "consultable", b"consultable", "description", b"description", "id", b"id", "method", b"method", "purposes", b"purposes", "queryable", b"queryable", "roles", b"roles", "team", b"team", "title", b"title", "unit", b"unit", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -645,8 +791,12 @@ class DirectoryHandler(_message.Message):
     ARGUMENTS_FIELD_NUMBER: _builtins.int
     CODES_FIELD_NUMBER: _builtins.int
     PURPOSES_FIELD_NUMBER: _builtins.int
+    CONSULTABLE_FIELD_NUMBER: _builtins.int
+    QUERYABLE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     description: _builtins.str
+    consultable: _builtins.bool
+    queryable: _builtins.bool
     @_builtins.property
     def arguments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -661,10 +811,12 @@ class DirectoryHandler(_message.Message):
         arguments: _abc.Iterable[_builtins.str] | None = ...,
         codes: _abc.Iterable[_builtins.str] | None = ...,
         purposes: _abc.Iterable[_builtins.str] | None = ...,
+        consultable: _builtins.bool = ...,
+        queryable: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments", "codes", b"codes", "description", b"description", "name", b"name", "purposes", b"purposes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments", "codes", b"codes", "consultable", b"consultable", "description", b"description", "name", b"name", "purposes", b"purposes", "queryable", b"queryable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -106,12 +106,29 @@ class HandlerDescription(_message.Message):
     CODES_FIELD_NUMBER: _builtins.int
     LEVEL_FIELD_NUMBER: _builtins.int
     PURPOSES_FIELD_NUMBER: _builtins.int
+    RETURNS_FIELD_NUMBER: _builtins.int
+    REASONS_FIELD_NUMBER: _builtins.int
+    CONSENT_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    PASSES_FIELD_NUMBER: _builtins.int
+    PROCEDURES_FIELD_NUMBER: _builtins.int
+    MINIMUM_FIELD_NUMBER: _builtins.int
+    MAXIMUM_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     version: _builtins.str
     description: _builtins.str
     contract: _builtins.str
     level: _builtins.str
     """"open", "internal", "restricted" or "sealed"."""
+    returns: _builtins.str
+    """"code", "verdict", "band" or "number"."""
+    consent: _builtins.bool
+    """Replies with the subject's consent only."""
+    subject: _builtins.str
+    """The argument that names the subject."""
+    minimum: _builtins.float
+    """Bounds of a number."""
+    maximum: _builtins.float
     @_builtins.property
     def arguments(self) -> _containers.RepeatedCompositeFieldContainer[Global___HandlerArgument]: ...
     @_builtins.property
@@ -120,6 +137,18 @@ class HandlerDescription(_message.Message):
 
     @_builtins.property
     def purposes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """A verdict's declared reasons."""
+
+    @_builtins.property
+    def passes(self) -> _containers.RepeatedCompositeFieldContainer[Global___PassedValue]:
+        """Values that go sealed to other departments within a case."""
+
+    @_builtins.property
+    def procedures(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Where not empty: a step of these procedures only."""
+
     def __init__(
         self,
         *,
@@ -131,14 +160,49 @@ class HandlerDescription(_message.Message):
         codes: _abc.Iterable[_builtins.str] | None = ...,
         level: _builtins.str = ...,
         purposes: _abc.Iterable[_builtins.str] | None = ...,
+        returns: _builtins.str = ...,
+        reasons: _abc.Iterable[_builtins.str] | None = ...,
+        consent: _builtins.bool = ...,
+        subject: _builtins.str = ...,
+        passes: _abc.Iterable[Global___PassedValue] | None = ...,
+        procedures: _abc.Iterable[_builtins.str] | None = ...,
+        minimum: _builtins.float = ...,
+        maximum: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments", "codes", b"codes", "contract", b"contract", "description", b"description", "level", b"level", "name", b"name", "purposes", b"purposes", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments", "codes", b"codes", "consent", b"consent", "contract", b"contract", "description", b"description", "level", b"level", "maximum", b"maximum", "minimum", b"minimum", "name", b"name", "passes", b"passes", "procedures", b"procedures", "purposes", b"purposes", "reasons", b"reasons", "returns", b"returns", "subject", b"subject", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___HandlerDescription: _TypeAlias = HandlerDescription  # noqa: Y015
+
+@_typing.final
+class PassedValue(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    TYPE_FIELD_NUMBER: _builtins.int
+    DEPARTMENTS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    type: _builtins.str
+    """"text" or "integer"."""
+    @_builtins.property
+    def departments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        type: _builtins.str = ...,
+        departments: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["departments", b"departments", "name", b"name", "type", b"type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PassedValue: _TypeAlias = PassedValue  # noqa: Y015
 
 @_typing.final
 class HandlerArgument(_message.Message):
@@ -146,18 +210,30 @@ class HandlerArgument(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     TYPE_FIELD_NUMBER: _builtins.int
+    CHOICES_FIELD_NUMBER: _builtins.int
+    SOURCES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     type: _builtins.str
     """"text" or "integer"."""
+    @_builtins.property
+    def choices(self) -> _containers.RepeatedCompositeFieldContainer[_question_pb2.Literal]:
+        """What it may be; empty for any value of its type."""
+
+    @_builtins.property
+    def sources(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Where not empty: comes sealed from one of these, each "department.handler.value"."""
+
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         type: _builtins.str = ...,
+        choices: _abc.Iterable[_question_pb2.Literal] | None = ...,
+        sources: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["choices", b"choices", "name", b"name", "sources", b"sources", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -173,6 +249,7 @@ class Asking(_message.Message):
     PURPOSE_FIELD_NUMBER: _builtins.int
     QUESTION_ID_FIELD_NUMBER: _builtins.int
     GATEWAY_LOG_FIELD_NUMBER: _builtins.int
+    CONTRACTS_FIELD_NUMBER: _builtins.int
     SIGNED_FIELD_NUMBER: _builtins.int
     token: _builtins.str
     purpose: _builtins.str
@@ -180,6 +257,12 @@ class Asking(_message.Message):
     """16 random bytes in hex, chosen by the caller's client; a retry keeps it."""
     gateway_log: _builtins.str
     """Index of the gateway's log is not known yet when the question is sent; this names the log."""
+    @_builtins.property
+    def contracts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """SHA-256 of the text of each contract that the question was planned by, in any order. The node
+        answers by no other; empty: whichever it has.
+        """
+
     @_builtins.property
     def signed(self) -> _membership_pb2.GatewaySignature:
         """The gateway's signature over all of this request, for this department."""
@@ -191,11 +274,12 @@ class Asking(_message.Message):
         purpose: _builtins.str = ...,
         question_id: _builtins.str = ...,
         gateway_log: _builtins.str = ...,
+        contracts: _abc.Iterable[_builtins.bytes] | None = ...,
         signed: _membership_pb2.GatewaySignature | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["signed", b"signed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["gateway_log", b"gateway_log", "purpose", b"purpose", "question_id", b"question_id", "signed", b"signed", "token", b"token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contracts", b"contracts", "gateway_log", b"gateway_log", "purpose", b"purpose", "question_id", b"question_id", "signed", b"signed", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -368,7 +452,10 @@ class ReplyRequest(_message.Message):
     ASKING_FIELD_NUMBER: _builtins.int
     HANDLER_FIELD_NUMBER: _builtins.int
     ARGUMENTS_FIELD_NUMBER: _builtins.int
+    CONSENT_FIELD_NUMBER: _builtins.int
     handler: _builtins.str
+    consent: _builtins.str
+    """The reference of the subject's consent, where the handler needs it."""
     @_builtins.property
     def asking(self) -> Global___Asking: ...
     @_builtins.property
@@ -379,10 +466,11 @@ class ReplyRequest(_message.Message):
         asking: Global___Asking | None = ...,
         handler: _builtins.str = ...,
         arguments: _abc.Mapping[_builtins.str, _question_pb2.Literal] | None = ...,
+        consent: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["asking", b"asking"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments", "asking", b"asking", "handler", b"handler"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments", "asking", b"asking", "consent", b"consent", "handler", b"handler"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -395,22 +483,33 @@ class ReplyResponse(_message.Message):
     CODE_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     RECEIPT_FIELD_NUMBER: _builtins.int
+    REASONS_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
     code: _builtins.str
-    """One of the handler's declared codes."""
+    """One of the handler's declared codes; empty for a number."""
     version: _builtins.str
+    number: _builtins.float
     @_builtins.property
     def receipt(self) -> _evidence_pb2.Receipt: ...
+    @_builtins.property
+    def reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Of a verdict: declared reason codes."""
+
     def __init__(
         self,
         *,
         code: _builtins.str = ...,
         version: _builtins.str = ...,
         receipt: _evidence_pb2.Receipt | None = ...,
+        reasons: _abc.Iterable[_builtins.str] | None = ...,
+        number: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_number", b"_number", "number", b"number", "receipt", b"receipt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "receipt", b"receipt", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_number", b"_number", "code", b"code", "number", b"number", "reasons", b"reasons", "receipt", b"receipt", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__number: _TypeAlias = _typing.Literal["number"]  # noqa: Y015
+    _WhichOneofArgType__number: _TypeAlias = _typing.Literal["_number", b"_number"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__number) -> _WhichOneofReturnType__number | None: ...
 
 Global___ReplyResponse: _TypeAlias = ReplyResponse  # noqa: Y015

@@ -11,9 +11,10 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from landbridge.errors import error
@@ -46,17 +47,28 @@ class Limits:
 class DuckDBEngine:
     """An `Engine` over DuckDB files, each holding one table named `data`.
 
-    `tables` maps the name used after FROM to the file; files are opened read-only. The first worker
-    starts at once, further ones (up to `workers`) when questions wait. A worker in which a run
-    failed is replaced. Raises `EngineNotStarted` if a table cannot be opened.
+    `program` is the worker's module, and `further` goes into its set-up frame. `tables` maps the
+    name used after FROM to the file; files are opened read-only. The first worker starts at once,
+    further ones (up to `workers`) when questions wait. A worker in which a run failed is replaced.
+    Raises `EngineNotStarted` if a table cannot be opened.
     """
 
-    def __init__(self, tables: Mapping[str, Path], limits: Limits, workers: int = 1) -> None:
+    def __init__(
+        self,
+        tables: Mapping[str, Path],
+        limits: Limits,
+        workers: int = 1,
+        *,
+        program: str = "nodes.engines.worker",
+        further: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
         if workers < 1:
             raise ValueError("An engine needs at least one worker.")
         self._tables = {name: str(path.resolve()) for name, path in tables.items()}
         self._limits = limits
         self._workers = workers
+        self._program = program
+        self._further = further
         self._changed = threading.Condition()
         # All below is guarded by _changed.
         self._idle: list[WorkerProcess] = []
@@ -89,27 +101,44 @@ class DuckDBEngine:
         maximum_rows: int,
     ) -> list[tuple[Cell, ...]]:
         """See `Engine.run`. Tables are named as in `tables`: `FROM flights`."""
+        frame = {"sql": sql, "parameters": list(parameters), "maximum_rows": maximum_rows}
+        rows: list[tuple[Cell, ...]] = self.ask(
+            frame, lambda reply: _rows(reply, maximum_rows), timeout=timeout
+        )
+        return rows
+
+    def ask(
+        self,
+        frame: Mapping[str, Any],
+        read: Callable[[Mapping[str, Any]], Any],
+        *,
+        timeout: float,
+    ) -> Any:
+        """What `read` makes of a worker's reply to that frame; None is a failure of the worker.
+
+        Raises DEADLINE and RUN_FAILED as `run` does.
+        """
         deadline = time.monotonic() + timeout
-        frame = encode({"sql": sql, "parameters": list(parameters), "maximum_rows": maximum_rows})
+        encoded = encode(frame)
         worker = self._take(deadline)
-        rows: list[tuple[Cell, ...]] | None = None
+        found: Any = None
         reason = "RUN_FAILED"
         try:
-            rows = _rows(worker.ask(frame, deadline), maximum_rows)
+            found = read(worker.ask(encoded, deadline))
         except WorkerLate:
             reason = "DEADLINE"
         except WorkerLost:
             pass
         finally:
             # Also for exceptions that nobody foresaw: no worker is ever left as busy.
-            if rows is None:
+            if found is None:
                 self._retire(worker)
             else:
                 self._give_back(worker)
-        if rows is None:
+        if found is None:
             # Raised here, outside the handlers, so that it has neither cause nor context.
             raise error(reason)
-        return rows
+        return found
 
     def close(self) -> None:
         """See `Engine.close`. Returns when every worker is gone or about to be."""
@@ -208,7 +237,7 @@ class DuckDBEngine:
         """A worker that is ready, or None and one sentence that says why."""
         why = "The engine's worker did not start; the department's host may be out of memory."
         try:
-            worker = WorkerProcess()
+            worker = WorkerProcess(self._program)
         except OSError:
             return None, why
         setup = {
@@ -217,6 +246,7 @@ class DuckDBEngine:
             "threads": self._limits.threads,
             "cpu_seconds": self._limits.cpu_seconds,
             "parent": os.getpid(),
+            **self._further,
         }
         try:
             reply = worker.ask(encode(setup), time.monotonic() + _START_SECONDS)
@@ -226,9 +256,20 @@ class DuckDBEngine:
             return worker, ""
         if isinstance(table := reply.get("unopened"), str):
             why = f"The engine cannot open the file of table {table!r}; load its data again."
+        if isinstance(name := reply.get("broken"), str):
+            why = _broken(name)
         worker.kill()
         worker.reap()
         return None, why
+
+
+def _broken(name: str) -> str:
+    if name == "sandbox":
+        return (
+            "This machine cannot shut a process in (seccomp), so Python handlers are not served: "
+            "write them in SQL, or run the node on a Linux that can."
+        )
+    return f"Handler {name}: its file does not run, or wants something that a worker has not."
 
 
 def _rows(reply: Mapping[str, Any], maximum_rows: int) -> list[tuple[Cell, ...]] | None:

@@ -19,7 +19,8 @@ _ROOT = Path(nodes.__file__).resolve().parent.parent
 # The tree comes first on the path, so that worker and parent are of one tree even where another
 # is installed.
 _PROGRAM = (
-    "import sys; sys.path.insert(0, sys.argv[1]); from nodes.engines.worker import main; main()"
+    "import sys; sys.path.insert(0, sys.argv[1]); from importlib import import_module; "
+    "import_module(sys.argv[2]).main()"
 )
 
 _LARGEST_FRAME = 64 << 20  # bytes; a question's cells take a few hundred kilobytes at most
@@ -40,13 +41,16 @@ def encode(frame: Mapping[str, Any]) -> bytes:
 
 
 class WorkerProcess:
-    """A worker behind two pipes. One thread uses it at a time; `kill` may come from any."""
+    """A worker behind two pipes. One thread uses it at a time; `kill` may come from any.
 
-    def __init__(self) -> None:
+    `program` is the module whose `main` it runs.
+    """
+
+    def __init__(self, program: str) -> None:
         # A new program, never a fork of this one: threads and their locks do not survive a fork.
         # `-I` keeps PYTHON* variables, the user's site and the working folder out of it.
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-c", _PROGRAM, str(_ROOT)],
+            [sys.executable, "-I", "-c", _PROGRAM, str(_ROOT), program],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             # The engine's dying words can quote data.

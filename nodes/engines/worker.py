@@ -20,7 +20,10 @@ from nodes.engines import database
 
 TYPE_CHECKING = False  # importing typing for it would cost every worker
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
+
+    Answer = Callable[[dict[str, Any]], dict[str, Any]]
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
@@ -29,8 +32,28 @@ class ParentGone(Exception):
     """The process that started this one has ended."""
 
 
+class Unprepared(Exception):
+    """What the worker is to serve cannot be used; holds its name and nothing else."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
 def main() -> None:
     """Serves questions until the parent closes the pipe."""
+    serve(_nothing, _sql)
+
+
+def serve(
+    prepare: Callable[[dict[str, Any]], None],
+    seal: Callable[[database.Connection, dict[str, Any]], Answer],
+) -> None:
+    """The life of a worker: set up, be ready, answer until the parent closes the pipe.
+
+    `prepare` loads what needs files; `seal` comes last before the first question and gives what
+    answers; it raises Unprepared. Whatever answering raises is a failure, after which it ends.
+    """
     # Nothing but frames may reach the parent: whatever prints to descriptor 1 prints to nowhere.
     replies = os.dup(1)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -39,6 +62,7 @@ def main() -> None:
         _die_with(setup["parent"])
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+        prepare(setup)
         try:
             connection = database.open_sealed(
                 setup["tables"],
@@ -51,11 +75,19 @@ def main() -> None:
         # The first statement pages in the parser, the planner and the executor.
         database.select(connection, "SELECT count(*) FROM range(3)", [], maximum_rows=1)
         _limit_memory(setup["memory_bytes"])
+        try:
+            answer = seal(connection, setup)
+        except Unprepared as unprepared:
+            _send(replies, {"broken": unprepared.name})
+            return
         _send(replies, {"ready": True})
         while True:
             question = _receive(0)
             _arm_cpu(setup["cpu_seconds"])
-            reply = _answer(connection, question)
+            try:
+                reply = answer(question)
+            except Exception:  # noqa: BLE001 - every failure looks the same; messages quote data
+                reply = {"failed": True}
             _send(replies, reply)
             if "failed" in reply:
                 return
@@ -63,8 +95,15 @@ def main() -> None:
         return
 
 
-def _answer(connection: database.Connection, question: dict[str, Any]) -> dict[str, Any]:
-    try:
+def _nothing(setup: dict[str, Any]) -> None:
+    """SQL needs no more than what is imported already."""
+    del setup
+
+
+def _sql(connection: database.Connection, setup: dict[str, Any]) -> Answer:
+    del setup  # it has what every worker needs, and no more
+
+    def answer(question: dict[str, Any]) -> dict[str, Any]:
         rows = database.select(
             connection,
             question["sql"],
@@ -74,8 +113,8 @@ def _answer(connection: database.Connection, question: dict[str, Any]) -> dict[s
         if rows is None:
             return {"failed": True}
         return {"rows": [[_cell(value) for value in row] for row in rows]}
-    except Exception:  # noqa: BLE001 - every failure looks the same outside; messages quote data
-        return {"failed": True}
+
+    return answer
 
 
 def _cell(value: object) -> int | float | str | bool | None:

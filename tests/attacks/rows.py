@@ -231,12 +231,22 @@ ROWS: dict[int, Row] = {
     92: Row("replay & theft", (
         "nodes/test_ledger.py::test_an_id_belongs_to_one_question",
         "identity/test_memory.py::test_a_stolen_kid_is_not_covered_by_the_memory",
+        "identity/test_binding.py::test_a_bound_token_passes_with_its_certificate_alone",
+        "membership/test_statement.py::test_it_is_worth_something_for_the_leeway_only",
+        "membership/test_revoked_certificates.py::"
+        "test_an_open_connection_is_refused_at_its_next_request",
+        "membership/test_renewal.py::test_the_tls_key_alone_is_renewed_nothing",
     )),
     93: Row("key rotation", (
         "identity/test_keys.py::test_a_removed_key_is_refused_at_once",
         "identity/test_keys.py::"
         "test_a_broken_file_leaves_the_last_good_keys_for_the_grace_and_no_longer",
         "identity/test_keys.py::test_a_huge_file_is_not_read_to_its_end",
+        "identity/test_address.py::test_ten_thousand_unknown_keys_fetch_once_a_minute",
+        "identity/test_address.py::test_what_is_no_answer_is_refused",
+        "identity/test_address.py::test_a_slow_answer_has_an_end",
+        "identity/test_second_opinion.py::"
+        "test_tokens_of_another_implementation_pass_and_its_rotation_is_followed",
     )),
     94: Row("confused deputy", (
         _NODE,
@@ -292,8 +302,7 @@ WAITS: dict[int, str] = {
     78: "linked joins: there is no private join",
     79: "linked joins: there are no pseudonyms",
     82: "linked joins: nothing crosses between departments yet",
-    92: "identity: tokens are bearer tokens and not bound to a certificate; no jti is remembered",
-    93: "identity: keys come from a file; there is no fetch of a JWKS to bound",
+    92: "identity: a bearer token can be used again until it ends, unless it is bound",
     99: "floods: rapid resets, ping floods, one byte a second, the honest caller's latency",
     100: "fairness: no cap per caller, so the fast one waits until the slow ones are killed",
 }

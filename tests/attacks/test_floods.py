@@ -5,12 +5,15 @@ from __future__ import annotations
 import secrets
 import socket
 import ssl
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import cast
 
 import grpc
 import pytest
 
+from landbridge.edge.logins import EACH
 from landbridge.v1 import gateway_pb2, gateway_pb2_grpc
 from tests.attacks.conftest import Worlds
 from tests.attacks.worlds import PURPOSE, World
@@ -126,3 +129,34 @@ def test_half_open_connections_hold_nobody_up(rare: World) -> None:
     finally:
         for each in open_ones:
             each.close()
+
+
+def test_a_thousand_failed_logins_keep_nobody_from_being_answered(rare: World) -> None:
+    """A thousand at once, over ten connections: each is refused with its reason, the log takes
+    ten entries of them in a minute, and the honest caller is answered all the while.
+    """
+    before = rare.ask("SELECT count(*) FROM people", "honest").index
+    token = rare.token("honest")
+    forged = f"{token[:-8]}{'A' * 8}"
+    with ExitStack() as kept:
+        stubs = [
+            gateway_pb2_grpc.GatewayStub(kept.enter_context(rare.channel())) for _ in range(10)
+        ]
+        futures = [
+            stub.Directory.future(
+                gateway_pb2.DirectoryRequest(),
+                60,
+                (("authorization", f"Bearer {forged if turn % 2 else forged[:-1] + 'B'}"),),
+            )
+            for turn in range(100)
+            for stub in stubs
+        ]
+        honest = [rare.ask("SELECT count(*) FROM people", "honest") for _ in range(10)]
+        codes = Counter(future.code() for future in futures)
+    assert {each.code for each in honest} == {"OK"}
+    turned_away = {grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE}
+    assert set(codes) <= {grpc.StatusCode.UNAUTHENTICATED, *turned_away}
+    assert codes[grpc.StatusCode.UNAUTHENTICATED] > 100
+    after = rare.ask("SELECT count(*) FROM people", "honest").index
+    # The honest ones, and the window may have turned over meanwhile, with the count of the first.
+    assert after - before <= len(honest) + 2 * EACH + 2

@@ -154,6 +154,7 @@ class Seen:
     problem: problem_pb2.Problem
     entry: Entry
     entry_bytes: int
+    index: int = 0
 
     @property
     def reason(self) -> str:
@@ -285,9 +286,9 @@ class World:
         for holder in (problem, reply):
             if holder is not None:
                 holder.ClearField("receipt")
-        verify_receipt(kept.entry, kept.proof, self.vkey)
+        index = verify_receipt(kept.entry, kept.proof, self.vkey).index
         entry = Entry.from_bytes(kept.entry)
-        return Seen(code, reply, problem, entry, len(kept.entry))
+        return Seen(code, reply, problem, entry, len(kept.entry), index)
 
     def node_entries(self) -> int:
         """How many entries the node's log has: one more for this, an answer of its own.

@@ -56,6 +56,14 @@ def test_a_federation_that_keeps_its_promises_falls_short_of_nothing(town: Town)
     assert len(found["log"][0]["entries"]) == 13
 
 
+def test_parts_that_are_not_pooled_are_noticed(town: Town) -> None:
+    """The demo promises that no airport's part is seen."""
+    assert toured(town)["answers"][1]["plan"]["mode"] == "pooled"
+    town.mode = "fan-out"
+    (said,) = toured(town)["fell_short"]
+    assert said == f"{SECOND.title}: It was not pooled: Because of the contracts."
+
+
 def test_the_document_is_json(town: Town) -> None:
     """Nothing in it but what every language reads."""
     text = json.dumps(toured(town), allow_nan=False)
@@ -237,6 +245,8 @@ def test_the_page_shows_what_the_document_says(town: Town) -> None:
     for part in (
         "Question 4",
         "Refusal 3",
+        "explain: pooled; Because of the contracts.",
+        "epsilon 4 at each of ewr, jfk, lga; 24 bytes from each in 1 round; expected flights",
         "100 ± 9.5",
         "90% left; epsilon 4 of 16 spent",
         "INVALID_QUESTION",

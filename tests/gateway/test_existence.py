@@ -11,8 +11,8 @@ import pytest
 
 from gateway.directory import directory_response
 from landbridge.errors import LandbridgeError
-from landbridge.levels import Level
 from policies import handler as handlers_format
+from policies.access import AccessPolicy, Decision, Request
 from policies.handler import Handler
 from tests.people import ACCESS, PURPOSE, crowd, document
 from tests.simulator import FederationSimulator
@@ -124,7 +124,7 @@ def test_the_directory_shows_what_can_be_used_and_nothing_else(simulate: Simulat
     planning = federation.asking
     for organisation, tables in (("university", 1), ("stranger", 0)):
         caller = federation.caller(organisation=organisation)
-        shown = directory_response(planning.view(caller), Level.INTERNAL, ())
+        shown = directory_response(planning.offered(caller), ())
         assert [len(member.contracts) for member in shown.members] == [tables]
         assert [len(member.handlers) for member in shown.members] == [tables]
     assert known.offers["north"].contracts
@@ -184,3 +184,40 @@ def test_a_plan_with_an_impossible_budget_is_rejected(simulate: Simulate) -> Non
     federation.nodes["north"].change = spoil
     said = refusal(lambda: federation.explain("SELECT count(*) FROM people"))
     assert (said.reason, said.missing) == ("ANSWER_REJECTED", ("north",))
+
+
+def test_the_unknown_and_the_invisible_take_the_same_steps(
+    simulate: Simulate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their time is of one class: counted in decisions, log entries and messages."""
+    federation = simulate({"north": crowd(5)}, handlers=[handler()])
+    token = federation.token(organisation="stranger")
+    decisions: list[Request] = []
+    decide = AccessPolicy.decide
+
+    def counted(policy: AccessPolicy, asked: Request) -> Decision:
+        decisions.append(asked)
+        return decide(policy, asked)
+
+    monkeypatch.setattr(AccessPolicy, "decide", counted)
+    steps: list[tuple[object, ...]] = []
+    for ask in (
+        partial(federation.query, "SELECT count(*) FROM people", token=token),
+        partial(federation.query, "SELECT count(*) FROM peopla", token=token),
+        partial(federation.query, "SELECT count(*) FROM north.people", token=token),
+        partial(federation.query, "SELECT count(*) FROM north.peopla", token=token),
+        partial(federation.call, "north.age_band", token=token, person_id=1),
+        partial(federation.call, "north.age_bend", token=token, person_id=1),
+    ):
+        federation.asking._planning._rules.views._callers.clear()  # each as somebody's first
+        federation.asking._planning._rules.views._views.clear()
+        before = len(decisions), len(federation.entries()), len(federation.nodes["north"].received)
+        assert refusal(ask).reason == "NOT_AVAILABLE"
+        after = len(decisions), len(federation.entries()), len(federation.nodes["north"].received)
+        entry = federation.entries()[-1].to_bytes()
+        grown = tuple(now - then for now, then in zip(after, before, strict=True))
+        steps.append((*grown, len(entry)))
+    assert steps[0] == steps[1]
+    assert steps[2] == steps[3]
+    assert steps[4] == steps[5]
+    assert {each[1:3] for each in steps} == {(1, 0)}  # one entry, nobody was asked

@@ -14,6 +14,8 @@ import pytest
 
 from landbridge.errors import LandbridgeError
 from landbridge.levels import Level
+from policies import handler as handlers_format
+from tests.gateway.test_existence import HANDLER
 from tests.people import crowd, document
 from tests.simulator import FederationSimulator
 
@@ -123,3 +125,40 @@ def test_the_node_holds_the_levels_by_itself(simulate: Simulate, clearance: Leve
         with pytest.raises(LandbridgeError) as caught:
             node.servicer.Answer(forwarded, federation.node_context())
         assert caught.value.reason == "NOT_AVAILABLE"
+
+
+@pytest.mark.parametrize("level", Level)
+def test_a_join_opens_no_column_by_its_clause(simulate: Simulate, level: Level) -> None:
+    """Joined on is the sealed unit alone; USING another column says the same whatever its level."""
+    federation = simulate({"north": crowd(10)}, documents=leveled(level))
+    for clearance in Level:
+        sql = "SELECT count(*) FROM people JOIN people USING ({0})"
+        one = said(federation, sql.format("age"), clearance)
+        other = said(federation, sql.format("agf"), clearance)
+        assert one is not None
+        assert other is not None
+        assert same(one, other), clearance
+    assert federation.nodes["north"].runs == 0
+
+
+@pytest.mark.parametrize("level", [Level.OPEN, Level.INTERNAL, Level.RESTRICTED])
+def test_a_handler_and_its_arguments_keep_to_the_levels(simulate: Simulate, level: Level) -> None:
+    """At or over its level it replies, under it it is unknown, whatever is said as an argument."""
+    text = HANDLER.replace("level: internal", f"level: {level.label}")
+    federation = simulate({"north": crowd(10)}, handlers=[handlers_format.read(text, "age.sql")])
+    for clearance in Level:
+        token = federation.token(clearance=clearance.label)
+        found = []
+        for name in ("north.age_band", "north.age_bend"):
+            for arguments in ({"person_id": 10_001}, {"person_id": "x"}, {"age": 3}):
+                try:
+                    found.append(federation.call(name, token=token, **arguments).code)
+                except LandbridgeError as refusal:
+                    found.append(f"{refusal.reason} {refusal.message}")
+        known, unknown = found[:3], found[3:]
+        if level <= clearance:
+            assert known[0] in ("YOUNG", "OLD")
+            assert all(each.startswith("INVALID_ARGUMENT") for each in known[1:])
+        else:
+            assert [each.replace("age_band", "age_bend") for each in known] == unknown
+        assert all(each.startswith("NOT_AVAILABLE") for each in unknown)

@@ -19,10 +19,12 @@ from landbridge.errors import LandbridgeError
 from landbridge.identity.bearer import bearer_token
 from landbridge.identity.certificates import thumbprint
 from landbridge.identity.development import DevelopmentAuthority
+from landbridge.identity.keys import KeySet
+from landbridge.identity.revocation import Revocations
 from landbridge.identity.tokens import TokenVerifier
 from landbridge.v1 import gateway_pb2, gateway_pb2_grpc
 
-from .forge import NOW, Signer, b64, token
+from .forge import AUDIENCE, ISSUER, NOW, Clock, Signer, b64, token, write_jwks
 from .refusal import assert_refused
 
 # RFC 8705, section 3.1: the claim of its example.
@@ -156,3 +158,26 @@ def test_a_binding_is_held_also_for_a_known_token(verifier: TokenVerifier, ed: S
     assert verifier.verify(bound, "00" * 32).certificate == "00" * 32
     assert_refused(verifier, bound, "TOKEN_BOUND")
     assert verifier.verify_passed_on(bound).certificate == "00" * 32
+
+
+def test_a_callers_revoked_certificate_is_refused_at_the_next_request(
+    clock: Clock, ed: Signer, tmp_path: Path
+) -> None:
+    """Its token and its connection are as good as before; the certificate alone is on the list."""
+    path, shown = tmp_path / "revoked.json", "ab" * 32
+    path.write_text('{"revoked": []}')
+    looked = iter(range(10))
+    revocations = Revocations.load(path, lambda: float(next(looked)))
+    keys = KeySet.load(write_jwks(tmp_path / "jwks.json", ed), clock)
+    verifier = TokenVerifier(ISSUER, AUDIENCE, keys, clock, revocations=revocations)
+    bearer = token(ed)
+    assert verifier.verify(bearer, shown).subject == "alice"
+    path.write_text(
+        f'{{"revoked": [{{"certificate": "{shown}", "reason": "lost", '
+        '"until": "9999-12-31T00:00:00Z"}]}'
+    )
+    with pytest.raises(LandbridgeError) as refused:
+        verifier.verify(bearer, shown)
+    assert refused.value.reason == "CERTIFICATE_REVOKED"
+    assert verifier.verify(bearer, "cd" * 32).subject == "alice"
+    assert verifier.verify(bearer).subject == "alice"

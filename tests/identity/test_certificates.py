@@ -70,11 +70,18 @@ def assert_unknown(auth_context: Mapping[str, Iterable[bytes]]) -> None:
     assert caught.value.__context__ is None
 
 
+def member(pem: bytes) -> Peer:
+    """The gateway of the islands, by that certificate."""
+    found = x509.load_pem_x509_certificate(pem)
+    fingerprint = hashlib.sha256(found.public_bytes(Encoding.DER)).hexdigest()
+    ends = found.not_valid_after_utc.timestamp()
+    return Peer("gateway", fingerprint, "islands", f"{found.serial_number:x}", ends)
+
+
 def test_our_certificate_names_its_member() -> None:
     """The positive control; other kinds of names beside the one URI do not disturb."""
     pem = certificate(x509.DNSName("localhost"), uri("landbridge://islands/gateway"))
-    der = x509.load_pem_x509_certificate(pem).public_bytes(Encoding.DER)
-    expected = Peer("gateway", hashlib.sha256(der).hexdigest(), "islands")
+    expected = member(pem)
     assert peer(context(pem)) == expected
     assert require_peer(context(pem), "gateway") == expected
     assert require_peer(context(pem), "gateway", "islands") == expected
@@ -239,9 +246,7 @@ def test_grpc_shows_the_peer_as_we_read_it(tmp_path: Path) -> None:
     seen: list[dict[str, list[bytes]]] = []
     with serving(authority, seen) as port:
         assert ask(port, authority, pair) == b"ok"
-    der = x509.load_pem_x509_certificate(pair[1]).public_bytes(Encoding.DER)
-    expected = Peer("gateway", hashlib.sha256(der).hexdigest(), "islands")
-    assert require_peer(seen[0], "gateway", "islands") == expected
+    assert require_peer(seen[0], "gateway", "islands") == member(pair[1])
 
 
 def test_a_stranger_and_an_expired_member_do_not_get_in(tmp_path: Path) -> None:

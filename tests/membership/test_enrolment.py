@@ -67,7 +67,7 @@ def test_a_revoked_member_is_asked_no_more_while_the_gateway_runs(
         time.sleep(0.05)
     assert departments.catalogue().members == ()
     asked = departments.ask(
-        ("library",), lambda stub: stub.Describe, lambda _: node_pb2.DescribeRequest(), 5, ()
+        ("library",), lambda stub: stub.node.Describe, lambda _: node_pb2.DescribeRequest(), 5, ()
     )
     assert set(asked.missing) == {"library"}
     town.running.stop(0)

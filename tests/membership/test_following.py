@@ -10,7 +10,10 @@ import pytest
 
 from gateway import app as gateway_app
 from gateway import membership
+from gateway.register import RegisterRefuses
 from gateway.settings import open_manifest
+from landbridge.edge.record import Recorder
+from landbridge.errors import error
 from landbridge.evidence.audit import verify_folder
 from landbridge.evidence.entry import Entry
 from landbridge.membership.keys import signing_key
@@ -109,3 +112,57 @@ def test_a_member_that_moves_is_asked_at_its_new_address(member: Town) -> None:
     eventually(lambda: departments.connections["library"] is not earlier, "it is connected anew")
     eventually(lambda: member.reason(member.explain) == "", "it is asked there")
     assert [channel for _, channel in departments._retired] == [earlier.channel]
+
+
+def test_a_contract_that_a_running_member_adds_is_asked_once_it_is_granted(
+    member: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the node it is a file more; at the gateway the operator's word. Neither restarts."""
+    monkeypatch.setattr("nodes.following.SECONDS", 0.05)
+    member.nodes[-1].hurry()
+    (contract,) = member.node.contracts.glob("*.odcs.yaml")
+    added = contract.read_bytes().replace(b"id: loans", b"id: guests")
+    added = added.replace(
+        b"- name: loans\n    logicalType: object", b"- name: guests\n    logicalType: object"
+    )
+    (member.node.contracts / "guests.odcs.yaml").write_bytes(added)
+    access = member.node.access.read_text()
+    member.node.access.write_text(access.replace('resource == Contract::"loans"', "resource"))
+
+    def explained() -> str:
+        sql = "SELECT count(*) AS n FROM guests"
+
+        def ask() -> None:
+            with member.client() as client:
+                plan = client.explain(sql, purpose="dpv:ServiceOptimisation")
+                assert plan.budgets, "explained by the gateway alone"
+
+        return member.reason(ask)
+
+    assert explained() == "NOT_AVAILABLE"
+    eventually(lambda: any("is in force" in said for said in member.node_told), "it is taken")
+    assert explained() == "NOT_AVAILABLE"
+    membership.grant(member.gateway, "library", ["guests"], [])
+    eventually(lambda: explained() == "", "it is granted")
+    for bad in ("library.x", "Guests", "", "a b"):
+        with pytest.raises(RegisterRefuses):
+            membership.grant(member.gateway, "library", [bad], [])
+    with pytest.raises(RegisterRefuses, match="no member"):
+        membership.grant(member.gateway, "health", ["guests"], [])
+
+
+def test_who_is_out_is_asked_no_more_even_when_the_log_cannot_be_written(
+    member: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A question carries its caller's token; the entry comes once it can be written."""
+
+    def full(*_: object, **__: object) -> None:
+        raise error("LOG_UNAVAILABLE")
+
+    departments = member.running._departments
+    with monkeypatch.context() as disk:
+        disk.setattr(Recorder, "event", full)
+        membership.revoke(member.gateway, "library", time.time)
+        eventually(lambda: not departments.connections, "it is let go of")
+    eventually(lambda: not member.running._refreshing._look.__self__._members, "it is logged")  # type: ignore[attr-defined]
+    assert entries(member, "membership_change")[-1].changed == ("removed member:library",)

@@ -55,14 +55,28 @@ def test_certificates_that_live_seconds_renew_under_load_without_one_failed_requ
     """Callers, gateway and node go on while both ends' certificates are replaced again and again.
 
     Requests on a connection that stays, and on one that is new each time; gateway to node they go
-    over connections that were made with certificates which have ended since.
+    over connections that were made with certificates which have ended since. A machine that is too
+    slow to renew in the last third of seconds is given more of them.
     """
     monkeypatch.setattr(gateway_app, "REFRESH_SECONDS", 0.1)
-    with a_town(tmp_path, certificate_seconds=7) as town:
+    for seconds in (8, 24, 72):
+        place = tmp_path / str(seconds)
+        place.mkdir()
+        if _renewed_under_load(place, seconds):
+            return
+    pytest.fail("this machine renews nothing in 24 seconds")
+
+
+def _renewed_under_load(tmp_path: Path, certificate_seconds: int) -> bool:
+    """Whether every renewal came before the end that it was for; then all of it must hold."""
+    with a_town(tmp_path, certificate_seconds=certificate_seconds) as town:
         town.join(town.code())
         town.load()
         node = town.start_node()
-        eventually(lambda: town.reason(town.query) == "", "the new member is asked")
+        try:
+            eventually(lambda: town.reason(town.query) == "", "the new member is asked")
+        except pytest.fail.Exception:
+            return False
         stopping, failures, answered = threading.Event(), list[str](), list[int]()
 
         def load(*, anew: bool) -> None:
@@ -77,7 +91,13 @@ def test_certificates_that_live_seconds_renew_under_load_without_one_failed_requ
         threads = [threading.Thread(target=load, kwargs={"anew": anew}) for anew in (True, False)]
         seen: dict[int, set[int]] = {town.running.port: set(), node.port: set()}
 
+        late = list[bool]()
+
         def renewed_twice() -> bool:
+            for path in (town.node.tls_certificate, town.gateway.tls_certificate):
+                late.append(time.time() > Life.of(path.read_bytes()).ends - 1)
+            if any(late):
+                return True
             for port, serials in seen.items():
                 serials.add(_serial_of(town, port))
             return all(len(serials) >= 3 for serials in seen.values())
@@ -85,11 +105,13 @@ def test_certificates_that_live_seconds_renew_under_load_without_one_failed_requ
         for thread in threads:
             thread.start()
         try:
-            eventually(renewed_twice, "two renewals at both ends", 60)
+            eventually(renewed_twice, "two renewals at both ends", 4.0 * certificate_seconds)
         finally:
             stopping.set()
             for thread in threads:
                 thread.join()
+        if any(late):
+            return False
         assert failures == []
         assert min(answered) > 0
         assert town.node_told == []
@@ -97,6 +119,7 @@ def test_certificates_that_live_seconds_renew_under_load_without_one_failed_requ
         noted = _notes(town.gateway.state / "log")
         assert sum("library: certificate renewed until" in note for note in noted) >= 2
         assert sum("gateway's own certificate is another" in note for note in noted) >= 2
+        return True
 
 
 def _serial_of(town: Town, port: int) -> int:
@@ -117,22 +140,33 @@ def test_a_gateway_that_was_away_when_it_was_time_renews_when_it_is_back(
     """The node tells its operator meanwhile, once; a gateway whose own is late renews it first."""
     monkeypatch.setattr(gateway_app, "REFRESH_SECONDS", 0.1)
     monkeypatch.setattr("nodes.following.SECONDS", 0.1)
-    with a_town(tmp_path, certificate_seconds=8) as town:
+    for seconds in (8, 24, 72):
+        place = tmp_path / str(seconds)
+        place.mkdir()
+        if _renewed_after_an_absence(place, seconds):
+            return
+    pytest.fail("this machine renews nothing in 12 seconds")
+
+
+def _renewed_after_an_absence(tmp_path: Path, certificate_seconds: int) -> bool:
+    """Whether the gateway was back before the end; then all of it must hold."""
+    with a_town(tmp_path, certificate_seconds=certificate_seconds) as town:
         town.join(town.code())
         first = Life.of(town.node.tls_certificate.read_bytes())
         town.running.stop(0)
         town.start_node()
-        eventually(lambda: len(town.node_told) == 1, "the operator is told", 20)
+        eventually(lambda: bool(town.node_told), "the operator is told", 2.0 * certificate_seconds)
+        town.running = gateway_app.start(town.gateway, fail, town.told.append)
+        end = first.ends - 1
+        while Life.of(town.node.tls_certificate.read_bytes()).ends == first.ends:
+            if time.time() > end:
+                return False
+            time.sleep(0.02)
         (said,) = town.node_told
         assert "has not renewed it: is the gateway running" in said
-        assert time.time() < first.ends, "this machine is too slow for this test"
-        town.running = gateway_app.start(town.gateway, fail, town.told.append)
-        eventually(
-            lambda: Life.of(town.node.tls_certificate.read_bytes()).ends > first.ends,
-            "it is renewed",
-        )
         town.nodes.pop().stop(0)
         assert any(said in note for note in _notes(town.node.state / "log"))
+        return True
 
 
 @dataclass

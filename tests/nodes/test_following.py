@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from landbridge.errors import LandbridgeError, error
+from landbridge.errors import LandbridgeError, Unavailable, error
 from landbridge.evidence.entry import Entry
 from landbridge.v1 import node_pb2
 from nodes import policy as policies_of
@@ -54,7 +54,7 @@ class Department:
         texts = collect()
         policy = understand(texts)
         guard = self.node.servicer._answering._guard
-        enforce = Enforcement(guard, self.node.tables, self.describe, self.told.append)
+        enforce = Enforcement(guard, self.node.tables, None, self.describe, self.told.append)
         enforce(policy)
         self.node.recorder.under(policy.digest)
         self.follower = PolicyFollower(
@@ -343,3 +343,34 @@ def test_the_thread_survives_what_goes_wrong_in_a_look() -> None:
         following._thread.join(0.01)
     following.close()
     assert [type(each) for each in defects] == [ZeroDivisionError]
+
+
+def test_a_question_planned_by_the_earlier_contract_is_not_answered_by_the_later(
+    north: Department,
+) -> None:
+    """Nothing runs and nothing is charged; the gateway is told to read anew, and then it is."""
+    told: list[str] = []
+    north.federation.departments.outdated = lambda: told.append("outdated")
+    north.write(document(landbridgeEpsilon={"default": 2.0, "maximum": 4.0}))
+    north.follower.look(at_once=True)
+    with pytest.raises(Unavailable) as refused:
+        north.federation.query(COUNT)
+    assert (refused.value.reason, refused.value.missing) == ("CONTRACT_CHANGED", ("north",))
+    assert north.node.runs == 0
+    assert north.entries()[-1].charged_micro_rho == 0
+    assert told == ["outdated"]
+    north.federation.departments.refresh()
+    assert north.ask() == [(40,)]
+
+
+def test_a_gateway_that_does_not_say_what_it_planned_by_is_answered(north: Department) -> None:
+    """A gateway of an earlier release; the node decides by its own contract as ever."""
+    north.ask()
+    asked = north.node.received[-1]
+    assert [digest.hex() for digest in asked.asking.contracts] == [
+        north.follower.policy.contracts["people"].digest
+    ]
+    asked.asking.ClearField("contracts")
+    signed = north.federation.signer.signing(asked)("north")
+    answer = north.node.servicer.Answer(signed, north.federation.node_context())
+    assert answer.release.remembered

@@ -178,22 +178,6 @@ def test_a_full_disk_refuses_and_keeps_what_was_spent(tmp_path: Path) -> None:
     ledger.close()
 
 
-def test_distinct_subjects_are_counted_durably(tmp_path: Path) -> None:
-    """Scraping by handler ends at the day's quota, for the whole organisation."""
-    ledger = _ledger(tmp_path)
-    for subject in ("a", "b", "a", "b"):
-        ledger.look_up("faa.band", "office", subject, 2)
-    with pytest.raises(Refused) as refused:
-        ledger.look_up("faa.band", "office", "c", 2)
-    assert refused.value.reason == "SUBJECTS_EXHAUSTED"
-    ledger.close()
-    again = _ledger(tmp_path)
-    with pytest.raises(Refused):
-        again.look_up("faa.band", "office", "c", 2)
-    again.look_up("faa.band", "elsewhere", "c", 2)
-    again.close()
-
-
 class LedgerMachine(RuleBasedStateMachine):
     """Any order of charges, answers, returns, crashes and time: a model keeps the same books."""
 

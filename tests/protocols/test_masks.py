@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from landbridge.protocols.masks import MODULUS, keystream, masked, unmasked
+from landbridge.protocols.masks import (
+    MODULUS,
+    Exchanges,
+    keystream,
+    masked,
+    to_words,
+    unmasked,
+)
+from landbridge.protocols.streams import Words
 
 QUESTION = bytes(range(32))
 NAMES = ("ewr", "faa", "jfk", "lga", "noaa")
@@ -22,28 +30,41 @@ def public(names: tuple[str, ...]) -> Mapping[str, X25519PublicKey]:
     return {name: KEYS[name].public_key() for name in names}
 
 
+def sending(cells: Sequence[int], name: str, names: tuple[str, ...] = NAMES) -> Words:
+    """What that member sends."""
+    return masked(to_words(cells), name, Exchanges(KEYS[name]), public(names), QUESTION)
+
+
 @given(st.data(), st.integers(1, len(NAMES)), st.integers(0, 40))
 def test_the_masks_cancel_in_the_sum(data: st.DataObject, members: int, cells: int) -> None:
     """For any vectors, also negative ones, as long as the sum fits 63 bits."""
     names = NAMES[:members]
     vector = st.lists(st.integers(-(2**59), 2**59), min_size=cells, max_size=cells)
     true = {name: data.draw(vector) for name in names}
-    sent = [masked(true[name], name, KEYS[name], public(names), QUESTION) for name in names]
+    sent = [
+        masked(to_words(true[name]), name, Exchanges(KEYS[name]), public(names), QUESTION)
+        for name in names
+    ]
     assert unmasked(sent) == [sum(column) for column in zip(*true.values(), strict=True)]
 
 
 def test_a_missing_member_leaves_nothing_that_could_be_read() -> None:
     """The gateway drops the round: what is left is still masked towards who is missing."""
-    sent = [masked([5] * 64, name, KEYS[name], public(NAMES), QUESTION) for name in NAMES[:-1]]
+    sent = [
+        masked(to_words([5] * 64), name, Exchanges(KEYS[name]), public(NAMES), QUESTION)
+        for name in NAMES[:-1]
+    ]
     left = unmasked(sent)
     assert all(abs(cell) > 2**40 for cell in left)  # false alarm: 64 x 2^-23, under 1e-5
 
 
 def test_a_masked_vector_is_uniform() -> None:
     """Chi-square of the top byte over 65,536 masked zeros, 255 degrees: false alarm 1e-6."""
-    sent = masked([0] * 65_536, "ewr", KEYS["ewr"], public(NAMES[:2]), QUESTION)
+    sent = masked(
+        to_words([0] * 65_536), "ewr", Exchanges(KEYS["ewr"]), public(NAMES[:2]), QUESTION
+    )
     counts = [0] * 256
-    for cell in sent:
+    for cell in sent.tolist():
         counts[cell >> 56] += 1
     chi_square = sum((count - 256) ** 2 / 256 for count in counts)
     # Wilson and Hilferty's normal approximation, at 4.75 standard deviations.
@@ -54,10 +75,10 @@ def test_two_questions_have_unrelated_masks() -> None:
     """The key is bound to the question's hash: the difference of two sendings tells nothing."""
     other = bytes(31) + b"\x01"
     first, second = (
-        masked([7] * 32, "ewr", KEYS["ewr"], public(NAMES[:2]), question)
+        masked(to_words([7] * 32), "ewr", Exchanges(KEYS["ewr"]), public(NAMES[:2]), question)
         for question in (QUESTION, other)
     )
-    differences = {(a - b) % MODULUS for a, b in zip(first, second, strict=True)}
+    differences = {(int(a) - int(b)) % MODULUS for a, b in zip(first, second, strict=True)}
     assert len(differences) == 32
 
 
@@ -108,13 +129,24 @@ def by_hand(shared: bytes, question_hash: bytes, count: int) -> list[int]:
 def test_what_is_no_question_hash_or_no_member_is_refused() -> None:
     """A mask under a wrong label would be a mask used twice."""
     with pytest.raises(ValueError, match="32 bytes"):
-        masked([1], "ewr", KEYS["ewr"], public(NAMES), b"short")
+        masked(to_words([1]), "ewr", Exchanges(KEYS["ewr"]), public(NAMES), b"short")
     with pytest.raises(ValueError, match="takes part"):
-        masked([1], "nobody", KEYS["ewr"], public(NAMES), QUESTION)
+        masked(to_words([1]), "nobody", Exchanges(KEYS["ewr"]), public(NAMES), QUESTION)
 
 
 def test_a_key_of_low_order_is_refused() -> None:
     """It would give a mask that everybody knows (RFC 7748, section 6.1)."""
     keys = {**public(NAMES[:1]), "evil": X25519PublicKey.from_public_bytes(bytes(32))}
     with pytest.raises(ValueError, match="shared key"):
-        masked([1], "ewr", KEYS["ewr"], keys, QUESTION)
+        masked(to_words([1]), "ewr", Exchanges(KEYS["ewr"]), keys, QUESTION)
+
+
+def test_an_exchange_is_made_once_and_forgotten_with_its_key() -> None:
+    """A member's new key gets an exchange of its own, and the old secret does not stay behind."""
+    own = Exchanges(KEYS["ewr"])
+    old, new = KEYS["jfk"].public_key(), KEYS["lga"].public_key()
+    assert own.shared(old) == own.shared(old) == KEYS["jfk"].exchange(KEYS["ewr"].public_key())
+    assert own.remembered == {old.public_bytes_raw()}
+    own.keep({new.public_bytes_raw()})
+    assert own.remembered == frozenset()
+    assert own.shared(new) != own.shared(old)

@@ -1,0 +1,15 @@
+-- handler: income_band
+-- version: 1
+-- description: In which band an income lies; with the citizen's consent only
+-- contract: incomes
+-- subject: citizen_id
+-- arguments: {citizen_id: string}
+-- returns: band
+-- bands: {LOW: 0, MIDDLE: 20000, HIGH: 60000}
+-- absent: NO_RETURN
+-- consent: true
+-- procedures: [child_benefit]
+-- level: restricted
+-- purposes: ["dpv:ServiceProvision"]
+-- subjects_per_month: 2000
+SELECT income FROM incomes WHERE citizen_id = $citizen_id

@@ -1,0 +1,326 @@
+"""Carries open cases on: asks steps, hears of silence, and records what came of it.
+
+Nothing here is remembered that the store has not: after a crash every asked step is asked again,
+and its department replies what it replied before. Tokens are an exception, and are kept in memory
+only: a step that no department has admitted by the time a gateway dies waits for its applicant.
+"""
+
+from __future__ import annotations
+
+import heapq
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Final, Literal
+
+from gateway.cases.procedures import Procedures
+from gateway.cases.recording import Recording
+from gateway.cases.store import Case, Change, Store
+from gateway.cases.taking import Taken, Taking
+from gateway.cases.unfolding import unfolded
+from landbridge.edge.turns import Turns
+from landbridge.errors import LandbridgeError
+from policies.procedure import Procedure, Step
+from policies.progress import CaseState, StepState, silent
+
+THREADS: Final = 8
+SHORTEST, LONGEST = 0.5, 30.0
+"""Seconds until a silent department is asked again: doubled from the one to the other."""
+EXHAUSTED_SECONDS: Final = 60.0
+
+Kind = Literal["ask", "admit", "deadline"]
+
+
+@dataclass(order=True, slots=True)
+class _Job:
+    at: float
+    number: int
+    kind: Kind = field(compare=False)
+    case: str = field(compare=False)
+    step: str = field(compare=False)
+
+
+@dataclass(slots=True)
+class _Gate:
+    """A department that did not answer: not asked before `until`."""
+
+    until: float = 0.0
+    pause: float = 0.0
+
+
+class Driver:
+    """The threads that carry cases on. `clock` is the wall's, `monotonic` only runs forward."""
+
+    def __init__(
+        self,
+        store: Store,
+        recording: Recording,
+        procedures: Procedures,
+        taking: Taking,
+        clock: Callable[[], float],
+        monotonic: Callable[[], float],
+        report: Callable[[BaseException], None],
+    ) -> None:
+        self._store = store
+        self._recording = recording
+        self._procedures = procedures
+        self._taking = taking
+        self._clock = clock
+        self._monotonic = monotonic
+        self._report = report
+        self._turns = Turns()
+        self._latest = 0.0
+        self._numbers = count()
+        self._arrived = threading.Condition()
+        # All below is guarded by _arrived.
+        self._jobs: list[_Job] = []
+        self._queued: set[tuple[Kind, str, str]] = set()
+        self._gates: dict[str, _Gate] = {}
+        self._tokens: dict[str, tuple[str, float]] = {}
+        self._admitted: set[tuple[str, str]] = set()
+        self._stopping = False
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> int:
+        """Takes up every open case; gives the number of steps that wait for a department."""
+        self._latest = self._store.latest()
+        steps = 0
+        for case, _, row in self._store.under_way():
+            self._put("ask", case, row.step, 0.0)
+            if row.due_at is not None and not row.escalated_to:
+                self._put("deadline", case, row.step, row.due_at - self.now())
+            steps += 1
+        for number in range(THREADS):
+            thread = threading.Thread(target=self._work, name=f"case-{number}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+        return steps
+
+    def stop(self) -> None:
+        """Lets what is under way finish and starts nothing more."""
+        with self._arrived:
+            self._stopping = True
+            self._arrived.notify_all()
+        for thread in self._threads:
+            thread.join()
+
+    def now(self) -> float:
+        """Seconds since 1970, never less than before: deadlines do not move with the clock."""
+        with self._arrived:
+            self._latest = max(self._latest, self._clock())
+            return self._latest
+
+    def offer_token(self, case: Case, token: str, expires: float) -> None:
+        """The applicant's token, with which departments admit steps that they have not yet."""
+        if case.state is not CaseState.OPEN:
+            return
+        id_ = case.opened.id
+        waiting = [row for row in case.steps if row.state in (StepState.WAITING, StepState.ASKED)]
+        with self._arrived:
+            lacking = [row for row in waiting if (id_, row.step) not in self._admitted]
+            if lacking:
+                self._tokens[id_] = (token, expires)
+        for row in lacking:
+            kind: Kind = "ask" if row.state is StepState.ASKED else "admit"
+            self._put(kind, id_, row.step, 0.0)
+
+    def change(self, case_id: str, decide: Callable[[Case, float], list[Change]]) -> Case:
+        """Records what `decide` makes of the case, with all that follows; gives the case after.
+
+        One change of a case at a time. `decide` may raise, and may give nothing.
+        """
+        with self._turns.turn(case_id.encode()):
+            case = self._store.find(case_id)
+            assert case is not None  # a case is never removed
+            first = decide(case, self.now())
+            if not first:
+                return case
+            procedure = self._procedures.of(case.opened.digest)
+            changes = unfolded(procedure, case, first, self.now())
+            self._recording.record(case.opened, changes)
+            return self._after(case_id, changes)
+
+    def opened(self, case_id: str, changes: list[Change]) -> Case:
+        """As `change`, for a case whose first changes are in the store and logged already."""
+        return self._after(case_id, changes)
+
+    def _after(self, case_id: str, changes: list[Change]) -> Case:
+        for each in changes:
+            if each.step and each.state == StepState.ASKED.value:
+                self._put("ask", case_id, each.step, 0.0)
+                if each.due_at is not None:
+                    self._put("deadline", case_id, each.step, each.due_at - each.time)
+            if not each.step and each.state != CaseState.OPEN.value:
+                with self._arrived:
+                    self._tokens.pop(case_id, None)
+                    self._admitted = {key for key in self._admitted if key[0] != case_id}
+        case = self._store.find(case_id)
+        assert case is not None
+        return case
+
+    # The threads.
+
+    def _put(self, kind: Kind, case: str, step: str, delay: float) -> None:
+        with self._arrived:
+            if (kind, case, step) in self._queued:
+                return
+            self._queued.add((kind, case, step))
+            at = self._monotonic() + max(0.0, delay)
+            heapq.heappush(self._jobs, _Job(at, next(self._numbers), kind, case, step))
+            self._arrived.notify()
+
+    def _work(self) -> None:
+        while (job := self._next()) is not None:
+            try:
+                self._do(job)
+            except LandbridgeError as failed:
+                # The store or the log; nothing was shown, and it is tried again.
+                self._report(failed)
+                self._put(job.kind, job.case, job.step, LONGEST)
+            except Exception as defect:  # noqa: BLE001 - the other cases must go on
+                self._report(defect)
+                self._put(job.kind, job.case, job.step, LONGEST)
+
+    def _next(self) -> _Job | None:
+        with self._arrived:
+            while not self._stopping:
+                now = self._monotonic()
+                if self._jobs and self._jobs[0].at <= now:
+                    job = heapq.heappop(self._jobs)
+                    self._queued.discard((job.kind, job.case, job.step))
+                    return job
+                self._arrived.wait(self._jobs[0].at - now if self._jobs else None)
+            return None
+
+    def _do(self, job: _Job) -> None:
+        case = self._store.find(job.case)
+        if case is None or case.state is not CaseState.OPEN:
+            return
+        procedure = self._procedures.of(case.opened.digest)
+        step = procedure.step(job.step)
+        state = case.states()[job.step]
+        match job.kind:
+            case "deadline" if state is StepState.ASKED:
+                self._overdue(job, procedure)
+            case "ask" if state is StepState.ASKED and self._passes(step, job):
+                self._ask(job, case, procedure, step)
+            case "admit" if state in (StepState.WAITING, StepState.ASKED):
+                if self._passes(step, job):
+                    self._admit(job, case, procedure, step)
+            case _:
+                return
+
+    def _overdue(self, job: _Job, procedure: Procedure) -> None:
+        def decide(case: Case, now: float) -> list[Change]:
+            row = next(each for each in case.steps if each.step == job.step)
+            if case.state is not CaseState.OPEN or row.state is not StepState.ASKED:
+                return []
+            if row.due_at is not None and row.due_at > now + 0.001:
+                self._put("deadline", job.case, job.step, row.due_at - now)
+                return []
+            deemed = silent(procedure, job.step)
+            if deemed is not None:
+                return [Change(0, now, job.step, deemed.value)]
+            if row.escalated_to:
+                return []
+            return [Change(0, now, job.step, "escalated", role=procedure.step(job.step).role)]
+
+        self.change(job.case, decide)
+
+    def _ask(self, job: _Job, case: Case, procedure: Procedure, step: Step) -> None:
+        try:
+            taken = self._taking.take(procedure, case, step, self._token(job.case))
+        except LandbridgeError as said:
+            self._not_taken(job, step, said)
+            return
+        self._open_gate(step.department)
+        with self._arrived:
+            self._admitted.add((job.case, job.step))
+        self._record(job, procedure, taken)
+
+    def _record(self, job: _Job, procedure: Procedure, taken: Taken) -> None:
+        with self._turns.turn(job.case.encode()):
+            case = self._store.find(job.case)
+            assert case is not None
+            now = self.now()
+            asked = case.states()[job.step] is StepState.ASKED
+            open_ = asked and case.state is CaseState.OPEN
+            if case.states()[job.step] in (StepState.PASSED, StepState.FAILED):
+                return  # asked twice at once, and replied the same
+            state = ("passed" if taken.passed else "failed") if open_ else "late"
+            first = Change(
+                0, now, job.step, state,
+                taken.code if open_ else "", taken.reasons if open_ else (), parts=taken.parts,
+            )  # fmt: skip
+            changes = (
+                unfolded(procedure, case, [first], now)
+                if open_
+                else [Change(case.sequence + 1, now, job.step, state, parts=taken.parts)]
+            )
+            self._recording.record(case.opened, changes, taken.envelopes if open_ else ())
+            self._after(job.case, changes)
+
+    def _admit(self, job: _Job, case: Case, procedure: Procedure, step: Step) -> None:
+        token = self._token(job.case)
+        if not token:
+            return
+        try:
+            self._taking.admit(procedure, case, step, token)
+        except LandbridgeError as said:
+            self._not_taken(job, step, said)
+            return
+        self._open_gate(step.department)
+        with self._arrived:
+            self._admitted.add((job.case, job.step))
+
+    def _not_taken(self, job: _Job, step: Step, said: LandbridgeError) -> None:
+        if said.status == "UNAUTHENTICATED" or said.reason == "STEP_NOT_ADMITTED":
+            with self._arrived:  # it waits for its applicant, or for the deadline
+                self._tokens.pop(job.case, None)
+                self._admitted.discard((job.case, job.step))
+        elif said.status in ("RESOURCE_EXHAUSTED",):
+            self._put(job.kind, job.case, job.step, EXHAUSTED_SECONDS)
+        elif said.status in ("PERMISSION_DENIED", "INVALID_ARGUMENT"):
+            self._denied(job, said)
+        else:
+            self._put(job.kind, job.case, job.step, self._shut_gate(step.department))
+
+    def _denied(self, job: _Job, said: LandbridgeError) -> None:
+        def decide(case: Case, now: float) -> list[Change]:
+            if case.state is not CaseState.OPEN or case.states()[job.step] not in (
+                StepState.ASKED, StepState.WAITING,
+            ):  # fmt: skip
+                return []
+            return [Change(0, now, job.step, StepState.DENIED.value, said.reason)]
+
+        self.change(job.case, decide)
+
+    def _token(self, case: str) -> str:
+        with self._arrived:
+            token, expires = self._tokens.get(case, ("", 0.0))
+            if token and expires <= self._clock():
+                del self._tokens[case]
+                return ""
+            return token
+
+    def _passes(self, step: Step, job: _Job) -> bool:
+        """Whether the department may be asked now; otherwise the job comes again when it may."""
+        with self._arrived:
+            gate = self._gates.get(step.department)
+            left = gate.until - self._monotonic() if gate else 0.0
+        if left <= 0:
+            return True
+        self._put(job.kind, job.case, job.step, left)
+        return False
+
+    def _shut_gate(self, department: str) -> float:
+        with self._arrived:
+            gate = self._gates.setdefault(department, _Gate())
+            gate.pause = min(LONGEST, max(SHORTEST, 2 * gate.pause))
+            gate.until = self._monotonic() + gate.pause
+            return gate.pause
+
+    def _open_gate(self, department: str) -> None:
+        with self._arrived:
+            self._gates.pop(department, None)

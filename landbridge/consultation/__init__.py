@@ -1,0 +1,1 @@
+"""What both ends and the SDK know of consultations: grants, and how a consultation is read."""

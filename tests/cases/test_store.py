@@ -1,0 +1,217 @@
+"""The store of cases, in SQLite and in PostgreSQL: a change is stored, logged, shown, and once."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.cases.recording import Recording
+from gateway.cases.store import Case, Change, Opened, Sealed, Store, StoreUnusable
+from landbridge.edge.record import Recorder
+from landbridge.errors import LandbridgeError
+from landbridge.evidence.entry import Entry, SubjectKey
+from landbridge.evidence.log import Log
+from landbridge.evidence.lookup import Lookup
+from landbridge.evidence.signer import Signer
+from policies.progress import CaseState, StepState
+
+OPENED = Opened("a" * 32, "p", "d", "purpose", "opener", "office", "client", b"key", 100.0)
+FIRST = (
+    Change(1, 100.0, "", "opened"),
+    Change(2, 100.0, "one", "asked", due_at=160.0),
+)
+FORMS = {"one": Sealed(b"1", b"s"), "two": Sealed(b"2", b"s")}
+Make = Callable[[], Store]
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL server of our own, on a socket in a temporary folder."""
+    programs = _programs()
+    if programs is None:
+        pytest.skip("there is no PostgreSQL server on this machine")
+    folder = tmp_path_factory.mktemp("pg")
+    # The server does not run as root.
+    as_user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    prefix = as_user if os.getuid() == 0 else []
+    if prefix:
+        for place in (folder, *list(folder.parents)[:2]):
+            place.chmod(0o755)
+        shutil.chown(folder, 65534, 65534)
+    data = folder / "data"
+    quiet = {"check": True, "capture_output": True, "cwd": folder, "timeout": 60}
+    subprocess.run(  # type: ignore[call-overload]
+        [*prefix, programs / "initdb", "-D", data, "-U", "test", "-A", "trust", "--no-sync"],
+        **quiet,
+    )
+    options = f"-c listen_addresses= -c unix_socket_directories={folder} -c max_connections=20"
+    control = [*prefix, programs / "pg_ctl", "-D", data, "-l", folder / "log", "-w"]
+    subprocess.run([*control, "start", "-o", options], **quiet)  # type: ignore[call-overload]
+    try:
+        yield f"postgresql+psycopg://test@/postgres?host={folder}"
+    finally:
+        subprocess.run([*control, "stop", "-m", "immediate"], **quiet)  # type: ignore[call-overload]
+
+
+def _programs() -> Path | None:
+    found = [Path("/usr/local/bin"), *sorted(Path("/usr/lib/postgresql").glob("*/bin"))]
+    return next((each for each in reversed(found) if (each / "initdb").exists()), None)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
+    """Opens the same empty store, again and again."""
+    if request.param == "sqlite":
+        return lambda: Store(f"sqlite:///{tmp_path / 'cases.sqlite'}", "test/gateway")
+    url = request.getfixturevalue("postgres")
+    import sqlalchemy as sa
+
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(sa.text("DROP SCHEMA public CASCADE"))
+        connection.execute(sa.text("CREATE SCHEMA public"))
+    engine.dispose()
+    return lambda: Store(url, "test/gateway")
+
+
+def seen(store: Store) -> Case:
+    """The case as it stands."""
+    case = store.find(OPENED.id)
+    assert case is not None
+    return case
+
+
+def test_nothing_shows_before_it_is_logged(make: Make) -> None:
+    """A change that is only stored has not happened for anybody who looks."""
+    store = make()
+    assert store.create(OPENED, "text", FORMS, FIRST, 7)
+    assert seen(store).sequence == 0
+    assert store.changes(OPENED.id) == []
+    assert seen(store).states() == {"one": StepState.WAITING, "two": StepState.WAITING}
+    assert [each.change for each in store.unlogged()] == list(FIRST)
+    assert {each.log_size for each in store.unlogged()} == {7}
+    store.show(OPENED.id, FIRST)
+    store.close()
+    again = make()
+    assert again.unlogged() == []
+    assert seen(again).states()["one"] is StepState.ASKED
+    assert [row.step for _, _, row in again.under_way()] == ["one"]
+    assert again.changes(OPENED.id, after=1) == [FIRST[1]]
+    assert again.latest() == 100.0
+    assert again.text("d") == "text"
+    again.close()
+
+
+def test_a_case_id_makes_one_case(make: Make) -> None:
+    """Opening is repeated after a lost reply; the forms of the first time stand."""
+    store = make()
+    assert store.create(OPENED, "text", FORMS, FIRST, 0)
+    assert not store.create(OPENED, "text", {"one": Sealed(b"9", b"s")}, FIRST, 0)
+    assert store.forms(OPENED.id) == FORMS
+    store.close()
+
+
+def test_envelopes_and_verdicts_come_with_the_change(make: Make) -> None:
+    """What a step replied and what it handed over are one transaction."""
+    store = make()
+    store.create(OPENED, "text", FORMS, FIRST, 0)
+    store.show(OPENED.id, FIRST)
+    replied = (
+        Change(3, 101.0, "one", "passed", "PASS", (), parts=({"department": "d", "index": 4},)),
+        Change(4, 101.0, "two", "asked", due_at=200.0),
+    )
+    store.begin(OPENED.id, replied, 9, [("one", "two", Sealed(b"value", b"sign"))])
+    store.show(OPENED.id, replied)
+    assert store.envelopes(OPENED.id, "two") == {"one": Sealed(b"value", b"sign")}
+    rows = {row.step: row for row in seen(store).steps}
+    assert (rows["one"].state, rows["one"].code) == (StepState.PASSED, "PASS")
+    assert store.changes(OPENED.id)[2].parts == ({"department": "d", "index": 4},)
+    late = store.list(
+        procedure="p", state="", overdue_at=201.0, organisation=None, opener="", after="", most=9
+    )
+    assert [case.opened.id for case in late] == [OPENED.id]
+    none = store.list(
+        procedure="p", state="open", overdue_at=None, organisation="office", opener="another",
+        after="", most=9,
+    )  # fmt: skip
+    assert none == []
+    closed = (Change(5, 300.0, "", "approved"),)
+    store.begin(OPENED.id, closed, 9)
+    store.show(OPENED.id, closed)
+    assert (seen(store).state, seen(store).closed_at) == (CaseState.APPROVED, 300.0)
+    assert list(store.under_way()) == []
+    store.close()
+
+
+@pytest.mark.parametrize("written", [0, 1, 2])
+def test_a_crash_between_store_log_and_show_leaves_every_change_once(
+    make: Make, tmp_path: Path, written: int
+) -> None:
+    """Whatever of the entries were written, recovery writes the others and shows all."""
+    signer = Signer.create("test/gateway")
+    store = make()
+    log = Log.open(tmp_path / "log", tmp_path / "journal", signer)
+    recorder = Recorder(log, SubjectKey.create(), "0" * 64, lambda: 1_790_000_000.0)
+    recorder.append_each("explain", [{}], outcome="answered")
+    store.create(OPENED, "text", FORMS, FIRST, recorder.size)
+
+    class Dead(Store):
+        """A store that dies before anything is shown."""
+
+        def show(self, case: str, changes: object) -> None:
+            """The process is gone here."""
+            del case, changes
+            raise KeyboardInterrupt
+
+    dying = Recording(Dead.__new__(Dead), recorder)
+    if written:
+        with pytest.raises(KeyboardInterrupt):
+            dying.log_and_show(OPENED, FIRST[:written])
+    log.close()
+    store.close()
+    again = make()
+    log = Log.open(tmp_path / "log", tmp_path / "journal", signer)
+    recorder = Recorder(log, SubjectKey.create(), "0" * 64, lambda: 1_790_000_000.0)
+    assert Recording(again, recorder).recover(tmp_path / "log") == 2
+    assert seen(again).sequence == 2
+    assert Recording(again, recorder).recover(tmp_path / "log") == 0
+    log.close()
+    notes = [
+        Entry.from_bytes(content).note for _, content in Lookup.of(tmp_path / "log").entries(1)
+    ]
+    assert notes == ["change 1: opened", "change 2: asked"]
+    again.close()
+
+
+def test_a_store_that_fails_says_so_in_one_sentence(make: Make, tmp_path: Path) -> None:
+    """No database's own words: they can quote what lies in it."""
+    store = make()
+    store.create(OPENED, "text", FORMS, FIRST, 0)
+    with pytest.raises(LandbridgeError) as failed:
+        store.begin("b" * 32, FIRST, 0)  # there is no such case
+    assert failed.value.reason == "CASES_UNAVAILABLE"
+    assert failed.value.message == "The store of cases cannot be written, so nothing may begin."
+    store.close()
+    with pytest.raises(StoreUnusable):
+        Store(f"sqlite:///{tmp_path}/none/cases.sqlite", "test/gateway")
+
+
+def test_the_migrations_make_what_the_program_reads(tmp_path: Path) -> None:
+    """Alembic finds nothing to change between the tables that were made and `schema.py`."""
+    import sqlalchemy as sa
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    from gateway.cases.schema import METADATA
+
+    Store(f"sqlite:///{tmp_path / 'cases.sqlite'}", "test/gateway").close()
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 'cases.sqlite'}")
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection)
+        assert compare_metadata(context, METADATA) == []
+    engine.dispose()

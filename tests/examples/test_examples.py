@@ -1,0 +1,60 @@
+"""Every example runs as its README says, and says what its README promises."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.cli.commands import PROGRAM
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "examples"
+SAID = {
+    "one_stop_licence": [
+        "R-100: approved",
+        "R-200: refused, because TOO_FEW_EXITS, TOO_FEW_EXTINGUISHERS, HYGIENE",
+        "tax: deemed_passed",
+        "R-100 with a silent tax office: approved",
+        "The mayor's office supervises 3 cases.",
+    ],
+    "justice_handover": [
+        "F-1  court        passed CHAMBER",
+        "F-1  case         approved",
+        "F-2  police       failed FAIL TOO_FEW_STATEMENTS",
+        "F-2  court        skipped",
+        "F-3  prosecution  failed FAIL NO_WITNESSES",
+    ],
+    "citizen_service": [
+        "C-01: approved",
+        "C-02: refused  NO_CHILDREN",
+        "C-04: refused  INSURED_TOO_SHORT, OTHER_BENEFIT",
+        "C-99: refused  UNKNOWN_CITIZEN",
+        "RESIDENT RESIDENT ELSEWHERE UNKNOWN",
+    ],
+}
+
+
+@pytest.mark.journey
+@pytest.mark.parametrize("name", SAID)
+def test_an_example_runs_end_to_end(name: str) -> None:
+    """Real processes, real gRPC, real TLS; the script is under eighty lines."""
+    script = EXAMPLES / name / "run.py"
+    assert len(script.read_text().splitlines()) < 80
+    command = [*PROGRAM, "up", str(EXAMPLES / name)]
+    ended = subprocess.run(
+        [*command, "--once", str(script)], cwd=ROOT, capture_output=True, text=True, timeout=150
+    )
+    assert ended.returncode == 0, ended.stderr
+    for line in SAID[name]:
+        assert line in ended.stdout, ended.stdout
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_an_examples_procedures_would_be_loaded(name: str) -> None:
+    """Every department lets every value flow where the procedure sends it."""
+    from gateway.cases.page import check
+
+    (checked,) = check(EXAMPLES / name)
+    assert checked.problems == ()

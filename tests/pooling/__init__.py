@@ -1,0 +1,1 @@
+"""Pooled questions: one total over departments, nobody's part shown."""
