@@ -25,7 +25,7 @@ ENTRY_BYTES: Final = 800
 
 
 def measure(say: Say) -> Row:
-    """Calls a second of 64 callers with the gateway's log on, beside the same service without it."""
+    """Calls a second of 64 callers, beside the same service with a log that keeps nothing."""
     with ExitStack() as held:
         # Not in memory: a log that needs no disk would show nothing.
         place = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="landbridge-bench-")))
@@ -53,14 +53,14 @@ def measure(say: Say) -> Row:
         better="higher",
         aim=Aim("ratio", 0.9),
         note=f"calls a second; {CALLERS} callers, remembered answers of one department through the "
-        f"gateway, TLS, token, Cedar, plan and ledger, every log durable on {disk}; floor: the same "
-        "gateway with a log that keeps nothing, the department's log on in both; round by round "
-        f"{_paired(whole, beside)}, and beside the service with neither log {_paired(whole, none)}; "
-        "milliseconds of processor that both servers take for a call: both logs "
-        f"{busy[0]}, the department's {busy[1]}, none {busy[2]}; one caller waits "
-        f"{median(alone[0]):.2f} ms, {_extra(alone[0], alone[1])} of them for the gateway's log and "
-        f"{_extra(alone[0], alone[2])} for both logs, where a write and sync of {ENTRY_BYTES} bytes "
-        f"takes {_shown(syncs)} (medians, quartiles); the callers share the machine",
+        f"gateway, TLS, token, Cedar, plan and ledger, every log durable on {disk}; floor: the "
+        "same gateway with a log that keeps nothing, the department's log on in both; round by "
+        f"round {_paired(whole, beside)}, and beside the service with neither log "
+        f"{_paired(whole, none)}; milliseconds of processor that both servers take for a call: "
+        f"both logs {busy[0]}, the department's {busy[1]}, none {busy[2]}; one caller waits "
+        f"{median(alone[0]):.2f} ms, {_extra(alone[0], alone[1])} of them for the gateway's log "
+        f"and {_extra(alone[0], alone[2])} for both logs, where a write and sync of {ENTRY_BYTES} "
+        f"bytes takes {_shown(syncs)} (medians, quartiles); the callers share the machine",
     )
 
 
