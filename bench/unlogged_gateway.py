@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import sys
 
-import gateway.app
-import gateway.asking
 from bench.unlogged import NoLog, NoRecorder
-from gateway.__main__ import main
+from gateway import parts
 from gateway.catalogue import Catalogue
 from gateway.parts import part_of
 from landbridge.v1 import evidence_pb2
@@ -26,7 +24,16 @@ def part(
     return part_of(department, receipt, question_id, known, seen)
 
 
-if __name__ == "__main__":
+def compose() -> None:
+    """Before any other part of the gateway is there, which would have taken the real ones."""
+    vars(parts).update(part_of=part)
+    import gateway.app
+
     vars(gateway.app).update(Log=NoLog, Recorder=NoRecorder)
-    vars(gateway.asking).update(part_of=part)
+
+
+if __name__ == "__main__":
+    compose()
+    from gateway.__main__ import main
+
     sys.exit(main(sys.argv[1:]))
