@@ -11,6 +11,7 @@ from functools import partial
 
 import grpc
 
+from gateway.asking import Asking
 from gateway.batch import CallsServicer
 from gateway.cases.cases import Cases
 from gateway.cases.driver import Driver
@@ -49,8 +50,9 @@ from landbridge.edge import life
 from landbridge.edge.interceptor import Report
 from landbridge.edge.own_log import OwnLog
 from landbridge.edge.record import Recorder
-from landbridge.edge.server import Running, Tls, serve
+from landbridge.edge.server import CannotListen, Running, Tls, serve
 from landbridge.edge.state import log_signer, subject_key, subject_keys, witness_key
+from landbridge.edge.streams import StreamBoundary
 from landbridge.edge.telemetry import Telemetry
 from landbridge.edge.trust import Trusted, trusted
 from landbridge.errors import LandbridgeError, Unavailable
@@ -90,11 +92,17 @@ class Gateway:
     _witness: Witness
     _trusted: Trusted
     _refreshing: Refreshing
+    flight: Running | None = None
 
     @property
     def port(self) -> int:
         """The port that it listens on."""
         return self.running.port
+
+    @property
+    def more_ports(self) -> dict[str, int]:
+        """Those of the other faces, by name."""
+        return {"flight_port": self.flight.port} if self.flight else {}
 
     def hurry(self) -> None:
         """Looks at its policy and members at once, on a thread of its own."""
@@ -102,7 +110,12 @@ class Gateway:
 
     def stop(self, grace: float = 5.0) -> None:
         """Takes no more calls, lets those under way finish, and puts everything on disk."""
-        self.running.stop(grace)
+        faces = [face for face in (self.running, self.flight) if face is not None]
+        stops = [threading.Thread(target=face.stop, args=(grace,)) for face in faces]
+        for each in stops:
+            each.start()  # together, so that two take no longer than one
+        for each in stops:
+            each.join()
         self._refreshing.close()
         self._driver.stop()
         self._store.close()
@@ -276,6 +289,11 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
         report=report,
         threads=settings.calls,
     )
+    try:
+        flight = _serve_flight(settings, asking, departments, telemetry, report)
+    except CannotListen:
+        running.stop(0)
+        raise
 
     def joined(now: Sequence[Member]) -> None:
         for verifier in logs(now, tell):
@@ -329,6 +347,36 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
         witness,
         trust,
         refreshing,
+        flight,
+    )
+
+
+def _serve_flight(
+    settings: Settings,
+    asking: Asking,
+    departments: Departments,
+    telemetry: Telemetry,
+    report: Report,
+) -> Running | None:
+    """Arrow Flight SQL on a port of its own, with the same limits; None where it is off."""
+    if not settings.listen_flight:
+        return None
+    try:
+        from gateway.flight.servicer import FlightServicer  # nobody else here needs pyarrow
+    except ImportError:
+        raise CannotListen(
+            "listen_flight needs pyarrow, which is not installed: pip install 'landbridge[flight]'."
+        ) from None
+    certificate = settings.tls_certificate
+    return serve(
+        [FlightServicer(asking, departments, telemetry).register],
+        address=settings.listen_flight,
+        tls=Tls(
+            settings.tls_key.read_bytes(), certificate.read_bytes(), renewed=certificate.read_bytes
+        ),
+        report=report,
+        threads=settings.calls,
+        boundary=StreamBoundary,
     )
 
 

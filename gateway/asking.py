@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 
 from gateway.answered import Answered, Explained
 from gateway.catalogue import Catalogue, HandlerOffer
@@ -15,17 +17,20 @@ from gateway.gathering import Gathered, Gathering, Put, asking_of, why_missing
 from gateway.nearest import nearest
 from gateway.parts import part_of
 from gateway.planning import Plan, Planning
-from gateway.reply import call_response, explain_response, query_response
+from gateway.reply import call_response, columns_of, explain_response, query_response
 from gateway.request import Metadata, Request
 from gateway.sight import Sight, Unwatched
+from gateway.sql import places
 from gateway.table import rows
+from landbridge.annotation import Terms, agreed
 from landbridge.edge.record import Draft, Recorder
 from landbridge.errors import LandbridgeError, error
 from landbridge.identity.bearer import bearer_token
 from landbridge.identity.caller import Caller
 from landbridge.identity.issuers import Verifier
+from landbridge.literals import Value, from_literal
 from landbridge.membership.statement import AskingSigner
-from landbridge.v1 import evidence_pb2, gateway_pb2, node_pb2
+from landbridge.v1 import evidence_pb2, gateway_pb2, node_pb2, question_pb2
 from policies.reply import spelt
 
 _QUESTION_ID = re.compile(r"[0-9a-f]{32}")
@@ -54,14 +59,23 @@ class Asking:
         self._sight = sight or Unwatched()
 
     def query(
-        self, request: Request, sql: str, micro_epsilon: int, *, partial: bool
+        self,
+        request: Request,
+        sql: str,
+        micro_epsilon: int,
+        *,
+        partial: bool,
+        parameters: Iterable[question_pb2.Literal] = (),
     ) -> gateway_pb2.QueryResponse:
         """The combined answer, or a refusal; either is in the log before this returns.
 
+        Purpose and epsilon may stand in the text. `parameters` go to its places (?).
         What the log commits to is this response without its receipt, serialized deterministically.
         """
         with self._recorder.request("query", trace_id=request.trace.id) as draft:
-            token, plan = self._planned(request, sql, micro_epsilon, draft)
+            token, caller = self._identified(request, draft)  # (1)
+            request, micro_epsilon = _stated(request, sql, micro_epsilon)
+            plan = self._planned(request, sql, micro_epsilon, caller, draft, parameters)
             put = Put(plan, request, token, micro_epsilon, draft, partial)
             return self._combined(self._gathering.answer(put), draft)  # (5)
 
@@ -81,7 +95,12 @@ class Asking:
         return response
 
     def explain(
-        self, request: Request, sql: str, micro_epsilon: int
+        self,
+        request: Request,
+        sql: str,
+        micro_epsilon: int,
+        *,
+        parameters: Iterable[question_pb2.Literal] = (),
     ) -> gateway_pb2.ExplainResponse:
         """The plan, its cost and its accuracy; no data is touched, nothing is charged.
 
@@ -89,13 +108,40 @@ class Asking:
         """
         with self._recorder.request("explain", trace_id=request.trace.id) as draft:
             token, caller = self._identified(request, draft)  # (1)
-            plan = self._planned_or_nearest(request, sql, micro_epsilon, caller, draft)
+            request, micro_epsilon = _stated(request, sql, micro_epsilon)
+            plan = self._planned_or_nearest(request, sql, micro_epsilon, caller, draft, parameters)
             estimates, absent = self._gathering.estimate(
                 Put(plan, request, token, micro_epsilon, draft)
             )
             response = explain_response(Explained(plan, estimates, absent))
             draft.answered(response.SerializeToString(deterministic=True))
             return response
+
+    def columns(
+        self,
+        request: Request,
+        sql: str,
+        micro_epsilon: int,
+        *,
+        parameters: Iterable[question_pb2.Literal] | None = (),
+    ) -> tuple[int, tuple[gateway_pb2.ResultColumn, ...]]:
+        """How many places a text has, and the columns that its answer would have; asks nobody.
+
+        With `parameters` None the values are not known yet, and the columns of a text with places
+        are not told. Logged as what it is, an explanation without departments' parts.
+        """
+        with self._recorder.request("explain", trace_id=request.trace.id) as draft:
+            _, caller = self._identified(request, draft)  # (1)
+            request, micro_epsilon = _stated(request, sql, micro_epsilon)
+            draft.note(question_hash=draft.recorder.digest("text", sql))
+            many = places(sql)
+            found: tuple[gateway_pb2.ResultColumn, ...] = ()
+            if parameters is not None or not many:
+                plan = self._planned(request, sql, micro_epsilon, caller, draft, parameters or ())
+                found = columns_of(plan)
+            shown = gateway_pb2.QueryResponse(columns=found)
+            draft.answered(shown.SerializeToString(deterministic=True))
+            return many, found
 
     def call(
         self, request: Request, name: str, arguments: Callable[[node_pb2.ReplyRequest], None]
@@ -138,6 +184,13 @@ class Asking:
         """What policy lets the caller use."""
         return self._planning.view(caller, self._departments.catalogue())
 
+    @contextmanager
+    def reading(self, metadata: Metadata, certificate: str = "") -> Iterator[Caller]:
+        """Who asks, while what they ask is read; what is refused of either is in the log."""
+        caller = self.identify(metadata, certificate)
+        with self._recorder.check("query"):
+            yield caller
+
     def offered(self, caller: Caller) -> Offered:
         """What the caller may know to exist."""
         return self._planning.offered(caller, self._departments.catalogue())
@@ -170,28 +223,42 @@ class Asking:
         return self._sight.sizes((department,))[department]
 
     def _planned(
-        self, request: Request, sql: str, micro_epsilon: int, draft: Draft
-    ) -> tuple[str, Plan]:
-        token, caller = self._identified(request, draft)  # (1)
-        known = self._departments.catalogue()
-        plan = self._planning.question(sql, request.purpose, micro_epsilon, caller, known, draft)
-        return token, plan
-
-    def _planned_or_nearest(
-        self, request: Request, sql: str, micro_epsilon: int, caller: Caller, draft: Draft
+        self,
+        request: Request,
+        sql: str,
+        micro_epsilon: int,
+        caller: Caller,
+        draft: Draft,
+        parameters: Iterable[question_pb2.Literal],
     ) -> Plan:
         known = self._departments.catalogue()
+        return self._planning.question(
+            sql, request.purpose, micro_epsilon, caller, known, draft, values=_values(parameters)
+        )
+
+    def _planned_or_nearest(
+        self,
+        request: Request,
+        sql: str,
+        micro_epsilon: int,
+        caller: Caller,
+        draft: Draft,
+        parameters: Iterable[question_pb2.Literal],
+    ) -> Plan:
+        known = self._departments.catalogue()
+        values = _values(parameters)
 
         def plan(text: str, micro: int) -> Plan:
             # Nobody asked this text, so what planning notes of it goes nowhere.
             unwritten = Draft("explain", self._recorder)
             return self._planning.question(
-                text, request.purpose, micro, caller, known, unwritten, remember=False
-            )
+                text, request.purpose, micro, caller, known, unwritten, values=values,
+                remember=False,
+            )  # fmt: skip
 
         try:
             return self._planning.question(
-                sql, request.purpose, micro_epsilon, caller, known, draft
+                sql, request.purpose, micro_epsilon, caller, known, draft, values=values
             )
         except LandbridgeError as refusal:
             refusal.passing = nearest(sql, micro_epsilon, refusal, plan)
@@ -205,3 +272,13 @@ class Asking:
         caller = self._verifier.verify(token, request.certificate)
         draft.caller(caller)
         return token, caller
+
+
+def _stated(request: Request, sql: str, micro_epsilon: int) -> tuple[Request, int]:
+    """The request and its epsilon, with what the text itself says of purpose and epsilon."""
+    terms = agreed(sql, Terms(request.purpose, micro_epsilon))
+    return replace(request, purpose=terms.purpose), terms.micro_epsilon
+
+
+def _values(parameters: Iterable[question_pb2.Literal]) -> tuple[Value, ...]:
+    return tuple(from_literal(parameter) for parameter in parameters)

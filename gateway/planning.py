@@ -20,6 +20,7 @@ from landbridge.edge.record import Draft
 from landbridge.errors import error
 from landbridge.identity.caller import Caller
 from landbridge.levels import Level
+from landbridge.literals import Value
 from policies.access import AccessPolicy
 from policies.canonical import masked, text
 from policies.contract import Contract
@@ -37,6 +38,8 @@ MAXIMUM_STEPS = 250_000
 """Of arithmetic for one answer, over all its cells; about a second."""
 MEMORY = 1_000
 """Texts remembered."""
+
+_TextKey = tuple[str, tuple[tuple[type, Value], ...], Level, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +85,9 @@ class Planning:
         self._clock = clock
         self._rules = Rules(access, Views(access, clock))
         self._lock = threading.Lock()
-        # By text, clearance and catalogue; the entry holds its catalogue, so that no other gets its
-        # number while it is remembered.
-        self._readings: OrderedDict[tuple[str, Level, int], tuple[Catalogue, Reading, Served]]
-        self._readings = OrderedDict()
+        # By text, values, clearance and catalogue; the entry holds its catalogue, so that no other
+        # gets its number while it is remembered.
+        self._readings: OrderedDict[_TextKey, tuple[Catalogue, Reading, Served]] = OrderedDict()
 
     @property
     def access(self) -> AccessPolicy:
@@ -112,11 +114,12 @@ class Planning:
 
     def question(
         self, sql: str, purpose: str, micro_epsilon: int, caller: Caller, known: Catalogue,
-        draft: Draft, *, remember: bool = True,
+        draft: Draft, *, values: tuple[Value, ...] = (), remember: bool = True,
     ) -> Plan:  # fmt: skip
         """The plan; raises InvalidQuestion or Refused, and notes what it finds in the draft.
 
-        Texts that nobody asked are not worth remembering.
+        `values` go to the places (?) of the text. Texts that nobody asked are not worth
+        remembering.
         """
         rules = self.begin(draft)
         _state(purpose, caller, draft)
@@ -124,7 +127,9 @@ class Planning:
         # become a typed question.
         draft.note(question_hash=draft.recorder.digest("text", sql))
         seen = rules.views.of(caller, known)
-        reading, served = self._read(sql, caller.clearance, seen, remember=remember)  # (2)
+        reading, served = self._read(  # (2)
+            sql, caller.clearance, seen, values=values, remember=remember
+        )
         contract = served.contract
         draft.note(resource=contract.id, members=list(served.departments))
         require_allowed(purpose, contract.purposes)
@@ -173,10 +178,17 @@ class Planning:
         )
 
     def _read(
-        self, sql: str, clearance: Level, known: Catalogue, *, remember: bool = True
+        self,
+        sql: str,
+        clearance: Level,
+        known: Catalogue,
+        *,
+        values: tuple[Value, ...] = (),
+        remember: bool = True,
     ) -> tuple[Reading, Served]:
         """What the text asks, remembered for as long as the catalogue is the same object."""
-        key = (sql, clearance, id(known))
+        # 1, 1.0 and TRUE are equal, and three questions.
+        key = (sql, tuple((type(value), value) for value in values), clearance, id(known))
         with self._lock:
             remembered = self._readings.get(key)
             if remembered is not None and remembered[0] is known:
@@ -192,7 +204,7 @@ class Planning:
             found.append(served)
             return with_departments(served)
 
-        reading = read(sql, resolve, clearance, known.names[clearance] | {DEPARTMENT})
+        reading = read(sql, resolve, clearance, known.names[clearance] | {DEPARTMENT}, values)
         whole = joined([served.contract for served in found])
         served = Served(whole, found[0].departments)
         if not remember:

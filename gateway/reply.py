@@ -33,12 +33,17 @@ _TYPES = {
 }
 
 
+def columns_of(plan: Plan) -> tuple[gateway_pb2.ResultColumn, ...]:
+    """The columns that the answer will have, told before anybody is asked."""
+    return tuple(_column(plan, output) for output in plan.presentation.outputs)
+
+
 def query_response(answered: Answered) -> gateway_pb2.QueryResponse:
     """An answer, still without its receipt."""
     plan, replies = answered.plan, answered.replies
     remembered = all(reply.release.remembered for reply in replies.values())
     charged = max(reply.charged_micro_rho for reply in replies.values())
-    columns = [_column(plan, output) for output in plan.presentation.outputs]
+    columns = columns_of(plan)
     return gateway_pb2.QueryResponse(
         columns=columns,
         rows=[

@@ -40,7 +40,11 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServicer):
         """Answers one SELECT of aggregates."""
         with self.request("query", request.purpose, request.question_id, context) as asked:
             return self._asking.query(
-                asked, request.sql, request.micro_epsilon, partial=request.partial
+                asked,
+                request.sql,
+                request.micro_epsilon,
+                partial=request.partial,
+                parameters=request.parameters,
             )
 
     def Explain(
@@ -48,7 +52,9 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServicer):
     ) -> gateway_pb2.ExplainResponse:
         """What Query would do."""
         with self.request("explain", request.purpose, "0" * 32, context) as asked:
-            return self._asking.explain(asked, request.sql, request.micro_epsilon)
+            return self._asking.explain(
+                asked, request.sql, request.micro_epsilon, parameters=request.parameters
+            )
 
     def Call(
         self, request: gateway_pb2.CallRequest, context: grpc.ServicerContext

@@ -24,7 +24,8 @@ class Settings:
 
     `certificate_seconds` is how long the certificates live that the gateway's own authority makes.
     On `listen_mutual`, if not empty, callers must show a certificate of the authority
-    `tls_callers`; tokens that are bound to a certificate pass there only.
+    `tls_callers`; tokens that are bound to a certificate pass there only. On `listen_flight`, if
+    not empty, Arrow Flight SQL is spoken.
     """
 
     federation: str
@@ -46,6 +47,7 @@ class Settings:
     witnesses: Path | None = None
     procedures: Path | None = None
     cases_url: str = ""
+    listen_flight: str = ""
 
     @property
     def case_store(self) -> str:
@@ -77,6 +79,7 @@ def read(path: Path) -> Settings:
         witnesses=log.optional_path("witnesses"),
         procedures=top.path("procedures", "procedures"),
         cases_url=cases.text("url", ""),
+        listen_flight=top.text("listen_flight", ""),
     )
     if settings.cases_url and not settings.cases_url.startswith("postgresql+psycopg://"):
         problems.append("cases.url is postgresql+psycopg://..., or left out for a file")

@@ -17,6 +17,7 @@ from landbridge.receipt import Receipt
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+    from matplotlib.axes import Axes
     from rich.console import Group
 
 Value = int | float | str | bool | date | datetime
@@ -142,6 +143,19 @@ class Answer:
 
         return frame(self, accuracy=accuracy)
 
+    def plot(self, *columns: str, ax: Axes | None = None) -> Axes:
+        """A chart of the released columns (of those named, else all) with 95 % error bars.
+
+        Drawn on `ax`, or on axes of its own; needs the extra `landbridge[plot]`.
+        """
+        from landbridge.plot import chart
+
+        return chart(self, *columns, axes=ax)
+
+    def __arrow_c_schema__(self) -> object:
+        """The schema of `__arrow_c_stream__`, of the Arrow PyCapsule interface."""
+        return self.to_arrow().schema.__arrow_c_schema__()
+
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """The Arrow PyCapsule interface, by which other libraries read an answer unasked."""
         return self.to_arrow().__arrow_c_stream__(requested_schema)
@@ -150,6 +164,11 @@ class Answer:
         from landbridge.table import answer_table
 
         return answer_table(self)
+
+    def _repr_html_(self) -> str:
+        from landbridge.notebook import answer_html
+
+        return answer_html(self)
 
     def __repr__(self) -> str:
         from rich.console import Console

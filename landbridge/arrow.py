@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, cast
 
 try:
@@ -12,25 +13,37 @@ except ImportError:
         "use Answer.rows()."
     ) from None
 
-from landbridge.answers import Answer, ColumnType
+from landbridge.answers import Answer, Column, ColumnType
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 def table(answer: Answer, *, accuracy: bool) -> pa.Table:
-    """The answer's columns in order; timestamps are timestamp[us, UTC], dates date32."""
-    arrays: list[pa.Array] = []
-    names: list[str] = []
+    """The answer's columns in order, as `schema` says."""
+    shape = schema(answer.columns, accuracy=accuracy)
+    arrays: list[list[object]] = []
     for place, column in enumerate(answer.columns):
-        values = [row[place].value for row in answer.cells]
-        arrays.append(pa.array(values, type=_type(column.type)))
-        names.append(column.name)
+        arrays.append([row[place].value for row in answer.cells])
         if accuracy and column.released:
-            half_widths = [row[place].half_width for row in answer.cells]
-            arrays.append(pa.array(half_widths, type=pa.float64()))
-            names.append(f"{column.name}_half_width")
-    return pa.Table.from_arrays(arrays, names=names)
+            arrays.append([row[place].half_width for row in answer.cells])
+    return pa.Table.from_arrays(
+        [pa.array(values, field.type) for values, field in zip(arrays, shape, strict=True)],
+        schema=shape,
+    )
+
+
+def schema(columns: Iterable[Column], *, accuracy: bool) -> pa.Schema:
+    """The columns; timestamps are timestamp[us, UTC], dates date32.
+
+    With `accuracy`, each released column is followed by `<name>_half_width` (float64).
+    """
+    fields = []
+    for column in columns:
+        fields.append(pa.field(column.name, _type(column.type)))
+        if accuracy and column.released:
+            fields.append(pa.field(f"{column.name}_half_width", pa.float64()))
+    return pa.schema(fields)
 
 
 def frame(answer: Answer, *, accuracy: bool) -> pd.DataFrame:

@@ -27,7 +27,7 @@ from landbridge.errors import LandbridgeError, error
 from landbridge.exchange import Exchange, Outcome, Pause, Send
 from landbridge.status import from_rpc_error
 from landbridge.stubs import Stubs
-from landbridge.transport import Endpoint, Pem, TokenSource, bearer, current_token
+from landbridge.transport import Endpoint, Pem, TokenSource, Way, bearer, current_token
 
 Result = TypeVar("Result")
 
@@ -87,7 +87,7 @@ class Client:
 
     def __init__(
         self,
-        endpoint: Endpoint,
+        endpoint: Way,
         token: TokenSource | None,
         *,
         timeout: float = TIMEOUT,
@@ -110,6 +110,7 @@ class Client:
         purpose: str,
         epsilon: float | None = None,
         partial: bool = False,
+        parameters: Sequence[Value] = (),
         grant: bytes | None = None,
         timeout: float | None = None,
     ) -> Answer:
@@ -117,10 +118,18 @@ class Client:
 
         `epsilon`: the privacy parameter of the whole question (None: the contract's default).
         `partial`: accept an answer without the departments that do not reply; they are named.
+        `parameters`: a value for each place (?) of the text, in their order.
         `grant`: what an officer of the owner let through (`Consultation.grant`).
         Raises the errors of `landbridge.errors`.
         """
-        asked = exchange.query(sql, purpose=purpose, epsilon=epsilon, partial=partial, grant=grant)
+        asked = exchange.query(
+            sql,
+            purpose=purpose,
+            epsilon=epsilon,
+            partial=partial,
+            parameters=parameters,
+            grant=grant,
+        )
         return self.run(asked, timeout)
 
     def explain(
@@ -129,10 +138,12 @@ class Client:
         *,
         purpose: str,
         epsilon: float | None = None,
+        parameters: Sequence[Value] = (),
         timeout: float | None = None,
     ) -> Plan:
         """What `query` would do, need and cost; touches no data and charges nothing."""
-        return self.run(exchange.explain(sql, purpose=purpose, epsilon=epsilon), timeout)
+        asked = exchange.explain(sql, purpose=purpose, epsilon=epsilon, parameters=parameters)
+        return self.run(asked, timeout)
 
     def call(
         self, handler: str, /, *, purpose: str, consent: str = "", **arguments: Value
@@ -310,7 +321,7 @@ class AsyncClient:
 
     def __init__(
         self,
-        endpoint: Endpoint,
+        endpoint: Way,
         token: TokenSource | None,
         *,
         timeout: float = TIMEOUT,
@@ -333,11 +344,19 @@ class AsyncClient:
         purpose: str,
         epsilon: float | None = None,
         partial: bool = False,
+        parameters: Sequence[Value] = (),
         grant: bytes | None = None,
         timeout: float | None = None,
     ) -> Answer:
         """As `Client.query`."""
-        asked = exchange.query(sql, purpose=purpose, epsilon=epsilon, partial=partial, grant=grant)
+        asked = exchange.query(
+            sql,
+            purpose=purpose,
+            epsilon=epsilon,
+            partial=partial,
+            parameters=parameters,
+            grant=grant,
+        )
         return await self.run(asked, timeout)
 
     async def explain(
@@ -346,10 +365,12 @@ class AsyncClient:
         *,
         purpose: str,
         epsilon: float | None = None,
+        parameters: Sequence[Value] = (),
         timeout: float | None = None,
     ) -> Plan:
         """As `Client.explain`."""
-        return await self.run(exchange.explain(sql, purpose=purpose, epsilon=epsilon), timeout)
+        asked = exchange.explain(sql, purpose=purpose, epsilon=epsilon, parameters=parameters)
+        return await self.run(asked, timeout)
 
     async def call(
         self, handler: str, /, *, purpose: str, consent: str = "", **arguments: Value
@@ -515,7 +536,7 @@ def _document(manifest: Pem | None) -> bytes | None:
         raise error("INVALID_ARGUMENT", f"The manifest {manifest} cannot be read.") from None
 
 
-def _placed(failure: LandbridgeError, endpoint: Endpoint) -> LandbridgeError:
+def _placed(failure: LandbridgeError, endpoint: Way) -> LandbridgeError:
     """The same failure; where nobody answered, it says at which address."""
     if failure.reason != "GATEWAY_UNREACHABLE" or failure.hint:
         return failure

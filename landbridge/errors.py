@@ -178,6 +178,9 @@ CATALOGUE: Final[dict[str, Reason]] = {
     "INVALID_ARGUMENT": Reason(
         "INVALID_ARGUMENT", InvalidQuestion, "An argument of the request is not usable."
     ),
+    "NOT_SUPPORTED": Reason(
+        "UNIMPLEMENTED", InvalidQuestion, "This gateway does not do what was asked of it."
+    ),
     # whether it may be answered
     "PURPOSE_MISSING": Reason("PERMISSION_DENIED", Refused, "The request states no purpose."),
     "PURPOSE_NOT_ALLOWED": Reason(

@@ -21,7 +21,7 @@ from landbridge.answers import Answer, Plan, Reply, Value
 from landbridge.consultation.view import View, read_callers
 from landbridge.directory import Directory
 from landbridge.errors import LandbridgeError, error
-from landbridge.v1 import batch_pb2, consult_pb2, gateway_pb2, portal_pb2
+from landbridge.v1 import batch_pb2, consult_pb2, gateway_pb2, portal_pb2, question_pb2
 from landbridge.wire import (
     read_answer,
     read_directory,
@@ -110,9 +110,18 @@ def attempts(
 
 
 def query(
-    sql: str, *, purpose: str, epsilon: float | None, partial: bool, grant: bytes | None = None
+    sql: str,
+    *,
+    purpose: str,
+    epsilon: float | None,
+    partial: bool,
+    parameters: Sequence[Value] = (),
+    grant: bytes | None = None,
 ) -> Exchange[Answer]:
-    """Answers one SELECT of aggregates; `grant` is what an officer of the owner let through."""
+    """Answers one SELECT of aggregates, with `parameters` in its places (?).
+
+    `grant` is what an officer of the owner let through.
+    """
     if not isinstance(partial, bool):
         raise error("INVALID_ARGUMENT", f"partial must be True or False, not {_kind(partial)}.")
     request = gateway_pb2.QueryRequest(
@@ -121,6 +130,7 @@ def query(
         micro_epsilon=micro_epsilon(epsilon),
         partial=partial,
         question_id=_question_id(),
+        parameters=_literals(parameters),
     )
     if grant is None:
         return Exchange("Query", request, read_answer)
@@ -130,10 +140,15 @@ def query(
     )
 
 
-def explain(sql: str, *, purpose: str, epsilon: float | None) -> Exchange[Plan]:
+def explain(
+    sql: str, *, purpose: str, epsilon: float | None, parameters: Sequence[Value] = ()
+) -> Exchange[Plan]:
     """What a query would do, need and cost."""
     request = gateway_pb2.ExplainRequest(
-        sql=_sql(sql), purpose=_purpose(purpose), micro_epsilon=micro_epsilon(epsilon)
+        sql=_sql(sql),
+        purpose=_purpose(purpose),
+        micro_epsilon=micro_epsilon(epsilon),
+        parameters=_literals(parameters),
     )
     return Exchange("Explain", request, read_plan)
 
@@ -277,6 +292,16 @@ def _question_id() -> str:
     return secrets.token_hex(16)
 
 
+def _literals(parameters: Sequence[Value]) -> list[question_pb2.Literal]:
+    if not isinstance(parameters, Sequence) or isinstance(parameters, str | bytes):
+        raise error(
+            "INVALID_ARGUMENT", "parameters must be a list of values, one for each place (?)."
+        )
+    return [
+        write_literal(value, f"Parameter {number}") for number, value in enumerate(parameters, 1)
+    ]
+
+
 def _sql(sql: str) -> str:
     if not isinstance(sql, str) or not sql.strip():
         raise error("INVALID_QUESTION", "The question must be text with one SELECT in it.")
@@ -301,7 +326,10 @@ def _text(text: str, reason: str, what: str) -> str:
 
 
 def micro_epsilon(epsilon: object) -> int:
-    """Millionths of epsilon, rounded; 0 for the contract's own default."""
+    """Millionths of epsilon, rounded; 0 for the contract's own default, None.
+
+    Raises INVALID_ARGUMENT, EPSILON_OUT_OF_RANGE.
+    """
     if epsilon is None:
         return 0
     if isinstance(epsilon, bool) or not isinstance(epsilon, Real | Decimal):

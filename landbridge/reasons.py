@@ -89,6 +89,10 @@ class InvalidArgument(errors.InvalidQuestion):
     """An argument of the request is not usable."""
 
 
+class NotSupported(errors.InvalidQuestion):
+    """This gateway does not do what was asked of it."""
+
+
 class PurposeMissing(errors.Refused):
     """The request states no purpose."""
 
@@ -273,6 +277,7 @@ BY_REASON: Final[dict[str, type[errors.LandbridgeError]]] = {
     "UNDECLARED_DOMAIN": UndeclaredDomain,
     "TOO_MANY_CELLS": TooManyCells,
     "INVALID_ARGUMENT": InvalidArgument,
+    "NOT_SUPPORTED": NotSupported,
     "PURPOSE_MISSING": PurposeMissing,
     "PURPOSE_NOT_ALLOWED": PurposeNotAllowed,
     "NOT_AVAILABLE": NotAvailable,

@@ -46,6 +46,7 @@ NEAREST: Final[dict[str, str]] = {
     "RESOURCE_EXHAUSTED": "BUDGET_EXHAUSTED",
     "UNAVAILABLE": "TOO_BUSY",
     "DEADLINE_EXCEEDED": "DEADLINE",
+    "UNIMPLEMENTED": "NOT_SUPPORTED",
 }
 """gRPC status name -> the reason that stands in for one we do not know; any other status: FAULT."""
 
@@ -55,9 +56,10 @@ _LONGEST_TEXT: Final = 2_000
 _LONGEST_VIOLATION: Final = 300
 
 
-def to_status(error: LandbridgeError) -> grpc.Status:
+def to_status(error: LandbridgeError, *, aloud: bool = False) -> grpc.Status:
     """The status for `context.abort_with_status`, every field of the error in its details.
 
+    With `aloud` its text says all that a person needs, for tools that show a text and no details.
     Texts over 2,000 characters are cut. When the whole is over `MAXIMUM_BYTES` the receipt stays
     behind (the log has the entry anyway), then the list of the missing: the reason must arrive.
     Raises ValueError or DecodeError for an error that cannot be written, which is a defect.
@@ -87,7 +89,8 @@ def to_status(error: LandbridgeError) -> grpc.Status:
     if problem.ByteSize() > MAXIMUM_BYTES:
         problem.ClearField("missing")
     code: int = grpc.StatusCode[CATALOGUE[error.reason].status].value[0]
-    status = status_pb2.Status(code=code, message=problem.message)
+    text = _text(str(error)) if aloud else problem.message
+    status = status_pb2.Status(code=code, message=text)
     status.details.add().Pack(error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN))
     if error.position is not None:
         status.details.add().Pack(_bad_request(problem))

@@ -31,7 +31,7 @@ def answer_table(answer: Answer) -> Group:
                 for column, cell in zip(answer.columns, row, strict=True)
             )
         )
-    return Group(table, _underneath(answer))
+    return Group(table, Text("\n").join(_plain(line) for line in underneath(answer)))
 
 
 def cell_text(column: Column, cell: Cell) -> str:
@@ -57,7 +57,8 @@ def cell_text(column: Column, cell: Cell) -> str:
     return f"{shown} ± {half_width:.{decimals}f}"
 
 
-def _underneath(answer: Answer) -> Text:
+def underneath(answer: Answer) -> list[str]:
+    """The lines under a table: what is not shown, who is missing, the cost, the notes."""
     lines = []
     hidden = len(answer.cells) - MOST_ROWS
     if hidden > 0:
@@ -68,13 +69,16 @@ def _underneath(answer: Answer) -> Text:
         f"± 95 % half-width; charged epsilon {answer.cost.epsilon:g}, delta {answer.cost.delta:g}"
     )
     lines.extend(f"{note.kind}: {note.text}" for note in answer.notes)
-    return Text("\n").join(_plain(line) for line in lines)
+    return lines
 
 
-def _plain(text: str) -> Text:
-    """The text with everything that a terminal would obey shown as an escape."""
-    shown = (
+def shown(text: str) -> str:
+    """The text with everything that a terminal would obey, and lone surrogates, as an escape."""
+    return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
         for character in text
     )
-    return Text("".join(shown))
+
+
+def _plain(text: str) -> Text:
+    return Text(shown(text))

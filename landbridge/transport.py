@@ -9,7 +9,7 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import grpc
 
@@ -39,6 +39,23 @@ CHANNEL_OPTIONS: Final = (
     ("grpc.min_reconnect_backoff_ms", 1_000),
     ("grpc.max_reconnect_backoff_ms", 5_000),
 )
+
+
+class Way(Protocol):
+    """How a client comes to a gateway: `target` names it for people."""
+
+    @property
+    def target(self) -> str:
+        """Where it leads, for messages."""
+        ...
+
+    def channel(self) -> grpc.Channel:
+        """A channel for threads."""
+        ...
+
+    def aio_channel(self) -> grpc.aio.Channel:
+        """A channel for the running event loop."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ _TYPES: Final = {
 
 def read_answer(message: gateway_pb2.QueryResponse) -> Answer:
     """The answer; raises ANSWER_REJECTED for rows that do not fit the columns."""
-    columns = tuple(_column(column) for column in message.columns)
+    columns = read_columns(message.columns)
     return Answer(
         columns=columns,
         cells=tuple(_row(columns, row) for row in message.rows),
@@ -63,6 +63,11 @@ def read_answer(message: gateway_pb2.QueryResponse) -> Answer:
         cost=Cost(message.cost.epsilon, message.cost.delta, _budgets(message.cost.budgets)),
         receipt=_receipt(message.receipt) if message.HasField("receipt") else None,
     )
+
+
+def read_columns(columns: Iterable[gateway_pb2.ResultColumn]) -> tuple[Column, ...]:
+    """The columns; raises ANSWER_REJECTED for one of a type that is not known."""
+    return tuple(_column(column) for column in columns)
 
 
 def read_plan(message: gateway_pb2.ExplainResponse) -> Plan:

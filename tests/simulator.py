@@ -30,7 +30,7 @@ from gateway.portal import PortalServicer
 from gateway.servicer import GatewayServicer
 from gateway.settings import masking_keys
 from landbridge.access_list import AccessList, read_accesses
-from landbridge.answers import Answer, Plan, Reply
+from landbridge.answers import Answer, Plan, Reply, Value
 from landbridge.edge.own_log import OwnLog
 from landbridge.edge.record import Recorder
 from landbridge.edge.telemetry import Telemetry
@@ -239,6 +239,7 @@ class SimulatedNode:
     consulting: ConsultingServicer
     reviewing: Reviewing
     queue: Queue
+    quotas: Quotas
     key: Ed25519PrivateKey
     access: SubjectAccessServicer
     down: bool = False
@@ -248,6 +249,11 @@ class SimulatedNode:
     exchanges: Any = None
     pinned: Manifest | None = None
     before: Callable[[Any], None] | None = None
+
+    def put_down(self) -> None:
+        """Lets go of its files, but for the tables: another one can be started over them."""
+        for part in (self.queue, self.quotas, self.ledger, self.history, self.log):
+            part.close()
 
     def call(self, path: str, request: bytes, seconds: float) -> bytes:
         """One unary call, serialized both ways."""
@@ -474,7 +480,7 @@ class FederationSimulator:
         )
         node = SimulatedNode(
             name, servicer, ledger, history, log, tables, engines, recorder, signer.vkey,
-            consulting, Reviewing(desk, recorder), queue, key, access,
+            consulting, Reviewing(desk, recorder), queue, quotas, key, access,
         )  # fmt: skip
         node.exchanges = Exchanges(self.keys(name).masking)
         circles = Circles(name, lambda: node.pinned or self.manifest, node.exchanges)
@@ -509,6 +515,7 @@ class FederationSimulator:
         purpose: str = PURPOSE,
         epsilon: float = 0,
         partial: bool = False,
+        parameters: Sequence[Value] = (),
         question_id: str = "",
         token: str | None = None,
         seconds: float = 30.0,
@@ -520,6 +527,7 @@ class FederationSimulator:
             micro_epsilon=round(epsilon * 1_000_000),
             partial=partial,
             question_id=question_id or secrets.token_hex(16),
+            parameters=[write_literal(value, "A parameter") for value in parameters],
         )
         with as_a_client():
             context = self.context(token, seconds)
@@ -570,10 +578,7 @@ class FederationSimulator:
         """Lets go of everything."""
         self.log.close()
         for node in self.nodes.values():
-            node.log.close()
-            node.ledger.close()
-            node.history.close()
-            node.queue.close()
+            node.put_down()
             node.tables.close()
 
     def context(self, token: str | None = None, seconds: float = 30.0) -> grpc.ServicerContext:

@@ -8,20 +8,25 @@ its line and column. What runs later is the node's own rendering of the typed qu
 from __future__ import annotations
 
 import logging
-from collections.abc import Container
+from collections.abc import Container, Sequence
+from typing import Final
 
-import sqlglot
+from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import ParseError, SqlglotError
 
 from gateway.presentation import Reading
+from gateway.sql.places import places_in
 from gateway.sql.source import Source, require_readable
 from gateway.sql.statement import StatementReader
 from gateway.sql.table import Resolve
 from gateway.sql.words import require_words
 from landbridge.errors import Position, error
 from landbridge.levels import Level
+from landbridge.literals import Value
 
-__all__ = ["Resolve", "read", "silence"]
+__all__ = ["Resolve", "places", "read", "silence"]
+
+_DUCKDB: Final = Dialect.get_or_raise("duckdb")
 
 
 def silence() -> None:
@@ -29,18 +34,29 @@ def silence() -> None:
     logging.getLogger("sqlglot").disabled = True
 
 
+def places(text: str) -> int:
+    """How many places (?) for values the text has; raises INVALID_QUESTION."""
+    require_readable(text)
+    return places_in(text)
+
+
 def read(
-    text: str, resolve: Resolve, clearance: Level, names: Container[str] = frozenset()
+    text: str,
+    resolve: Resolve,
+    clearance: Level,
+    names: Container[str] = frozenset(),
+    values: Sequence[Value] = (),
 ) -> Reading:
-    """The question that the text asks; `names` are those that this caller may use.
+    """The question that the text asks, with `values` in its places (?); `names` are those that this
+    caller may use.
 
     Raises InvalidQuestion with a position for anything outside the algebra, and NOT_AVAILABLE or
     LEVEL_FORBIDS for tables and columns that this caller may not use.
     """
     require_readable(text)
-    require_words(text, names)
+    words = require_words(text, names, values)
     try:
-        statements = sqlglot.parse(text, read="duckdb")
+        statements = _DUCKDB.parser().parse(words, text)
     except ParseError as failure:
         place = failure.errors[0] if failure.errors else {}
         line, column = int(place.get("line") or 1), int(place.get("col") or 1)

@@ -6,9 +6,8 @@ from typing import NoReturn
 
 from sqlglot import exp
 
+from landbridge.annotation import LONGEST as MAXIMUM_TEXT
 from landbridge.errors import LandbridgeError, Position, error
-
-MAXIMUM_TEXT = 10_000
 
 
 def require_readable(text: str) -> None:
@@ -30,6 +29,14 @@ def position_of(text: str, offset: int) -> Position:
     """The 1-based line and column of an offset."""
     before = text[:offset]
     return Position(before.count("\n") + 1, offset - (before.rfind("\n") + 1) + 1)
+
+
+def require_printable(value: str, what: str) -> None:
+    """Refuses a value beside the text that could not have been written in it."""
+    if len(value) > MAXIMUM_TEXT:
+        raise error("INVALID_ARGUMENT", f"{what} is longer than {MAXIMUM_TEXT} characters.")
+    if not all(character.isprintable() or character in "\n\r\t" for character in value):
+        raise error("INVALID_ARGUMENT", f"{what} holds a character that cannot be printed.")
 
 
 class Source:

@@ -87,7 +87,7 @@ class TableReader:
         """A table's contract, the department that is named, and what the text calls the table."""
         if not isinstance(table, exp.Table) or not isinstance(table.this, exp.Identifier):
             self._source.refuse(table, "FROM takes tables of the directory.", "Write FROM table.")
-        if self._source.text_at(table.this) == "'":
+        if self._source.text_at(table.this) in ("'", "?"):
             self._source.refuse(table, "FROM takes a name, not a text.", "Write FROM table.")
         self._source.closed(
             table, "this", "db", "alias", hint="FROM takes tables of the directory."

@@ -9,14 +9,14 @@ shape, held word by word: what the parser sees of them has nothing left to guess
 from __future__ import annotations
 
 import re
-from collections.abc import Container
+from collections.abc import Container, Sequence
 
-import sqlglot
 from sqlglot import Token, TokenType
-from sqlglot.errors import SqlglotError
 
+from gateway.sql.places import filled, words_of
 from gateway.sql.source import position_of
-from landbridge.errors import LandbridgeError, Position, error
+from landbridge.errors import LandbridgeError, error
+from landbridge.literals import Value
 from policies.joined import MAXIMUM_PARTS
 
 MAXIMUM_WORDS = 2_000
@@ -94,23 +94,17 @@ _LETTERS = {
 _JOINED = re.compile(r"(n\.)?n(a?n)?(?P<using>u)\(n\)")
 
 
-def require_words(text: str, names: Container[str]) -> None:
-    """Raises INVALID_QUESTION at the first word that no question has.
+def require_words(text: str, names: Container[str], values: Sequence[Value] = ()) -> list[Token]:
+    """The words, `values` in their places; raises INVALID_QUESTION at one that no question has.
 
     `names` are those of tables and columns, which may be words that SQL knows otherwise (temp).
     """
-    try:
-        words = sqlglot.tokenize(text, read="duckdb")
-    except (SqlglotError, ValueError):
-        raise error(
-            "INVALID_QUESTION",
-            "A quoted text or name does not end.",
-            hint="Close it with the quote that it begins with.",
-            position=Position(1, 1),
-        ) from None
+    words = words_of(text)
     if len(words) > MAXIMUM_WORDS:
         raise error("INVALID_QUESTION", f"The text has more than {MAXIMUM_WORDS} words.")
+    words = filled(text, words, values)
     _Words(text, names).check(words)
+    return words
 
 
 class _Words:

@@ -61,13 +61,10 @@ class Boundary(grpc.ServerInterceptor):
             raise TypeError("Boundary guards unary methods only; a streaming one was registered.")
 
         def guarded(request: Request, context: grpc.ServicerContext) -> Response:
-            timed = _Timed(context, self._clock() + self._maximum_seconds, self._clock)
             try:
-                return serve(request, cast(grpc.ServicerContext, timed))
-            except LandbridgeError as refusal:
-                status = self._status(refusal)
-            except BaseException as defect:  # noqa: BLE001 - SystemExit too: a call must end
-                status = self._fault(defect)
+                return serve(request, self.timed(context))
+            except BaseException as failure:  # noqa: BLE001 - SystemExit too: a call must end
+                status = self.status(failure)
             context.abort_with_status(status)  # raises
 
         return grpc.unary_unary_rpc_method_handler(
@@ -76,11 +73,21 @@ class Boundary(grpc.ServerInterceptor):
             response_serializer=handler.response_serializer,
         )
 
-    def _status(self, refusal: LandbridgeError) -> grpc.Status:
-        if refusal.reason == "FAULT":
-            return self._fault(refusal)
+    def timed(self, context: grpc.ServicerContext) -> grpc.ServicerContext:
+        """The context as a servicer sees it: gRPC's own, with our deadline from now on."""
+        end = self._clock() + self._maximum_seconds
+        return cast(grpc.ServicerContext, _Timed(context, end, self._clock))
+
+    def written(self, refusal: LandbridgeError) -> grpc.Status:
+        """A refusal as it leaves."""
+        return to_status(refusal)
+
+    def status(self, failure: BaseException) -> grpc.Status:
+        """What may leave of whatever was raised; a defect is reported."""
+        if not isinstance(failure, LandbridgeError) or failure.reason == "FAULT":
+            return self._fault(failure)
         try:
-            return to_status(refusal)
+            return self.written(failure)
         except Exception as defect:  # noqa: BLE001 - its text must not reach the wire either
             return self._fault(defect)
 

@@ -61,6 +61,7 @@ def run(
         "port": server.port,
         "log_key": server.log_key,
         "witness_key": server.witness_key,
+        **getattr(server, "more_ports", {}),
     }
     signal.signal(signal.SIGHUP, lambda *_: server.hurry())
     print(json.dumps(ready), flush=True)

@@ -111,6 +111,7 @@ def serve(
     maximum_calls: int = 1_000,
     maximum_streams: int = 100,
     clock: Callable[[], float] = time.monotonic,
+    boundary: type[Boundary] = Boundary,
 ) -> Running:
     """Listens on `address` ("host:port", port 0: any free one) and serves, each call behind a
     `Boundary`. `others` are further addresses of the same services, each with its own TLS: gRPC
@@ -123,7 +124,7 @@ def serve(
     pool = ThreadPoolExecutor(threads, thread_name_prefix="call")
     server = grpc.server(
         pool,
-        interceptors=[Boundary(report, maximum_seconds=maximum_seconds, clock=clock)],
+        interceptors=[boundary(report, maximum_seconds=maximum_seconds, clock=clock)],
         options=_options(maximum_streams),
         maximum_concurrent_rpcs=maximum_calls,
     )

@@ -48,7 +48,7 @@ class DevelopmentCaller:
 
 @dataclass(frozen=True, slots=True)
 class FederationFolder:
-    """Everything that the folder says."""
+    """Everything that the folder says; without `flight_port` no Arrow Flight SQL is spoken."""
 
     path: Path
     name: str
@@ -57,6 +57,7 @@ class FederationFolder:
     gateway_port: int
     members: tuple[MemberFolder, ...]
     callers: dict[str, DevelopmentCaller]
+    flight_port: int | None = None
 
 
 def read(path: Path) -> FederationFolder:
@@ -80,6 +81,7 @@ def read(path: Path) -> FederationFolder:
             gateway_port=int(values.get("gateway", {}).get("port", 0)),
             members=members,
             callers=_callers(path / "gateway" / "callers.toml"),
+            flight_port=_optional_port(values.get("gateway", {}).get("flight_port")),
         )
     except KeyError as missing:
         raise FederationInvalid(f"{path / 'federation.toml'} lacks the key {missing}.") from None
@@ -95,6 +97,10 @@ def read(path: Path) -> FederationFolder:
         if not (member.folder / "contracts").is_dir():
             raise FederationInvalid(f"{member.folder} has no folder contracts.")
     return federation
+
+
+def _optional_port(value: object) -> int | None:
+    return None if value is None else int(str(value))
 
 
 def _department(name: object, path: Path) -> str:

@@ -122,6 +122,8 @@ class Ground:
             "manifest": str(folder / "manifest.json"),
             "procedures": str(self.federation.path / "gateway" / "procedures"),
         }
+        if self.federation.flight_port is not None:
+            values["listen_flight"] = f"{HOST}:{self.federation.flight_port}"
         return self._settings("gateway", "gateway.toml", values)
 
     def _manifest(

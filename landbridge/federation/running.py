@@ -66,6 +66,12 @@ class Federation:
         return f"{HOST}:{self._running_gateway().port}"
 
     @property
+    def flight_address(self) -> str:
+        """Where the gateway speaks Arrow Flight SQL, "host:port"; empty where it does not."""
+        port = self._running_gateway().flight_port
+        return f"{HOST}:{port}" if port else ""
+
+    @property
     def ca(self) -> Path:
         """The certificate authority that callers trust, PEM."""
         return self._ground.ca

@@ -30,14 +30,20 @@ class QueryRequest(_message.Message):
     MICRO_EPSILON_FIELD_NUMBER: _builtins.int
     PARTIAL_FIELD_NUMBER: _builtins.int
     QUESTION_ID_FIELD_NUMBER: _builtins.int
+    PARAMETERS_FIELD_NUMBER: _builtins.int
     sql: _builtins.str
     purpose: _builtins.str
+    """Purpose and epsilon may stand in a comment of `sql` instead: /* purpose=dpv:Research, epsilon=0.5 */."""
     micro_epsilon: _builtins.int
     """In millionths; 0: the contract's own default."""
     partial: _builtins.bool
     """Accept an answer in which a department is missing (it is named)."""
     question_id: _builtins.str
     """16 random bytes in hex; the same id asks the same question again."""
+    @_builtins.property
+    def parameters(self) -> _containers.RepeatedCompositeFieldContainer[_question_pb2.Literal]:
+        """The values of the places (?) in `sql`, in their order; each becomes a literal of the question."""
+
     def __init__(
         self,
         *,
@@ -46,10 +52,11 @@ class QueryRequest(_message.Message):
         micro_epsilon: _builtins.int = ...,
         partial: _builtins.bool = ...,
         question_id: _builtins.str = ...,
+        parameters: _abc.Iterable[_question_pb2.Literal] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["micro_epsilon", b"micro_epsilon", "partial", b"partial", "purpose", b"purpose", "question_id", b"question_id", "sql", b"sql"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["micro_epsilon", b"micro_epsilon", "parameters", b"parameters", "partial", b"partial", "purpose", b"purpose", "question_id", b"question_id", "sql", b"sql"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -292,19 +299,23 @@ class ExplainRequest(_message.Message):
     SQL_FIELD_NUMBER: _builtins.int
     PURPOSE_FIELD_NUMBER: _builtins.int
     MICRO_EPSILON_FIELD_NUMBER: _builtins.int
+    PARAMETERS_FIELD_NUMBER: _builtins.int
     sql: _builtins.str
     purpose: _builtins.str
     micro_epsilon: _builtins.int
+    @_builtins.property
+    def parameters(self) -> _containers.RepeatedCompositeFieldContainer[_question_pb2.Literal]: ...
     def __init__(
         self,
         *,
         sql: _builtins.str = ...,
         purpose: _builtins.str = ...,
         micro_epsilon: _builtins.int = ...,
+        parameters: _abc.Iterable[_question_pb2.Literal] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["micro_epsilon", b"micro_epsilon", "purpose", b"purpose", "sql", b"sql"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["micro_epsilon", b"micro_epsilon", "parameters", b"parameters", "purpose", b"purpose", "sql", b"sql"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

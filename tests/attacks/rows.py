@@ -109,6 +109,7 @@ ROWS: dict[int, Row] = {
         "attacks/test_budget.py::test_fifty_spellings_are_one_draw_and_one_charge", _ATTACKER,
     )),
     47: Row("two doors", (
+        "sql/test_flight.py::test_an_exhausted_budget_is_exhausted_through_both_doors",
         _NODE,
         "attacks/test_doors.py::test_around_the_gateway_there_is_no_second_draw",
         "attacks/test_doors.py::test_a_handler_counts_its_subjects_whichever_door_is_taken",
@@ -267,6 +268,8 @@ ROWS: dict[int, Row] = {
         "attacks/test_doors.py::test_a_clearance_is_the_tokens_own",
     )),
     98: Row("introspection", (
+        "sql/test_flight.py::test_errors_carry_googles_details_and_nothing_of_the_machine",
+        "sql/test_flight.py::test_nobody_unknown_gets_anything",
         "attacks/test_doors.py::test_what_is_not_served_tells_nothing",
         "attacks/test_doors.py::test_garbage_is_a_constant_sentence",
     )),

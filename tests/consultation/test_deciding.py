@@ -245,10 +245,7 @@ def test_four_eyes_are_two_officers_who_agree(simulate: Simulate) -> None:
     half = decide(federation, view, Approve(Scope(hours=5)))
     assert (half.state, half.approvals, half.approvals_needed) == ("open", ("north/ines",), 2)
     assert not look(federation, view.id).grant
-    federation.nodes["north"].queue.close()
-    federation.nodes["north"].ledger.close()
-    federation.nodes["north"].history.close()
-    federation.nodes["north"].log.close()
+    federation.nodes["north"].put_down()
     again = federation.node("north", _document(), federation.folder / "north.csv")
     federation.nodes["north"].__dict__.update(again.__dict__)
     half = look(federation, view.id)

@@ -144,8 +144,7 @@ def test_a_restart_forgets_no_use(federation: FederationSimulator) -> None:
     view = approved(federation)
     ask(federation, view.grant)
     north = federation.nodes["north"]
-    for part in (north.queue, north.ledger, north.history, north.log):
-        part.close()
+    north.put_down()
     again = federation.node("north", document(), federation.folder / "north.csv")
     federation.nodes["north"].__dict__.update(again.__dict__)
     assert refused(lambda: ask(federation, view.grant)) == "GRANT_SPENT"
@@ -319,8 +318,7 @@ def test_a_changed_contract_ends_its_grants(simulate: Simulate) -> None:
     view = approved(federation)
     waiting = open_one(federation, epsilon=2)
     north = federation.nodes["north"]
-    for part in (north.queue, north.ledger, north.history, north.log):
-        part.close()
+    north.put_down()
     changed = document(landbridgeEpsilon={"default": 0.5, "maximum": 4.0})
     again = federation.node("north", changed, federation.folder / "north.csv")
     federation.nodes["north"].__dict__.update(again.__dict__)

@@ -62,6 +62,7 @@ def test_the_wheel_holds_landbridge_alone(tmp_path: Path) -> None:
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         tops = {name.split("/")[0] for name in archive.namelist()}
+        assert "landbridge/py.typed" in archive.namelist()
     assert {top for top in tops if not top.endswith(".dist-info")} == {"landbridge"}
 
 

@@ -119,8 +119,8 @@ def test_a_restart_changes_neither_draw_nor_charge(simulate: Simulate) -> None:
 def restart(federation: FederationSimulator, name: str) -> None:
     """Stops the node and starts another one on its folder."""
     node = federation.nodes[name]
-    for part in (node.log, node.ledger, node.history, node.tables):
-        part.close()
+    node.put_down()
+    node.tables.close()
     rows = federation.folder / f"{name}.csv"
     federation.nodes[name] = federation.node(name, document(), rows)
 

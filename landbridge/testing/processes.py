@@ -1,4 +1,4 @@
-"""For other people's tests: a whole federation as a context manager.
+"""A whole federation as a context manager.
 
     with landbridge.testing.federation("examples/nyc_flights") as running:
         answer = running.client("alice").query("SELECT count(*) FROM planes", purpose="...")

@@ -1,0 +1,1 @@
+"""SQL interfaces: PEP 249, SQLAlchemy, Arrow Flight SQL."""
