@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 
-.PHONY: setup demo test check torture bench lock stubs
+.PHONY: setup demo test check torture docs bench lock stubs
 .DEFAULT_GOAL := setup
 
 setup: $(STAMP)
@@ -35,6 +35,10 @@ check:
 # The privacy audit at full length; ARGS="--effort 0.05" for a look. See docs/audit.md.
 torture: setup
 	$(BIN)/python -m tests.torture $(ARGS)
+
+# The documentation as a site, in build/site.
+docs: setup
+	$(BIN)/python -m docs.site build/site
 
 bench: setup
 	@$(BIN)/python -m bench $(if $(ONLY),--only $(ONLY))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -63,6 +64,8 @@ def _second_gateway(state: Path, place: Path) -> Path:
     The federation's own gateway keeps running, and with it the lock on its state.
     """
     place.mkdir()
+    # The manifest is signed with this key; a gateway with another one does not start.
+    shutil.copy2(state / "gateway" / "signing.key", place)
     text = (state / "gateway" / "gateway.toml").read_text("utf-8")
     own = f"state = {json.dumps(str(place))}"
     settings = place / "gateway.toml"

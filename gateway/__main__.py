@@ -7,22 +7,27 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gateway import membership, settings
-from gateway.app import start
-from gateway.cases.store import StoreUnusable
 from gateway.register import RegisterRefuses
-from landbridge.edge.process import STOPPED_BY_OPERATOR, report, run, tell
+from landbridge.edge.examination_page import show
+from landbridge.edge.process import STOPPED_BY_OPERATOR, run, tell
 from landbridge.edge.server import CannotListen
 from landbridge.edge.settings import SettingsInvalid
+from landbridge.edge.words import Words
 from landbridge.evidence.finding import EvidenceError
 from landbridge.identity.keys import KeySetError
 from policies.access import PolicyInvalid
 from policies.handler import HandlerInvalid
 from policies.procedure import ProcedureInvalid
+
+if TYPE_CHECKING:
+    from gateway.app import Gateway
 
 OPERATOR_ERRORS = (
     CannotListen,
@@ -32,7 +37,6 @@ OPERATOR_ERRORS = (
     PolicyInvalid,
     ProcedureInvalid,
     SettingsInvalid,
-    StoreUnusable,
 )
 
 
@@ -43,6 +47,10 @@ def main(arguments: list[str]) -> int:
     serve = commands.add_parser("serve", help="serve until told to stop")
     serve.add_argument("settings", type=Path)
     serve.add_argument("--with-parent", action="store_true", help="stop when stdin closes")
+    doctor = commands.add_parser("doctor", help="say what is wrong, and what to do")
+    doctor.add_argument("settings", type=Path)
+    doctor.add_argument("--json", action="store_true")
+    doctor.add_argument("--quiet", action="store_true")
     check = commands.add_parser("procedure-check", help="show what procedures do")
     check.add_argument("folder", type=Path)
     check.add_argument("--json", action="store_true")
@@ -66,15 +74,30 @@ def main(arguments: list[str]) -> int:
         if name == "invite":
             command.add_argument("--address", default="", help="where departments reach it")
     chosen = parser.parse_args(arguments)
+    if chosen.command == "doctor":
+        from gateway.doctor import examine
+
+        findings = examine(chosen.settings, os.environ, time.time)
+        return show(findings, as_json=chosen.json, quiet=chosen.quiet)
     if chosen.command == "procedure-check":
         return _procedure_check(chosen.folder, as_json=chosen.json)
     if chosen.command != "serve":
         return _operate(chosen)
-    return run(
-        lambda: start(settings.read(chosen.settings), report, tell),
-        OPERATOR_ERRORS,
-        with_parent=chosen.with_parent,
-    )
+    return _serve(chosen.settings, with_parent=chosen.with_parent)
+
+
+def _serve(path: Path, *, with_parent: bool) -> int:
+    # An operator's command has no use for a server.
+    from gateway.app import start
+    from gateway.cases.store import StoreUnusable
+
+    def begin() -> Gateway:
+        found = settings.read(path, os.environ)
+        words = Words(found.operating.logs)
+        words.listen()
+        return start(found, words.report, words.tell, words.call)
+
+    return run(begin, (*OPERATOR_ERRORS, StoreUnusable), with_parent=with_parent)
 
 
 def _procedure_check(folder: Path, *, as_json: bool) -> int:
@@ -98,7 +121,7 @@ def _procedure_check(folder: Path, *, as_json: bool) -> int:
 def _operate(chosen: argparse.Namespace) -> int:
     """One of the operator's commands; results on standard output, one JSON line per member."""
     try:
-        found = settings.read(chosen.settings)
+        found = settings.read(chosen.settings, os.environ)
         match chosen.command:
             case "invite":
                 address = chosen.address or found.listen

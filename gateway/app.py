@@ -26,6 +26,7 @@ from gateway.consulting import Consulting
 from gateway.departments import Connect, Connection, Departments, Member, over_tls
 from gateway.enrolment import EnrolmentServicer
 from gateway.following import Follower, access_policy, read_access
+from gateway.links import Links
 from gateway.membership import own_authority, prepare
 from gateway.outside import over_http
 from gateway.planning import Planning
@@ -35,6 +36,7 @@ from gateway.renewal import OwnCertificate, Renewals
 from gateway.servicer import GatewayServicer
 from gateway.settings import (
     Settings,
+    log_name,
     masking_keys,
     members_of,
     open_manifest,
@@ -47,9 +49,13 @@ from gateway.sql import silence
 from gateway.standing import standing
 from gateway.witnessing import Rounds, logs, witnesses
 from landbridge.edge import life
+from landbridge.edge.exporters import Exporting, exporting
+from landbridge.edge.health import Health
 from landbridge.edge.interceptor import Report
+from landbridge.edge.observing import Ended, Observing, unheard
 from landbridge.edge.own_log import OwnLog
 from landbridge.edge.record import Recorder
+from landbridge.edge.reflection import Reflection
 from landbridge.edge.server import CannotListen, Running, Tls, serve
 from landbridge.edge.state import log_signer, subject_key, subject_keys, witness_key
 from landbridge.edge.streams import StreamBoundary
@@ -62,6 +68,7 @@ from landbridge.evidence.oversight import Oversight
 from landbridge.evidence.signer import Verifier
 from landbridge.evidence.witness_memory import Witness
 from landbridge.membership.keys import signing_key
+from landbridge.membership.link_statement import LinkSigner
 from landbridge.membership.manifest import Manifest
 from landbridge.membership.renewal import Life
 from landbridge.membership.statement import AskingSigner
@@ -73,6 +80,7 @@ from landbridge.v1 import (
     gateway_pb2_grpc,
     portal_pb2_grpc,
 )
+from policies.noise import draw
 
 REFRESH_SECONDS = 5.0
 
@@ -91,6 +99,8 @@ class Gateway:
     _recorder: Recorder
     _witness: Witness
     _trusted: Trusted
+    _watched: Exporting
+    _grace: float
     _refreshing: Refreshing
     flight: Running | None = None
 
@@ -104,12 +114,18 @@ class Gateway:
         """Those of the other faces, by name."""
         return {"flight_port": self.flight.port} if self.flight else {}
 
+    @property
+    def metrics_port(self) -> int:
+        """Where Prometheus is served; 0 for nowhere."""
+        return self._watched.port
+
     def hurry(self) -> None:
         """Looks at its policy and members at once, on a thread of its own."""
         self._refreshing.hurry()
 
-    def stop(self, grace: float = 5.0) -> None:
+    def stop(self, grace: float | None = None) -> None:
         """Takes no more calls, lets those under way finish, and puts everything on disk."""
+        grace = self._grace if grace is None else grace
         faces = [face for face in (self.running, self.flight) if face is not None]
         stops = [threading.Thread(target=face.stop, args=(grace,)) for face in faces]
         for each in stops:
@@ -125,12 +141,19 @@ class Gateway:
         self._log.close()
         self._departments.close()
         self._witness.close()
+        self._watched.close()
 
 
-def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Gateway:
+def start(
+    settings: Settings,
+    report: Report,
+    tell: Callable[[str], None],
+    ended: Ended = unheard,
+) -> Gateway:
     """A gateway that listens when this returns; raises one clear error of its parts otherwise.
 
-    `report` takes defects for the operator's eyes, `tell` sentences about the members.
+    `report` takes defects for the operator's eyes, `tell` sentences about the members, `ended` how
+    each call ended.
     """
     silence()
     prepare(settings)
@@ -157,7 +180,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
         tell(f"department {name} does not answer yet")
     declared = read_folder(settings.procedures) if settings.procedures else {}
     access = access_policy(settings, members, read_access(settings, members), declared)
-    signer = log_signer(settings.state, f"{settings.federation}/{settings.name}")
+    signer = log_signer(settings.state, log_name(settings))
     cosigner = witness_key(settings.state, signer.name)
     witness = Witness.open(
         settings.state / "witness", cosigner, logs(members, tell), clock=time.time
@@ -179,7 +202,8 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
     )
     log = Log.open(settings.state / "log", settings.state / "journal", signer, oversight=oversight)
     sight = Watched(settings.federation, witness.latest)
-    rounds = Rounds(witness, connections, tell, sight)
+    # One replica goes round: a node's log has one witness of the gateway's name.
+    rounds = Rounds(witness, dict if settings.replica else connections, tell, sight)
     rounds.go()
     lasting, periods = subject_key(settings.state), subject_keys(settings.state)
     recorder = Recorder(log, lasting, access.digest, time.time, periods)
@@ -194,11 +218,16 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
         recorder,
         signer.vkey,
         signing,
+        Links(departments, LinkSigner(settings.federation, key_of_gateway, time.time), draw),
         sight,
         waiting=max(1, settings.calls // 4),
     )
-    telemetry = Telemetry("landbridge.gateway")
-    servicer = GatewayServicer(asking, departments, telemetry, settings.federation)
+    watching = exporting(settings.operating, "landbridge.gateway")
+    watching.telemetry.gauge(
+        "landbridge.log.size", "{entry}", "Entries of the log.", lambda: log.size
+    )
+    health = Health(log.require)
+    servicer = GatewayServicer(asking, departments, watching.telemetry, settings.federation)
     portal = PortalServicer(
         planning,
         departments,
@@ -207,7 +236,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
         OwnLog(settings.state / "log", signer.name, periods, lasting, time.time),
         signer.vkey,
         signing,
-        telemetry,
+        watching.telemetry,
         sight,
     )
     store = Store(settings.case_store, signer.vkey.partition("+")[0])
@@ -257,6 +286,8 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
     renewed = settings.tls_certificate.read_bytes
     running = serve(
         [
+            health.register,
+            *_reflected(settings, servicer, report),
             partial(gateway_pb2_grpc.add_GatewayServicer_to_server, servicer),
             partial(
                 consult_pb2_grpc.add_ConsultationsServicer_to_server,
@@ -265,9 +296,11 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
             partial(portal_pb2_grpc.add_PortalServicer_to_server, portal),
             partial(
                 batch_pb2_grpc.add_CallsServicer_to_server,
-                CallsServicer(asking, departments, signing, recorder, telemetry),
+                CallsServicer(asking, departments, signing, recorder, watching.telemetry),
             ),
-            partial(case_pb2_grpc.add_CasesServicer_to_server, CasesServicer(cases, telemetry)),
+            partial(
+                case_pb2_grpc.add_CasesServicer_to_server, CasesServicer(cases, watching.telemetry)
+            ),
             partial(
                 enrolment_pb2_grpc.add_EnrolmentServicer_to_server,
                 EnrolmentServicer(
@@ -287,13 +320,16 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
         if callers
         else [],
         report=report,
+        outside=[Observing(watching.telemetry, ended)],
+        leave=health.leaving(settings.operating.notice_seconds),
         threads=settings.calls,
     )
     try:
-        flight = _serve_flight(settings, asking, departments, telemetry, report)
+        flight = _serve_flight(settings, asking, departments, watching.telemetry, report)
     except CannotListen:
         running.stop(0)
         raise
+    health.enter()
 
     def joined(now: Sequence[Member]) -> None:
         for verifier in logs(now, tell):
@@ -346,6 +382,8 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Ga
         recorder,
         witness,
         trust,
+        watching,
+        settings.operating.grace_seconds,
         refreshing,
         flight,
     )
@@ -378,6 +416,15 @@ def _serve_flight(
         threads=settings.calls,
         boundary=StreamBoundary,
     )
+
+
+def _reflected(
+    settings: Settings, servicer: GatewayServicer, report: Report
+) -> list[Callable[[grpc.Server], None]]:
+    if not settings.reflection:
+        return []
+    names = ("landbridge.v1.Gateway", "landbridge.v1.Enrolment")
+    return [Reflection(names, servicer.admit, report).register]
 
 
 class Refreshing:

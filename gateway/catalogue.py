@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from landbridge.levels import Level
 from policies.contract import Contract
+from policies.linked import Side
 from policies.review import not_available
 
 
@@ -39,21 +40,30 @@ class HandlerOffer:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What one member serves. `log_key` verifies the receipts of its log."""
+    """What one member serves. `log_key` verifies the receipts of its log; `documents` are the
+    contracts as their owner wrote them, by id.
+    """
 
     department: str
     title: str
     contracts: Mapping[str, Contract]
     handlers: Mapping[str, HandlerOffer]
     log_key: str
+    documents: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A contract and the departments that serve it, in the manifest's order."""
+    """A contract and the departments that serve it, in the manifest's order.
+
+    Of tables that are linked across departments `sides` says whose each is, and `key` what they are
+    matched by.
+    """
 
     contract: Contract
     departments: tuple[str, ...]
+    sides: tuple[Side, ...] = ()
+    key: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

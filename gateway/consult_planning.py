@@ -13,7 +13,8 @@ from functools import partial
 
 from gateway.catalogue import Catalogue, HandlerOffer, Served
 from gateway.convert import question_to
-from gateway.planning import Plan, Planning, require_presentable, require_together
+from gateway.link_tables import require_together
+from gateway.planning import Plan, Planning, require_presentable
 from gateway.sql import read
 from gateway.way import way
 from landbridge.consultation.grant import Grant, invalid, matter_hash

@@ -20,6 +20,7 @@ from gateway.convert import question_to
 from gateway.departments import Asked, Departments, named
 from gateway.fitting import reply_of, require_fitting
 from gateway.gathering import Put, asking_of, why_missing
+from gateway.links import Links
 from gateway.parts import part_of
 from gateway.planning import Planning
 from gateway.reply import call_response
@@ -67,10 +68,11 @@ class Consulting(Asking):
         recorder: Recorder,
         log_name: str,
         signer: AskingSigner,
+        links: Links,
         sight: Sight | None = None,
         waiting: int = 8,
     ) -> None:
-        super().__init__(planning, departments, verifier, recorder, log_name, signer, sight)
+        super().__init__(planning, departments, verifier, recorder, log_name, signer, links, sight)
         self._consulting = consulting
         self._waiting = BoundedSemaphore(waiting)
 

@@ -20,6 +20,7 @@ from landbridge.status import CLIENT_METADATA_BYTES, from_rpc_error
 from landbridge.v1 import (
     batch_pb2_grpc,
     consult_pb2_grpc,
+    link_pb2_grpc,
     membership_pb2,
     membership_pb2_grpc,
     node_pb2,
@@ -104,6 +105,7 @@ class Connection:
     witnessed: witness_pb2_grpc.WitnessedLogStub
     consulting: consult_pb2_grpc.ConsultingStub
     renewal: renewal_pb2_grpc.RenewalStub
+    link: link_pb2_grpc.LinkStub
     handlers: batch_pb2_grpc.HandlersStub
     steps: step_pb2_grpc.StepsStub
 
@@ -119,6 +121,7 @@ class Connection:
             witness_pb2_grpc.WitnessedLogStub(channel),
             consult_pb2_grpc.ConsultingStub(channel),
             renewal_pb2_grpc.RenewalStub(channel),
+            link_pb2_grpc.LinkStub(channel),
             batch_pb2_grpc.HandlersStub(channel),
             step_pb2_grpc.StepsStub(channel),
         )

@@ -40,11 +40,11 @@ def offer_of(member: Granted, reply: node_pb2.DescribeResponse) -> Offer:
 
     Raises ContractInvalid.
     """
-    contracts = {}
+    contracts, documents = {}, {}
     for described in reply.contracts:
         contract = odcs.read(described.document, f"{member.department}/{described.id}")
         if contract.id in member.contracts:
-            contracts[contract.id] = contract
+            contracts[contract.id], documents[contract.id] = contract, described.document
     handlers = {
         handler.name: HandlerOffer(
             handler.name,
@@ -67,7 +67,7 @@ def offer_of(member: Granted, reply: node_pb2.DescribeResponse) -> Offer:
         for handler in reply.handlers
         if handler.name in member.handlers
     }
-    return Offer(member.department, member.title, contracts, handlers, member.log_key)
+    return Offer(member.department, member.title, contracts, handlers, member.log_key, documents)
 
 
 def granted(member: Granted, offer: Offer) -> Offer:

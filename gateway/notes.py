@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gateway import link_notes
 from gateway.planning import Plan
 from gateway.presentation import Key, compared_of
 from gateway.scalar import quantiles_of
@@ -87,6 +88,9 @@ def tabular_notes(plan: Plan) -> list[Note]:
 def plan_notes(plan: Plan) -> list[Note]:
     """What the terms of the contract mean for this question."""
     terms = plan.contract.disclosure
+    if plan.link is not None:
+        linked = [Note(kind, text) for kind, text in link_notes.notes(plan.link)]
+        return [*linked, *(Note("clipping", text) for text in _clamped(plan)), *_ordered(plan)]
     if terms.method is Method.UNPROTECTED:
         exact = f"Contract {plan.contract.id} protects nobody: numbers are exact."
         return [Note("exact", exact), *_ordered(plan)]

@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 from gateway.by_department import DEPARTMENT, split, with_departments
 from gateway.catalogue import Catalogue, HandlerOffer, Served
 from gateway.directory import Offered
+from gateway.link_tables import linked_tables, linked_why
 from gateway.presentation import Key, Presentation, Reading, compared_of, conditions_size
 from gateway.scalar import quantiles_of, size
 from gateway.sql import read
 from gateway.views import Views
-from gateway.way import Way, apart, way
+from gateway.way import Mode, Way, apart, way
 from landbridge.edge.record import Draft
 from landbridge.errors import error
 from landbridge.identity.caller import Caller
 from landbridge.levels import Level
 from landbridge.literals import Value
 from policies.access import AccessPolicy
-from policies.canonical import masked, text
+from policies.canonical import masking, text
 from policies.contract import Contract
 from policies.disclosure import ReleasePlan
 from policies.joined import joined, level_in
+from policies.link_plan import LinkPlan, plan_link
+from policies.linked import LinkedQuestion
+from policies.linked import words as linked_words
 from policies.moment import Moment
 from policies.purpose import require_allowed, require_stated
 from policies.quantiles import layout_of
@@ -58,6 +62,7 @@ class Plan:
     way: Way
     release: ReleasePlan
     words: str
+    link: LinkPlan | None = None
 
     @property
     def draws(self) -> int:
@@ -133,7 +138,7 @@ class Planning:
         contract = served.contract
         draft.note(resource=contract.id, members=list(served.departments))
         require_allowed(purpose, contract.purposes)
-        parted = split(reading.question, served)
+        parted = None if served.sides else split(reading.question, served)
         question, departments = reading.question, served.departments
         if parted is not None:
             question, departments = parted.question, parted.departments
@@ -146,9 +151,12 @@ class Planning:
             shown = with_departments(served)
             use = Use(DEPARTMENT, "group" if parted.grouped else "filter")
             usage = replace(usage, uses=(*usage.uses, use), cells=cells)
-        words = masked(reading.question, shown, partial(draft.recorder.digest, "literal"))
+        mask = masking(shown, partial(draft.recorder.digest, "literal"))
+        asked = _linked(reading, served, micro_epsilon)
+        whole = text(reading.question) if asked is None else linked_words(asked)
         draft.note(
-            question=words, question_hash=draft.recorder.digest("question", text(reading.question))
+            question=text(reading.question, mask) if asked is None else linked_words(asked, mask),
+            question_hash=draft.recorder.digest("question", whole),
         )
         ids = {
             policy
@@ -161,8 +169,11 @@ class Planning:
             )
         }  # fmt: skip
         draft.note(policies=sorted(ids))
-        chosen = (  # (4)
-            way(question, contract, micro_epsilon, departments)
+        link = None if asked is None else plan_link(asked)  # (4)
+        chosen = (
+            Way(Mode.LINKED, linked_why(link), link.release)
+            if link is not None
+            else way(question, contract, micro_epsilon, departments)
             if parted is None
             else apart(question, contract, micro_epsilon, departments, grouped=parted.grouped)
         )
@@ -174,7 +185,8 @@ class Planning:
             usage,
             chosen,
             chosen.release,
-            text(reading.question),
+            whole,
+            link,
         )
 
     def _read(
@@ -197,16 +209,23 @@ class Planning:
         found: list[Served] = []
 
         def resolve(table: str, department: str | None) -> Contract:
-            served = known.table(table, department)
-            # Two named departments are refused by what is written, and better there.
-            if found and department is None:
-                require_together(found[0], served)
-            found.append(served)
-            return with_departments(served)
+            found.append(known.table(table, department))
+            return with_departments(found[-1])
 
-        reading = read(sql, resolve, clearance, known.names[clearance] | {DEPARTMENT}, values)
-        whole = joined([served.contract for served in found])
-        served = Served(whole, found[0].departments)
+        links: list[Served] = []
+
+        def link(key: Sequence[str]) -> Contract | None:
+            if all(each.departments == found[0].departments for each in found):
+                return None
+            links.append(linked_tables(found, key))
+            return links[0].contract
+
+        reading = read(sql, resolve, clearance, known.names[clearance] | {DEPARTMENT}, values, link)
+        served = (
+            links[0]
+            if links
+            else Served(joined([each.contract for each in found]), found[0].departments)
+        )
         if not remember:
             return reading, served
         with self._lock:
@@ -250,26 +269,11 @@ class Planning:
         return rules
 
 
-def require_together(one: Served, other: Served) -> None:
-    """Both tables are served by the same departments, each of which can join its own."""
-    if one.departments == other.departments:
-        return
-    names = (one.contract.id, other.contract.id)
-    both = [name for name in one.departments if name in other.departments]
-    if both:
-        tables = " JOIN ".join(f"{both[0]}.{name}" for name in names)
-        hint = f"Name one that has both: FROM {tables}."
-    else:
-        hint = (
-            f"{names[0]} is served by {', '.join(one.departments)}, "
-            f"{names[1]} by {', '.join(other.departments)}."
-        )
-    raise error(
-        "INVALID_QUESTION",
-        f"Not the same departments serve {names[0]} and {names[1]}, and tables linked across "
-        "departments are not answered yet.",
-        hint=hint,
-    )
+def _linked(reading: Reading, served: Served, micro_epsilon: int) -> LinkedQuestion | None:
+    """The question as departments that link their tables are asked it."""
+    if not served.sides:
+        return None
+    return LinkedQuestion(reading.question, served.sides, served.key, micro_epsilon)
 
 
 def _state(purpose: str, caller: Caller, draft: Draft) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import assert_never
 
+from gateway import link_notes
 from gateway.answered import Answered, Explained
 from gateway.combine import Combined, expected_noise, suppressed
 from gateway.notes import Note, answer_notes, plan_notes
@@ -114,7 +115,16 @@ def explain_response(explained: Explained) -> gateway_pb2.ExplainResponse:
             gateway_pb2.UsedColumn(
                 name=f"{part.id}.{part.unit}", level=Level.SEALED.label, clause="join"
             )
-            for part in plan.contract.parts
+            for part in (() if plan.link is not None else plan.contract.parts)
+        ]
+        + [
+            gateway_pb2.UsedColumn(
+                name=f"{side.department}.{side.contract.id}.{name}",
+                level=side.contract.by_name[name].level.label,
+                clause="join",
+            )
+            for side in (() if plan.link is None else plan.link.sides)
+            for name in (() if plan.link is None else plan.link.question.key)
         ],
         cells=plan.release.cells * (len(plan.departments) if plan.way.grouped else 1),
         epsilon=plan.release.epsilon,
@@ -127,8 +137,10 @@ def explain_response(explained: Explained) -> gateway_pb2.ExplainResponse:
         budgets=_budgets(plan, budgets),
         notes=_notes(notes),
         question=plan.words,
-        rounds=1,
-        bytes=_BYTES * plan.release.cells * sum(m.numbers for m in plan.release.mechanisms),
+        rounds=1 if plan.link is None else plan.link.rounds,
+        bytes=plan.link.bytes
+        if plan.link is not None
+        else _BYTES * plan.release.cells * sum(m.numbers for m in plan.release.mechanisms),
     )
 
 
@@ -186,7 +198,11 @@ def _accuracy(plan: Plan, output: Output) -> gateway_pb2.ExpectedAccuracy:
     found = gateway_pb2.ExpectedAccuracy(column=output.name)
     if isinstance(output.source, Number):
         mechanism = next(m for m in plan.release.mechanisms if m.measure == output.source.measure)
-        if mechanism.counted is None:
+        if plan.link is not None and mechanism.counted is None:
+            width = link_notes.accuracy(plan.link, mechanism)
+            if width is not None:
+                found.half_width = width
+        elif mechanism.counted is None:
             noise = expected_noise(mechanism, plan.draws)
             width = half_width(Combined(mechanism, (), *noise))
             if width is not None:
@@ -203,6 +219,7 @@ def _budgets(
     return [
         _budget(terms, name, reply.recipient_budget, reply.overall_budget, reply.charged_micro_rho)
         for name, reply in replies.items()
+        if plan.link is None or reply.overall_budget.limit_micro_rho  # it protects somebody
     ]
 
 

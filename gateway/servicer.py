@@ -82,6 +82,10 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServicer):
             self._procedures(caller),
         )
 
+    def admit(self, context: grpc.ServicerContext) -> None:
+        """Raises, and logs it, for a caller whose token is not good."""
+        self._asking.identify(context.invocation_metadata(), _certificate(context))
+
     @contextmanager
     def request(
         self, step: str, purpose: str, question_id: str, context: grpc.ServicerContext

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
 from gateway.departments import Member
 from gateway.outside import OutsideWitness
-from landbridge.edge.settings import SettingsInvalid, open_settings
+from landbridge.edge.operating import Operating, read_operating
+from landbridge.edge.settings import NOTHING, Known, SettingsInvalid, open_settings
 from landbridge.edge.state import log_signer, witness_key
 from landbridge.edge.trust import Trust, read_trust
 from landbridge.membership.manifest import Manifest, ManifestInvalid, read_manifest
 from landbridge.membership.pinned import replace_durably
+
+PREFIX: Final = "LANDBRIDGE_GATEWAY__"
+"""What the environment variables begin with that give a gateway's settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +31,8 @@ class Settings:
     `certificate_seconds` is how long the certificates live that the gateway's own authority makes.
     On `listen_mutual`, if not empty, callers must show a certificate of the authority
     `tls_callers`; tokens that are bound to a certificate pass there only. On `listen_flight`, if
-    not empty, Arrow Flight SQL is spoken.
+    not empty, Arrow Flight SQL is spoken. A gateway with a name as `replica` answers beside the
+    first one, with a log of its own; enrolling members and witnessing their logs is for the first.
     """
 
     federation: str
@@ -45,6 +52,9 @@ class Settings:
     quorum: int = 0
     maximum_unwitnessed_seconds: int = 14_400
     witnesses: Path | None = None
+    replica: str = ""
+    reflection: bool = False
+    operating: Operating = field(default_factory=Operating)
     procedures: Path | None = None
     cases_url: str = ""
     listen_flight: str = ""
@@ -55,9 +65,20 @@ class Settings:
         return self.cases_url or f"sqlite:///{self.state / 'cases.sqlite'}"
 
 
-def read(path: Path) -> Settings:
-    """The settings in the file; raises SettingsInvalid, naming every problem."""
-    top, problems = open_settings(path)
+def log_name(settings: Settings) -> str:
+    """The origin of this process's log."""
+    own = f"{settings.federation}/{settings.name}"
+    return f"{own}/{settings.replica}" if settings.replica else own
+
+
+def read(
+    path: Path, environment: Mapping[str, str] = NOTHING, known: list[Known] | None = None
+) -> Settings:
+    """The settings in the file and in `environment`; raises SettingsInvalid, naming every problem.
+
+    `known` collects every setting that there is.
+    """
+    top, problems = open_settings(path, PREFIX, environment, known)
     tls, limits, log, cases = (top.section(name) for name in ("tls", "limits", "log", "cases"))
     settings = Settings(
         federation=top.text("federation"),
@@ -77,6 +98,9 @@ def read(path: Path) -> Settings:
         quorum=log.integer("quorum", 0, least=0),
         maximum_unwitnessed_seconds=log.integer("maximum_unwitnessed_seconds", 14_400),
         witnesses=log.optional_path("witnesses"),
+        replica=top.text("replica", ""),
+        reflection=top.boolean("reflection", default=False),
+        operating=read_operating(top, problems),
         procedures=top.path("procedures", "procedures"),
         cases_url=cases.text("url", ""),
         listen_flight=top.text("listen_flight", ""),

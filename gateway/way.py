@@ -19,6 +19,7 @@ class Mode(StrEnum):
     ALONE = "one department"
     FAN_OUT = "fan-out"
     POOLED = "pooled"
+    LINKED = "linked"
 
 
 @dataclass(frozen=True, slots=True)

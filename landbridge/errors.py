@@ -250,6 +250,11 @@ CATALOGUE: Final[dict[str, Reason]] = {
     ),
     # whether anybody can answer
     "DEPARTMENT_MISSING": Reason("UNAVAILABLE", Unavailable, "A department did not answer."),
+    "LINK_LOST": Reason(
+        "UNAVAILABLE",
+        Unavailable,
+        "The department does not hold this linked question, or it is not at this round.",
+    ),
     "MEMBERS_DIFFER": Reason(
         "UNAVAILABLE", Unavailable, "A department has pinned other members than the gateway names."
     ),

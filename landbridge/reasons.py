@@ -193,6 +193,10 @@ class DepartmentMissing(errors.Unavailable):
     """A department did not answer."""
 
 
+class LinkLost(errors.Unavailable):
+    """The department does not hold this linked question, or it is not at this round."""
+
+
 class MembersDiffer(errors.Unavailable):
     """A department has pinned other members than the gateway names."""
 
@@ -303,6 +307,7 @@ BY_REASON: Final[dict[str, type[errors.LandbridgeError]]] = {
     "GRANT_SPENT": GrantSpent,
     "POLICY_INVALID": PolicyInvalid,
     "DEPARTMENT_MISSING": DepartmentMissing,
+    "LINK_LOST": LinkLost,
     "MEMBERS_DIFFER": MembersDiffer,
     "ROUND_FORGOTTEN": RoundForgotten,
     "CONTRACT_CHANGED": ContractChanged,

@@ -8,12 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 import grpc
 
 from landbridge.errors import error
+from landbridge.replicas import AsyncReplicas, Replicas
 from landbridge.status import CLIENT_METADATA_BYTES
 
 Pem = bytes | Path
@@ -39,6 +41,8 @@ CHANNEL_OPTIONS: Final = (
     ("grpc.min_reconnect_backoff_ms", 1_000),
     ("grpc.max_reconnect_backoff_ms", 5_000),
 )
+# gRPC shares connections to one address, and with them the wait before they are tried again.
+REPLICA_OPTIONS: Final = (*CHANNEL_OPTIONS, ("grpc.use_local_subchannel_pool", 1))
 
 
 class Way(Protocol):
@@ -60,7 +64,7 @@ class Way(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a server is and how to know it: `target` is "host:port"."""
+    """Where a server is and how to know it: `target` is "host:port", or several with commas."""
 
     target: str
     credentials: grpc.ChannelCredentials = field(repr=False)
@@ -69,7 +73,7 @@ class Endpoint:
     def at(
         cls, address: str, *, ca: Pem | None = None, certificate: tuple[Pem, Pem] | None = None
     ) -> Endpoint:
-        """The server at "host:port" or "https://host:port".
+        """The server at "host:port" or "https://host:port"; its replicas follow after commas.
 
         `ca` signs its certificate (None: the public authorities that gRPC ships); `certificate` is
         our (key, certificate chain) for mutual TLS. Raises INVALID_ARGUMENT.
@@ -80,15 +84,27 @@ class Endpoint:
             private_key=_pem(key, "the certificate's key", "PRIVATE KEY"),
             certificate_chain=_pem(chain, "the certificate", "CERTIFICATE"),
         )
-        return cls(_target(address), credentials)
+        return cls(_targets(address), credentials)
 
     def channel(self) -> grpc.Channel:
         """A channel for threads; connects when first used."""
-        return grpc.secure_channel(self.target, self.credentials, options=CHANNEL_OPTIONS)
+        if "," not in self.target:
+            return grpc.secure_channel(self.target, self.credentials, options=CHANNEL_OPTIONS)
+        openers = [
+            partial(grpc.secure_channel, target, self.credentials, options=REPLICA_OPTIONS)
+            for target in self.target.split(",")
+        ]
+        return cast(grpc.Channel, Replicas(openers))
 
     def aio_channel(self) -> grpc.aio.Channel:
         """A channel for the running event loop; connects when first used."""
-        return grpc.aio.secure_channel(self.target, self.credentials, options=CHANNEL_OPTIONS)
+        if "," not in self.target:
+            return grpc.aio.secure_channel(self.target, self.credentials, options=CHANNEL_OPTIONS)
+        openers = [
+            partial(grpc.aio.secure_channel, target, self.credentials, options=REPLICA_OPTIONS)
+            for target in self.target.split(",")
+        ]
+        return cast(grpc.aio.Channel, AsyncReplicas(openers))
 
 
 def bearer(token: str) -> tuple[tuple[str, str], ...]:
@@ -123,8 +139,13 @@ def current_token(source: TokenSource | None) -> str | Awaitable[str] | None:
             )
 
 
+def _targets(address: object) -> str:
+    each = address.split(",") if isinstance(address, str) else [""]
+    return ",".join(_target(one.strip()) for one in each)
+
+
 def _target(address: str) -> str:
-    rest = address.removeprefix("https://").removesuffix("/") if isinstance(address, str) else ""
+    rest = address.removeprefix("https://").removesuffix("/")
     match = _HOST_AND_PORT.fullmatch(rest)
     if match is None or not 0 < int(match[2]) < 65_536:
         raise error(

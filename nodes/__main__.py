@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import runpy
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from landbridge.edge.process import STOPPED_BY_OPERATOR, report, run, tell
+from landbridge.edge.process import STOPPED_BY_OPERATOR, run, tell
 from landbridge.edge.record import Recorder
 from landbridge.edge.server import CannotListen
 from landbridge.edge.settings import SettingsInvalid
 from landbridge.edge.state import log_signer, subject_key
+from landbridge.edge.words import Words
 from landbridge.evidence.finding import EvidenceError
 from landbridge.evidence.log import Log
 from landbridge.identity.keys import KeySetError
@@ -63,6 +65,11 @@ def main(arguments: list[str]) -> int:
     serve = commands.add_parser("serve", help="serve until told to stop")
     serve.add_argument("settings", type=Path)
     serve.add_argument("--with-parent", action="store_true", help="stop when stdin closes")
+    doctor = commands.add_parser("doctor", help="say what is wrong, and what to do")
+    doctor.add_argument("settings", type=Path)
+    doctor.add_argument("--gateway", default="", help="its address, to be reached as well")
+    doctor.add_argument("--json", action="store_true")
+    doctor.add_argument("--quiet", action="store_true")
     load = commands.add_parser("load", help="load a file, or what a script writes")
     load.add_argument("settings", type=Path)
     load.add_argument("contract", nargs="?")
@@ -87,6 +94,12 @@ def main(arguments: list[str]) -> int:
     chosen = parser.parse_args(arguments)
     if chosen.command == "serve":
         return _serve(chosen.settings, with_parent=chosen.with_parent)
+    if chosen.command == "doctor":
+        from landbridge.edge.examination_page import show
+        from nodes.doctor import examine
+
+        findings = examine(chosen.settings, os.environ, time.time, chosen.gateway)
+        return show(findings, as_json=chosen.json, quiet=chosen.quiet)
     try:
         if chosen.command == "policy-check":
             return _policy_check(chosen.folder, as_json=chosen.json)
@@ -103,11 +116,15 @@ def main(arguments: list[str]) -> int:
 
 
 def _serve(path: Path, *, with_parent: bool) -> int:
-    from nodes.app import start  # the loader has no use for a server
+    from nodes.app import Node, start  # the loader has no use for a server
 
-    return run(
-        lambda: start(settings.read(path), report, tell), OPERATOR_ERRORS, with_parent=with_parent
-    )
+    def begin() -> Node:
+        found = settings.read(path, os.environ)
+        words = Words(found.operating.logs)
+        words.listen()
+        return start(found, words.report, words.tell, words.call)
+
+    return run(begin, OPERATOR_ERRORS, with_parent=with_parent)
 
 
 def _policy_check(folder: Path, *, as_json: bool) -> int:
@@ -143,7 +160,7 @@ def _join(chosen: argparse.Namespace) -> int:
 
     # "-": on the command line other users of this machine could read it.
     code = sys.stdin.readline() if chosen.code == "-" else chosen.code
-    found = settings.read(chosen.folder / "node.toml")
+    found = settings.read(chosen.folder / "node.toml", os.environ)
     address = chosen.address or found.listen
     join(JoinCode.read(code.strip()), found, address, confirm, tell)
     tell(f"{found.department} is a member; start it with its node.toml.")
@@ -152,7 +169,7 @@ def _join(chosen: argparse.Namespace) -> int:
 
 def _accept(path: Path, version: int) -> int:
     """Without a version, says what waits. To accept, the node must not run: the log is one's."""
-    found = settings.read(path)
+    found = settings.read(path, os.environ)
     if version:
         return _accepted(found, version)
     pinned = Pinned(found.state, found.department)
@@ -184,7 +201,7 @@ def _load(path: Path, contract: str | None, source: Path | None, script: Path | 
     """Prints one JSON line per loaded contract; a violation is one sentence and status 2."""
     from nodes.load import LoadRefused, load  # brings DuckDB, which the server never loads
 
-    chosen = settings.read(path)
+    chosen = settings.read(path, os.environ)
     contracts = {
         found.id: found
         for file in sorted(chosen.contracts.glob("*.odcs.yaml"))

@@ -9,14 +9,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from landbridge.edge import life
+from landbridge.edge.exporters import Exporting, exporting
 from landbridge.edge.first_look import FirstLook
+from landbridge.edge.health import Health
 from landbridge.edge.interceptor import Report
 from landbridge.edge.local import Local, serve_local
+from landbridge.edge.observing import Ended, Observing, unheard
 from landbridge.edge.own_log import OwnLog
 from landbridge.edge.record import Recorder
 from landbridge.edge.server import Running, Tls, serve
 from landbridge.edge.state import log_signer, subject_key, subject_keys, witness_key
-from landbridge.edge.telemetry import Telemetry
 from landbridge.edge.trust import Trusted, trusted
 from landbridge.errors import Unavailable
 from landbridge.evidence.cosignature import WitnessKey
@@ -26,12 +28,14 @@ from landbridge.evidence.signer import Signer, Verifier
 from landbridge.evidence.witness_memory import Witness
 from landbridge.identity.certificates import Admission
 from landbridge.membership.keys import MemberKeys
+from landbridge.membership.link_statement import LinkVerifier
 from landbridge.membership.pinned import Pinned
 from landbridge.membership.statement import AskingVerifier
 from landbridge.protocols.masks import Exchanges
 from landbridge.v1 import (
     batch_pb2_grpc,
     consult_pb2_grpc,
+    link_pb2_grpc,
     membership_pb2_grpc,
     node_pb2,
     node_pb2_grpc,
@@ -51,6 +55,7 @@ from nodes.description import handler_to
 from nodes.desk import Desk
 from nodes.engines.duckdb import DuckDBEngine, Limits
 from nodes.engines.engine import Engine
+from nodes.engines.watched import WatchedEngine
 from nodes.following import Enforcement, Following, PolicyFollower
 from nodes.granting import Granting
 from nodes.guard import Guard
@@ -59,6 +64,9 @@ from nodes.handler_servicer import HandlersServicer, StepsServicer
 from nodes.handlers.pool import FunctionPool
 from nodes.history import History
 from nodes.ledger import Ledger
+from nodes.link_servicer import LinkServicer
+from nodes.link_state import Underways
+from nodes.linking import Linking
 from nodes.members import MembersServicer, logged
 from nodes.policy import Policy
 from nodes.pooling import Pooling
@@ -102,25 +110,35 @@ class Node:
     _recorder: Recorder
     _witness: Witness
     _trusted: Trusted
+    _watched: Exporting
+    _grace: float
     _first_look: FirstLook
     _following: Following
+    _underways: Underways
 
     @property
     def port(self) -> int:
         """The port that it listens on."""
         return self.running.port
 
+    @property
+    def metrics_port(self) -> int:
+        """Where Prometheus is served; 0 for nowhere."""
+        return self._watched.port
+
     def hurry(self) -> None:
         """Looks at the policy's files at once, on a thread of its own."""
         self._following.hurry()
 
-    def stop(self, grace: float = 5.0) -> None:
+    def stop(self, grace: float | None = None) -> None:
         """Takes no more calls, lets those under way finish, and puts everything on disk."""
         begun = self._first_look.end()
         self._following.close()
+        grace = self._grace if grace is None else grace
         self._desk.stop()
         self._local.stop(grace)
         self.running.stop(grace)
+        self._underways.close()
         self._queue.close()
         self._tables.close()
         self._functions.close()
@@ -134,12 +152,19 @@ class Node:
         self._quotas.close()
         self._memory.close()
         self._history.close()
+        self._watched.close()
 
 
-def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> Node:
+def start(
+    settings: Settings,
+    report: Report,
+    tell: Callable[[str], None],
+    ended: Ended = unheard,
+) -> Node:
     """A node that listens when this returns; raises one clear error of its parts otherwise.
 
-    `report` takes defects for the operator's eyes, `tell` sentences about the log.
+    `report` takes defects for the operator's eyes, `tell` sentences about the log, `ended` how each
+    call ended.
     """
     collect = partial(policies_of.collect, settings.contracts, settings.handlers, settings.access)
     understand = partial(policies_of.understand, settings.department, where=settings.contracts)
@@ -157,14 +182,21 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
     cosigner = witness_key(settings.state, signer.name)
     settings = _as_pinned(settings)
     oversight = _oversight(settings, signer, tell)
-    watched = [Verifier.parse(settings.gateway_log)] if settings.gateway_log else []
-    witness = Witness.open(settings.state / "witness", cosigner, watched, clock=time.time)
+    gateways = [key for key in (settings.gateway_log, *settings.gateway_replicas) if key]
+    witness = Witness.open(
+        settings.state / "witness", cosigner, map(Verifier.parse, gateways), clock=time.time
+    )
     log = Log.open(settings.state / "log", settings.state / "journal", signer, oversight=oversight)
     lasting, periods = subject_key(settings.state), subject_keys(settings.state)
     first_look = FirstLook()
     recorder = Recorder(log, lasting, policy.digest, time.time, periods, first_look)
     ledger = Ledger(settings.state / "ledger.sqlite", time.time)
     history = History(settings.state / "history.sqlite")
+    watching = exporting(settings.operating, f"landbridge.node.{settings.department}")
+    watching.telemetry.gauge(
+        "landbridge.log.size", "{entry}", "Entries of the log.", lambda: log.size
+    )
+    health = Health(log.require)
     limits = Limits(settings.memory_mb << 20, settings.threads, settings.cpu_seconds)
     quotas = Quotas(settings.state / "quotas.sqlite", time.time)
     memory = StepMemory(settings.state / "steps.sqlite", time.time)
@@ -173,7 +205,9 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
     tables: Tables[Engine] = Tables(
         store,
         tuple(policy.contracts),
-        lambda files: DuckDBEngine(files, limits, settings.workers),
+        lambda files: WatchedEngine(
+            DuckDBEngine(files, limits, settings.workers), watching.telemetry, files
+        ),
     )
     functions = FunctionPool(store, limits)
     functions.prepare(tuple(policy.contracts), policy.handlers)
@@ -199,7 +233,6 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
         memory,
         HandOver(settings.department, keys, lambda: pinned.manifest),
     )
-    telemetry = Telemetry(f"landbridge.node.{settings.department}")
     signed = AskingVerifier(settings.federation, settings.department, pinned.gateway_key, time.time)
     circles = Circles(settings.department, lambda: pinned.manifest, Exchanges(keys.masking))
     admission = Admission(settings.gateway, settings.federation, trust.revoked)
@@ -210,14 +243,14 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
         answering,
         replying,
         recorder,
-        telemetry,
+        watching.telemetry,
         signed,
     )
     pooling = PoolingServicer(
         servicer.admit,
         Pooling(guard, circles, ledger, tables, recorder, draw),
         recorder,
-        telemetry,
+        watching.telemetry,
         signed,
     )
     granting = Granting(guard, settings.federation, keys.signing, time.time)
@@ -232,7 +265,7 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
         answering,
         replying,
         recorder,
-        telemetry,
+        watching.telemetry,
     )
     subject_access = SubjectAccessServicer(
         servicer.admit,
@@ -240,8 +273,20 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
         guard,
         OwnLog(settings.state / "log", signer.name, periods, lasting, time.time),
         recorder,
-        telemetry,
+        watching.telemetry,
     )
+    underways = Underways(time.monotonic)
+    linking = LinkServicer(
+        settings.department,
+        servicer.admit,
+        Linking(
+            guard, ledger, tables, recorder, draw, keys, lambda: pinned.manifest, underways,
+            settings.state / "linking",
+        ),
+        recorder,
+        watching.telemetry,
+        LinkVerifier(settings.federation, settings.department, pinned.gateway_key, time.time),
+    )  # fmt: skip
 
     def describe(changed: Policy) -> None:
         servicer.describe(_description(settings, changed, signer.vkey))
@@ -278,15 +323,17 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
     own_witness = WitnessKey.parse(settings.gateway_witness).name if oversight else ""
     running = serve(
         [
+            health.register,
             partial(node_pb2_grpc.add_NodeServicer_to_server, servicer),
+            partial(link_pb2_grpc.add_LinkServicer_to_server, linking),
             partial(pooled_pb2_grpc.add_PoolingServicer_to_server, pooling),
             partial(
                 batch_pb2_grpc.add_HandlersServicer_to_server,
-                HandlersServicer(servicer.require, replying, recorder, telemetry),
+                HandlersServicer(servicer.require, replying, recorder, watching.telemetry),
             ),
             partial(
                 step_pb2_grpc.add_StepsServicer_to_server,
-                StepsServicer(servicer.require, stepping, recorder, telemetry),
+                StepsServicer(servicer.require, stepping, recorder, watching.telemetry),
             ),
             partial(
                 witness_pb2_grpc.add_WitnessServicer_to_server,
@@ -307,8 +354,11 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
         address=settings.listen,
         tls=tls,
         report=report,
+        outside=[Observing(watching.telemetry, ended)],
+        leave=health.leaving(settings.operating.notice_seconds),
         threads=settings.calls,
     )
+    health.enter()
     if late and oversight is not None:
         first_look.begin(begin, oversight.looked)
     enforce = Enforcement(guard, tables, functions, describe, tell)
@@ -341,8 +391,11 @@ def start(settings: Settings, report: Report, tell: Callable[[str], None]) -> No
         recorder,
         witness,
         trust,
+        watching,
+        settings.operating.grace_seconds,
         first_look,
         Following(looks, report),
+        underways,
     )
 
 

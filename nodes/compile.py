@@ -85,7 +85,7 @@ def compile_question(plan: ReleasePlan, contract: Contract, codes: Sequence[int]
     `codes` are those of the selected values of an axis whose values are found in the data; that key
     comes back as a code.
     """
-    return _Writer(contract).statement(plan, codes)
+    return Writer(contract).statement(plan, codes)
 
 
 def compile_selection(plan: ReleasePlan, contract: Contract) -> Statement:
@@ -93,7 +93,7 @@ def compile_selection(plan: ReleasePlan, contract: Contract) -> Statement:
 
     A unit votes for at most `plan.selection.votes` values, those of its rows with the lowest ranks.
     """
-    return _Writer(contract).selection(plan)
+    return Writer(contract).selection(plan)
 
 
 def compile_histograms(
@@ -104,15 +104,15 @@ def compile_histograms(
     Each has a row per cell and bin that is not empty: keys as domain indices, the bin, its rows.
     """
     return tuple(
-        _Writer(contract).histogram(plan, codes, mechanism.measure.of, mechanism.layout)
+        Writer(contract).histogram(plan, codes, mechanism.measure.of, mechanism.layout)
         for mechanism in plan.mechanisms
         if isinstance(mechanism.measure, Histogram) and mechanism.layout is not None
     )
 
 
 @dataclass(slots=True)
-class _Writer:
-    """Collects parameters in the order in which their places are written."""
+class Writer:
+    """SQL about one contract; collects parameters in the order in which their places stand."""
 
     contract: Contract
     parameters: list[Parameter] = field(default_factory=list)
@@ -128,7 +128,7 @@ class _Writer:
         if alone is not None:
             # DuckDB groups by one text column through its stored dictionary, which is faster than
             # by an integer; with two keys the integers are faster.
-            grouped = _name(alone.name)
+            grouped = quoted_name(alone.name)
             places = ", ".join(self.bound(str(value)) for value in plan.axes[0].values)
             keys = [f"list_position([{places}], {grouped}) - 1"]
         measures = [self.measure(mechanism) for mechanism in plan.plain]
@@ -143,7 +143,7 @@ class _Writer:
         found = []
         for axis in plan.axes:
             if axis.found:
-                code = _name(f"__c_{axis.key.column}")
+                code = quoted_name(f"__c_{axis.key.column}")
                 parts = [f"{code} IS NULL"] if axis.null_last else []
                 if codes:
                     parts.append(f"{code} IN ({', '.join(self.bound(each) for each in codes)})")
@@ -154,7 +154,7 @@ class _Writer:
         """First per unit and value, where one unit can have more rows than votes."""
         assert plan.selection is not None
         (axis,) = (axis for axis in plan.axes if axis.found)
-        name, code = _name(axis.key.column), _name(f"__c_{axis.key.column}")
+        name, code = quoted_name(axis.key.column), quoted_name(f"__c_{axis.key.column}")
         rows = f"FROM {self.source()}{self.counting(plan, [f'{code} IS NOT NULL'])}"
         if self.contract.disclosure.rows_per_unit <= plan.selection.votes:
             sql = f"SELECT {code}, any_value({name}), count(DISTINCT {UNIT}) {rows} GROUP BY {code}"
@@ -186,7 +186,7 @@ class _Writer:
         source = f"SELECT {', '.join(inner)} FROM {self.source()}{counting}"
         low, high = layout.span.low_units, layout.span.high_units
         # The places of the bin stand before those of the source.
-        outer = _Writer(self.contract)
+        outer = Writer(self.contract)
         # NaN is greatest in SQL: clamped before the cast, which it would make fail.
         steps = f"least({outer.bound(high)}, greatest({outer.bound(low)}, "
         steps += (
@@ -202,8 +202,8 @@ class _Writer:
 
     def source(self) -> str:
         """The table, or the tables joined on the unit."""
-        first, *others = (_name(part.id) for part in self.contract.each)
-        unit = "" if self.contract.unit is None else _name(self.contract.unit)
+        first, *others = (quoted_name(part.id) for part in self.contract.each)
+        unit = "" if self.contract.unit is None else quoted_name(self.contract.unit)
         return first + "".join(f" JOIN {other} USING ({unit})" for other in others)
 
     def ranks(self) -> list[str]:
@@ -216,7 +216,11 @@ class _Writer:
 
     def own(self, part: Contract, name: str) -> str:
         """A column that loading added to that part's table."""
-        return f"{_name(part.id)}.{_name(name)}" if self.contract.parts else _name(name)
+        return (
+            f"{quoted_name(part.id)}.{quoted_name(name)}"
+            if self.contract.parts
+            else quoted_name(name)
+        )
 
     def tabular(self, plan: ReleasePlan) -> Statement:
         """First per unit, then per cell: rules look at how units share a cell."""
@@ -289,11 +293,11 @@ class _Writer:
         """The index of the row's value among the axis's, NULL for NULL, for any data."""
         match axis.key:
             case Whole(column):
-                return _name(column, "__c_")
+                return quoted_name(column, "__c_")
             case Truncated(column, span):
                 return self.span_index(self.contract.by_name[column], span, axis)
             case Bucketed(column, low, high, count):
-                name = _name(column)
+                name = quoted_name(column)
                 # NaN is greatest in SQL, so it lies in the last bucket.
                 return (
                     f"CASE WHEN {name} IS NULL THEN NULL WHEN {name} < {self.bound(low)} THEN 0 "
@@ -310,7 +314,7 @@ class _Writer:
         """How many spans after the first; days outside the declared period are its ends."""
         assert column.period is not None  # reviewed
         first, last = column.period
-        name = f"CAST({_name(column.name)} AS DATE)"
+        name = f"CAST({quoted_name(column.name)} AS DATE)"
         start = axis.values[0]
         assert isinstance(start, date)
         # Parameters are bound in the order in which their places stand.
@@ -324,7 +328,7 @@ class _Writer:
             index = f"date_diff('day', {origin}, {day}) // {7 if span is Span.WEEK else 1}"
         else:
             index = f"date_diff('{span}', {origin}, {day})"
-        return f"CASE WHEN {_name(column.name)} IS NULL THEN NULL ELSE {index} END"
+        return f"CASE WHEN {quoted_name(column.name)} IS NULL THEN NULL ELSE {index} END"
 
     def spelt(self, key: GroupKey) -> Column | None:
         """The column, where a group is looked up in the domain once it is made, not row by row."""
@@ -359,20 +363,24 @@ class _Writer:
             case None:
                 return "count(*)"
             case ColumnOf(column):
-                return f"count({_name(column)})"
+                return f"count({quoted_name(column)})"
             case _:
                 return f"count(CASE WHEN {self.present(of)} THEN 1 END)"
 
     def sum(self, of: Expression, span: Interval, mechanism: Mechanism) -> str:
         """A sum of whole grid steps above the centre."""
-        steps = self.expression(of, whole=span.whole)
-        if not span.whole:
-            steps = f"CAST(round({steps} / {self.bound(span.step)}) AS BIGINT)"
-        total = f"coalesce(sum({steps}), 0)"
+        total = f"coalesce(sum({self.steps(of, span)}), 0)"
         if mechanism.centre_units and isinstance(mechanism.counted, Count):
             # Once for the cell: in whole numbers it is the same as once for each row.
             total += f" - {self.bound(mechanism.centre_units)} * {self.count(mechanism.counted.of)}"
         return total
+
+    def steps(self, of: Expression, span: Interval) -> str:
+        """The expression's value in one row, in whole grid steps; NULL where it has none."""
+        steps = self.expression(of, whole=span.whole)
+        if span.whole:
+            return steps
+        return f"CAST(round({steps} / {self.bound(span.step)}) AS BIGINT)"
 
     def expression(self, expression: Expression, *, whole: bool) -> str:
         """Arithmetic over clamped columns, in 64-bit integers or in doubles."""
@@ -401,7 +409,7 @@ class _Writer:
             case Constant():
                 return "TRUE"
             case ColumnOf(name):
-                return f"{_name(name)} IS NOT NULL"
+                return f"{quoted_name(name)} IS NOT NULL"
             case Arithmetic(_, left, right):
                 return f"({self.present(left)} AND {self.present(right)})"
             case Case(when, then, otherwise):
@@ -415,7 +423,7 @@ class _Writer:
     def clamped(column: Column, *, whole: bool) -> str:
         """The column inside its clip interval, as a BIGINT or a DOUBLE; NULL stays NULL."""
         assert column.clip is not None  # an expression without bounds was refused
-        name = _name(column.name, "__k_" if column.clipped else "")
+        name = quoted_name(column.name, "__k_" if column.clipped else "")
         # Integers are stored as BIGINT, numbers as DOUBLE; whole expressions hold integers only.
         return name if whole or column.type is Type.NUMBER else f"CAST({name} AS DOUBLE)"
 
@@ -433,25 +441,26 @@ class _Writer:
             case Membership(name, literals):
                 return self.membership(self.contract.by_name[name], literals)
             case IsNull(name):
-                return f"({_name(name)} IS NULL)"
+                return f"({quoted_name(name)} IS NULL)"
             case Prefix(name, text):
-                return f"starts_with({_name(name)}, {self.bound(text)})"
+                return f"starts_with({quoted_name(name)}, {self.bound(text)})"
             case _:
                 assert_never(predicate)
 
     def comparison(self, column: Column, relation: Relation, literal: Value) -> str:
         """Text with a declared domain is compared by its index, which is faster."""
         if column.type is Type.TEXT and column.domain:
-            return f"({_name(column.name, '__c_')} {relation} {self.bound(_code(column, literal))})"
-        return f"({_name(column.name)} {relation} {self.literal(column, literal)})"
+            name = quoted_name(column.name, "__c_")
+            return f"({name} {relation} {self.bound(_code(column, literal))})"
+        return f"({quoted_name(column.name)} {relation} {self.literal(column, literal)})"
 
     def membership(self, column: Column, literals: tuple[Value, ...]) -> str:
         """IN, with the same short cut."""
         if column.type is Type.TEXT and column.domain:
             places = ", ".join(self.bound(_code(column, literal)) for literal in literals)
-            return f"({_name(column.name, '__c_')} IN ({places}))"
+            return f"({quoted_name(column.name, '__c_')} IN ({places}))"
         places = ", ".join(self.literal(column, literal) for literal in literals)
-        return f"({_name(column.name)} IN ({places}))"
+        return f"({quoted_name(column.name)} IN ({places}))"
 
     def literal(self, column: Column, literal: Value) -> str:
         """A parameter in the column's type."""
@@ -476,7 +485,7 @@ def _code(column: Column, literal: Value) -> int:
         return -1
 
 
-def _name(identifier: str, prefix: str = "") -> str:
+def quoted_name(identifier: str, prefix: str = "") -> str:
     """A quoted identifier; contracts admit only [a-z][a-z0-9_]*, so there is nothing to escape.
 
     "table.column" of a joined contract becomes two; `prefix` stands before the column.

@@ -19,11 +19,13 @@ from landbridge.identity.caller import Caller
 from landbridge.identity.issuers import Verifier
 from landbridge.levels import Level
 from policies.access import AccessPolicy
-from policies.canonical import masked, text
+from policies.canonical import masked, masking, text
 from policies.consultation import Lifts, Terms, terms_of
 from policies.contract import Contract, Method
 from policies.handler import Handler
 from policies.joined import MAXIMUM_PARTS, joined, level_in
+from policies.link_plan import LinkPlan, plan_link
+from policies.linked import LinkedQuestion, linked, words
 from policies.moment import Moment
 from policies.purpose import require_allowed, require_stated
 from policies.question import Question
@@ -265,6 +267,53 @@ class Guard:
             ).permitted
             for each in resources
         )
+
+    def linked(
+        self, asking: Asking, question: LinkedQuestion, draft: Draft
+    ) -> tuple[Caller, LinkPlan]:
+        """Whether this department takes part in a linked question, and how.
+
+        The other owners' contracts stand in the question as the gateway gave them; each owner holds
+        its own against what it serves, and the question hash binds all to the same. Raises as
+        `question` does.
+        """
+        rules = self._begin(draft)
+        caller = self._identify(asking, draft)
+        now = Moment.at(self._clock())
+        names = [side.department for side in question.sides]
+        if names != sorted(set(names)) or list(question.key) != sorted(set(question.key)):
+            raise error("INVALID_ARGUMENT", "The linked question is not in its canonical form.")
+        _require_members(self.department, names)
+        (side,) = (each for each in question.sides if each.department == self.department)
+        served = rules.contracts.get(side.contract.id)
+        if served is None or not sees_contract(caller, served, rules.access, now):
+            raise not_available("table", side.contract.id)
+        if served.digest != side.contract.digest:
+            raise error(
+                "DEPARTMENT_MISSING",
+                f"Department {self.department} serves another text of {served.id} than was asked.",
+                missing=(self.department,),
+            )
+        draft.note(resource=served.id, members=names)
+        contract = linked(question.sides, question.key)
+        require_allowed(asking.purpose, served.purposes)
+        usage = review(question.question, contract, caller.clearance)
+        draft.note(
+            question=words(question, masking(contract, partial(draft.recorder.digest, "literal"))),
+            question_hash=draft.recorder.digest("question", words(question)),
+        )
+        ids = rules.access.require(
+            request(
+                caller,
+                "contract",
+                served.id,
+                asking.purpose,
+                level_in(served, contract, usage),
+                now,
+            )
+        )
+        draft.note(policies=sorted(ids))
+        return caller, plan_link(question)
 
     def handler(self, asking: Asking, name: str, draft: Draft) -> tuple[Caller, Handler]:
         """The handler, for a caller who may use it; raises as `question` does."""

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
-from landbridge.edge.settings import SettingsInvalid, open_settings
+from landbridge.edge.operating import Operating, read_operating
+from landbridge.edge.settings import NOTHING, Known, SettingsInvalid, open_settings
 from landbridge.edge.trust import Trust, read_trust
+
+PREFIX: Final = "LANDBRIDGE_NODE__"
+"""What the environment variables begin with that give a node's settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +21,9 @@ class Settings:
 
     `gateway` is the member name that the gateway's certificate must carry; `state` holds what
     there is to back up: log, ledger, keys and loaded tables. `gateway_log` is the key of the log
-    that this node is a witness of, `gateway_witness` the key of its own log's witness. `review` is
-    the folder with the officers' socket.
+    that this node is a witness of, `gateway_witness` the key of its own log's witness;
+    `gateway_replicas` are the keys of the logs of further replicas. `review` is the folder with the
+    officers' socket.
     """
 
     department: str
@@ -42,11 +49,18 @@ class Settings:
     gateway_log: str = ""
     gateway_witness: str = ""
     review: Path | None = None
+    gateway_replicas: tuple[str, ...] = ()
+    operating: Operating = field(default_factory=Operating)
 
 
-def read(path: Path) -> Settings:
-    """The settings in the file; raises SettingsInvalid, naming every problem."""
-    top, problems = open_settings(path)
+def read(
+    path: Path, environment: Mapping[str, str] = NOTHING, known: list[Known] | None = None
+) -> Settings:
+    """The settings in the file and in `environment`; raises SettingsInvalid, naming every problem.
+
+    `known` collects every setting that there is.
+    """
+    top, problems = open_settings(path, PREFIX, environment, known)
     tls, limits, log = (top.section(name) for name in ("tls", "limits", "log"))
     settings = Settings(
         department=top.text("department"),
@@ -72,6 +86,8 @@ def read(path: Path) -> Settings:
         gateway_log=log.text("gateway_log", ""),
         gateway_witness=log.text("gateway_witness", ""),
         review=top.optional_path("review"),
+        gateway_replicas=log.texts("gateway_replicas", ()),
+        operating=read_operating(top, problems),
     )
     for section in (top, tls, limits, log):
         section.done()

@@ -10,11 +10,12 @@ from policies.contract import Contract
 
 def stored_shape(contract: Contract) -> tuple[object, ...]:
     """Everything of the contract that a load checks rows by, or writes into the table."""
-    columns = [
+    columns: list[tuple[object, ...]] = [
         (c.name, c.type.value, c.nullable, c.unique, c.bounds, c.clip, c.domain)
         + (("discovered",) if c.discovered else ())
         for c in contract.columns
     ]
+    columns += [("key", link.on) for link in contract.links if link.unique]
     return (contract.unit, contract.disclosure.method.value, columns)
 
 

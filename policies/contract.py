@@ -98,7 +98,8 @@ class Column:
 class Allowance:
     """A privacy budget: (epsilon, delta) in all, renewed per period.
 
-    `selecting`: half of delta is kept for the selection of undeclared values.
+    `selecting`: half of delta is kept for the selection of undeclared values, and for the clamped
+    noise of linked questions.
     """
 
     epsilon: float
@@ -112,7 +113,7 @@ class Allowance:
 
     @property
     def selections(self) -> float:
-        """The part of delta that all selections of a period may use up."""
+        """The part of delta that all selections and links of a period may use up."""
         return self.delta - self.converting
 
 
@@ -194,13 +195,31 @@ class Disclosure:
         return self.method in (Method.CELL_KEY, Method.EXACT)
 
 
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The owner's yes to being linked with tables of other departments.
+
+    `departments` are those that may take part, `on` the columns that rows are matched by, sorted.
+    `unique`: no two rows have the same values of them, which loading checks. `minimum` is the
+    noisy number of linked keys from which on a cell is shown. `keys` is about how many different
+    keys there are, which the owner publishes so that the cost of a question can be told.
+    """
+
+    departments: frozenset[str]
+    on: tuple[str, ...]
+    unique: bool = False
+    minimum: int = 10
+    keys: int = 1_000_000
+
+
 @dataclass(frozen=True)
 class Contract:
     """One table that a department serves, and the terms.
 
     `unit` names the column of the protected unit (a person, an aircraft); None where the table
     describes nobody. `digest` is the SHA-256 of the document in hex. `delays`: purposes that the
-    person concerned is told of only after so many days. `responsible`: who answers for it.
+    person concerned is told of only after so many days. `links`: with whom and on what the table
+    may be linked across departments; empty: with nobody. `responsible`: who answers for it.
     `parts` are the contracts that this one joins on their common unit (`policies.joined`), empty
     for an owner's own document.
     """
@@ -217,6 +236,7 @@ class Contract:
     delays: tuple[tuple[str, int], ...] = ()
     responsible: Responsible = NOBODY_NAMED
     parts: tuple[Contract, ...] = ()
+    links: tuple[Link, ...] = ()
 
     @property
     def each(self) -> tuple[Contract, ...]:

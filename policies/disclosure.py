@@ -313,6 +313,15 @@ def plan_release(
     )
 
 
+def mechanisms_of(
+    question: Question, contract: Contract, share: float | None, cells: int
+) -> tuple[Mechanism, ...]:
+    """One mechanism for each measure, of a rho (Laplace: epsilon) of `share`; None: no noise."""
+    return tuple(
+        _mechanism(question, measure, contract, share, cells) for measure in question.measures
+    )
+
+
 def _selection(contract: Contract, axes: tuple[Axis, ...], share: float, cost: int) -> Selection:
     """How the open axis's values are found, for its share of rho or, with Laplace, epsilon."""
     terms = contract.disclosure

@@ -59,7 +59,7 @@ def joined(parts: Sequence[Contract]) -> Contract:
         columns=(unit, *(column for column in columns if column is not None)),
         unit=first.unit,
         purposes=frozenset.intersection(*(part.purposes for part in ordered)),
-        disclosure=_terms([part.disclosure for part in ordered]),
+        disclosure=common_terms([part.disclosure for part in ordered]),
         digest=sha256("".join(part.digest for part in ordered).encode()).hexdigest(),
         # Per purpose the longest: dict keeps the last of what is sorted by days.
         delays=tuple(
@@ -141,7 +141,7 @@ def _require_joinable(parts: Sequence[Contract]) -> None:
         )
 
 
-def _terms(each: Sequence[Disclosure]) -> Disclosure:
+def common_terms(each: Sequence[Disclosure]) -> Disclosure:
     """What all owners' terms allow."""
     first = each[0]
     return Disclosure(

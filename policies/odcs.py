@@ -83,6 +83,7 @@ def read(document: bytes | str, where: str) -> Contract:
         disclosure=terms.disclosure,
         digest=hashlib.sha256(octets).hexdigest(),
         delays=terms.delays,
+        links=terms.links,
         responsible=responsible,
     )
 

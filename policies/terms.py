@@ -16,6 +16,7 @@ from policies.accounting import MICRO, charge, limit, question_rho
 from policies.columns import read_custom
 from policies.contract import Allowance, Column, Disclosure, Method, Noise, Type
 from policies.delay import DELAY, Delays, read_delays
+from policies.links import LINKS, Links, read_links
 from policies.place import Place, listed
 from policies.pooling_terms import read_pooling
 from policies.selection import SMALLEST_DELTA
@@ -46,7 +47,7 @@ _ROWS, _SPAN, _NOISE = "landbridgeRowsPerUnit", "landbridgeUnitsSpan", "landbrid
 _BUDGET, _EPSILON, _CELLS = "landbridgeBudget", "landbridgeEpsilon", "landbridgeMaximumCells"
 _POOLING: Final = "landbridgePooling"
 _PROTECTING: Final = (_ROWS, _SPAN, _NOISE, _BUDGET, _EPSILON, _POOLING)
-_CUSTOM: Final = (_UNIT, _METHOD, _PURPOSES, _CELLS, DELAY, *_PROTECTING, *THRESHOLDS)
+_CUSTOM: Final = (_UNIT, _METHOD, _PURPOSES, _CELLS, DELAY, LINKS, *_PROTECTING, *THRESHOLDS)
 _MEANT: Final = {
     Method.DP: _PROTECTING,
     Method.CELL_KEY: (_SPAN, *FOR_CELL_KEY),
@@ -64,6 +65,7 @@ class Terms:
     purposes: frozenset[str]
     disclosure: Disclosure
     delays: Delays = ()
+    links: Links = ()
 
 
 def read_terms(
@@ -107,6 +109,7 @@ def read_terms(
             # Without a method it is not known what is missing, but what is there can be judged.
             disclosure = _protection(term, column, strict=method is not None)
     found_in_data = [column.name for column in columns.values() if column.discovered]
+    links = read_links(term(LINKS), None if method is None else Method(method), columns, names)
     if found_in_data:
         if method is not None and method != Method.DP:
             term(_METHOD).wrong(
@@ -115,6 +118,7 @@ def read_terms(
             )
         elif 0 < min(disclosure.recipient.delta, disclosure.overall.delta) < SMALLEST_DELTA:
             term(_BUDGET).wrong(f"must have deltas of at least {SMALLEST_DELTA} for such columns.")
+    if found_in_data or (links and method == Method.DP):
         disclosure = replace(
             disclosure,
             recipient=replace(disclosure.recipient, selecting=True),
@@ -129,6 +133,7 @@ def read_terms(
         purposes=purposes,
         disclosure=disclosure if cells is None else replace(disclosure, maximum_cells=cells),
         delays=delays,
+        links=links,
     )
 
 

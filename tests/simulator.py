@@ -25,6 +25,7 @@ from gateway.consult_planning import ConsultPlanning
 from gateway.consult_servicer import ConsultationsServicer
 from gateway.consulting import Consulting
 from gateway.departments import Departments, Member
+from gateway.links import Links
 from gateway.planning import Planning
 from gateway.portal import PortalServicer
 from gateway.servicer import GatewayServicer
@@ -46,11 +47,12 @@ from landbridge.identity.development import DevelopmentIssuer
 from landbridge.identity.keys import KeySet
 from landbridge.identity.tokens import TokenVerifier
 from landbridge.membership.keys import MemberKeys
+from landbridge.membership.link_statement import LinkSigner, LinkVerifier
 from landbridge.membership.manifest import Manifest, MemberEntry
 from landbridge.membership.statement import AskingSigner, AskingVerifier
 from landbridge.protocols.masks import Exchanges
 from landbridge.status import from_rpc_error, to_status
-from landbridge.v1 import consult_pb2, gateway_pb2, node_pb2, pooled_pb2, portal_pb2
+from landbridge.v1 import consult_pb2, gateway_pb2, link_pb2, node_pb2, pooled_pb2, portal_pb2
 from landbridge.wire import read_answer, read_plan, read_reply, write_literal
 from nodes.answering import Answering
 from nodes.circle import Circles
@@ -59,11 +61,16 @@ from nodes.consult_servicer import ConsultingServicer
 from nodes.consulting import Consulting as ConsultingAtNode
 from nodes.description import handler_to
 from nodes.desk import Desk
+from nodes.engines.database import select_columns
 from nodes.engines.engine import Cell, Engine, Parameter
 from nodes.granting import Granting
 from nodes.guard import Guard
 from nodes.history import History
 from nodes.ledger import Ledger
+from nodes.link_dummies import Counts
+from nodes.link_servicer import LinkServicer
+from nodes.link_state import Underways
+from nodes.linking import Linking
 from nodes.load import load
 from nodes.pooling import Pooling
 from nodes.pooling_servicer import PoolingServicer
@@ -83,6 +90,12 @@ from tests.people import ACCESS, AUDIENCE, ISSUER, PURPOSE
 
 NOON = 1_790_000_000.0
 """Where the clock of a simulation starts, seconds since 1970."""
+
+
+def shifted(secret: bytes, cells: int, scale: float, t: int) -> list[int]:
+    """As many dummies as the gateway takes off again: no noise in who is linked."""
+    del secret, scale
+    return [t] * cells
 
 
 def exact(cells: Sequence[int], mechanism: Mechanism) -> list[int]:
@@ -113,6 +126,18 @@ class DirectEngine:
         rows = self._connection.cursor().execute(sql, list(parameters)).fetchall()
         assert len(rows) <= maximum_rows
         return rows
+
+    def columns(
+        self, sql: str, parameters: Sequence[Parameter], *, timeout: float, maximum_rows: int
+    ) -> list[bytes]:
+        """As `nodes.engines.engine.Engine` says, without its limits."""
+        del timeout
+        self.runs.append(sql)
+        if self.broken is not None:
+            raise self.broken
+        found = select_columns(self._connection, sql, list(parameters), maximum_rows=maximum_rows)
+        assert found is not None
+        return found[1]
 
     def close(self) -> None:
         """Ends it."""
@@ -224,7 +249,7 @@ class SimulatedNode:
 
     `down` makes it unreachable, `before` happens on a request's arrival (a `LandbridgeError` or a
     failure of the call may be raised), `change` spoils what it replies, `pinned` is what it has
-    pinned instead of everybody's manifest.
+    pinned instead of everybody's manifest; `received` and `sent` are all that crossed.
     """
 
     name: str
@@ -245,10 +270,13 @@ class SimulatedNode:
     down: bool = False
     change: Callable[[Any], None] | None = None
     received: list[Any] = field(default_factory=list)
+    sent: list[Any] = field(default_factory=list)
     pooling: Any = None
     exchanges: Any = None
     pinned: Manifest | None = None
     before: Callable[[Any], None] | None = None
+    linking: Any = None
+    underways: Any = None
 
     def put_down(self) -> None:
         """Lets go of its files, but for the tables: another one can be started over them."""
@@ -267,6 +295,8 @@ class SimulatedNode:
             servicer, kind = self.pooling, getattr(pooled_pb2, f"{method}Request")
         elif service.endswith(".Consulting"):
             servicer, kind = self.consulting, getattr(consult_pb2, f"{method}Request")
+        elif service.endswith(".Link"):
+            servicer, kind = self.linking, getattr(link_pb2, f"Link{method}Request")
         else:
             kind = getattr(node_pb2, f"{method}Request")
         message = kind.FromString(request)
@@ -277,6 +307,7 @@ class SimulatedNode:
             reply = getattr(servicer, method)(message, _Context(seconds=seconds))
         except LandbridgeError as refusal:
             raise _Failure(to_status(refusal)) from None
+        self.sent.append(reply)
         if self.change is not None and method != "Describe":
             self.change(reply)
         return cast(bytes, reply.SerializeToString())
@@ -304,6 +335,7 @@ class FederationSimulator:
         gateway_access: str = ACCESS,
         handlers: Sequence[Handler] = (),
         more: Mapping[str, Sequence[tuple[bytes, Path]]] | None = None,
+        count: Counts = shifted,
     ) -> None:
         self.now = NOON
         self.folder = folder
@@ -312,7 +344,9 @@ class FederationSimulator:
         self._draw = draw
         self._access = access
         self._handlers = tuple(handlers)
+        self._count = count
         self.signer = AskingSigner("test.example", Ed25519PrivateKey.generate(), self.clock)
+        self.link_signer = LinkSigner("test.example", self.signer.key, self.clock)
         self.nodes: dict[str, SimulatedNode] = {}
         self.manifest = self._listed(rows, {})
         by_name = (
@@ -364,6 +398,7 @@ class FederationSimulator:
             self.recorder,
             signer.vkey,
             self.signer,
+            Links(self.departments, self.link_signer, draw),
         )
         self.portal = PortalServicer(
             planning,
@@ -491,6 +526,18 @@ class FederationSimulator:
             Telemetry(f"test.{name}"),
             signed,
         )
+        node.underways = underways = Underways(self.clock)
+        node.linking = LinkServicer(
+            name,
+            servicer.admit,
+            Linking(
+                guard, ledger, tables, recorder, self._draw, self.keys(name), lambda: self.manifest,
+                underways, place / "linking", self._count,
+            ),
+            recorder,
+            Telemetry(f"test.{name}"),
+            LinkVerifier("test.example", name, self.signer.key.public_key, self.clock),
+        )  # fmt: skip
         return node
 
     def token(self, subject: str = "alice", **changes: Any) -> str:
@@ -578,6 +625,7 @@ class FederationSimulator:
         """Lets go of everything."""
         self.log.close()
         for node in self.nodes.values():
+            node.underways.close()
             node.put_down()
             node.tables.close()
 

@@ -18,13 +18,13 @@ from gateway.presentation import Reading
 from gateway.sql.places import places_in
 from gateway.sql.source import Source, require_readable
 from gateway.sql.statement import StatementReader
-from gateway.sql.table import Resolve
+from gateway.sql.table import Link, Resolve, never
 from gateway.sql.words import require_words
 from landbridge.errors import Position, error
 from landbridge.levels import Level
 from landbridge.literals import Value
 
-__all__ = ["Resolve", "places", "read", "silence"]
+__all__ = ["Link", "Resolve", "places", "read", "silence"]
 
 _DUCKDB: Final = Dialect.get_or_raise("duckdb")
 
@@ -46,9 +46,10 @@ def read(
     clearance: Level,
     names: Container[str] = frozenset(),
     values: Sequence[Value] = (),
+    link: Link = never,
 ) -> Reading:
     """The question that the text asks, with `values` in its places (?); `names` are those that this
-    caller may use.
+    caller may use, `link` decides about tables of several departments.
 
     Raises InvalidQuestion with a position for anything outside the algebra, and NOT_AVAILABLE or
     LEVEL_FORBIDS for tables and columns that this caller may not use.
@@ -82,7 +83,7 @@ def read(
             position=Position(1, 1),
         )
     try:
-        return StatementReader(Source(text), resolve, clearance).reading(found[0])
+        return StatementReader(Source(text), resolve, clearance, link).reading(found[0])
     except RecursionError:
         raise error(
             "INVALID_QUESTION", "The text is nested too deeply.", position=Position(1, 1)

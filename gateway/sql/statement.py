@@ -21,7 +21,7 @@ from gateway.sql.key import KEYS, KeyReader, is_key
 from gateway.sql.row import RowReader
 from gateway.sql.scalar import AGGREGATES, ScalarReader
 from gateway.sql.source import Source
-from gateway.sql.table import Resolve, TableReader
+from gateway.sql.table import Link, Resolve, TableReader
 from landbridge.levels import Level
 from policies.canonical import canonical
 from policies.question import GroupKey, Measure, Question, Whole
@@ -32,9 +32,10 @@ MAXIMUM_LIMIT = 1_000_000
 class StatementReader:
     """Reads one statement; every method takes a syntax node and gives a value of the algebra."""
 
-    def __init__(self, source: Source, resolve: Resolve, clearance: Level) -> None:
+    def __init__(self, source: Source, resolve: Resolve, clearance: Level, link: Link) -> None:
         self._source = source
         self._resolve = resolve
+        self._link = link
         self._clearance = clearance
 
     def reading(self, statement: exp.Expr) -> Reading:
@@ -48,7 +49,7 @@ class StatementReader:
             "limit",
             hint="Accepted are SELECT, FROM, JOIN, WHERE, GROUP BY, HAVING, ORDER BY and LIMIT.",
         )  # fmt: skip
-        tables = TableReader(self._source, self._resolve).tables(statement)
+        tables = TableReader(self._source, self._resolve, self._link).tables(statement)
         self._contract = tables.contract
         row = self._row = RowReader(self._source, self._contract, tables.by_alias, self._clearance)
         self._keys = KeyReader(self._source, row)

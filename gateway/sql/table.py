@@ -1,8 +1,10 @@
-"""Behind FROM: one table, or tables of one department joined on their protected unit."""
+"""Behind FROM: one table, tables of one department joined on their protected unit, or tables of
+several departments linked on a key.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -15,7 +17,17 @@ from policies.joined import joined
 
 Resolve = Callable[[str, str | None], Contract]
 """The contract of a table for this caller, by table name and department (None: any); raises
-NOT_AVAILABLE, and for a second table INVALID_QUESTION where others serve it than the first."""
+NOT_AVAILABLE."""
+
+Link = Callable[[Sequence[str]], Contract | None]
+"""The contract of all tables resolved so far as they are linked on these columns; None where the
+same departments serve all of them, so that each joins its own. Raises where neither will do."""
+
+
+def never(key: Sequence[str]) -> Contract | None:
+    """A `Link` for tables that are all one department's."""
+    del key
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +46,10 @@ class Tables:
 class TableReader:
     """Reads FROM and JOIN."""
 
-    def __init__(self, source: Source, resolve: Resolve) -> None:
+    def __init__(self, source: Source, resolve: Resolve, link: Link) -> None:
         self._source = source
         self._resolve = resolve
+        self._link = link
 
     def tables(self, statement: exp.Select) -> Tables:
         """All tables, and what they are joined to."""
@@ -47,41 +60,69 @@ class TableReader:
             )
         contract, department, alias = self._table(clause.this)
         by_alias = {alias: contract}
-        for join in statement.args.get("joins") or ():
-            part, named, alias = self._joined(join, contract)
-            if named != department:
-                self._source.refuse(
-                    join.this, "Tables linked across departments are not answered yet.",
-                    "Name one department before each of the tables, or none.",
-                )  # fmt: skip
+        joins = statement.args.get("joins") or ()
+        mixed: exp.Expr | None = None
+        for join in joins:
+            self._shaped(join)
+            part, named, alias = self._table(join.this)
+            mixed = mixed or (join.this if named != department else None)
             if alias in by_alias:
                 self._source.refuse(
                     join.this, "Two tables have one name.", "Give one an alias, and join each once."
                 )
             by_alias[alias] = part
+        if joins:
+            contract = self._together(joins, tuple(by_alias.values()), mixed)
+        return Tables(contract, by_alias, None if mixed is not None else department)
+
+    def _shaped(self, join: exp.Expr) -> None:
+        self._source.closed(join, "this", "using", "kind", hint=JOIN_HINT)
+        if join.args.get("kind") not in (None, "", "INNER"):
+            self._source.refuse(join.this, "Only inner joins are accepted.", JOIN_HINT)
+
+    def _together(
+        self, joins: Sequence[exp.Expr], tables: Sequence[Contract], mixed: exp.Expr | None
+    ) -> Contract:
+        """The contract of all of them: linked on one key, or joined on the unit of each.
+
+        `mixed` is the first table for which another department is named than before it, or none.
+        """
+        keys = [self._key(join) for join in joins]
+        last = joins[-1].this
+        try:
+            linked = self._link(keys[0])
+        except LandbridgeError as refusal:
+            raise self._source.placed(refusal, last) from None
+        if linked is not None:
+            if any(sorted(key) != sorted(keys[0]) for key in keys):
+                self._source.refuse(
+                    last, "Tables of several departments are linked on one key.",
+                    f"Write USING ({', '.join(keys[0])}) for each.",
+                )  # fmt: skip
+            return linked
+        if mixed is not None:
+            self._source.refuse(
+                mixed, "Not every table is the same department's by what is written.",
+                "Name a department before each of the tables, or before none.",
+            )  # fmt: skip
+        contract = tables[0]
+        for join, key, part in zip(joins, keys, tables[1:], strict=True):
+            # A contract without a unit is refused for its method, in the joining.
+            if contract.unit is not None and key != [contract.unit]:
+                names = join.args.get("using") or [join.this]
+                self._source.refuse(
+                    names[0],
+                    "Tables are joined on their protected unit only.",
+                    f"Write USING ({contract.unit}).",
+                )
             try:
                 contract = joined((*contract.each, part))
             except LandbridgeError as refusal:
                 raise self._source.placed(refusal, join.this) from None
-        return Tables(contract, by_alias, department)
+        return contract
 
-    def _joined(self, join: exp.Expr, before: Contract) -> tuple[Contract, str | None, str]:
-        """One JOIN: inner, and on the unit of the tables before it."""
-        self._source.closed(join, "this", "using", "kind", hint=JOIN_HINT)
-        if join.args.get("kind") not in (None, "", "INNER"):
-            self._source.refuse(join.this, "Only inner joins are accepted.", JOIN_HINT)
-        found = self._table(join.this)
-        names = join.args.get("using") or []
-        # A contract without a unit is refused for its method, in the joining.
-        if before.unit is not None and [self._source.identifier(name) for name in names] != [
-            before.unit
-        ]:
-            self._source.refuse(
-                names[0] if names else join.this,
-                "Tables are joined on their protected unit only.",
-                f"Write USING ({before.unit}).",
-            )
-        return found
+    def _key(self, join: exp.Expr) -> list[str]:
+        return [self._source.identifier(name) for name in join.args.get("using") or []]
 
     def _table(self, table: exp.Expr) -> tuple[Contract, str | None, str]:
         """A table's contract, the department that is named, and what the text calls the table."""

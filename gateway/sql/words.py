@@ -18,6 +18,7 @@ from gateway.sql.source import position_of
 from landbridge.errors import LandbridgeError, error
 from landbridge.literals import Value
 from policies.joined import MAXIMUM_PARTS
+from policies.links import MAXIMUM_KEY
 
 MAXIMUM_WORDS = 2_000
 MAXIMUM_BRACKETS = 16
@@ -82,16 +83,17 @@ _HINT = (
     "WHERE, GROUP BY, HAVING, ORDER BY and LIMIT."
 )
 JOIN_HINT = (
-    "Joins are inner, of one department's tables, on the unit that both protect: FROM table JOIN "
-    "other USING (unit)."
+    "Joins are inner, on the unit that both tables protect or on a key that their departments "
+    "allow: FROM table JOIN other USING (unit)."
 )
 
 
 _LETTERS = {
     TokenType.DOT: ".", TokenType.ALIAS: "a", TokenType.USING: "u", TokenType.L_PAREN: "(",
-    TokenType.R_PAREN: ")",
+    TokenType.R_PAREN: ")", TokenType.COMMA: ",",
 }  # fmt: skip
-_JOINED = re.compile(r"(n\.)?n(a?n)?(?P<using>u)\(n\)")
+_JOINED = re.compile(rf"(n\.)?n(a?n)?(?P<using>u)\(n(,n){{0,{MAXIMUM_KEY - 1}}}\)")
+_LONGEST_JOIN = 8 + 2 * (MAXIMUM_KEY - 1) + 1
 
 
 def require_words(text: str, names: Container[str], values: Sequence[Value] = ()) -> list[Token]:
@@ -145,7 +147,7 @@ class _Words:
             before = word
 
     def _join(self, words: list[Token], place: int) -> None:
-        """JOIN is part of FROM and followed by a table, USING and one name in brackets."""
+        """JOIN is part of FROM and followed by a table, USING and names in brackets."""
         word, after = words[place], words[place + 1 : place + 2]
         if word.token_type is TokenType.INNER:
             shaped = bool(after) and after[0].token_type is TokenType.JOIN
@@ -162,9 +164,11 @@ class _Words:
             raise self._refusal(word, "This is no join of the question algebra.", JOIN_HINT)
 
     def _using(self, words: list[Token], place: int) -> int | None:
-        """Where USING stands behind `[department .] table [[AS] alias]`, in its one shape."""
+        """Where USING stands behind `[department .] table [[AS] alias]`, in its one shape: names in
+        brackets.
+        """
         at = place + 1
-        shape = "".join(map(self._letter, words[at : at + 9]))
+        shape = "".join(map(self._letter, words[at : at + _LONGEST_JOIN]))
         found = _JOINED.match(shape)
         return None if found is None else at + found.start("using")
 

@@ -120,6 +120,7 @@ def application() -> typer.Typer:
     logs.command("witness")(witness.witness)
     whole.add_typer(logs, name="log")
     whole.command()(up.up)
+    whole.command()(servers.doctor)
     tokens = _group("Bearer tokens for development.")
     tokens.callback()(_tokens)
     tokens.command("issue")(token.issue)

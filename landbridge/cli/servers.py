@@ -142,6 +142,38 @@ def node_load(
     _become("nodes", "load", str(config), contract, str(file))
 
 
+def doctor(
+    place: Annotated[
+        Path,
+        typer.Argument(
+            metavar="CONFIG", help="gateway.toml, node.toml, or their folder.", show_default=False
+        ),
+    ],
+    gateway: Annotated[
+        str, typer.Option(help="A node's gateway, host:port, to be reached as well.")
+    ] = "",
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show only what is not well.")] = False,
+) -> None:
+    """Say what is wrong with a gateway or a node, and what to do.
+
+    Looks at settings, certificates, file modes, disk, token keys, policy, data, members, clocks,
+    the port and the log; changes nothing. Exits with status 2 where there is a problem.
+    """
+    found = next((place / f for f in ("gateway.toml", "node.toml") if (place / f).is_file()), place)
+    options = [*(["--json"] if as_json else []), *(["--quiet"] if quiet else [])]
+    if found.name == "gateway.toml" or (found.is_file() and not _is_nodes(found)):
+        _become("gateway", "doctor", str(found), *options)
+    _become("nodes", "doctor", str(found), "--gateway", gateway, *options)
+
+
+def _is_nodes(config: Path) -> bool:
+    return any(
+        line.lstrip().startswith("department") for line in config.read_text("utf-8").splitlines()
+    )
+
+
 Folder = Annotated[
     Path,
     typer.Argument(

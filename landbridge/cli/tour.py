@@ -56,6 +56,7 @@ class Toured(Protocol):
 class Question:
     """Something to ask. `exact`: it describes nobody, so the numbers carry no noise.
 
+    `free` are the departments whose tables protect nobody and that are charged nothing.
     `pooled`: the plan is shown first, and has to say that nobody's part is seen.
     """
 
@@ -66,6 +67,7 @@ class Question:
     epsilon: float | None = None
     departments: tuple[str, ...] = ()
     exact: bool = False
+    free: tuple[str, ...] = ()
     pooled: bool = False
 
 
@@ -98,6 +100,27 @@ QUESTIONS: Final = (
         "SELECT month, avg(temp) AS fahrenheit FROM weather GROUP BY month ORDER BY month",
         departments=("noaa",),
         exact=True,
+    ),
+    Question(
+        "How late, by kind of engine? An airport and the register, linked on the aircraft: neither "
+        "shows a row, and what lies under the minimum stays NULL",
+        "alice",
+        "SELECT engine, count(DISTINCT tailnum) AS aircraft, avg(dep_delay) AS mean_delay "
+        "FROM ewr.flights JOIN faa.planes USING (tailnum) GROUP BY engine ORDER BY engine",
+        epsilon=4,
+        departments=("ewr", "faa"),
+    ),
+    Question(
+        "Are more flights cancelled when it blows? Linked on place and hour; the noise is what an "
+        "aircraft with 600 departures costs",
+        "alice",
+        "SELECT width_bucket(wind_speed, 0, 40, 4) AS wind, count(*) AS flights, "
+        "sum(CASE WHEN cancelled THEN 1 ELSE 0 END) AS cancelled "
+        "FROM ewr.flights JOIN noaa.weather USING (origin, time_hour) "
+        "GROUP BY width_bucket(wind_speed, 0, 40, 4) ORDER BY wind",
+        epsilon=6,
+        departments=("ewr", "noaa"),
+        free=("noaa",),
     ),
 )
 
@@ -306,7 +329,8 @@ def _lacks(question: Question, answer: Answer) -> str:
         for column, cell in zip(answer.columns, row, strict=True):
             if column.released and cell.value is not None and not _told(cell.half_width, question):
                 return f"A number of column {column.name} has no error bar."
-    if not question.exact and len(answer.cost.budgets) != len(question.departments):
+    charged = set(question.departments) - set(question.free)
+    if not question.exact and {each.department for each in answer.cost.budgets} != charged:
         return "It does not say what is left of each department's budget."
     if answer.receipt is None:
         return "It came without a receipt."

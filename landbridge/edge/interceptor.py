@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, TypeVar, cast
 
@@ -31,7 +31,8 @@ class Boundary(grpc.ServerInterceptor):
     servicer began; gRPC itself shows a call without deadline as 9.2e18 seconds. Nothing is stopped
     when it reaches 0: whoever works asks for it.
 
-    Unary calls only; a streaming method is not served at all rather than unguarded.
+    Unary calls only; a streaming method is not served at all rather than unguarded, unless it is
+    `Guarded` itself.
     """
 
     def __init__(
@@ -58,6 +59,8 @@ class Boundary(grpc.ServerInterceptor):
             return None
         serve = handler.unary_unary
         if serve is None:
+            if isinstance(handler.stream_stream, Guarded):
+                return handler
             raise TypeError("Boundary guards unary methods only; a streaming one was registered.")
 
         def guarded(request: Request, context: grpc.ServicerContext) -> Response:
@@ -95,6 +98,28 @@ class Boundary(grpc.ServerInterceptor):
         with suppress(Exception):  # a broken report must not hold up or change a reply
             self._report(defect)
         return to_status(error("FAULT"))
+
+
+class Guarded:
+    """A method that streams both ways, whose errors leave as those of unary ones do."""
+
+    def __init__(self, answer: Callable[[Any, Any], Iterator[Any]], report: Report) -> None:
+        self._answer = answer
+        self._report = report
+
+    def __call__(self, requests: Any, context: Any) -> Iterator[Any]:
+        """What gRPC calls."""
+        try:
+            yield from self._answer(requests, context)
+        except LandbridgeError as refusal:
+            status = to_status(refusal)
+        except Exception as defect:  # noqa: BLE001 - a call must end, and say nothing of why
+            with suppress(Exception):
+                self._report(defect)
+            status = to_status(error("FAULT"))
+        else:
+            return
+        context.abort_with_status(status)
 
 
 class _Timed:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import signal
 import sys
 import threading
-import traceback
 from collections.abc import Callable
-from pathlib import Path
 from typing import Protocol
+
+from landbridge.edge.words import place
 
 STOPPED_BY_OPERATOR = 2
 """Exit status of a process that cannot start: settings, files, port."""
@@ -23,6 +24,11 @@ class Server(Protocol):
     witness_key: str
 
     @property
+    def metrics_port(self) -> int:
+        """Where metrics are served; 0 for nowhere."""
+        ...
+
+    @property
     def port(self) -> int:
         """The port that it listens on."""
         ...
@@ -31,8 +37,8 @@ class Server(Protocol):
         """Looks at its files at once; never waits."""
         ...
 
-    def stop(self, grace: float = ...) -> None:
-        """Ends it in order."""
+    def stop(self, grace: float | None = ...) -> None:
+        """Ends it in order; without `grace` as its settings say."""
         ...
 
 
@@ -62,6 +68,7 @@ def run(
         "log_key": server.log_key,
         "witness_key": server.witness_key,
         **getattr(server, "more_ports", {}),
+        **({"metrics_port": server.metrics_port} if server.metrics_port else {}),
     }
     signal.signal(signal.SIGHUP, lambda *_: server.hurry())
     print(json.dumps(ready), flush=True)
@@ -79,12 +86,11 @@ def tell(sentence: str) -> None:
 
 def report(defect: BaseException) -> None:
     """Where a defect happened: types and places only, since a message could quote the data."""
-    place = traceback.extract_tb(defect.__traceback__)[-1:]
-    where = f"{Path(place[0].filename).name}:{place[0].lineno}" if place else "an unknown place"
-    tell(f"defect: {type(defect).__name__} at {where}")
+    tell(f"defect: {type(defect).__name__} at {place(defect)}")
 
 
 def _await_parent(stopping: threading.Event) -> None:
-    while sys.stdin.buffer.read(1024):
+    # Not through sys.stdin: Python aborts when it ends while a thread holds that one's lock.
+    while os.read(0, 1024):
         pass
     stopping.set()

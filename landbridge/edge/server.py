@@ -79,18 +79,24 @@ class Running:
     """A server that listens on `port`, and on others of `ports`, until it is stopped."""
 
     def __init__(
-        self, server: grpc.Server, ports: tuple[int, ...], pool: ThreadPoolExecutor
+        self,
+        server: grpc.Server,
+        ports: tuple[int, ...],
+        pool: ThreadPoolExecutor,
+        leave: Callable[[], None] = lambda: None,
     ) -> None:
+        self._leave = leave
         self._server = server
         self._pool = pool
         self.port = ports[0]
         self.ports = ports
 
     def stop(self, grace: float) -> None:
-        """Takes no new calls from now on and returns when none is left.
+        """Says that it leaves, takes no new calls and returns when none is left.
 
         What still runs after `grace` seconds is cut off. A second time does nothing.
         """
+        self._leave()
         self._server.stop(grace).wait()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
@@ -106,6 +112,8 @@ def serve(
     tls: Tls,
     others: Sequence[tuple[str, Tls]] = (),
     report: Report,
+    outside: Sequence[grpc.ServerInterceptor] = (),
+    leave: Callable[[], None] = lambda: None,
     threads: int,
     maximum_seconds: float = 60.0,
     maximum_calls: int = 1_000,
@@ -115,7 +123,8 @@ def serve(
 ) -> Running:
     """Listens on `address` ("host:port", port 0: any free one) and serves, each call behind a
     `Boundary`. `others` are further addresses of the same services, each with its own TLS: gRPC
-    either requires and checks a client certificate on a port, or asks for none.
+    either requires and checks a client certificate on a port, or asks for none. `outside` see each
+    call with the status that leaves; `leave` is called when a stop begins.
 
     `threads` calls run at a time; up to `maximum_calls` run or wait, and `maximum_streams` of one
     connection; gRPC turns away what comes on top (RESOURCE_EXHAUSTED) or makes it wait. Raises
@@ -124,7 +133,10 @@ def serve(
     pool = ThreadPoolExecutor(threads, thread_name_prefix="call")
     server = grpc.server(
         pool,
-        interceptors=[boundary(report, maximum_seconds=maximum_seconds, clock=clock)],
+        interceptors=[
+            *outside,
+            boundary(report, maximum_seconds=maximum_seconds, clock=clock),
+        ],
         options=_options(maximum_streams),
         maximum_concurrent_rpcs=maximum_calls,
     )
@@ -144,7 +156,7 @@ def serve(
             )
         ports.append(port)
     server.start()
-    return Running(server, tuple(ports), pool)
+    return Running(server, tuple(ports), pool, leave)
 
 
 def _options(maximum_streams: int) -> list[tuple[str, int]]:

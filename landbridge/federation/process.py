@@ -110,6 +110,7 @@ def environment() -> dict[str, str]:
     """This process's environment; the server packages are found in the source tree."""
     if not (ROOT / "nodes").is_dir():
         raise ProcessFailed(
-            "The servers are not installed here: they run from Landbridge's source tree."
+            "The servers are not installed here: install landbridge-server beside landbridge, or "
+            "run them from Landbridge's source tree."
         )
     return {**os.environ, "PYTHONPATH": str(ROOT)}

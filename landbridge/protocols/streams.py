@@ -28,3 +28,17 @@ def words(seed: bytes, count: int) -> Words:
         raise ValueError("A seed has 32 bytes.")
     stream = Cipher(ChaCha20(seed, _START), mode=None).encryptor().update(bytes(8 * count))
     return np.frombuffer(stream, dtype="<u8").astype(np.uint64, copy=False)
+
+
+class WordStream:
+    """A seed's numbers one batch after the other; what `words` gives at once."""
+
+    def __init__(self, seed: bytes) -> None:
+        if len(seed) != SECRET_BYTES:
+            raise ValueError("A seed has 32 bytes.")
+        self._stream = Cipher(ChaCha20(seed, _START), mode=None).encryptor()
+
+    def next(self, count: int) -> Words:
+        """The next `count` numbers."""
+        stream = self._stream.update(bytes(8 * count))
+        return np.frombuffer(stream, dtype="<u8").astype(np.uint64)

@@ -340,7 +340,7 @@ class ExplainResponse(_message.Message):
     ROUNDS_FIELD_NUMBER: _builtins.int
     BYTES_FIELD_NUMBER: _builtins.int
     mode: _builtins.str
-    """"one department", "fan-out" or "pooled"."""
+    """"one department", "fan-out", "pooled" or "linked"."""
     why: _builtins.str
     contract: _builtins.str
     """Several, joined on their protected unit, as "people JOIN visits"."""

@@ -8,6 +8,7 @@ The node's server process must not import this file; workers and the loader do.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import _duckdb
 
@@ -15,6 +16,9 @@ Connection = _duckdb.DuckDBPyConnection
 Error = _duckdb.Error
 OutOfMemory = _duckdb.OutOfMemoryException
 """Also where there is no room to spill."""
+
+BLOCK = 16
+"""Bytes of the keys that `select_columns` gives; see `landbridge.protocols.pseudonyms`."""
 
 TABLE = "data"
 """The name of the one table inside a department's file."""
@@ -112,6 +116,39 @@ def select(
         cursor.execute(statements[0], parameters)
         rows: list[tuple[object, ...]] = cursor.fetchmany(maximum_rows + 1)
         return rows if len(rows) <= maximum_rows else None
+    finally:
+        cursor.close()
+
+
+def select_columns(
+    connection: Connection, sql: str, parameters: Sequence[object], *, maximum_rows: int
+) -> tuple[int, list[bytes]] | None:
+    """One SELECT by columns: how many rows, and each column's values one after the other.
+
+    The first column is a BLOB of `BLOCK` bytes, the others are whole numbers, 8 bytes each in this
+    machine's order, none of them NULL. None where there are more than `maximum_rows`. Runs and
+    raises as `select` does, and ValueError for other columns.
+    """
+    cursor = connection.cursor()
+    try:
+        statements = cursor.extract_statements(sql)
+        if len(statements) != 1 or statements[0].type != _duckdb.StatementType.SELECT:
+            raise NotOneSelect
+        cursor.execute("BEGIN TRANSACTION READ ONLY")
+        # Plain arrays of numpy's; what the published types say beside them does not occur.
+        found: list[Any] = list(cursor.execute(statements[0], parameters).fetchnumpy().values())
+        blocks = b"".join(found[0].tolist())
+        rows = len(found[0])
+        if len(blocks) != rows * BLOCK:
+            raise ValueError
+        numbers = [column.astype("int64", casting="safe", copy=False) for column in found[1:]]
+        if any(getattr(column, "mask", False) is not False for column in numbers):
+            raise ValueError
+        return (
+            (rows, [blocks, *(each.tobytes() for each in numbers)])
+            if rows <= maximum_rows
+            else None
+        )
     finally:
         cursor.close()
 

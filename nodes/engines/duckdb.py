@@ -15,13 +15,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from landbridge.errors import error
 from nodes.engines.engine import Cell, EngineNotStarted, Parameter
 from nodes.engines.process import WorkerLate, WorkerLost, WorkerProcess, encode
 
 _START_SECONDS = 20.0
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,29 +104,47 @@ class DuckDBEngine:
     ) -> list[tuple[Cell, ...]]:
         """See `Engine.run`. Tables are named as in `tables`: `FROM flights`."""
         frame = {"sql": sql, "parameters": list(parameters), "maximum_rows": maximum_rows}
-        rows: list[tuple[Cell, ...]] = self.ask(
-            frame, lambda reply: _rows(reply, maximum_rows), timeout=timeout
+        return self.ask(frame, lambda reply: _rows(reply, maximum_rows), timeout=timeout)
+
+    def columns(
+        self,
+        sql: str,
+        parameters: Sequence[Parameter],
+        *,
+        timeout: float,
+        maximum_rows: int,
+    ) -> list[bytes]:
+        """See `Engine.columns`."""
+        asked = {"sql": sql, "parameters": list(parameters), "maximum_rows": maximum_rows}
+        frame = encode({**asked, "columns": True})
+        return self._asked(
+            lambda worker, deadline: worker.ask_columns(frame, deadline, maximum_rows), timeout
         )
-        return rows
 
     def ask(
         self,
         frame: Mapping[str, Any],
-        read: Callable[[Mapping[str, Any]], Any],
+        read: Callable[[Mapping[str, Any]], Answer | None],
         *,
         timeout: float,
-    ) -> Any:
+    ) -> Answer:
         """What `read` makes of a worker's reply to that frame; None is a failure of the worker.
 
         Raises DEADLINE and RUN_FAILED as `run` does.
         """
-        deadline = time.monotonic() + timeout
         encoded = encode(frame)
+        return self._asked(lambda worker, deadline: read(worker.ask(encoded, deadline)), timeout)
+
+    def _asked(
+        self, ask: Callable[[WorkerProcess, float], Answer | None], timeout: float
+    ) -> Answer:
+        """What one worker replies; a worker that gives None, is lost or late is replaced."""
+        deadline = time.monotonic() + timeout
         worker = self._take(deadline)
-        found: Any = None
+        found: Answer | None = None
         reason = "RUN_FAILED"
         try:
-            found = read(worker.ask(encoded, deadline))
+            found = ask(worker, deadline)
         except WorkerLate:
             reason = "DEADLINE"
         except WorkerLost:

@@ -40,6 +40,21 @@ class Engine(Protocol):
         """
         ...
 
+    def columns(
+        self,
+        sql: str,
+        parameters: Sequence[Parameter],
+        *,
+        timeout: float,
+        maximum_rows: int,
+    ) -> list[bytes]:
+        """The columns of the one SELECT in `sql`, each as the bytes of its values in a row.
+
+        The first is a BLOB of 16 bytes a row, the others are whole numbers, 8 bytes each, as this
+        machine writes them. Limits and errors as `run`; a NULL makes the run fail.
+        """
+        ...
+
     def close(self) -> None:
         """Ends the engine and what runs in it; later runs raise SHUTTING_DOWN."""
         ...

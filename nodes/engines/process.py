@@ -23,6 +23,10 @@ _PROGRAM = (
     "import_module(sys.argv[2]).main()"
 )
 
+BLOCK, WORD = 16, 8
+"""Bytes of a key and of a number in `ask_columns`."""
+MAXIMUM_NUMBERS = 100_000
+
 _LARGEST_FRAME = 64 << 20  # bytes; a question's cells take a few hundred kilobytes at most
 
 
@@ -58,7 +62,12 @@ class WorkerProcess:
             bufsize=0,
             cwd="/",
             # One arena: every further one would reserve 64 MB of the address space that is capped.
-            env={"LC_ALL": "C.UTF-8", "TZ": "UTC", "MALLOC_ARENA_MAX": "1"},
+            env={
+                "LC_ALL": "C.UTF-8",
+                "TZ": "UTC",
+                "MALLOC_ARENA_MAX": "1",
+                "OPENBLAS_NUM_THREADS": "1",
+            },
             # A terminal's interrupt is for the server, which ends its workers itself.
             start_new_session=True,
         )
@@ -96,6 +105,17 @@ class WorkerProcess:
         if not isinstance(reply, dict):
             raise WorkerLost
         return reply
+
+    def ask_columns(self, frame: bytes, deadline: float, maximum_rows: int) -> list[bytes]:
+        """The columns that answer an encoded frame; raises as `ask` does."""
+        reply = self.ask(frame, deadline)
+        rows, numbers = reply.get("columns"), reply.get("numbers")
+        if type(rows) is not int or type(numbers) is not int:
+            raise WorkerLost
+        if not (0 <= rows <= maximum_rows and 0 <= numbers <= MAXIMUM_NUMBERS):
+            raise WorkerLost
+        sizes = [rows * BLOCK, *([rows * WORD] * numbers)]
+        return [self._read(size, deadline) for size in sizes]
 
     def kill(self) -> None:
         """Ends the process now, whatever it is doing."""

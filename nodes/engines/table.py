@@ -44,6 +44,7 @@ class Rule(StrEnum):
     BOUNDS = "lie outside the bounds"
     DOMAIN = "are not in the declared domain"
     UNIQUE = "repeat an earlier row's value"
+    KEY = "repeat an earlier row's key of a link"
     VARIETY = f"hold more than {MAXIMUM_FOUND} different values"
     WORD = f"hold more than {MAXIMUM_WORD} characters or some that cannot be printed"
 
@@ -208,6 +209,9 @@ def _check(
     for column in contract.columns:
         if column.name not in absent:
             questions += [(column, rule, count) for rule, count in _counts(connection, column)]
+    for link in contract.links:
+        if link.unique and not set(link.on) & set(absent):
+            questions.append((contract.by_name[link.on[0]], Rule.KEY, _repeated(link.on)))
     selected = ", ".join(["count(*)", *(count for _, _, count in questions)])
     answer = connection.execute(f"SELECT {selected} FROM staged").fetchone()
     rows, *counts = answer or (0,)
@@ -245,6 +249,13 @@ def _counts(connection: Connection, column: Column) -> list[tuple[Rule, str]]:
         )
         counts.append((Rule.DOMAIN, f"any_value({outside})"))
     return counts
+
+
+def _repeated(names: Sequence[str]) -> str:
+    """The aggregate that counts rows whose key another row has; one with a NULL has no key."""
+    key = f"({', '.join(map(quoted, names))})"
+    whole = " AND ".join(f"{quoted(name)} IS NOT NULL" for name in names)
+    return f"count_if({whole}) - count(DISTINCT CASE WHEN {whole} THEN {key} END)"
 
 
 def _words(connection: Connection, column: Column) -> list[Violation]:

@@ -3,7 +3,9 @@
 It speaks frames on its standard input and output: four bytes of length (big-endian), then JSON.
 The first frame in is the set-up; the first frame out is `{"ready": true}` or `{"unopened": name}`.
 Then one question a frame, `{"sql", "parameters", "maximum_rows"}`, and one reply, `{"rows"}` or
-`{"failed": true}`. After a failure the process ends: whoever saw a run fail answers nobody else.
+`{"failed": true}`. A question with `"columns": true` is answered by `{"columns": rows, "numbers":
+columns}`, and behind it stand the columns' bytes as they are: 16 a row of the key, then 8 a row of
+each of the numbers. After a failure the process ends: whoever saw a run fail answers nobody else.
 
 Imports are few on purpose: what is imported here is paid for by every idle worker.
 """
@@ -20,10 +22,12 @@ from nodes.engines import database
 
 TYPE_CHECKING = False  # importing typing for it would cost every worker
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Any
 
-    Answer = Callable[[dict[str, Any]], dict[str, Any]]
+    # A reply, and the bytes that stand behind it.
+    Reply = tuple[dict[str, Any], Sequence[bytes]]
+    Answer = Callable[[dict[str, Any]], Reply]
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
@@ -85,10 +89,12 @@ def serve(
             question = _receive(0)
             _arm_cpu(setup["cpu_seconds"])
             try:
-                reply = answer(question)
+                reply, columns = answer(question)
             except Exception:  # noqa: BLE001 - every failure looks the same; messages quote data
-                reply = {"failed": True}
+                reply, columns = {"failed": True}, ()
             _send(replies, reply)
+            for column in columns:
+                _write(replies, column)
             if "failed" in reply:
                 return
     except (ParentGone, BrokenPipeError):
@@ -103,7 +109,9 @@ def _nothing(setup: dict[str, Any]) -> None:
 def _sql(connection: database.Connection, setup: dict[str, Any]) -> Answer:
     del setup  # it has what every worker needs, and no more
 
-    def answer(question: dict[str, Any]) -> dict[str, Any]:
+    def answer(question: dict[str, Any]) -> Reply:
+        if question.get("columns"):
+            return _columns(connection, question)
         rows = database.select(
             connection,
             question["sql"],
@@ -111,10 +119,22 @@ def _sql(connection: database.Connection, setup: dict[str, Any]) -> Answer:
             maximum_rows=question["maximum_rows"],
         )
         if rows is None:
-            return {"failed": True}
-        return {"rows": [[_cell(value) for value in row] for row in rows]}
+            return {"failed": True}, ()
+        return {"rows": [[_cell(value) for value in row] for row in rows]}, ()
 
     return answer
+
+
+def _columns(connection: database.Connection, question: dict[str, Any]) -> Reply:
+    found = database.select_columns(
+        connection,
+        question["sql"],
+        question["parameters"],
+        maximum_rows=question["maximum_rows"],
+    )
+    if found is None:
+        return {"failed": True}, ()
+    return {"columns": found[0], "numbers": len(found[1]) - 1}, found[1]
 
 
 def _cell(value: object) -> int | float | str | bool | None:
@@ -168,6 +188,10 @@ def _read(descriptor: int, size: int) -> bytes:
 
 def _send(descriptor: int, frame: dict[str, Any]) -> None:
     body = json.dumps(frame, separators=(",", ":")).encode()
-    rest = memoryview(len(body).to_bytes(4, "big") + body)
+    _write(descriptor, len(body).to_bytes(4, "big") + body)
+
+
+def _write(descriptor: int, content: bytes) -> None:
+    rest = memoryview(content)
     while rest:
         rest = rest[os.write(descriptor, rest) :]

@@ -44,7 +44,7 @@ def _seal(connection: database.Connection, setup: dict[str, Any]) -> worker.Answ
         except Exception:  # noqa: BLE001 - whatever a stranger's text raises
             raise worker.Unprepared(name) from None
 
-    def answer(question: dict[str, Any]) -> dict[str, Any]:
+    def answer(question: dict[str, Any]) -> worker.Reply:
         view = View(
             lambda sql, parameters, most: database.select(
                 connection, sql, parameters, maximum_rows=most
@@ -54,7 +54,7 @@ def _seal(connection: database.Connection, setup: dict[str, Any]) -> worker.Answ
         # somebody else.
         function = _function(*compiled[question["handler"]])
         found = function(view, **question["arguments"])
-        return {"found": _found(found), "handed": view.handed}
+        return {"found": _found(found), "handed": view.handed}, ()
 
     return answer
 

@@ -272,6 +272,9 @@ ROWS: dict[int, Row] = {
         "sql/test_flight.py::test_nobody_unknown_gets_anything",
         "attacks/test_doors.py::test_what_is_not_served_tells_nothing",
         "attacks/test_doors.py::test_garbage_is_a_constant_sentence",
+        "operating/test_watching.py::test_reflection_shows_the_protos_to_a_known_caller_only",
+        "operating/test_watching.py::test_strangers_learn_no_version_path_or_table",
+        "operating/test_reflection.py::test_a_stream_that_does_not_end_is_ended",
     )),
     99: Row("transport floods", (
         "attacks/test_floods.py::test_each_flood_ends_at_its_bound",
@@ -297,6 +300,8 @@ ROWS: dict[int, Row] = {
         "attacks/test_traces.py::test_no_file_of_any_process_holds_a_literal_or_a_subject",
         "attacks/test_traces.py::test_no_process_shows_a_literal_in_its_words_or_environment",
         "attacks/test_traces.py::test_an_auditor_with_the_key_finds_the_subject",
+        "operating/test_watching.py::test_no_literal_token_or_caller_is_in_any_trace_or_metric",
+        "operating/test_watching.py::test_no_literal_token_or_caller_is_in_any_word",
     )),
 }  # fmt: skip
 

@@ -59,6 +59,7 @@ COMMANDS = (
     ("log", "archive"),
     ("log", "witness"),
     ("up",),
+    ("doctor",),
     ("token",),
     ("token", "issue"),
     ("init",),

@@ -180,7 +180,7 @@ def right_answer(sql: str) -> Answer:
     budgets = tuple(
         Budget(name, 4.0, 16.0, 0.9, "2027-01-01", 17)
         for name in question.departments
-        if not question.exact
+        if not question.exact and name not in question.free
     )
     return Answer(
         columns=(

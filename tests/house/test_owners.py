@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,10 @@ OWNERS = {
     "pandas": ("landbridge/arrow.py",),
     "matplotlib": ("landbridge/plot.py",),
     "sqlalchemy": ("landbridge/dialect.py", "gateway/cases/"),
-    "opentelemetry": ("landbridge/edge/telemetry.py",),
+    "opentelemetry": ("landbridge/edge/telemetry.py", "landbridge/edge/exporters.py"),
+    "prometheus_client": ("landbridge/edge/exporters.py",),
+    "grpc_health": ("landbridge/edge/health.py",),
+    "grpc_reflection": ("landbridge/edge/reflection.py",),
     "sqlite3": ("nodes/ledger.py", "nodes/history.py", "nodes/queue.py", "nodes/sqlite_file.py"),
     "alembic": ("gateway/cases/",),
     "rfc8785": ("landbridge/evidence/entry.py",),
@@ -35,6 +39,7 @@ OWNERS = {
 }
 
 
+@cache
 def imported(path: Path) -> set[str]:
     """Top-level names that a file imports when it runs (not for types alone)."""
     tree = ast.parse(path.read_text())

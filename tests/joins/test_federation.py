@@ -107,14 +107,14 @@ def test_departments_that_have_both_tables_are_added_up(join: Join) -> None:
     assert set(answer.departments) == {"north", "east"}
 
 
-def test_tables_of_different_departments_are_not_linked_yet(join: Join) -> None:
-    """Refused from the catalogue, with what would pass."""
+def test_tables_that_not_all_departments_have_are_named(join: Join) -> None:
+    """Refused from the catalogue, with what would pass; linking takes the owners' yes."""
     federation = join(("north", "east"), without=("east",))
-    with pytest.raises(InvalidQuestion, match="not answered yet") as refused:
+    with pytest.raises(InvalidQuestion, match="served by north, east") as refused:
         federation.query(COUNT)
     assert "FROM north.people JOIN north.visits" in refused.value.hint
     assert refused.value.position is not None
-    with pytest.raises(InvalidQuestion, match="not answered yet"):
+    with pytest.raises(Refused, match=r"ACCESS_DENIED.*may not be linked.*landbridgeLinks"):
         federation.query(
             "SELECT count(*) FROM east.people JOIN north.visits USING (person_id)"
         )  # fmt: skip

@@ -1,0 +1,177 @@
+"""Two departments with as many rows each, half of them the same ids, linked by real processes.
+
+Beside it stands what the same would cost if nothing were hidden from anybody but by a keyed hash:
+HMAC-SHA-256 pseudonyms of both sides in DuckDB, the join in the clear, and the same bytes over a
+bare gRPC connection.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from bench.floor import Ask, two_hops
+from bench.row import Aim, Row, RowFailed, Say
+from bench.samples import in_turn, seconds
+from landbridge.client import Client
+from landbridge.testing import federation
+
+CELLS: Final = 20
+PURPOSE: Final = "dpv:ResearchAndDevelopment"
+QUESTION: Final = (
+    "SELECT grp, count(*) AS n, sum(amount) AS total FROM left_office.lefts "
+    "JOIN right_office.rights USING (id) GROUP BY grp"
+)
+MESSAGE: Final = 2 << 20
+LONGEST: Final = 55.0
+"""Seconds for one question: a server gives every call up after sixty."""
+
+
+def measured(name: str, rows: int, rounds: int, say: Say, aim: Aim | None) -> Row:
+    """Seconds for count and sum in 20 cells over tables of so many rows."""
+    with tempfile.TemporaryDirectory(prefix="landbridge-bench-") as place:
+        folder = Path(place)
+        say(f"writing two tables of {rows:,} rows")
+        _write(folder, rows)
+        with (
+            federation(folder / "federation", progress=say) as running,
+            two_hops() as ask,
+            running.client("bench") as client,
+        ):
+            plan = client.explain(QUESTION, purpose=PURPOSE, epsilon=4)
+            if plan.mode != "linked":
+                raise RowFailed("The question is not linked.")
+            say(f"asking {rounds} times")
+            ours, floor = in_turn(
+                lambda: seconds(lambda: _asked(client, rows)),
+                lambda: seconds(lambda: _floor(folder, rows, ask)),
+                rounds=rounds,
+            )
+    return Row.of(
+        name,
+        ours,
+        floor,
+        better="lower",
+        aim=aim,
+        note=f"seconds; {rows:,} rows a side, half of the ids on both, count and one sum in "
+        f"{CELLS} cells, gateway and two nodes as processes of their own, real gRPC with mutual "
+        "TLS; floor: HMAC-SHA-256 of both sides in DuckDB, the join in the clear, "
+        f"{_bytes(rows) >> 20} MiB over plain gRPC in the clear",
+    )
+
+
+def linked_seconds(rows: int, rounds: int, say: Say) -> list[float]:
+    """The linked question alone, so many times after one that does not count."""
+    with tempfile.TemporaryDirectory(prefix="landbridge-bench-") as place:
+        _write(Path(place), rows)
+        with (
+            federation(Path(place) / "federation", progress=say) as running,
+            running.client("bench") as client,
+        ):
+            (found,) = in_turn(lambda: seconds(lambda: _asked(client, rows)), rounds=rounds)
+            return found
+
+
+def _asked(client: Client, rows: int) -> None:
+    answer = client.query(QUESTION, purpose=PURPOSE, epsilon=4, timeout=LONGEST)
+    found = sum(cell[1].value or 0 for cell in answer.cells)  # type: ignore[misc]
+    if not abs(found - rows / 2) < 0.05 * rows:
+        raise RowFailed("The linked answer is not near the truth.")
+
+
+def _bytes(rows: int) -> int:
+    """Rows of both sides, bits, values and what is dealt; 8 bytes a number."""
+    return rows * (16 + 4 + 16 + 8 + 8 + 8)
+
+
+def _floor(folder: Path, rows: int, ask: Ask) -> None:
+    with duckdb.connect(config={"threads": 2}) as connection:
+        for side in ("lefts", "rights"):
+            spelt = "CAST(id AS VARCHAR)"
+            hashed = f"sha256('{'k' * 64}' || sha256('{'q' * 64}' || {spelt}))"
+            connection.execute(
+                f"CREATE TABLE {side} AS SELECT *, {hashed} AS p FROM "
+                f"read_parquet('{folder / f'{side}.parquet'}')"
+            )
+        connection.execute(
+            "SELECT l.grp, count(*), sum(l.amount) FROM lefts l JOIN rights r USING (p) GROUP BY 1"
+        ).fetchall()
+    for _ in range(_bytes(rows) // MESSAGE):
+        ask(MESSAGE, 16)
+
+
+def _write(folder: Path, rows: int) -> None:
+    home = folder / "federation"
+    with duckdb.connect() as connection:
+        for side, first in (("lefts", 0), ("rights", rows // 2)):
+            path = folder / f"{side}.parquet"
+            values = f", 'g' || (i * 7 % {CELLS}) AS grp, i * 13 % 1000 AS amount"
+            connection.execute(
+                f"COPY (SELECT 'P' || (i + {first}) AS id{values if side == 'lefts' else ''} "
+                f"FROM range({rows}) t(i)) TO '{path}' (FORMAT parquet)"
+            )
+    groups = [{"value": f"g{number}"} for number in range(CELLS)]
+    bounds = {"minimum": 0, "maximum": 1000}
+    more = [
+        {"name": "grp", "logicalType": "string", "required": True, "classification": "open",
+         "enum": groups},
+        {"name": "amount", "logicalType": "integer", "required": True, "classification": "open",
+         "logicalTypeOptions": bounds},
+    ]  # fmt: skip
+    for office, table, other, columns in (
+        ("left_office", "lefts", "right_office", more),
+        ("right_office", "rights", "left_office", []),
+    ):
+        (home / office / "contracts").mkdir(parents=True)
+        (home / office / "data").mkdir()
+        (home / office / "data" / f"{table}.parquet").hardlink_to(folder / f"{table}.parquet")
+        contract = _contract(table, other, columns, rows)
+        (home / office / "contracts" / f"{table}.odcs.yaml").write_text(json.dumps(contract))
+        (home / office / "access.cedar").write_text(_ACCESS)
+    (home / "gateway").mkdir()
+    (home / "gateway" / "access.cedar").write_text(_ACCESS)
+    (home / "gateway" / "callers.toml").write_text(
+        '[callers.bench]\norganisation = "bench"\nclearance = "internal"\n'
+        f'purposes = ["{PURPOSE}"]\n'
+    )
+    members = "".join(
+        f'[[members]]\ndepartment = "{office}"\ntitle = "{office}"\nport = 0\n'
+        for office in ("left_office", "right_office")
+    )
+    (home / "federation.toml").write_text(
+        'name = "bench"\n[issuer]\nissuer = "https://issuer.bench.example"\n'
+        f'audience = "https://gateway.bench.example"\n[gateway]\nport = 0\n{members}'
+    )
+
+
+_ACCESS: Final = '@id("bench.all")\npermit (principal, action == Action::"query", resource);\n'
+
+
+def _contract(
+    table: str, other: str, columns: list[dict[str, object]], rows: int
+) -> dict[str, object]:
+    terms = {
+        "landbridgeProtectedUnit": "id",
+        "landbridgeMethod": "dp",
+        "landbridgeRowsPerUnit": 1,
+        "landbridgeBudget": {
+            "recipient": {"epsilon": 1000, "delta": 1e-6},
+            "overall": {"epsilon": 1000, "delta": 1e-6},
+            "period": "year",
+        },
+        "landbridgeEpsilon": {"default": 4, "maximum": 4},
+        "landbridgePurposes": [PURPOSE],
+        "landbridgeLinks": [{"with": [other], "on": ["id"], "keys": rows}],
+    }
+    key = {"name": "id", "logicalType": "string", "required": True, "unique": True,
+           "classification": "sealed"}  # fmt: skip
+    return {
+        "version": "1.0.0", "kind": "DataContract", "apiVersion": "v3.2.0", "id": table,
+        "name": table,
+        "customProperties": [{"property": p, "value": value} for p, value in terms.items()],
+        "schema": [{"name": table, "properties": [key, *columns]}],
+    }  # fmt: skip

@@ -1,0 +1,16 @@
+"""`linked_1e7`: two tables of ten million rows, linked."""
+
+from __future__ import annotations
+
+from bench.linked import LONGEST, measured
+from bench.row import Row, Say
+from landbridge.errors import DeadlineExceeded
+
+
+def measure(say: Say) -> Row:
+    """Seconds for one question."""
+    try:
+        return measured("linked_1e7", 10_000_000, 1, say, None)
+    except DeadlineExceeded:
+        note = f"seconds; it took longer than {LONGEST:.0f} of them, which no call may here"
+        return Row.absent("linked_1e7", better="lower", note=note)

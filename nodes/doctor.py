@@ -1,0 +1,98 @@
+"""`landbridge doctor` for a department's node: what is wrong with it, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from landbridge.edge import examination
+from landbridge.edge.examination import Finding, Identity
+from landbridge.edge.settings import SettingsInvalid
+from landbridge.evidence.finding import EvidenceError
+from landbridge.membership.pinned import Pinned
+from nodes import policy
+from nodes import settings as settings_of
+from nodes.policy import Policy, PolicyFolderInvalid
+from nodes.settings import Settings
+from nodes.store import Store, StoreDamaged
+from policies.access import PolicyInvalid
+from policies.handler import HandlerInvalid
+from policies.odcs import ContractInvalid
+
+_INVALID: Final = (ContractInvalid, HandlerInvalid, PolicyInvalid, PolicyFolderInvalid, OSError)
+
+
+def examine(
+    path: Path, environment: Mapping[str, str], clock: Callable[[], float], gateway: str = ""
+) -> list[Finding]:
+    """Everything about the node of that `node.toml`; changes nothing.
+
+    `gateway` is "host:port" of its gateway, where it is to be reached and its clock compared: a
+    node itself never connects to it.
+    """
+    try:
+        found = settings_of.read(path, environment)
+    except SettingsInvalid as invalid:
+        remedy = "mend the file; docs/reference/settings has every setting"
+        return [Finding("settings", "problem", problem, remedy) for problem in invalid.problems]
+    tls = Identity(found.tls_key, found.tls_certificate, found.tls_authority, found.department)
+    secret = [found.tls_key, *found.state.glob("*.key"), *(found.state / "subjects").glob("*.key")]
+    served, policy_findings = _policy(found)
+    return [
+        Finding("settings", "ok", f"{path} was read"),
+        *examination.certificate(tls, clock(), "join: landbridge node join CODE DIR"),
+        *examination.modes(secret, found.state),
+        *examination.disk(found.state),
+        *examination.sources(found.trust),
+        *policy_findings,
+        *(_data(found, served) if served else []),
+        *_membership(found),
+        *examination.serving(found.listen, tls, clock),
+        *(examination.reach(gateway, tls, found.gateway, clock, "gateway") if gateway else []),
+        *examination.log(found.state),
+    ]
+
+
+def _policy(found: Settings) -> tuple[Policy | None, list[Finding]]:
+    try:
+        served = policy.read(found.department, found.contracts, found.handlers, found.access)
+    except _INVALID as failure:
+        return None, [
+            Finding("policy", "problem", str(failure), "mend it: landbridge policy check")
+        ]
+    said = f"understood; contracts: {len(served.contracts)}, handlers: {len(served.handlers)}"
+    return served, [Finding("policy", "ok", said)]
+
+
+def _data(found: Settings, served: Policy) -> list[Finding]:
+    store, findings = Store(found.state / "data"), []
+    for name, contract in served.contracts.items():
+        remedy = f"landbridge node load node.toml {name} FILE"
+        try:
+            loaded = store.current(name)
+        except (StoreDamaged, OSError) as damaged:
+            findings.append(Finding("data", "problem", str(damaged), remedy))
+            continue
+        if loaded is None:
+            findings.append(Finding("data", "warning", f"{name} is not loaded", remedy))
+        elif loaded.contract_digest != contract.digest:
+            said = f"{name} was loaded under another text of its contract"
+            findings.append(Finding("data", "problem", said, remedy))
+        else:
+            findings.append(Finding("data", "ok", f"{name} is loaded"))
+    return findings
+
+
+def _membership(found: Settings) -> list[Finding]:
+    try:
+        pinned = Pinned(found.state, found.department)
+        waiting = pinned.waiting()
+    except (EvidenceError, OSError):
+        said = "no manifest is pinned: this department is no member yet"
+        remedy = "ask the gateway's operator for a code: landbridge node join CODE DIR"
+        return [Finding("membership", "problem", said, remedy)]
+    if waiting is not None:
+        said = f"version {waiting[0].version} of the manifest waits for your yes"
+        return [Finding("membership", "warning", said, "landbridge node accept node.toml")]
+    return [Finding("membership", "ok", f"version {pinned.manifest.version} is pinned")]

@@ -1,0 +1,1 @@
+"""The documentation: complete, built, and run."""

@@ -1,0 +1,1 @@
+"""Questions across departments: linked tables, from the text to what everybody saw."""

@@ -1,0 +1,1 @@
+"""A server seen by its operator: health, traces, metrics, words, drain, doctor."""
