@@ -46,6 +46,7 @@ ROWS: Final = (
     "peer_psi",
     "sdk_import",
     "log_on",
+    "log_append",
     "startup",
     "idle_memory",
     "handler_path",

@@ -149,6 +149,7 @@ class KeptLog:
 
     def __init__(self, log: Log) -> None:
         self._log = log
+        self.coming = log.coming
         self.entries: list[Entry] = []
         self.broken = False
 

@@ -212,16 +212,17 @@ class Recorder:
         """
         self.require()
         draft = Draft(kind, self._dated(), dict(fields))
-        try:
-            yield draft
-            draft.ended()
-        except LandbridgeError as refusal:
-            if draft.logged is None and refusal.reason != "LOG_UNAVAILABLE":
-                refusal.receipt = self._refused(draft, refusal)
-            raise
-        except Exception:
-            self.append(draft, outcome="failed", reason="FAULT")
-            raise
+        with self._log.coming:
+            try:
+                yield draft
+                draft.ended()
+            except LandbridgeError as refusal:
+                if draft.logged is None and refusal.reason != "LOG_UNAVAILABLE":
+                    refusal.receipt = self._refused(draft, refusal)
+                raise
+            except Exception:
+                self.append(draft, outcome="failed", reason="FAULT")
+                raise
 
     @contextmanager
     def check(self, kind: str, **fields: Any) -> Iterator[None]:

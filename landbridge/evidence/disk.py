@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from landbridge.evidence.finding import EvidenceError
 
 TEMPORARY = ".tmp"
+
+
+class NoRoom(OSError):
+    """The disk is full, or a quota is; nothing was lost by it, and it can be tried again.
+
+    Never raised by a sync: what a failed sync lost, a second one may not tell.
+    """
+
+
+@contextmanager
+def needing_room() -> Iterator[None]:
+    """What a full disk stops inside, and no sync is, leaves as NoRoom."""
+    try:
+        yield
+    except OSError as problem:
+        if problem.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise NoRoom(problem.errno, problem.strerror, problem.filename) from problem
 
 
 class Disk:
@@ -23,6 +44,11 @@ class Disk:
         rest = memoryview(content)
         while rest:
             rest = rest[os.write(file, rest) :]
+
+    def cut(self, file: int, length: int) -> None:
+        """Let the file end after `length` bytes, and the next write begin there."""
+        os.ftruncate(file, length)
+        os.lseek(file, length, os.SEEK_SET)
 
     def sync(self, file: int) -> None:
         """Return when what was written is on the medium."""
@@ -51,27 +77,50 @@ class Disk:
         folder.rmdir()
 
     def make_folder(self, folder: Path) -> None:
-        """Create `folder` and its missing parents, durably."""
+        """Create `folder` and its missing parents, durably. NoRoom when the disk is full."""
         if folder.is_dir():
             return
         self.make_folder(folder.parent)
-        folder.mkdir(exist_ok=True)
+        with needing_room():
+            folder.mkdir(exist_ok=True)
         self.sync_folder(folder.parent)
 
     def put(self, path: Path, content: bytes) -> None:
         """Write `path` by rename, so that it is never torn.
 
-        The name itself is durable once the caller has synced the folder.
+        The name itself is durable once the caller has synced the folder. NoRoom when the disk is
+        full: `path` is then as it was.
         """
         temporary = path.with_name(path.name + TEMPORARY)
         self.remove(temporary)
-        file = self.create(temporary)
+        with needing_room():
+            file = self.create(temporary)
         try:
-            self.write(file, content)
-            self.sync(file)
+            try:
+                with needing_room():
+                    self.write(file, content)
+                self.sync(file)
+            finally:
+                os.close(file)
+            with needing_room():
+                self.rename(temporary, path)
+        except NoRoom:
+            with suppress(OSError):
+                self.remove(temporary)
+            raise
+
+    def probe(self, folder: Path, size: int) -> None:
+        """Return if `folder` has room for a file of `size` bytes; NoRoom if it has not."""
+        temporary = folder / f"room{TEMPORARY}"
+        self.remove(temporary)
+        with needing_room():
+            file = self.create(temporary)
+        try:
+            with needing_room():
+                self.write(file, bytes(size))
         finally:
             os.close(file)
-        self.rename(temporary, path)
+            self.remove(temporary)
 
 
 def read_file(path: Path) -> bytes:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from landbridge.evidence.disk import TEMPORARY, Disk, read_file
+from landbridge.evidence.disk import TEMPORARY, Disk, NoRoom, needing_room, read_file
 from landbridge.evidence.finding import EvidenceError
 from landbridge.evidence.segment import (
     HEADER_SIZE,
@@ -29,6 +29,9 @@ from landbridge.evidence.segment import (
 
 SEGMENT_SIZE: Final = 8 << 20
 """In bytes, after which a segment is followed by the next; one can be longer."""
+
+ROOM: Final = 1 << 20
+"""In bytes: a thousand entries of the usual length, before a disk that was full counts as free."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +142,11 @@ class Journal:
             self._disk.remove(path)
 
     def append(self, entries: Sequence[bytes]) -> None:
-        """Make `entries` durable: one write, one sync. After an OSError nothing more may follow."""
+        """Make `entries` durable: one write, one sync. After an OSError nothing more may follow.
+
+        But for NoRoom: the disk was full before anything was synced, the file ends again where it
+        was durable, and the journal holds none of them.
+        """
         with self._lock:
             prepared = self._next if self._at >= self._segment_size else None
             if prepared is not None:
@@ -149,14 +156,24 @@ class Journal:
             os.close(self._file)
             self._open(*prepared)
         content = encode_records(self._header.salt, self._end, self._end, entries)
-        self._disk.write(self._file, content)
+        try:
+            with needing_room():
+                self._disk.write(self._file, content)
+        except NoRoom:
+            # Whole records can be among what was written; those who wait hear that they are not.
+            self._disk.cut(self._file, self._at)
+            raise
         self._disk.sync(self._file)
         with self._lock:
             self._at += len(content)
             self._end += len(entries)
 
+    def probe(self) -> None:
+        """Return if there is room for `ROOM` bytes more; NoRoom if there is not."""
+        self._disk.probe(self._folder, ROOM)
+
     def prepare(self) -> None:
-        """Have the next segment ready before the newest is full."""
+        """Have the next segment ready before the newest is full. NoRoom, to be tried again."""
         with self._lock:
             wanted = self._next is None and 2 * self._at >= self._segment_size
             sequence = self._header.sequence + 1
@@ -201,12 +218,15 @@ class Journal:
         path = self._folder / f"{sequence:020d}"
         temporary = path.with_name(path.name + TEMPORARY)
         self._disk.remove(temporary)
-        file = self._disk.create(temporary)
+        with needing_room():
+            file = self._disk.create(temporary)
         try:
             records = encode_records(header.salt, first, durable, entries)
-            self._disk.write(file, header.encode() + records)
+            with needing_room():
+                self._disk.write(file, header.encode() + records)
             self._disk.sync(file)
-            self._disk.rename(temporary, path)
+            with needing_room():
+                self._disk.rename(temporary, path)
             self._disk.sync_folder(self._folder)
         except BaseException:
             os.close(file)

@@ -3,11 +3,16 @@
     append -> journal (one write, one sync for all that wait) -> tree -> receipts
                                                                   └──> published folder, later
 
-Two threads serve a log. The committer takes whatever waits, at once when idle, and makes it
-durable together; a receipt's checkpoint is signed after that. The publisher brings the folder up
-to date, at once after a pause and then at most once per `publish_every`, however many entries
-arrive; what it publishes is durable before the journal lets go of it. After that the publisher asks
-the log's witnesses, if it has any, and shows their cosignatures under the published checkpoint.
+Two threads serve a log. The committer takes whatever waits and makes it durable together, at once
+unless many others are on their way (`gathering`); a receipt's checkpoint is signed after that. The
+publisher brings the folder up to date, at once after a pause and then at most once per
+`publish_every`, however many entries arrive; what it publishes is durable before the journal lets
+go of it. After that the publisher asks the log's witnesses, if it has any, and shows their
+cosignatures under the published checkpoint.
+
+A failed write or sync stops the log until the process starts again, a full disk only while it is
+full: whoever waits is refused, what was written of their entries is cut off again before anything
+is synced, and the publisher looks for room until there is some.
 """
 
 from __future__ import annotations
@@ -22,8 +27,9 @@ from typing import Final
 
 from landbridge.errors import error
 from landbridge.evidence.checkpoint import Checkpoint
-from landbridge.evidence.disk import Disk
+from landbridge.evidence.disk import Disk, NoRoom
 from landbridge.evidence.finding import EvidenceError
+from landbridge.evidence.gathering import LINGER_SECONDS, Coming
 from landbridge.evidence.journal import SEGMENT_SIZE, Journal
 from landbridge.evidence.merkle import (
     TILE_HEIGHT,
@@ -45,6 +51,9 @@ from landbridge.evidence.witness_memory import Reply
 LARGEST_BATCH: Final = 1024
 """In entries: how many share one sync at most."""
 
+LOOK_SECONDS: Final = 0.5
+"""How often a full disk is looked at again."""
+
 
 class Log:
     """An open log; `Log.open` makes one. Every method may be called from any thread."""
@@ -63,6 +72,7 @@ class Log:
         self._publication = publication
         self._publish_every = publish_every
         self._oversight = oversight
+        self.coming = Coming()
         self._shown = ""
         self._heard = False
         self._held = ExitStack()
@@ -80,6 +90,7 @@ class Log:
         self._size = 0
         self._checkpoint = ""
         self._failure: BaseException | None = None
+        self._full: NoRoom | None = None
         self._closing = False
         self._threads: list[threading.Thread] = []
         self._grow([(entry, leaf_hash(entry)) for entry in found.tail.entries])
@@ -151,13 +162,13 @@ class Log:
     def require(self) -> None:
         """Raise unless the log can be relied on, so that nothing begins that could not be logged.
 
-        LOG_CONTRADICTED, LOG_UNWITNESSED, or LOG_UNAVAILABLE after a failed write.
+        LOG_CONTRADICTED, LOG_UNWITNESSED, or LOG_UNAVAILABLE after a failed write and on a full
+        disk.
         """
         if self._oversight is not None:
             self._oversight.require()
         with self._state:
-            if self._failure is not None:
-                raise error("LOG_UNAVAILABLE") from self._failure
+            self._require_writable()
 
     def next_request(self, witness: str, reply: Reply | None = None) -> bytes:
         """The next request to a witness that comes by itself; see `Oversight.next_request`."""
@@ -173,7 +184,8 @@ class Log:
         """The receipt of `entry`, once it is durable.
 
         EvidenceError for an entry over `LONGEST_ENTRY` bytes; Unavailable (LOG_UNAVAILABLE) after
-        any failed write, until the process starts again; SHUTTING_DOWN after `close`.
+        any failed write, until the process starts again, and while the disk is full;
+        SHUTTING_DOWN after `close`.
         """
         waiting = Waiting(bytes(entry), leaf_hash(entry))
         self._enter(waiting)
@@ -194,18 +206,23 @@ class Log:
         if len(waiting.entry) > LONGEST_ENTRY:
             raise EvidenceError("log entry", f"it is longer than {LONGEST_ENTRY} bytes")
         with self._state:
-            if self._failure is not None:
-                raise error("LOG_UNAVAILABLE") from self._failure
+            self._require_writable()
             if self._closing:
                 raise error("SHUTTING_DOWN")
             self._waiting.append(waiting)
-            if len(self._waiting) == 1:  # for the others it is awake already
+            # For the others it is awake already, or waits until all have come.
+            if len(self._waiting) == 1 or len(self._waiting) >= self.coming.count:
                 self._arrived.notify()
+
+    def _require_writable(self) -> None:
+        stopped = self._failure or self._full
+        if stopped is not None:
+            raise error("LOG_UNAVAILABLE") from stopped
 
     def close(self) -> None:
         """Commit what waits, publish everything, ask the witnesses once, let go of the files.
 
-        A second call is nothing.
+        What a full disk has no room for is published by the next start. A second call is nothing.
         """
         with self._state:
             if self._closing:
@@ -222,6 +239,8 @@ class Log:
                     if self._oversight is not None:
                         # What came last could otherwise be cut off while the log is stopped.
                         self._witness(self._oversight)
+                except NoRoom:
+                    return  # the journal holds all of it
                 except OSError as problem:
                     raise error("LOG_UNAVAILABLE") from problem
 
@@ -254,10 +273,19 @@ class Log:
                 self._arrived.wait_for(lambda: self._waiting or self._closing or self._failure)
                 if self._failure is not None or not self._waiting:
                     return
+                if self.coming.worth_waiting(len(self._waiting)):
+                    self._arrived.wait_for(
+                        lambda: self._closing or len(self._waiting) >= self.coming.count,
+                        timeout=LINGER_SECONDS,
+                    )
                 batch = self._waiting[:LARGEST_BATCH]
                 self._waiting = self._waiting[LARGEST_BATCH:]
+            if not batch:
+                continue  # they were refused meanwhile
             try:
                 self._commit(batch)
+            except NoRoom as problem:
+                self._refuse(problem, batch)
             except BaseException as problem:  # noqa: BLE001 - whoever waits must be told
                 self._fail(problem, batch)
 
@@ -298,6 +326,19 @@ class Log:
             batch = batch + self._waiting
             self._waiting = []
             self._wake()
+        self._tell(problem, batch)
+
+    def _refuse(self, problem: NoRoom, batch: list[Waiting]) -> None:
+        """Refuse everybody until there is room: nothing that was durable is touched by it."""
+        with self._state:
+            self._full = problem
+            batch = batch + self._waiting
+            self._waiting = []
+            self._grown.notify()
+        self._tell(problem, batch)
+
+    @staticmethod
+    def _tell(problem: BaseException, batch: list[Waiting]) -> None:
         for waiting in batch:
             if not waiting.told:
                 unavailable = error("LOG_UNAVAILABLE")
@@ -312,6 +353,7 @@ class Log:
                     lambda: (
                         self._size > self._published
                         or self._heard
+                        or self._full
                         or self._closing
                         or self._failure
                     ),
@@ -320,18 +362,32 @@ class Log:
                 if self._closing or self._failure is not None:
                     return
                 grown, self._heard = self._size > self._published, False
+                full = self._full
             try:
-                if grown:
+                if full is not None:
+                    self._journal.probe()
+                if grown or full is not None:
                     self._publish()
                 if self._oversight is not None:
                     self._witness(self._oversight)
+            except NoRoom as problem:
+                self._refuse(problem, [])
             except BaseException as problem:  # noqa: BLE001 - appends must stop too
                 self._fail(problem, [])
+            else:
+                self._resume(full)
             with self._state:
                 # Not `_grown`: every commit would wake this thread, for nothing.
                 self._ending.wait_for(
-                    lambda: self._closing or self._failure, timeout=self._publish_every
+                    lambda: self._closing or self._failure,
+                    timeout=LOOK_SECONDS if self._full else self._publish_every,
                 )
+
+    def _resume(self, full: NoRoom | None) -> None:
+        """Room was found after `full`, and everything is published; later news stands."""
+        with self._state:
+            if self._full is full:
+                self._full = None
 
     def _witness(self, oversight: Oversight) -> None:
         """Ask the witnesses of what is published and show what they cosigned."""

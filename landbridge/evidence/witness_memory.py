@@ -15,7 +15,7 @@ from pathlib import Path
 
 from landbridge.evidence.checkpoint import Checkpoint
 from landbridge.evidence.cosignature import Cosigner, WitnessKey, cosignatures
-from landbridge.evidence.disk import Disk, read_file
+from landbridge.evidence.disk import Disk, NoRoom, read_file
 from landbridge.evidence.finding import EvidenceError
 from landbridge.evidence.note import read_note, verified_lines
 from landbridge.evidence.recovery import hold
@@ -117,7 +117,8 @@ class Witness:
     def add_checkpoint(self, body: bytes) -> Reply:
         """The reply to an add-checkpoint request; a cosignature only for what is durable.
 
-        OSError when the memory cannot be written; nothing more is cosigned then until a restart.
+        OSError when the memory cannot be written; nothing more is cosigned then until a restart, or
+        while the disk is full.
         """
         with self._lock:
             verdict = consider(body, self._logs, self._seen)
@@ -155,7 +156,11 @@ class Witness:
         if self._seen.get(origin) != accepted.checkpoint:
             # After a failed write nobody knows what is on disk; only a restart can tell.
             self._failed = True
-            self._disk.put(self._folder / _name(origin), note.encode())
+            try:
+                self._disk.put(self._folder / _name(origin), note.encode())
+            except NoRoom:
+                self._failed = False  # the file is as it was
+                raise
             self._disk.sync_folder(self._folder)
             self._failed = False
         self._seen[origin], self._notes[origin] = accepted.checkpoint, note

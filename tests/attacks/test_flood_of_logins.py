@@ -13,6 +13,7 @@ from landbridge.edge.logins import EACH, WINDOW, RefusedLogins
 from landbridge.edge.record import Recorder
 from landbridge.errors import LandbridgeError, error
 from landbridge.evidence.entry import Entry, SubjectKey
+from landbridge.evidence.gathering import Coming
 from landbridge.evidence.log import Log
 from landbridge.evidence.receipt import Receipt
 
@@ -25,6 +26,7 @@ class SyncedLog:
 
     entries: list[Entry] = field(default_factory=list)
     broken: bool = False
+    coming: Coming = field(default_factory=Coming)
 
     def require(self) -> None:
         """As `Log.require`."""

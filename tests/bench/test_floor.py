@@ -8,7 +8,7 @@ import pytest
 
 from bench import floor
 from bench.idle_memory import held
-from bench.log_on import filesystem
+from bench.log_append import filesystem
 from bench.row import RowFailed
 from landbridge.evidence import verify_folder
 from landbridge.federation.process import ProcessFailed

@@ -40,6 +40,10 @@ class FaultyDisk(Disk):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
         super().write(file, content)
 
+    def cut(self, file: int, length: int) -> None:
+        self.fault("cut", self._paths[file])
+        super().cut(file, length)
+
     def sync(self, file: int) -> None:
         path = self._paths[file]
         self.syncs[path.parent.name] += 1
@@ -63,9 +67,13 @@ class _Inode:
 
 @dataclass
 class CrashDisk(Disk):
-    """Remembers every operation under `root`, and can say what a crash after any may leave."""
+    """Remembers every operation under `root`, and can say what a crash after any may leave.
+
+    With `room`, a write to the journal stops with a full disk after so many bytes.
+    """
 
     root: Path
+    room: int | None = None
     events: list[tuple[str, Path, Path | bytes | None]] = field(default_factory=list)
     _paths: dict[int, Path] = field(default_factory=dict)
 
@@ -76,8 +84,16 @@ class CrashDisk(Disk):
         return file
 
     def write(self, file: int, content: bytes) -> None:
-        super().write(file, content)
-        self.events.append(("write", self._paths[file], bytes(content)))
+        path = self._paths[file]
+        room = self.room if path.parent.name == "journal" else None
+        super().write(file, content[:room])
+        self.events.append(("write", path, bytes(content[:room])))
+        if room is not None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    def cut(self, file: int, length: int) -> None:
+        super().cut(file, length)
+        self.events.append(("cut", self._paths[file], str(length).encode()))
 
     def sync(self, file: int) -> None:
         self.events.append(("sync", self._paths[file], None))
@@ -109,6 +125,9 @@ class CrashDisk(Disk):
             elif operation == "write":
                 assert isinstance(more, bytes)
                 volatile[path].data += more
+            elif operation == "cut":
+                assert isinstance(more, bytes)
+                volatile[path].data = volatile[path].data[: int(more)]
             elif operation == "sync":
                 volatile[path].synced = volatile[path].data
             elif operation == "rename":

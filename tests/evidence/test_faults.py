@@ -70,7 +70,7 @@ class Fault:
 
 @pytest.mark.parametrize(
     ("operation", "number"),
-    [("sync", errno.EIO), ("write", errno.EIO), ("write", errno.ENOSPC), ("write", errno.EFBIG)],
+    [("sync", errno.EIO), ("sync", errno.ENOSPC), ("write", errno.EIO), ("write", errno.EFBIG)],
 )
 @pytest.mark.parametrize("after", [0, 1, 3])
 def test_one_failed_write_stops_the_log_until_a_restart(
@@ -123,7 +123,7 @@ def test_a_failed_publication_refuses_later_appends(tmp_path: Path) -> None:
     """The failure reaches callers, not only the operator's log."""
     disk = FaultyDisk()
     log = open_log(tmp_path, disk)
-    disk.fault = Fault(errno.ENOSPC, "rename", "public")
+    disk.fault = Fault(errno.EIO, "rename", "public")
     log.append(b"entry")
     log._threads[1].join()
     with pytest.raises(LandbridgeError, match="LOG_UNAVAILABLE"):

@@ -13,6 +13,7 @@ from landbridge.errors import LandbridgeError
 from landbridge.evidence import Entry, EvidenceError, SubjectKey
 from landbridge.evidence.about import accesses, digests_of
 from landbridge.evidence.entry import instant
+from landbridge.evidence.gathering import Coming
 from landbridge.evidence.log import Log
 from landbridge.evidence.receipt import Receipt
 from landbridge.evidence.selection import Found
@@ -30,6 +31,7 @@ class Memory:
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
+        self.coming = Coming()
 
     def require(self) -> None:
         """As `Log.require`."""

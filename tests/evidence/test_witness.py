@@ -256,6 +256,39 @@ def test_nothing_is_cosigned_before_it_is_on_disk(tmp_path: Path) -> None:
     witness.close()
 
 
+@pytest.mark.parametrize("operation", ["create", "write", "rename"])
+def test_a_full_disk_stops_a_witness_only_while_it_is_full(tmp_path: Path, operation: str) -> None:
+    """Nothing is cosigned meanwhile, and what was remembered before is what it goes on from."""
+    disk = FaultyDisk()
+    witness = opened(tmp_path, disk)
+    log = Growing().grow(3)
+    assert witness.add_checkpoint(log.request(0).body).status == OK
+
+    def full(what: str, path: Path) -> int | None:
+        if what != operation:
+            return None
+        if operation == "write":
+            return 7
+        raise OSError(28, "No space left on device", str(path))
+
+    disk.fault = full
+    log.grow(2)
+    for _ in range(2):
+        with pytest.raises(OSError, match="No space"):
+            witness.add_checkpoint(log.request(3).body)
+    held = witness.latest(LOG.name)
+    assert held is not None
+    assert held.size == 3
+    disk.fault = lambda _operation, _path: None
+    assert witness.add_checkpoint(log.request(3).body).status == OK
+    witness.close()
+    again = opened(tmp_path)
+    remembered = again.latest(LOG.name)
+    assert remembered is not None
+    assert remembered.size == 5
+    again.close()
+
+
 @given(st.integers(1, 100), st.integers(0, 99))
 def test_whatever_was_accepted_reopens(own: int, strange: int) -> None:
     """Universal: a log that signs a hundred times over must not stop its witness for good."""
