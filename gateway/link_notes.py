@@ -30,7 +30,13 @@ def notes(link: LinkPlan) -> list[tuple[str, str]]:
             f"Every group of {link.shower} is shown: its table protects nobody."
             if link.shower
             else f"Cells whose noisy number of linked {' and '.join(link.question.key)} is under "
-            f"{link.minimum} are NULL, and the gateway does not learn which they are.",
+            f"{link.minimum} are NULL"
+            + (
+                "; groups of the table with several rows for a key are told as soon as the rest "
+                "of their cell is."
+                if any(side.many and side.axes for side in link.sides)
+                else "."
+            ),
         ),
     ]
     if link.contract.disclosure.units_span > 1:

@@ -317,6 +317,8 @@ class Guard:
             linked(question.sides, question.key),
             hidden=frozenset(f"{served.id}.{name}" for name in hidden),
         )
+        if question.question.contracts != tuple(part.id for part in contract.each):
+            raise error("INVALID_ARGUMENT", "The question is about other tables than its sides.")
         require_allowed(asking.purpose, served.purposes)
         usage = review(question.question, contract, caller.clearance)
         draft.note(

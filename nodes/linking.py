@@ -42,6 +42,7 @@ from policies.noise import Draw
 MARGIN = 0.25
 """Seconds kept back from the deadline for the log and the way back."""
 MESSAGE_BYTES = 2 << 20
+MOST_ROWS = 1 << 31
 """Of numbers in one message, about."""
 
 
@@ -167,7 +168,9 @@ class Linking:
                     },
                 )
                 logged = draft.answered(asked.question_hash)  # (10)
-                return Begun(rows.count, charged, *accounts, logged)
+                # Rows without dummies say who is there; they are told once all keys were shown.
+                told = 0 if underway.plan.hider == self._guard.department else rows.count
+                return Begun(told, charged, *accounts, logged)
 
     def show(self, question_id: str, question_hash: bytes, first: int) -> tuple[Envelope, int]:
         """The next keys of a table that protects nobody, sealed to the one that must hide its own.
@@ -262,7 +265,7 @@ class Linking:
             theirs = next((each for each in plan.sides if each.department == owner), None)
             if theirs is None or not theirs.values or owner in underway.dealings:
                 raise lost()
-            if plan.dealer(theirs) is not underway.side or not 0 <= rows < 1 << 40:
+            if plan.dealer(theirs) is not underway.side or not 0 <= rows < MOST_ROWS:
                 raise lost()
             ours, sealed = secrets.token_bytes(SECRET_BYTES), secrets.token_bytes(SECRET_BYTES)
             columns, vectors = plan.columns(theirs), theirs.vectors

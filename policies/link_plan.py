@@ -60,6 +60,11 @@ MAXIMUM_REACH: Final = 100_000
 MAXIMUM_ENTRIES: Final = 100_000
 MAXIMUM_BYTES: Final = 2 * 1024**3
 """Of the vectors of one side's values, at the number of keys that its owner publishes."""
+MAXIMUM_DUMMIES: Final = 5_000_000
+"""Rows of one side that stand for nobody: a small epsilon is cheap, and asks for many."""
+LARGEST_NOISE: Final = 2**61
+"""64 scales of an owner's noise stay within: it is added to shares modulo 2^64, where a draw that
+saturated at 63 bits would be no noise."""
 PSEUDONYM_BYTES: Final = 20
 WORD: Final = 8
 
@@ -242,7 +247,20 @@ def plan_link(question: LinkedQuestion) -> LinkPlan:
         free = [side for side in sides if side.contract.disclosure.method is not Method.DP]
         (hider,) = (side for side in sides if side not in free)
         plan = replace(plan, shower=free[0].department, hider=hider.department, minimum=0)
+    if any(mechanism.scale * 64 > LARGEST_NOISE for mechanism in mechanisms):
+        raise error(
+            "UNBOUNDED_EXPRESSION",
+            "The noise on one of the aggregates does not fit the 64 bits of a share.",
+            hint="A larger epsilon, fewer aggregates or a smaller expression take less.",
+        )
     for side in sides:
+        if _dummies(plan, side) > MAXIMUM_DUMMIES:
+            raise error(
+                "TOO_MANY_CELLS",
+                f"Hiding who is linked would take about {_dummies(plan, side)} dummy rows of "
+                f"{side.contract.id}, and {MAXIMUM_DUMMIES} are accepted.",
+                hint="A larger epsilon or fewer groups take fewer.",
+            )
         if _bytes(plan, side) > MAXIMUM_BYTES:
             raise _too_large(plan, side)
     return plan
@@ -388,10 +406,17 @@ def reach(scale: float, delta: float) -> int:
     return max(0, math.ceil(-scale * math.log(delta * (1 + q) / 2) * (1 + 1e-12)))
 
 
+def _dummies(plan: LinkPlan, side: SidePlan) -> int:
+    """Rows of the side that are to be expected to stand for nobody; none where keys are shown."""
+    if plan.shower:
+        return 0
+    others = math.prod(each.codes + 1 for each in plan.sides if each is not side)
+    return side.codes * others * plan.presence.reach
+
+
 def _bytes(plan: LinkPlan, side: SidePlan) -> int:
     """Of the side's rows and its vectors, both ways, with the dummies that are to be expected."""
-    others = math.prod(each.codes + 1 for each in plan.sides if each is not side)
-    rows = side.keys + side.codes * others * plan.presence.reach
+    rows = side.keys + _dummies(plan, side)
     words = 0
     if side.values:
         dealt = 0 if side.codes == 1 else plan.columns(side) * side.vectors

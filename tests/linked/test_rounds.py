@@ -307,8 +307,10 @@ def test_what_one_place_s_table_shows_does_not_hang_on_who_is_there(link: Make) 
         federation = link("health", "sky", contents={"visits": visited})
         federation.query(PLACES)
         sent = federation.nodes["health"].sent
-        seen.append([len(m.pseudonyms) for m in sent if isinstance(m, link_pb2.LinkFetchResponse)])
-    assert seen[0] == seen[1] == [16 * 2 * 8]
+        begun = [m.rows for m in sent if isinstance(m, link_pb2.LinkBeginResponse)]
+        fetched = [len(m.pseudonyms) for m in sent if isinstance(m, link_pb2.LinkFetchResponse)]
+        seen.append((begun, fetched))
+    assert seen[0] == seen[1] == ([0], [16 * 2 * 8])
 
 
 def test_an_open_table_s_rows_are_made_once_for_an_id_too(link: Make) -> None:
@@ -322,3 +324,24 @@ def test_an_open_table_s_rows_are_made_once_for_an_id_too(link: Make) -> None:
         federation.nodes["sky"].linking.Begin(
             federation.link_signer.sign("sky", again), federation.node_context()
         )
+
+
+def test_noise_that_would_wrap_is_refused(link: Make) -> None:
+    """Shares add up modulo 2^64: a draw cut off at 63 bits would show the sum under it."""
+    terms = {"landbridgeRowsPerUnit": 1_000_000, "landbridgeUnitsSpan": 10_000}
+    federation = link("health", "sky", terms={"visits": terms})
+    text = "SELECT sum(cost * 2000000) FROM health.visits JOIN sky.readings USING (town, day)"
+    with pytest.raises(InvalidQuestion, match="64 bits of a share"):
+        federation.query(text, epsilon=0.01)
+
+
+def test_a_small_epsilon_does_not_buy_millions_of_dummies(link: Make) -> None:
+    """They cost every department memory and the caller next to nothing."""
+    federation = link("school", "tax")
+    text = (
+        "SELECT band, town, width_bucket(rent, 0, 500, 20) AS r, grade, count(*) FROM tax.earners "
+        "JOIN school.pupils USING (person) GROUP BY band, town, r, grade"
+    )
+    with pytest.raises(InvalidQuestion, match="dummy rows"):
+        federation.query(text, epsilon=0.01)
+    assert [node.runs for node in federation.nodes.values()] == [0, 0]
