@@ -11,7 +11,7 @@ from bench.linked import linked_seconds
 from bench.peer import LONGEST, PeerFailed, installed, reason
 from bench.row import Aim, Row, Say
 
-PACKAGES: Final = ("openmined-psi",)
+PACKAGES: Final = ("openmined-psi==2.0.6",)
 IDS: Final = 20_000
 """A side; a million would take some minutes. Its work is curve multiplications, so many an id, and
 the figure is multiplied up."""

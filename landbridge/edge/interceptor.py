@@ -114,6 +114,8 @@ class Guarded:
         except LandbridgeError as refusal:
             status = to_status(refusal)
         except Exception as defect:  # noqa: BLE001 - a call must end, and say nothing of why
+            if isinstance(defect, grpc.RpcError) and not context.is_active():
+                return  # the caller's side of the stream ended with the call; nobody is listening
             with suppress(Exception):
                 self._report(defect)
             status = to_status(error("FAULT"))

@@ -260,7 +260,6 @@ def test_a_clearance_is_the_tokens_own(rare: World) -> None:
         "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
         "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
         "/grpc.channelz.v1.Channelz/GetTopChannels",
-        "/grpc.health.v1.Health/Check",
         "/landbridge.v1.Node/Describe",
         "/landbridge.v1.Node/Answer",
         "/landbridge.v1.Gateway/query",
@@ -269,13 +268,25 @@ def test_a_clearance_is_the_tokens_own(rare: World) -> None:
     ],
 )
 def test_what_is_not_served_tells_nothing(rare: World, path: str) -> None:
-    """Row 98: no reflection, no channelz, no health details, no node behind the gateway's door."""
+    """Row 98: no reflection, no channelz, no node behind the gateway's door."""
     with rare.channel() as channel:
         method: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(path)
         said = status(method, b"\x08\x01")
     assert said.code() is grpc.StatusCode.UNIMPLEMENTED
     assert said.details() == "Method not found!"
     assert not [key for key, _ in said.trailing_metadata() or () if key.startswith("grpc-status-")]
+
+
+def test_health_says_one_word_and_knows_no_other_service(rare: World) -> None:
+    """Row 98: whether it serves, for who balances load; no version, no name, no detail."""
+    with rare.channel() as channel:
+        check: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(
+            "/grpc.health.v1.Health/Check"
+        )
+        assert check(b"") == b"\x08\x01"  # status: SERVING
+        for name in (b"people", b"landbridge.v1.Gateway"):
+            asked = b"\x0a" + bytes([len(name)]) + name
+            assert check(asked) == b"\x08\x03"  # status: SERVICE_UNKNOWN, whatever the name
 
 
 def test_garbage_is_a_constant_sentence(worlds: Worlds) -> None:

@@ -121,7 +121,8 @@ class Crossing:
             try:
                 seen.append(visible(self.federation.query(sql, token=by or token(), **more)))
             except LandbridgeError as refusal:
-                seen.append(f"{type(refusal).__name__} {refusal.reason} {refusal}")
+                kind = Refused if isinstance(refusal, Refused) else type(refusal)
+                seen.append(f"{kind.__name__} {refusal.reason} {refusal}")
 
         self._programme.asks(ask, token)
         return Trace(tuple(self._numbers), tuple(self._scales), tuple(seen))
@@ -237,6 +238,7 @@ def _refusals(ask: Ask, token: Callable[..., str]) -> None:
     ask("SELECT avg(income) FROM people WHERE district='D7' AND age=93 AND sex='F'")
 
 
+_IN_PARTS = {"landbridgeUnitsSpan": 2, "landbridgePooling": {"minimum": 3}}
 _TWO_QUESTIONS = {
     # Twice the rho of epsilon 12 at delta 10^-6, and a third question does not fit.
     "recipient": {"epsilon": 18.3, "delta": DELTA},
@@ -249,8 +251,8 @@ PROGRAMMES = (
     Programme("one question, Laplace", _one, {"landbridgeNoise": "laplace"},
               epsilon=1.0, allowance=1.0),
     Programme("asked again in other words", _again),
-    Programme("together and one by one", _departments, {"landbridgeUnitsSpan": 2},
-              ("north", "south")),
+    # In parts: what a pooled total gives away is audited where its noise is made (tests/pooling).
+    Programme("together and one by one", _departments, _IN_PARTS, ("north", "south")),
     Programme("until the budget ends", _until_it_ends, {"landbridgeBudget": _TWO_QUESTIONS},
               allowance=18.3),
     Programme("among refusals", _refusals),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from nodes.ledger import Ledger, Remembered, Reservation
+from nodes.ledger import GrantUse, Ledger, Remembered, Reservation
 from policies.contract import Contract
 from tests.audit.crossing import PROGRAMMES, Programme, audited, refused
 from tests.audit.spoilt import by_text
@@ -48,9 +48,10 @@ def test_a_charge_that_is_forgotten_is_caught(
     honest = Ledger.reserve
 
     def cheap(
-        ledger: Ledger, question_id: str, key: bytes, contract: Contract, who: str, cost: int
-    ) -> Reservation | Remembered:
-        return honest(ledger, question_id, key, contract, who, cost // 2)
+        ledger: Ledger, question_id: str, key: bytes, contract: Contract, who: str, cost: int,
+        grant: GrantUse | None = None,
+    ) -> Reservation | Remembered:  # fmt: skip
+        return honest(ledger, question_id, key, contract, who, cost // 2, grant)
 
     monkeypatch.setattr(Ledger, "reserve", cheap)
     assert audited(PROGRAMMES[0], 2, tmp_path).unpaid > 0.1

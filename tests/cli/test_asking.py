@@ -121,7 +121,14 @@ def test_a_reply_as_json(served: Served, run: Run) -> None:
     """With the version that decided."""
     with served(handling(directory("person: text"))):
         document = json.loads(run(*CALLED, "--arg", "person=1", "--format", "json").out)
-    assert document == {"handler": "east.band", "code": "LOW", "version": "3", "receipt": None}
+    assert document == {
+        "handler": "east.band",
+        "code": "LOW",
+        "reasons": [],
+        "number": None,
+        "version": "3",
+        "receipt": None,
+    }
 
 
 def test_the_directory_lists_contracts_and_handlers(served: Served, run: Run) -> None:

@@ -104,7 +104,7 @@ def test_the_demo_takes_its_tour_and_falls_short_of_nothing(tmp_path: Path) -> N
     found = json.loads(ended.out)
     assert found["fell_short"] == []
     assert [m["department"] for m in found["members"]] == ["ewr", "jfk", "lga", "faa", "noaa"]
-    assert len(found["answers"]) == 4
+    assert len(found["answers"]) == 6
     for answer in found["answers"]:
         assert answer["rows"]
         assert answer["accuracy"]

@@ -30,14 +30,19 @@ GUIDES = (
 )
 """Run in this order: the tutorial starts what the others ask."""
 
-BY_HAND = {"docs/consultation.md": 1, "docs/pooled.md": 1, "docs/witnesses.md": 1}
+BY_HAND = {
+    "docs/consultation.md": 1, "docs/pooled.md": 1, "docs/sdk.md": 1, "docs/witnesses.md": 1,
+}  # fmt: skip
 """Commands in blocks without a language; the tests of pooling and witnesses run their like."""
 
-FRAGMENTS = {"consultation.md", "handlers.md", "linked.md", "procedures.md"}
+FRAGMENTS = {
+    "consultation.md", "handlers.md", "linked.md", "procedures.md", "sdk.md", "sql.md",
+}  # fmt: skip
 """Pages whose Python is the middle of something.
 
 tests/consultation, tests/handlers and tests/examples run the whole; what handlers.md and
-procedures.md declare is read by tests/handlers/test_pages.py.
+procedures.md declare is read by tests/handlers/test_pages.py, and tests/journeys/test_tools.py
+runs what sdk.md and sql.md show.
 """
 
 START_SECONDS = 300.0

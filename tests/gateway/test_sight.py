@@ -39,7 +39,7 @@ def federation(simulate: Simulate) -> FederationSimulator:
 
 def test_it_is_not_asked_and_is_named_as_missing(federation: FederationSimulator) -> None:
     """Nothing is charged there for an answer that nobody would take."""
-    federation.asking._sight = Seen({"south"})
+    federation.asking._gathering._sight = Seen({"south"})
     before = federation.nodes["south"].runs
     with pytest.raises(LandbridgeError, match="DEPARTMENT_MISSING") as refused:
         federation.query(COUNT)
@@ -53,7 +53,7 @@ def test_an_entry_in_the_midst_of_what_was_seen_proves_nothing(
 ) -> None:
     """A log that was put back gives its next entry a place that another one had."""
     seen = Seen()
-    federation.asking._sight = seen
+    federation.asking._gathering._sight = seen
     federation.query(COUNT)
     seen.size = 100
     with pytest.raises(LandbridgeError, match="ANSWER_REJECTED") as refused:

@@ -231,7 +231,9 @@ def test_a_table_that_protects_nobody_has_exact_quantiles(simulate: Simulate) ->
 @pytest.mark.parametrize("spoil", ["one less", "one more", "of a plain count", "far too many"])
 def test_a_histogram_of_the_wrong_size_is_rejected(simulate: Simulate, spoil: str) -> None:
     """Attack 81: the node is named, and nothing of its answer is used."""
-    federation = simulate({"north": crowd(50), "east": crowd(50)})
+    federation = simulate(
+        {"north": crowd(50), "east": crowd(50)}, contract={"landbridgePooling": {"minimum": 3}}
+    )
 
     def change(reply: Any) -> None:
         units = reply.release.measures[0].units
