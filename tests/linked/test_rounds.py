@@ -183,6 +183,23 @@ def test_a_gateway_that_asks_two_departments_two_things_is_caught(link: Make, li
     assert spent(federation, "tax") == 0
 
 
+def test_a_question_about_other_tables_than_its_sides_is_refused(link: Make) -> None:
+    """Told to everybody alike no hash tells it, and the log would name what nobody was asked."""
+    federation = link("school", "tax")
+    real = federation.nodes["tax"].linking.Weigh
+
+    def weigh(request: link_pb2.LinkWeighRequest, context: Any) -> Any:
+        changed = link_pb2.LinkWeighRequest()
+        changed.CopyFrom(request)
+        changed.question.question.contract = "anything"
+        return real(federation.link_signer.sign("tax", changed), context)
+
+    federation.nodes["tax"].linking.Weigh = weigh
+    with pytest.raises(LandbridgeError, match="other tables than its sides"):
+        federation.query(QUESTION)
+    assert spent(federation, "tax") == 0
+
+
 def test_a_gateway_cannot_seal_a_secret_of_its_own(link: Make) -> None:
     """Only the first department's pinned key signs it; any other is nobody's."""
     federation = link("school", "tax")
