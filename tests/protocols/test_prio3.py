@@ -55,7 +55,9 @@ def verified(
             KEY,
             number,
             [
-                Report(nonce, publics[at] if publics and number else each.public, each.inputs[number])
+                Report(
+                    nonce, publics[at] if publics and number else each.public, each.inputs[number]
+                )
                 for at, (nonce, each) in enumerate(reports)
             ],
         )
@@ -118,42 +120,42 @@ def test_a_report_that_was_changed_anywhere_is_refused_and_takes_no_other_with_i
 class _CountOfTwo(Count):
     """A contributor that counts for two."""
 
-    def encode(self, measurement: int) -> list[int]:
+    def encode(self, measurement: int) -> list[int]:  # noqa: ARG002
         return [2]
 
 
 class _SumOverTheMaximum(Sum):
     """A contributor whose first bit is a 2."""
 
-    def encode(self, measurement: int) -> list[int]:
+    def encode(self, measurement: int) -> list[int]:  # noqa: ARG002
         return [2, *([0] * (self.measurement_length - 1))]
 
 
 class _SumBelowNothing(Sum):
     """A contributor that takes away."""
 
-    def encode(self, measurement: int) -> list[int]:
+    def encode(self, measurement: int) -> list[int]:  # noqa: ARG002
         return [-1, *([0] * (self.measurement_length - 1))]
 
 
 class _TwoBuckets(Histogram):
     """A contributor that is in two places."""
 
-    def encode(self, measurement: int) -> list[int]:
+    def encode(self, measurement: int) -> list[int]:  # noqa: ARG002
         return [1, 1, *([0] * (self.length - 2))]
 
 
 class _NoBucket(Histogram):
     """A contributor that is nowhere."""
 
-    def encode(self, measurement: int) -> list[int]:
+    def encode(self, measurement: int) -> list[int]:  # noqa: ARG002
         return [0] * self.length
 
 
 class _BucketOfTwo(Histogram):
     """A contributor whose buckets add up to 1 and are no bits."""
 
-    def encode(self, measurement: int) -> list[int]:
+    def encode(self, measurement: int) -> list[int]:  # noqa: ARG002
         return [2, -1, *([0] * (self.length - 2))]
 
 
@@ -227,7 +229,7 @@ def test_what_one_aggregator_holds_is_uniform_whatever_the_value() -> None:
             for byte in report(prio3, value)[1].inputs[0][:8]:
                 counts[byte] += 1
         statistic = float(((counts - 16) ** 2 / 16).sum())
-        print("value", value, "chi-square", statistic)
+        print("value", value, "chi-square", statistic)  # noqa: T201
         assert statistic < 400
 
 
@@ -287,7 +289,7 @@ class _Stream(Xof):
 
 @pytest.mark.parametrize("field", FIELDS.values(), ids=FIELDS)
 def test_a_stream_is_read_on_past_numbers_over_the_modulus(field: Field) -> None:
-    """Once in 2^32 elements: too rare for any vector, and a split census if one side gets it wrong."""
+    """Once in 2^32 elements: too rare for any vector, and a census is lost where sides differ."""
     over = field.modulus.to_bytes(field.size, "little")
     one, two = (n.to_bytes(field.size, "little") for n in (1, 2))
     streams = [_Stream(one + two), _Stream(over + one + over + two + two)]

@@ -114,9 +114,7 @@ class Prio3:
             blinds = [seeds[-2], *seeds[1 : each * len(others) : each]]
             parts = [
                 self._part(number, blind, share[0], nonce)
-                for number, (blind, share) in enumerate(
-                    zip(blinds, [own, *expanded], strict=True)
-                )
+                for number, (blind, share) in enumerate(zip(blinds, [own, *expanded], strict=True))
             ]
             public = b"".join(parts)
             rands = self._joint([self._seed(public)])
@@ -150,9 +148,7 @@ class Prio3:
             return ()
         read = [self._readable(number, report) for report in reports]
         blank = Report(bytes(NONCE_BYTES), bytes(self._public_bytes), b"")
-        kept = [
-            report if good else blank for report, good in zip(reports, read, strict=True)
-        ]
+        kept = [report if good else blank for report, good in zip(reports, read, strict=True)]
         encoded, proof, blinds, spelt = self._expanded(number, kept, read)
         seeds, parts = [_NO_SEED] * len(kept), [b""] * len(kept)
         rands = field.zeros((len(kept), 0))

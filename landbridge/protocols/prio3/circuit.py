@@ -110,7 +110,7 @@ class Sum:
     maximum: int
 
     def __post_init__(self) -> None:
-        if not 0 < self.maximum or 1 << self.maximum.bit_length() >= self.field.modulus:
+        if self.maximum < 1 or 1 << self.maximum.bit_length() >= self.field.modulus:
             raise ValueError("A sum's maximum is from 1 to below half of 2^63.")
 
     @property

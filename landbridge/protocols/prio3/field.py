@@ -32,9 +32,7 @@ class Field:
     `size` is the number of bytes of one element on the wire, little-endian.
     """
 
-    def __init__(
-        self, name: str, modulus: int, order_bits: int, size: int, generator: int
-    ) -> None:
+    def __init__(self, name: str, modulus: int, order_bits: int, size: int, generator: int) -> None:
         self.name = name
         self.modulus: Final = modulus
         self.size: Final = size
@@ -108,7 +106,7 @@ class Field:
             ]
         )
         found = self._read(whole).reshape(len(rows), count)
-        over = (found >= self.modulus).any(axis=1)
+        over: NDArray[np.bool_] = np.any(found >= self.modulus, axis=1)
         if over.any():
             found = np.where(over[:, np.newaxis], self.zeros((1, 1)), found)
             sound = [good and not bad for good, bad in zip(sound, over.tolist(), strict=True)]

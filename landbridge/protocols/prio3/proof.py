@@ -53,9 +53,7 @@ class Proof:
     def prove(self, encoded: Elements, seeds: Elements, joint: Elements) -> Elements:
         """Proofs for measurements, one row each; `seeds` is the prover's randomness."""
         calls = self.circuit.wires(encoded, joint, 1)
-        polynomial = self.circuit.gadget(
-            doubled(self.circuit.field, self._wires(seeds, calls))
-        )
+        polynomial = self.circuit.gadget(doubled(self.circuit.field, self._wires(seeds, calls)))
         return np.concatenate([seeds, polynomial[:, :-1]], axis=1)
 
     def query(
@@ -67,17 +65,12 @@ class Proof:
         2^60 is, and its report is lost.
         """
         circuit, field = self.circuit, self.circuit.field
-        wires = self._wires(
-            proof[:, : circuit.arity], circuit.wires(encoded, joint, shares)
-        )
+        wires = self._wires(proof[:, : circuit.arity], circuit.wires(encoded, joint, shares))
         polynomial = completed(field, proof[:, circuit.arity :])
         # Every second value of the gadget's polynomial is at a point of the wires.
         called = polynomial[:, 2 : 2 * circuit.calls + 1 : 2]
         out = circuit.result(encoded, called, shares)
-        if circuit.outputs > 1:
-            checked = field.dot(query[:, :-1], out)
-        else:
-            checked = out[:, 0]
+        checked = field.dot(query[:, :-1], out) if circuit.outputs > 1 else out[:, 0]
         points = query[:, -1]
         of_wires = weights(field, self.points, points)
         verifier = np.concatenate(

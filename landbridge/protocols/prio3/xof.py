@@ -6,6 +6,7 @@ Cryptodome.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from Cryptodome.Hash import TurboSHAKE128
@@ -27,7 +28,7 @@ class Xof:
     def __init__(self, seed: bytes, tag: bytes, binder: bytes) -> None:
         length, size = len(tag).to_bytes(2, "little"), len(seed).to_bytes(1, "little")
         state = TurboSHAKE128.new(data=length + tag + size + seed + binder, domain=_DOMAIN)
-        self.read = state.read
+        self.read: Callable[[int], bytes] = state.read
 
 
 def derive(seed: bytes, tag: bytes, binder: bytes) -> bytes:
