@@ -12,7 +12,7 @@ from hypothesis import settings
 
 from tests.evidence.schema import problems
 from tests.people import document, write
-from tests.sharing import Units, ordered
+from tests.sharing import ordered
 from tests.simulator import FederationSimulator
 
 # No test fails because a machine is slow.
@@ -27,8 +27,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Units | None:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
     """What `-n` alone means here; another `--dist` is what it says."""
+    from tests.workers import Units  # one process needs no pytest-xdist
+
     return Units(config, log) if config.option.dist == "load" else None
 
 

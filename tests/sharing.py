@@ -11,14 +11,30 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import pytest
-from xdist.remote import Producer
-from xdist.scheduler import LoadScopeScheduling
 
 TOGETHER = ("tests/attacks", "tests/journeys")
 """Folders whose files share what takes seconds to start."""
 
-LONGEST_FIRST: tuple[str, ...] = ("tests/attacks",)
-"""Units of more than ten seconds on a quiet machine, the longest first."""
+LONGEST_FIRST = (
+    "tests/attacks",
+    "tests/docs/test_snippets.py",
+    "tests/journeys",
+    "tests/examples/test_joint_questionnaire.py",
+    "tests/examples/test_examples.py",
+    "tests/cli/test_journeys.py",
+    "tests/audit/test_mechanisms.py",
+    "tests/operating/test_rolling_restart.py",
+    "tests/cases/test_faults.py",
+    "tests/linked/test_rounds.py",
+    "tests/nodes_engine/test_load.py",
+    "tests/consultation/test_deciding.py",
+    "tests/gateway/test_questions.py",
+    "tests/gateway/test_arithmetic.py",
+    "tests/gateway/test_column_access.py",
+    "tests/docs/test_site.py",
+    "tests/sql/test_flight.py",
+)
+"""Units of more than about ten seconds of one core, the longest first."""
 
 
 def unit(test: str) -> str:
@@ -32,15 +48,3 @@ def ordered(items: Iterable[pytest.Item]) -> list[pytest.Item]:
     """The tests, the longest units first; within a unit as they were."""
     rank = {name: place for place, name in enumerate(LONGEST_FIRST)}
     return sorted(items, key=lambda item: rank.get(unit(item.nodeid), len(rank)))
-
-
-class Units(LoadScopeScheduling):  # type: ignore[misc]
-    """Gives workers whole units in the order of collection."""
-
-    def __init__(self, config: pytest.Config, log: Producer) -> None:
-        # Its own order, by the number of tests, says nothing about how long they take.
-        config.option.loadscopereorder = False
-        super().__init__(config, log)
-
-    def _split_scope(self, nodeid: str) -> str:
-        return unit(nodeid)
