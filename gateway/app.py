@@ -20,6 +20,8 @@ from gateway.cases.recording import Recording
 from gateway.cases.servicer import CasesServicer
 from gateway.cases.store import Store
 from gateway.cases.taking import Taking
+from gateway.census import Census
+from gateway.census_servicer import CensusServicer
 from gateway.consult_planning import ConsultPlanning
 from gateway.consult_servicer import ConsultationsServicer
 from gateway.consulting import Consulting
@@ -75,6 +77,7 @@ from landbridge.membership.statement import AskingSigner
 from landbridge.v1 import (
     batch_pb2_grpc,
     case_pb2_grpc,
+    census_pb2_grpc,
     consult_pb2_grpc,
     enrolment_pb2_grpc,
     gateway_pb2_grpc,
@@ -239,6 +242,17 @@ def start(
         watching.telemetry,
         sight,
     )
+    census = Census(
+        planning,
+        departments,
+        trust.verifier,
+        recorder,
+        signer.vkey,
+        signing,
+        sight,
+        settings.manifest.read_bytes,
+        time.time,
+    )
     store = Store(settings.case_store, signer.vkey.partition("+")[0])
     recording = Recording(store, recorder)
     procedures = Procedures(declared, store, departments.catalogue, tell)
@@ -296,6 +310,10 @@ def start(
                 ConsultationsServicer(asking, servicer.request),
             ),
             partial(portal_pb2_grpc.add_PortalServicer_to_server, portal),
+            partial(
+                census_pb2_grpc.add_CensusServicer_to_server,
+                CensusServicer(census, servicer.request),
+            ),
             partial(
                 batch_pb2_grpc.add_CallsServicer_to_server,
                 CallsServicer(asking, departments, signing, recorder, watching.telemetry),

@@ -19,6 +19,7 @@ from landbridge.protocols.agreement import keys_digest
 from landbridge.status import CLIENT_METADATA_BYTES, from_rpc_error
 from landbridge.v1 import (
     batch_pb2_grpc,
+    census_pb2_grpc,
     consult_pb2_grpc,
     link_pb2_grpc,
     membership_pb2,
@@ -108,6 +109,7 @@ class Connection:
     link: link_pb2_grpc.LinkStub
     handlers: batch_pb2_grpc.HandlersStub
     steps: step_pb2_grpc.StepsStub
+    tally: census_pb2_grpc.TallyStub
 
     @classmethod
     def over(cls, channel: grpc.Channel) -> Connection:
@@ -124,6 +126,7 @@ class Connection:
             link_pb2_grpc.LinkStub(channel),
             batch_pb2_grpc.HandlersStub(channel),
             step_pb2_grpc.StepsStub(channel),
+            census_pb2_grpc.TallyStub(channel),
         )
 
 

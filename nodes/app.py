@@ -34,6 +34,7 @@ from landbridge.membership.statement import AskingVerifier
 from landbridge.protocols.masks import Exchanges
 from landbridge.v1 import (
     batch_pb2_grpc,
+    census_pb2_grpc,
     consult_pb2_grpc,
     link_pb2_grpc,
     membership_pb2_grpc,
@@ -47,6 +48,11 @@ from landbridge.v1 import (
 )
 from nodes import policy as policies_of
 from nodes.answering import Answering
+from nodes.census import Census
+from nodes.census_batch import CensusBatches
+from nodes.census_servicer import TallyServicer
+from nodes.census_side import Sides
+from nodes.census_store import CensusStore
 from nodes.circle import Circles
 from nodes.computing import Computing
 from nodes.consult_servicer import ConsultingServicer, ReviewingServicer
@@ -106,6 +112,7 @@ class Node:
     _quotas: Quotas
     _memory: StepMemory
     _history: History
+    _census: CensusStore
     _log: Log
     _recorder: Recorder
     _witness: Witness
@@ -152,6 +159,7 @@ class Node:
         self._quotas.close()
         self._memory.close()
         self._history.close()
+        self._census.close()
         self._watched.close()
 
 
@@ -253,6 +261,21 @@ def start(
         watching.telemetry,
         signed,
     )
+    census = CensusStore(settings.state / "census.sqlite", time.time)
+    sides = Sides(
+        settings.department,
+        settings.federation,
+        keys,
+        circles.exchanges,
+        lambda: pinned.manifest,
+    )
+    tally = TallyServicer(
+        servicer.require,
+        Census(guard, sides, census, recorder),
+        CensusBatches(guard, sides, census, ledger, recorder, draw),
+        recorder,
+        watching.telemetry,
+    )
     granting = Granting(guard, settings.federation, keys.signing, time.time)
     queue = Queue(settings.state / "consultations.sqlite", time.time)
     waiting = max(1, settings.calls // 4)
@@ -331,6 +354,7 @@ def start(
             partial(node_pb2_grpc.add_NodeServicer_to_server, servicer),
             partial(link_pb2_grpc.add_LinkServicer_to_server, linking),
             partial(pooled_pb2_grpc.add_PoolingServicer_to_server, pooling),
+            partial(census_pb2_grpc.add_TallyServicer_to_server, tally),
             partial(
                 batch_pb2_grpc.add_HandlersServicer_to_server,
                 HandlersServicer(servicer.require, replying, recorder, watching.telemetry),
@@ -391,6 +415,7 @@ def start(
         quotas,
         memory,
         history,
+        census,
         log,
         recorder,
         witness,

@@ -14,9 +14,18 @@ from typing import Final
 from landbridge.levels import Level
 from policies.accounting import MICRO, charge, limit, question_rho
 from policies.columns import read_custom
-from policies.contract import Allowance, Column, Disclosure, Method, Noise, Type
+from policies.contract import (
+    Allowance,
+    Column,
+    Disclosure,
+    Measurement,
+    Method,
+    Noise,
+    Type,
+)
 from policies.delay import DELAY, Delays, read_delays
 from policies.links import LINKS, Links, read_links
+from policies.measurement_terms import MEASUREMENTS, read_measurements
 from policies.place import Place, listed
 from policies.pooling_terms import read_pooling
 from policies.selection import SMALLEST_DELTA
@@ -47,7 +56,9 @@ _ROWS, _SPAN, _NOISE = "landbridgeRowsPerUnit", "landbridgeUnitsSpan", "landbrid
 _BUDGET, _EPSILON, _CELLS = "landbridgeBudget", "landbridgeEpsilon", "landbridgeMaximumCells"
 _POOLING: Final = "landbridgePooling"
 _PROTECTING: Final = (_ROWS, _SPAN, _NOISE, _BUDGET, _EPSILON, _POOLING)
-_CUSTOM: Final = (_UNIT, _METHOD, _PURPOSES, _CELLS, DELAY, LINKS, *_PROTECTING, *THRESHOLDS)
+_CUSTOM: Final = (
+    _UNIT, _METHOD, _PURPOSES, _CELLS, DELAY, LINKS, MEASUREMENTS, *_PROTECTING, *THRESHOLDS,
+)  # fmt: skip
 _MEANT: Final = {
     Method.DP: _PROTECTING,
     Method.CELL_KEY: (_SPAN, *FOR_CELL_KEY),
@@ -66,6 +77,7 @@ class Terms:
     disclosure: Disclosure
     delays: Delays = ()
     links: Links = ()
+    measurements: tuple[Measurement, ...] = ()
 
 
 def read_terms(
@@ -110,6 +122,9 @@ def read_terms(
             disclosure = _protection(term, column, strict=method is not None)
     found_in_data = [column.name for column in columns.values() if column.discovered]
     links = read_links(term(LINKS), None if method is None else Method(method), columns, names)
+    measurements = read_measurements(
+        term(MEASUREMENTS), None if method is None else Method(method), columns, names
+    )
     if found_in_data:
         if method is not None and method != Method.DP:
             term(_METHOD).wrong(
@@ -134,6 +149,7 @@ def read_terms(
         disclosure=disclosure if cells is None else replace(disclosure, maximum_cells=cells),
         delays=delays,
         links=links,
+        measurements=measurements,
     )
 
 

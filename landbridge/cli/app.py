@@ -20,6 +20,7 @@ from landbridge.cli import (
     about,
     call,
     case,
+    census,
     consult,
     demo,
     directory,
@@ -88,6 +89,8 @@ def application() -> typer.Typer:
     whole.command()(query.query)
     whole.command()(explain.explain)
     whole.command()(call.call)
+    whole.command()(census.contribute)
+    whole.command()(census.collect)
     whole.command()(directory.directory)
     whole.command()(about.about)
     consultations = _group("Put before an officer of the owner what policy does not answer.")

@@ -21,6 +21,7 @@ from landbridge.errors import error
 from landbridge.membership.canonical import NotCanonical, canonical_bytes, parts
 from landbridge.v1 import (
     batch_pb2,
+    census_pb2,
     consult_pb2,
     membership_pb2,
     node_pb2,
@@ -40,6 +41,16 @@ Consulting = (
     | consult_pb2.AnswerGrantedRequest
     | consult_pb2.ReplyGrantedRequest
 )
+Tally = (
+    census_pb2.TallyTermsRequest
+    | census_pb2.TallyTakeRequest
+    | census_pb2.TallyOfferRequest
+    | census_pb2.TallyCheckRequest
+    | census_pb2.TallySettleRequest
+    | census_pb2.TallyCloseRequest
+    | census_pb2.TallyTotalRequest
+    | census_pb2.TallyConfirmRequest
+)
 Request = (
     node_pb2.AnswerRequest
     | node_pb2.EstimateRequest
@@ -50,6 +61,7 @@ Request = (
     | step_pb2.TakeRequest
     | portal_pb2.SubjectAccessListRequest
     | Consulting
+    | Tally
 )
 AnyRequest = TypeVar(
     "AnyRequest",
@@ -66,6 +78,14 @@ AnyRequest = TypeVar(
     batch_pb2.ReplyManyRequest,
     step_pb2.TakeRequest,
     portal_pb2.SubjectAccessListRequest,
+    census_pb2.TallyTermsRequest,
+    census_pb2.TallyTakeRequest,
+    census_pb2.TallyOfferRequest,
+    census_pb2.TallyCheckRequest,
+    census_pb2.TallySettleRequest,
+    census_pb2.TallyCloseRequest,
+    census_pb2.TallyTotalRequest,
+    census_pb2.TallyConfirmRequest,
 )
 
 
@@ -74,8 +94,9 @@ class Statement:
     """One request to one department, at one moment.
 
     `subject` is the question hash, for a handler the hash of name and arguments, about a
-    consultation that of all that is said beside who asks; `request` the hash of the whole request
-    without its signature, so that a field that is added to it is signed from its first day.
+    consultation or a measurement that of all that is said beside who asks; `request` the hash of
+    the whole request without its signature, so that a field that is added to it is signed from its
+    first day.
     """
 
     federation: str
@@ -124,7 +145,7 @@ def statement(federation: str, department: str, request: Request, issued_at_ms: 
     bare.asking.ClearField("signed")
     asking = bare.asking
     price, members = 0, tuple[str, ...]()
-    if isinstance(bare, Consulting):
+    if isinstance(bare, Consulting | Tally):
         # Its whole name: no request of one service can be taken for one of another.
         method = str(bare.DESCRIPTOR.full_name)
         content = deepcopy(bare)
