@@ -27,6 +27,8 @@ MOST_HANDED_IN: Final = 500
 """Reports in one request."""
 MOST_VERIFIED: Final = 1_000
 """Reports in one round."""
+MOST_ELEMENTS: Final = 100_000
+"""Field elements in one round, each an object of Python's where there are many buckets."""
 MISSING: Final = "MISSING_REPORT"
 
 
@@ -105,7 +107,8 @@ class Census:
         task = side.task
         key, keys = self._sides.verify_key(side)
         with self._turns.turn(task.digest):
-            rows = self._store.waiting(task.digest, after, MOST_VERIFIED)
+            most = min(MOST_VERIFIED, max(1, MOST_ELEMENTS // task.prio3.elements))
+            rows = self._store.waiting(task.digest, after, most)
             if not rows:
                 return None, after
             shares = {row.id: row.share for row in rows if row.share and row.keys == keys}

@@ -349,3 +349,37 @@ def test_neither_department_nor_the_gateway_holds_a_value(make: Make) -> None:
         assert not [each for each in reports if each.id.hex() in written]
         # The exact total, which the world's noise leaves as it is.
         assert not [entry for entry in entries if "900" in f"{entry.note} {entry.question}"]
+
+
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_crash_between_charge_and_share_costs_a_second_charge_and_no_second_draw(
+    make: Make, victim: int
+) -> None:
+    """The owner's or the second's: the lost draw was told to nobody, and its charge stands."""
+    calls: list[int] = []
+
+    def crashing(cells: Any, mechanism: Any) -> list[int]:
+        del mechanism
+        calls.append(len(cells))
+        if len(calls) == victim + 1:
+            raise RuntimeError("killed here")
+        return list(cells)
+
+    world = make(draw=crashing)
+    world.contribute("persons", *[2] * MINIMUM)
+    question = secrets.token_hex(16)
+    with pytest.raises(RuntimeError, match="killed here"):
+        world.collect("persons", question_id=question)
+    if victim == 0:  # the owner's charge is under this very question, which draws once
+        with pytest.raises(Refused) as reused:
+            world.collect("persons", question_id=question)
+        assert reused.value.reason == "QUESTION_ID_REUSED"
+    assert world.collect("persons").rows()[0][:2] == (10, 20)
+    assert len(calls) == 3
+    name = (OWNER, SECOND)[victim]
+    contract = world.departments.catalogue().offers[name].contracts["household"]
+    spent = [
+        world.nodes[each].ledger.accounts(contract, "university")[0].spent
+        for each in (name, (OWNER, SECOND)[1 - victim])
+    ]
+    assert spent[0] == 2 * spent[1] > 0

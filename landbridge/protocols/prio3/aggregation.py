@@ -88,6 +88,11 @@ class Prio3:
         self._tags = {usage: separation(algorithm, usage, ctx) for usage in _Usage}
 
     @property
+    def elements(self) -> int:
+        """How many field elements a report has: what verifying one takes of memory goes by it."""
+        return self.circuit.measurement_length + self._proof.length
+
+    @property
     def random_bytes(self) -> int:
         """How many random bytes splitting takes."""
         return self._aggregators * SEED_BYTES * (2 if self.circuit.joint_length else 1)
