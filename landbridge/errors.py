@@ -256,15 +256,15 @@ CATALOGUE: Final[dict[str, Reason]] = {
         "The department does not hold this linked question, or it is not at this round.",
     ),
     "REPORT_UNREADABLE": Reason(
-        "INVALID_ARGUMENT",
+        "PERMISSION_DENIED",
         Refused,
         "A share of the report is not sealed to this department for it.",
     ),
     "REPORT_INVALID": Reason(
-        "INVALID_ARGUMENT", Refused, "The report does not prove that its value is in range."
+        "PERMISSION_DENIED", Refused, "The report does not prove that its value is in range."
     ),
     "REPORT_ID_REUSED": Reason(
-        "INVALID_ARGUMENT", Refused, "That report id was used for another report."
+        "PERMISSION_DENIED", Refused, "That report id was used for another report."
     ),
     "REPORTS_EXHAUSTED": Reason(
         "RESOURCE_EXHAUSTED",
