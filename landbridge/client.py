@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +17,7 @@ from google.protobuf.message import Message
 
 from landbridge import case as cases
 from landbridge import exchange
+from landbridge import watch as standing
 from landbridge.access_list import AccessList
 from landbridge.answers import Answer, Plan, Reply, Value
 from landbridge.case import CaseView
@@ -28,6 +29,8 @@ from landbridge.exchange import Exchange, Outcome, Pause, Send
 from landbridge.status import from_rpc_error
 from landbridge.stubs import Stubs
 from landbridge.transport import Endpoint, Pem, TokenSource, Way, bearer, current_token
+from landbridge.watch import WatchView
+from landbridge.watch_handle import AsyncWatch, Watch
 
 Result = TypeVar("Result")
 
@@ -248,6 +251,42 @@ class Client:
         """One that was opened before, by its id."""
         return Consultation(self, self.run(exchange.follow(identifier, after=0, wait=0)))
 
+    def watch(
+        self,
+        sql: str,
+        *,
+        purpose: str,
+        when: str,
+        every: float | None = None,
+        epsilon: float | None = None,
+        alerts: int | None = None,
+        days: float | None = None,
+        rest: float = standing.DAY,
+        watch_id: str = "",
+    ) -> Watch:
+        """A standing question: tells when a count or a sum of one department is beyond a number.
+
+        `when` is the condition, for example "n >= 100" for `SELECT count(*) AS n`. `every`: seconds
+        between evaluations (None: whenever the department has loaded new data). `epsilon`: the
+        privacy parameter of its whole life, set aside at once, for `alerts` alerts (3 without it);
+        silence costs nothing. `days`: how long it lives at the most (30). `rest`: seconds for which
+        it says no more of a cell that it told of. `watch_id` (32 hex digits) makes it safe to ask
+        again after a lost reply; without one it is drawn.
+        """
+        asked = standing.create(
+            sql, purpose=purpose, when=when, every=every, epsilon=epsilon, alerts=alerts, days=days,
+            rest=rest, watch_id=watch_id,
+        )  # fmt: skip
+        return Watch(self, self.run(asked))
+
+    def watching(self, watch_id: str) -> Watch:
+        """The watch of that id, as it stands."""
+        return Watch(self, self.run(standing.show(watch_id)))
+
+    def watches(self, *, ended: bool = False, after: str = "") -> tuple[WatchView, ...]:
+        """The watches of this caller's organisation, by id; with `ended`, those that ended too."""
+        return self.run(standing.listing(ended=ended, after=after))
+
     def directory(self) -> Directory:
         """The members, their contracts and handlers, as far as this caller may use them."""
         return self.run(exchange.directory(), None)
@@ -296,13 +335,32 @@ class Client:
             else:
                 outcome = self._send(step)
 
-    def _send(self, step: Send) -> Message | LandbridgeError:
+    def stream(self, asked: Exchange[Result], seconds: float) -> Iterator[Result]:
+        """One stream of replies, as they come, for so many seconds at the most."""
+        metadata = self._metadata()
+        try:
+            replies = self._stubs.method(asked.service, asked.method)(
+                asked.request, timeout=seconds, metadata=metadata
+            )
+            for reply in replies:
+                yield asked.read(reply)
+        except grpc.RpcError as failure:
+            raise _placed(from_rpc_error(failure), self._endpoint) from None
+        except ValueError:
+            if self._closed:
+                raise _closed() from None
+            raise
+
+    def _metadata(self) -> tuple[tuple[str, str], ...]:
         if self._closed:
             raise _closed()
         token = current_token(self._token)
         if inspect.isawaitable(token):
             raise error("INVALID_ARGUMENT", "token may be a coroutine function for aconnect only.")
-        metadata = bearer(token) if token is not None else ()
+        return bearer(token) if token is not None else ()
+
+    def _send(self, step: Send) -> Message | LandbridgeError:
+        metadata = self._metadata()
         try:
             reply = self._stubs.method(step.service, step.method)(
                 step.request, timeout=step.seconds, metadata=metadata
@@ -458,6 +516,34 @@ class AsyncClient:
         view = await self.run(exchange.follow(identifier, after=0, wait=0))
         return AsyncConsultation(self, view)
 
+    async def watch(
+        self,
+        sql: str,
+        *,
+        purpose: str,
+        when: str,
+        every: float | None = None,
+        epsilon: float | None = None,
+        alerts: int | None = None,
+        days: float | None = None,
+        rest: float = standing.DAY,
+        watch_id: str = "",
+    ) -> AsyncWatch:
+        """As `Client.watch`."""
+        asked = standing.create(
+            sql, purpose=purpose, when=when, every=every, epsilon=epsilon, alerts=alerts, days=days,
+            rest=rest, watch_id=watch_id,
+        )  # fmt: skip
+        return AsyncWatch(self, await self.run(asked))
+
+    async def watching(self, watch_id: str) -> AsyncWatch:
+        """As `Client.watching`."""
+        return AsyncWatch(self, await self.run(standing.show(watch_id)))
+
+    async def watches(self, *, ended: bool = False, after: str = "") -> tuple[WatchView, ...]:
+        """As `Client.watches`."""
+        return await self.run(standing.listing(ended=ended, after=after))
+
     async def directory(self) -> Directory:
         """As `Client.directory`."""
         return await self.run(exchange.directory(), None)
@@ -503,13 +589,28 @@ class AsyncClient:
             else:
                 outcome = await self._send(step)
 
-    async def _send(self, step: Send) -> Message | LandbridgeError:
+    async def stream(self, asked: Exchange[Result], seconds: float) -> AsyncIterator[Result]:
+        """As `Client.stream`."""
+        metadata = await self._metadata()
+        try:
+            replies = self._stubs.method(asked.service, asked.method)(
+                asked.request, timeout=seconds, metadata=metadata
+            )
+            async for reply in replies:
+                yield asked.read(reply)
+        except grpc.RpcError as failure:
+            raise _placed(from_rpc_error(failure), self._endpoint) from None
+
+    async def _metadata(self) -> tuple[tuple[str, str], ...]:
         if self._closed:
             raise _closed()
         token = current_token(self._token)
         if inspect.isawaitable(token):
             token = await token
-        metadata = bearer(token) if token is not None else ()
+        return bearer(token) if token is not None else ()
+
+    async def _send(self, step: Send) -> Message | LandbridgeError:
+        metadata = await self._metadata()
         try:
             reply = await self._stubs.method(step.service, step.method)(
                 step.request, timeout=step.seconds, metadata=metadata
