@@ -286,7 +286,7 @@ def start(
         lambda caller: trust.revoked_caller(caller, time.time()),
         read_wanted,
     )
-    standing.settle()
+    standing.recover()
     watching_questions = WatchingServicer(
         servicer.admit, signed, standing, recorder, watching.telemetry
     )
@@ -400,6 +400,7 @@ def start(
 
     def looks(*, at_once: bool) -> None:
         renewal.look()
+        standing.tidy()
         follower.look(at_once=at_once)
 
     return Node(

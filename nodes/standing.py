@@ -96,14 +96,20 @@ class StandingQuestions:
         self._read = read
         self._turns = Turns()
 
-    def settle(self) -> None:
-        """Gives back what watches that ended, or never came to stand, had not spent."""
+    def recover(self) -> None:
+        """At a start: gives back what watches that ended, or never came to stand, had not spent."""
         for standing in self._memory.unsettled():
             if standing.state == "reserving":
                 self._ledger.settle(standing.made.caller.organisation, standing.made.id, 0)
                 self._memory.forget(standing.made.id)
             else:
                 self._settle(standing)
+
+    def tidy(self) -> None:
+        """Ends those whose time is up, whether anybody evaluates them any more or not."""
+        for standing in self._memory.overdue():
+            with self._turns.turn(standing.made.id.encode()):
+                self._end(standing, "expired", "")
 
     def stand(
         self, asking: Asking, wanted: Wanted, asked: bytes, trace_id: str

@@ -249,6 +249,17 @@ class WatchMemory:
             ).fetchall()
         return tuple(map(_standing, rows))
 
+    def overdue(self) -> tuple[Standing, ...]:
+        """Those that stand and whose time is up, whether anybody evaluates them or not."""
+        with self._file.transaction() as run:
+            now = self._file.now(run)
+            rows = run(
+                f"SELECT {_COLUMNS} FROM standing "  # noqa: S608 - a constant
+                "WHERE state = 'standing' AND until <= ?",
+                (now,),
+            ).fetchall()
+        return tuple(map(_standing, rows))
+
     def recover(self, log: Path) -> int:
         """Marks the alerts whose entry was written before the process died; gives their number.
 
