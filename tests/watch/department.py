@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from landbridge.identity.caller import Caller
 from landbridge.v1 import watch_pb2
@@ -24,10 +25,12 @@ WATCHES = """
 permit (principal in Organisation::"university", action == Action::"watch", resource);
 """
 
+AT_LEAST = watch_pb2.Condition.RELATION_GREATER_OR_EQUAL
+
 
 def requested(
     *,
-    relation: int = watch_pb2.Condition.RELATION_GREATER_OR_EQUAL,
+    relation: watch_pb2.Condition.Relation.ValueType = AT_LEAST,
     number: float = 100.0,
     epsilon: float = 4.0,
     every: int = 60,
@@ -55,7 +58,7 @@ class Department:
 
     folder: Path
     draw: Draw = exact
-    method: dict[str, object] = field(default_factory=dict)
+    method: dict[str, Any] = field(default_factory=dict)
     revoked: bool = False
 
     def __post_init__(self) -> None:
