@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-# Not its prelude, which loads Polars and whatever else is installed: a tenth of a second of each start.
+# Not its prelude, which takes a tenth of a second longer and loads Polars where it is installed.
 from opendp import measurements
 from opendp.domains import atom_domain, vector_domain
 from opendp.metrics import l1_distance, l2_distance
