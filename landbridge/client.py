@@ -1,40 +1,22 @@
-"""The client: for threads and for asyncio, two drivers of the same exchanges."""
+"""The client: for threads and for asyncio, two drivers of the same methods."""
 
 from __future__ import annotations
 
 import asyncio
-import inspect
-import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self, TypeVar, cast
+from typing import Self
 
-import grpc
-from google.protobuf.message import Message
-
-from landbridge import case as cases
-from landbridge import exchange
-from landbridge import watch as standing
-from landbridge.access_list import AccessList
-from landbridge.answers import Answer, Plan, Reply, Value
-from landbridge.case import CaseView
+from landbridge.asking import Asking
 from landbridge.case_handle import AsyncCase, Case
 from landbridge.consultation.callers import AsyncConsultation, Consultation
-from landbridge.directory import Directory
-from landbridge.errors import LandbridgeError, error
-from landbridge.exchange import Exchange, Outcome, Pause, Send
-from landbridge.status import from_rpc_error
-from landbridge.stubs import Stubs
-from landbridge.transport import Endpoint, Pem, TokenSource, Way, bearer, current_token
-from landbridge.watch import WatchView
+from landbridge.drivers import TIMEOUT, AwaitedDriver, BlockingDriver
+from landbridge.errors import error
+from landbridge.once import Awaited, Blocking
+from landbridge.transport import Endpoint, Pem, TokenSource, Way, bearer
 from landbridge.watch_handle import AsyncWatch, Watch
-
-Result = TypeVar("Result")
-
-TIMEOUT: Final = 30.0
 
 
 def connect(
@@ -85,8 +67,12 @@ def aconnect(
     )
 
 
-class Client:
+class Client(Asking[Case, Consultation, Watch], Blocking):
     """Asks a gateway; may be used from several threads. Close it, or use it in a `with`."""
+
+    _case = Case
+    _consultation = Consultation
+    _watch = Watch
 
     def __init__(
         self,
@@ -97,213 +83,12 @@ class Client:
         clock: Callable[[], float] = time.monotonic,
         manifest: Pem | None = None,
     ) -> None:
-        self._endpoint = endpoint
-        self._token = token
-        self._timeout = timeout
-        self._clock = clock
-        self._channel = endpoint.channel()
-        self._stubs = Stubs(self._channel)
+        self._driver = BlockingDriver(endpoint, token, timeout, clock)
         self._manifest = _document(manifest)
-        self._closed = False
-
-    def query(
-        self,
-        sql: str,
-        *,
-        purpose: str,
-        epsilon: float | None = None,
-        partial: bool = False,
-        parameters: Sequence[Value] = (),
-        grant: bytes | None = None,
-        timeout: float | None = None,
-    ) -> Answer:
-        """The answer to one SELECT of aggregates, charged to the owners' budgets.
-
-        `epsilon`: the privacy parameter of the whole question (None: the contract's default).
-        `partial`: accept an answer without the departments that do not reply; they are named.
-        `parameters`: a value for each place (?) of the text, in their order.
-        `grant`: what an officer of the owner let through (`Consultation.grant`).
-        Raises the errors of `landbridge.errors`.
-        """
-        asked = exchange.query(
-            sql,
-            purpose=purpose,
-            epsilon=epsilon,
-            partial=partial,
-            parameters=parameters,
-            grant=grant,
-        )
-        return self.run(asked, timeout)
-
-    def explain(
-        self,
-        sql: str,
-        *,
-        purpose: str,
-        epsilon: float | None = None,
-        parameters: Sequence[Value] = (),
-        timeout: float | None = None,
-    ) -> Plan:
-        """What `query` would do, need and cost; touches no data and charges nothing."""
-        asked = exchange.explain(sql, purpose=purpose, epsilon=epsilon, parameters=parameters)
-        return self.run(asked, timeout)
-
-    def call(
-        self, handler: str, /, *, purpose: str, consent: str = "", **arguments: Value
-    ) -> Reply:
-        """The reply of "department.handler" for one subject.
-
-        `consent` is the reference of the subject's consent, where the handler needs it.
-        """
-        asked = exchange.call(handler, purpose=purpose, arguments=arguments, consent=consent)
-        return self.run(asked, None)
-
-    def call_many(
-        self,
-        handler: str,
-        subjects: Sequence[Value],
-        /,
-        *,
-        purpose: str,
-        consents: Sequence[str] = (),
-        **arguments: Value,
-    ) -> tuple[Reply, ...]:
-        """The replies for up to 1,000 subjects, in their order; `arguments` are the other ones.
-
-        All of them are replied about, or none.
-        """
-        asked = exchange.call_many(
-            handler, subjects, purpose=purpose, arguments=arguments, consents=consents
-        )
-        return self.run(asked, None)
-
-    def open_case(
-        self,
-        procedure: str,
-        /,
-        *,
-        purpose: str,
-        consent: str = "",
-        case_id: str = "",
-        **form: Value,
-    ) -> Case:
-        """Opens a case of the procedure; `form` holds its fields.
-
-        Each field is sealed here to the departments that need it: the gateway reads none of them.
-        `consent` is the reference of the subject's consent, for steps that need it. `case_id` (32
-        hex digits) makes it safe to ask again after a lost reply; without one it is drawn.
-        """
-        from landbridge.forms import sealed_application
-
-        described = self.run(cases.describe(procedure), None)
-        request = sealed_application(
-            described,
-            form,
-            purpose=purpose,
-            consent=consent,
-            case_id=case_id or secrets.token_hex(16),
-            pinned=self._manifest,
-        )
-        return Case(self.run(cases.opening(request), None), self.run)
-
-    def form_types(self, procedure: str, texts: Mapping[str, str]) -> dict[str, int | str]:
-        """Texts, as a person types them, in the types of the procedure's form.
-
-        A field that the form has not stays text, and `open_case` refuses it.
-        """
-        return cases.typed(self.run(cases.describe(procedure), None), texts)
-
-    def case(self, case_id: str) -> Case:
-        """The case of that id, as it stands."""
-        return Case(self.run(cases.show(case_id), None), self.run)
-
-    def cases(
-        self,
-        procedure: str = "",
-        *,
-        state: str = "",
-        overdue: bool = False,
-        after: str = "",
-        most: int = 100,
-    ) -> tuple[CaseView, ...]:
-        """The cases that this caller may see, by id: their own, and those that they supervise.
-
-        `overdue`: those with a step past its deadline. `after`: cases after this id.
-        """
-        asked = cases.listing(procedure, state, after, most, overdue=overdue)
-        return self.run(asked, None)
-
-    def consult(
-        self, matter: str, /, *, purpose: str, basis: str, epsilon: float | None = None,
-        **arguments: Value,
-    ) -> Consultation:  # fmt: skip
-        """Puts before an officer of the owner what policy does not answer by itself.
-
-        `matter` is one SELECT of aggregates, of one department, or "department.handler" with its
-        arguments; `basis` says on which legal basis it is asked, in at most 2,000 characters.
-        """
-        asked = exchange.consult(
-            matter, purpose=purpose, basis=basis, epsilon=epsilon, arguments=arguments
-        )
-        return Consultation(self, self.run(asked), "" if arguments else matter)
-
-    def consultation(self, identifier: str) -> Consultation:
-        """One that was opened before, by its id."""
-        return Consultation(self, self.run(exchange.follow(identifier, after=0, wait=0)))
-
-    def watch(
-        self,
-        sql: str,
-        *,
-        purpose: str,
-        when: str,
-        every: float | None = None,
-        epsilon: float | None = None,
-        alerts: int | None = None,
-        days: float | None = None,
-        rest: float = standing.DAY,
-        watch_id: str = "",
-    ) -> Watch:
-        """A standing question: tells when a count or a sum of one department is beyond a number.
-
-        `when` is the condition, for example "n >= 100" for `SELECT count(*) AS n`. `every`: seconds
-        between evaluations (None: whenever the department has loaded new data). `epsilon`: the
-        privacy parameter of its whole life, set aside at once, for `alerts` alerts (3 without it);
-        silence costs nothing. `days`: how long it lives at the most (30). `rest`: seconds for which
-        it says no more of a cell that it told of. `watch_id` (32 hex digits) makes it safe to ask
-        again after a lost reply; without one it is drawn.
-        """
-        asked = standing.create(
-            sql, purpose=purpose, when=when, every=every, epsilon=epsilon, alerts=alerts, days=days,
-            rest=rest, watch_id=watch_id,
-        )  # fmt: skip
-        return Watch(self, self.run(asked))
-
-    def watching(self, watch_id: str) -> Watch:
-        """The watch of that id, as it stands."""
-        return Watch(self, self.run(standing.show(watch_id)))
-
-    def watches(self, *, ended: bool = False, after: str = "") -> tuple[WatchView, ...]:
-        """The watches of this caller's organisation, by id; with `ended`, those that ended too."""
-        return self.run(standing.listing(ended=ended, after=after))
-
-    def directory(self) -> Directory:
-        """The members, their contracts and handlers, as far as this caller may use them."""
-        return self.run(exchange.directory(), None)
-
-    def about(
-        self, subject: str, *, purpose: str, before: Mapping[str, int] | None = None
-    ) -> AccessList:
-        """Who looked at one person's data: for a citizens' portal.
-
-        `before` goes on where an earlier list ended: give it that list's `older`.
-        """
-        return self.run(exchange.about(subject, purpose=purpose, before=before), None)
 
     def close(self) -> None:
         """Ends the connection; calls that still run fail."""
-        self._closed = True
-        self._channel.close()
+        self._driver.close()
 
     def __enter__(self) -> Self:
         return self
@@ -317,65 +102,15 @@ class Client:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<landbridge.Client of {self._endpoint.target}>"
-
-    def run(self, asked: Exchange[Result], timeout: float | None = None) -> Result:
-        """Carries one exchange through; what every method does."""
-        seconds = self._timeout if timeout is None else timeout
-        steps = exchange.attempts(asked, seconds, self._clock)
-        outcome: Outcome = None
-        while True:
-            try:
-                step = steps.send(outcome)
-            except StopIteration as end:
-                return cast(Result, end.value)
-            if isinstance(step, Pause):
-                time.sleep(step.seconds)
-                outcome = None
-            else:
-                outcome = self._send(step)
-
-    def stream(self, asked: Exchange[Result], seconds: float) -> Iterator[Result]:
-        """One stream of replies, as they come, for so many seconds at the most."""
-        metadata = self._metadata()
-        try:
-            replies = self._stubs.method(asked.service, asked.method)(
-                asked.request, timeout=seconds, metadata=metadata
-            )
-            for reply in replies:
-                yield asked.read(reply)
-        except grpc.RpcError as failure:
-            raise _placed(from_rpc_error(failure), self._endpoint) from None
-        except ValueError:
-            if self._closed:
-                raise _closed() from None
-            raise
-
-    def _metadata(self) -> tuple[tuple[str, str], ...]:
-        if self._closed:
-            raise _closed()
-        token = current_token(self._token)
-        if inspect.isawaitable(token):
-            raise error("INVALID_ARGUMENT", "token may be a coroutine function for aconnect only.")
-        return bearer(token) if token is not None else ()
-
-    def _send(self, step: Send) -> Message | LandbridgeError:
-        metadata = self._metadata()
-        try:
-            reply = self._stubs.method(step.service, step.method)(
-                step.request, timeout=step.seconds, metadata=metadata
-            )
-        except grpc.RpcError as failure:
-            return _placed(from_rpc_error(failure), self._endpoint)
-        except ValueError:
-            if self._closed:  # by another thread, since we looked
-                raise _closed() from None
-            raise
-        return cast(Message, reply)
+        return f"<landbridge.Client of {self._driver.target}>"
 
 
-class AsyncClient:
+class AsyncClient(Asking[AsyncCase, AsyncConsultation, AsyncWatch], Awaited):
     """`Client` for asyncio: the same methods, awaited."""
+
+    _case = AsyncCase
+    _consultation = AsyncConsultation
+    _watch = AsyncWatch
 
     def __init__(
         self,
@@ -386,178 +121,12 @@ class AsyncClient:
         clock: Callable[[], float] = time.monotonic,
         manifest: Pem | None = None,
     ) -> None:
-        self._endpoint = endpoint
-        self._token = token
-        self._timeout = timeout
-        self._clock = clock
-        self._channel = endpoint.aio_channel()
-        self._stubs = Stubs(self._channel)
+        self._driver = AwaitedDriver(endpoint, token, timeout, clock)
         self._manifest = _document(manifest)
-        self._closed = False
-
-    async def query(
-        self,
-        sql: str,
-        *,
-        purpose: str,
-        epsilon: float | None = None,
-        partial: bool = False,
-        parameters: Sequence[Value] = (),
-        grant: bytes | None = None,
-        timeout: float | None = None,
-    ) -> Answer:
-        """As `Client.query`."""
-        asked = exchange.query(
-            sql,
-            purpose=purpose,
-            epsilon=epsilon,
-            partial=partial,
-            parameters=parameters,
-            grant=grant,
-        )
-        return await self.run(asked, timeout)
-
-    async def explain(
-        self,
-        sql: str,
-        *,
-        purpose: str,
-        epsilon: float | None = None,
-        parameters: Sequence[Value] = (),
-        timeout: float | None = None,
-    ) -> Plan:
-        """As `Client.explain`."""
-        asked = exchange.explain(sql, purpose=purpose, epsilon=epsilon, parameters=parameters)
-        return await self.run(asked, timeout)
-
-    async def call(
-        self, handler: str, /, *, purpose: str, consent: str = "", **arguments: Value
-    ) -> Reply:
-        """As `Client.call`."""
-        asked = exchange.call(handler, purpose=purpose, arguments=arguments, consent=consent)
-        return await self.run(asked, None)
-
-    async def call_many(
-        self,
-        handler: str,
-        subjects: Sequence[Value],
-        /,
-        *,
-        purpose: str,
-        consents: Sequence[str] = (),
-        **arguments: Value,
-    ) -> tuple[Reply, ...]:
-        """As `Client.call_many`."""
-        asked = exchange.call_many(
-            handler, subjects, purpose=purpose, arguments=arguments, consents=consents
-        )
-        return await self.run(asked, None)
-
-    async def open_case(
-        self,
-        procedure: str,
-        /,
-        *,
-        purpose: str,
-        consent: str = "",
-        case_id: str = "",
-        **form: Value,
-    ) -> AsyncCase:
-        """As `Client.open_case`."""
-        from landbridge.forms import sealed_application
-
-        described = await self.run(cases.describe(procedure), None)
-        request = sealed_application(
-            described,
-            form,
-            purpose=purpose,
-            consent=consent,
-            case_id=case_id or secrets.token_hex(16),
-            pinned=self._manifest,
-        )
-        return AsyncCase(await self.run(cases.opening(request), None), self.run)
-
-    async def form_types(self, procedure: str, texts: Mapping[str, str]) -> dict[str, int | str]:
-        """As `Client.form_types`."""
-        return cases.typed(await self.run(cases.describe(procedure), None), texts)
-
-    async def case(self, case_id: str) -> AsyncCase:
-        """As `Client.case`."""
-        return AsyncCase(await self.run(cases.show(case_id), None), self.run)
-
-    async def cases(
-        self,
-        procedure: str = "",
-        *,
-        state: str = "",
-        overdue: bool = False,
-        after: str = "",
-        most: int = 100,
-    ) -> tuple[CaseView, ...]:
-        """The cases that this caller may see, by id: their own, and those that they supervise.
-
-        `overdue`: those with a step past its deadline. `after`: cases after this id.
-        """
-        asked = cases.listing(procedure, state, after, most, overdue=overdue)
-        return await self.run(asked, None)
-
-    async def consult(
-        self, matter: str, /, *, purpose: str, basis: str, epsilon: float | None = None,
-        **arguments: Value,
-    ) -> AsyncConsultation:  # fmt: skip
-        """As `Client.consult`."""
-        asked = exchange.consult(
-            matter, purpose=purpose, basis=basis, epsilon=epsilon, arguments=arguments
-        )
-        return AsyncConsultation(self, await self.run(asked), "" if arguments else matter)
-
-    async def consultation(self, identifier: str) -> AsyncConsultation:
-        """As `Client.consultation`."""
-        view = await self.run(exchange.follow(identifier, after=0, wait=0))
-        return AsyncConsultation(self, view)
-
-    async def watch(
-        self,
-        sql: str,
-        *,
-        purpose: str,
-        when: str,
-        every: float | None = None,
-        epsilon: float | None = None,
-        alerts: int | None = None,
-        days: float | None = None,
-        rest: float = standing.DAY,
-        watch_id: str = "",
-    ) -> AsyncWatch:
-        """As `Client.watch`."""
-        asked = standing.create(
-            sql, purpose=purpose, when=when, every=every, epsilon=epsilon, alerts=alerts, days=days,
-            rest=rest, watch_id=watch_id,
-        )  # fmt: skip
-        return AsyncWatch(self, await self.run(asked))
-
-    async def watching(self, watch_id: str) -> AsyncWatch:
-        """As `Client.watching`."""
-        return AsyncWatch(self, await self.run(standing.show(watch_id)))
-
-    async def watches(self, *, ended: bool = False, after: str = "") -> tuple[WatchView, ...]:
-        """As `Client.watches`."""
-        return await self.run(standing.listing(ended=ended, after=after))
-
-    async def directory(self) -> Directory:
-        """As `Client.directory`."""
-        return await self.run(exchange.directory(), None)
-
-    async def about(
-        self, subject: str, *, purpose: str, before: Mapping[str, int] | None = None
-    ) -> AccessList:
-        """As `Client.about`."""
-        return await self.run(exchange.about(subject, purpose=purpose, before=before), None)
 
     async def close(self) -> None:
         """Ends the connection; calls that still run fail."""
-        self._closed = True
-        await self._channel.close()
+        await self._driver.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -571,53 +140,7 @@ class AsyncClient:
         await self.close()
 
     def __repr__(self) -> str:
-        return f"<landbridge.AsyncClient of {self._endpoint.target}>"
-
-    async def run(self, asked: Exchange[Result], timeout: float | None = None) -> Result:
-        """As `Client.run`."""
-        seconds = self._timeout if timeout is None else timeout
-        steps = exchange.attempts(asked, seconds, self._clock)
-        outcome: Outcome = None
-        while True:
-            try:
-                step = steps.send(outcome)
-            except StopIteration as end:
-                return cast(Result, end.value)
-            if isinstance(step, Pause):
-                await asyncio.sleep(step.seconds)
-                outcome = None
-            else:
-                outcome = await self._send(step)
-
-    async def stream(self, asked: Exchange[Result], seconds: float) -> AsyncIterator[Result]:
-        """As `Client.stream`."""
-        metadata = await self._metadata()
-        try:
-            replies = self._stubs.method(asked.service, asked.method)(
-                asked.request, timeout=seconds, metadata=metadata
-            )
-            async for reply in replies:
-                yield asked.read(reply)
-        except grpc.RpcError as failure:
-            raise _placed(from_rpc_error(failure), self._endpoint) from None
-
-    async def _metadata(self) -> tuple[tuple[str, str], ...]:
-        if self._closed:
-            raise _closed()
-        token = current_token(self._token)
-        if inspect.isawaitable(token):
-            token = await token
-        return bearer(token) if token is not None else ()
-
-    async def _send(self, step: Send) -> Message | LandbridgeError:
-        metadata = await self._metadata()
-        try:
-            reply = await self._stubs.method(step.service, step.method)(
-                step.request, timeout=step.seconds, metadata=metadata
-            )
-        except grpc.RpcError as failure:
-            return _placed(from_rpc_error(failure), self._endpoint)
-        return cast(Message, reply)
+        return f"<landbridge.AsyncClient of {self._driver.target}>"
 
 
 def _source(token: TokenSource | None, certificate: tuple[Pem, Pem] | None) -> TokenSource | None:
@@ -635,18 +158,3 @@ def _document(manifest: Pem | None) -> bytes | None:
         return manifest.read_bytes()
     except OSError:
         raise error("INVALID_ARGUMENT", f"The manifest {manifest} cannot be read.") from None
-
-
-def _placed(failure: LandbridgeError, endpoint: Way) -> LandbridgeError:
-    """The same failure; where nobody answered, it says at which address."""
-    if failure.reason != "GATEWAY_UNREACHABLE" or failure.hint:
-        return failure
-    return replace(
-        failure,
-        message=f"The gateway at {endpoint.target} cannot be reached.",
-        hint="It must be running there, with a certificate that ca signs for that host name.",
-    )
-
-
-def _closed() -> LandbridgeError:
-    return error("INVALID_ARGUMENT", "This client is closed; connect again.")

@@ -76,19 +76,47 @@ class Send:
 
 
 @dataclass(frozen=True, slots=True)
+class Listen:
+    """Open a stream of replies; gives them back as `Replies`, before anything is heard."""
+
+    method: str
+    request: Message
+    seconds: float
+    service: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replies:
+    """A stream that was opened; let go of, it is ended."""
+
+    source: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Hear:
+    """Wait for the next reply of a stream: it, the error that came instead, or None at its end."""
+
+    replies: Replies
+
+
+@dataclass(frozen=True, slots=True)
 class Pause:
     """Wait."""
 
     seconds: float
 
 
-Outcome = Message | LandbridgeError | None
-"""What a driver gives back: a reply or an error for `Send`, None for `Pause`."""
+Outcome = Message | LandbridgeError | Replies | None
+"""What a driver gives back: a reply or an error for `Send` and `Hear`, `Replies` for `Listen`, None
+for `Pause` and at the end of a stream."""
+
+Steps = Generator[Send | Pause, Outcome, Result]
+"""What is to be done, one thing after another, until it has a result."""
 
 
 def attempts(
     exchange: Exchange[Result], timeout: float, clock: Callable[[], float]
-) -> Generator[Send | Pause, Outcome, Result]:
+) -> Steps[Result]:
     """The steps of a call that ends within `timeout` seconds; returns what was read.
 
     Raises DEADLINE when time is up, and what the gateway raised. After a `PASSING` failure the same

@@ -22,7 +22,8 @@ MENDING: Final = frozenset({
 """What a follower waits out."""
 STREAM: Final = 60.0
 """Seconds that one stream may last; the gateway ends it earlier, and it is opened again."""
-PAUSE: Final = 1.0
+REST: Final = 1.0
+"""Seconds between streams when the last one ended at once with nothing."""
 _SERVICE: Final = "Watches"
 
 

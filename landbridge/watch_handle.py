@@ -2,25 +2,57 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from landbridge import watch
 from landbridge.errors import LandbridgeError
-from landbridge.watch import MENDING, PAUSE, STREAM, WatchEvent, WatchView
-
-if TYPE_CHECKING:
-    from landbridge.client import AsyncClient, Client
-
-Clock = Callable[[], float]
+from landbridge.exchange import Exchange, Hear, Listen, Pause, Replies, Steps
+from landbridge.once import Asks, Awaited, Blocking, Driver, Give, Stream, each, once
+from landbridge.watch import MENDING, REST, STREAM, WatchEvent, WatchView
 
 
-class _Held:
-    """What both kinds show: the watch as it was last seen."""
+class _Streams:
+    """Stream after stream, without a socket: where to go on, and when to end."""
 
-    def __init__(self, view: WatchView) -> None:
+    def __init__(self, token: str, timeout: float | None, clock: Callable[[], float]) -> None:
+        self.token = token
+        self._clock = clock
+        self._end = None if timeout is None else clock() + timeout
+        self._began = 0.0
+        self.silent = True
+        self.ended = False
+
+    def begin(self) -> float:
+        """Seconds that the next stream may last; 0: the time is up."""
+        self._began, self.silent = self._clock(), True
+        return STREAM if self._end is None else max(0.0, min(STREAM, self._end - self._began))
+
+    def hear(self, event: WatchEvent) -> None:
+        """An event came, and whoever follows has dealt with it."""
+        self.token, self.silent = event.token, False
+        self.ended = event.kind == "ended"
+
+    def over(self, view: WatchView) -> bool:
+        """Whether nothing more can come: it ended, and its last event was heard."""
+        return not view.standing and view.token == (self.token or f"{view.id}:0")
+
+    def mend(self, failure: LandbridgeError) -> None:
+        """Raises what no later stream can mend."""
+        if failure.reason not in MENDING:
+            raise failure
+
+    def pause(self) -> Pause:
+        """Before the next stream: some seconds where this one ended at once with nothing."""
+        soon = self.silent and self._clock() - self._began < REST
+        left = REST if self._end is None else max(0.0, self._end - self._clock())
+        return Pause(min(REST, left) if soon else 0.0)
+
+
+class _Held(Asks):
+    """The watch as it was last seen, and what can be done with it."""
+
+    def __init__(self, driver: Driver, view: WatchView) -> None:
+        self._driver = driver
         self.view = view
 
     @property
@@ -36,118 +68,58 @@ class _Held:
     def __repr__(self) -> str:
         return f"<landbridge watch {self.view.id}: {self.view.state}>"
 
-
-class _Streams:
-    """Stream after stream, without a socket: where to go on, and when to end."""
-
-    def __init__(self, token: str, timeout: float | None, clock: Clock) -> None:
-        self.token = token
-        self._clock = clock
-        self._end = None if timeout is None else clock() + timeout
-        self._began = 0.0
-        self._heard = False
-        self.ended = False
-
-    def begin(self) -> float:
-        """Seconds that the next stream may last; 0: the time is up."""
-        self._began, self._heard = self._clock(), False
-        return STREAM if self._end is None else max(0.0, min(STREAM, self._end - self._began))
-
-    def hear(self, event: WatchEvent) -> None:
-        """An event came, and whoever follows has it."""
-        self.token, self._heard = event.token, True
-        self.ended = event.kind == "ended"
-
-    def over(self, view: WatchView) -> bool:
-        """Whether nothing more can come: it ended, and its last event was heard."""
-        return not view.standing and view.token == (self.token or f"{view.id}:0")
-
-    @property
-    def silent(self) -> bool:
-        """Whether the last stream ended with nothing new."""
-        return not self._heard
-
-    def mend(self, failure: LandbridgeError) -> None:
-        """Raises what no later stream can mend."""
-        if failure.reason not in MENDING:
-            raise failure
-
-    def pause(self) -> float:
-        """Seconds before the next stream: some where this one ended at once with nothing."""
-        soon = not self._heard and self._clock() - self._began < PAUSE
-        left = PAUSE if self._end is None else max(0.0, self._end - self._clock())
-        return min(PAUSE, left) if soon else 0.0
-
-
-class Watch(_Held):
-    """Made by `Client.watch` and `Client.watching`."""
-
-    def __init__(self, client: Client, view: WatchView) -> None:
-        super().__init__(view)
-        self._client = client
-
-    def refresh(self) -> WatchView:
+    @once
+    def refresh(self) -> Steps[WatchView]:
         """How it stands now: evaluations, alerts, what it has spent."""
-        self.view = self._client.run(watch.show(self.id))
+        self.view = yield from self._ask(watch.show(self.id))
         return self.view
 
-    def stop(self) -> WatchView:
+    @once
+    def stop(self) -> Steps[WatchView]:
         """Ends it; what it did not spend goes back to the budget."""
-        self.view = self._client.run(watch.stop(self.id))
+        self.view = yield from self._ask(watch.stop(self.id))
         return self.view
 
-    def follow(
-        self, timeout: float | None = None, *, after: str = "", clock: Clock = time.monotonic
-    ) -> Iterator[WatchEvent]:
+    @each
+    def follow(self, timeout: float | None = None, *, after: str = "") -> Stream[WatchEvent]:
         """What it tells, as it tells it, from behind the event with the token `after`.
 
         Every event comes at least once, and in order: keep the `token` of the last one that you
         have dealt with, and give it as `after` when you start again. Ends when the watch has, or
         after `timeout` seconds. A connection that is lost is made again.
         """
-        streams = _Streams(after, timeout, clock)
+        streams = _Streams(after, timeout, self._driver.clock)
         while not streams.ended and (seconds := streams.begin()):
             try:
-                for event in self._client.stream(watch.follow(self.id, streams.token), seconds):
-                    yield event
-                    streams.hear(event)
-                if streams.silent and streams.over(self.refresh()):
-                    return
+                yield from _heard(streams, watch.follow(self.id, streams.token), seconds)
+                if streams.silent:
+                    self.view = yield from self._ask(watch.show(self.id))
+                    if streams.over(self.view):
+                        return
             except LandbridgeError as failure:
                 streams.mend(failure)
-            time.sleep(streams.pause())
+            yield streams.pause()
 
 
-class AsyncWatch(_Held):
+def _heard(streams: _Streams, asked: Exchange[WatchEvent], seconds: float) -> Stream[WatchEvent]:
+    """The events of one stream; raises what ended it."""
+    replies = yield Listen(asked.method, asked.request, seconds, asked.service)
+    while isinstance(replies, Replies):
+        reply = yield Hear(replies)
+        if reply is None:
+            return
+        if isinstance(reply, LandbridgeError):
+            raise reply
+        event = asked.read(reply)
+        yield Give(event)
+        streams.hear(event)
+    if isinstance(replies, LandbridgeError):
+        raise replies
+
+
+class Watch(_Held, Blocking):
+    """A watch; made by `Client.watch` and `Client.watching`."""
+
+
+class AsyncWatch(_Held, Awaited):
     """`Watch` for asyncio: the same methods, awaited."""
-
-    def __init__(self, client: AsyncClient, view: WatchView) -> None:
-        super().__init__(view)
-        self._client = client
-
-    async def refresh(self) -> WatchView:
-        """As `Watch.refresh`."""
-        self.view = await self._client.run(watch.show(self.id))
-        return self.view
-
-    async def stop(self) -> WatchView:
-        """As `Watch.stop`."""
-        self.view = await self._client.run(watch.stop(self.id))
-        return self.view
-
-    async def follow(
-        self, timeout: float | None = None, *, after: str = "", clock: Clock = time.monotonic
-    ) -> AsyncIterator[WatchEvent]:
-        """As `Watch.follow`."""
-        streams = _Streams(after, timeout, clock)
-        while not streams.ended and (seconds := streams.begin()):
-            try:
-                asked = watch.follow(self.id, streams.token)
-                async for event in self._client.stream(asked, seconds):
-                    yield event
-                    streams.hear(event)
-                if streams.silent and streams.over(await self.refresh()):
-                    return
-            except LandbridgeError as failure:
-                streams.mend(failure)
-            await asyncio.sleep(streams.pause())

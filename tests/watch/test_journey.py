@@ -142,8 +142,8 @@ def test_a_watch_tells_its_organisation_and_nobody_else(valley: Federation) -> N
         assert paper.watches(ended=True) == ()
         for act in (
             lambda: paper.watching(watch.id),
-            lambda: list(Watch(paper, watch.view).follow(timeout=5)),
-            lambda: Watch(paper, watch.view).stop(),
+            lambda: list(Watch(paper._driver, watch.view).follow(timeout=5)),
+            lambda: Watch(paper._driver, watch.view).stop(),
         ):
             with pytest.raises(Refused) as refused:
                 act()
