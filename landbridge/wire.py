@@ -265,7 +265,7 @@ def _contract(contract: gateway_pb2.DirectoryContract) -> OfferedContract:
 
 
 def read_receipt(receipt: evidence_pb2.Receipt) -> Receipt:
-    """The proof that an answer was logged."""
+    """The proof that came along."""
     return Receipt(receipt.entry, receipt.proof, receipt.answer_salt)
 
 

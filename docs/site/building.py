@@ -49,6 +49,7 @@ PARTS: Final = (
             "linked",
             "census",
             "consultation",
+            "watch",
             "directory",
             "log",
             "log-entry",

@@ -28,6 +28,7 @@ from landbridge.v1 import (
     pooled_pb2,
     portal_pb2,
     step_pb2,
+    watch_pb2,
 )
 
 _LABEL: Final = b"landbridge asking v1"
@@ -51,6 +52,7 @@ Tally = (
     | census_pb2.TallyTotalRequest
     | census_pb2.TallyConfirmRequest
 )
+Watching = watch_pb2.StandRequest | watch_pb2.EvaluateRequest | watch_pb2.EndRequest
 Request = (
     node_pb2.AnswerRequest
     | node_pb2.EstimateRequest
@@ -62,6 +64,7 @@ Request = (
     | portal_pb2.SubjectAccessListRequest
     | Consulting
     | Tally
+    | Watching
 )
 AnyRequest = TypeVar(
     "AnyRequest",
@@ -86,6 +89,9 @@ AnyRequest = TypeVar(
     census_pb2.TallyCloseRequest,
     census_pb2.TallyTotalRequest,
     census_pb2.TallyConfirmRequest,
+    watch_pb2.StandRequest,
+    watch_pb2.EvaluateRequest,
+    watch_pb2.EndRequest,
 )
 
 
@@ -94,9 +100,9 @@ class Statement:
     """One request to one department, at one moment.
 
     `subject` is the question hash, for a handler the hash of name and arguments, about a
-    consultation or a measurement that of all that is said beside who asks; `request` the hash of
-    the whole request without its signature, so that a field that is added to it is signed from its
-    first day.
+    consultation, a measurement or a watch that of all that is said beside who asks; `request` the
+    hash of the whole request without its signature, so that a field that is added to it is signed
+    from its first day.
     """
 
     federation: str
@@ -145,7 +151,7 @@ def statement(federation: str, department: str, request: Request, issued_at_ms: 
     bare.asking.ClearField("signed")
     asking = bare.asking
     price, members = 0, tuple[str, ...]()
-    if isinstance(bare, Consulting | Tally):
+    if isinstance(bare, Consulting | Tally | Watching):
         # Its whole name: no request of one service can be taken for one of another.
         method = str(bare.DESCRIPTOR.full_name)
         content = deepcopy(bare)
