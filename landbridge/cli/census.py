@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from getpass import getpass
 from typing import Annotated
 
 import typer
@@ -25,22 +27,26 @@ Column = Annotated[
 def contribute(
     contract: Contract,
     column: Column,
-    value: Annotated[
-        str,
-        typer.Argument(
-            metavar="VALUE", help="Your value: text, a whole number, true or false.",
-            show_default=False,
-        ),
-    ],
     purpose: Purpose,
     address: Address = "",
     ca: Authority = None,
     token_file: TokenFile = None,
 ) -> None:  # fmt: skip
-    """Hand in a value that nobody reads: one share of it for each of two departments."""
+    """Hand in a value that nobody reads: one share of it for each of two departments.
+
+    The value is one line of standard input (text, a whole number, true or false), never a word of
+    the command line, which others can list.
+    """
+    value = _line()
     with connected(address, ca, token_file) as client:
         client.contribute_text(contract, column, value, purpose=purpose).require_all()
     say("Both departments hold their share.")
+
+
+def _line() -> str:
+    if sys.stdin.isatty():
+        return getpass("Your value: ").strip()
+    return sys.stdin.readline().strip()
 
 
 def collect(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import landbridge.testing
 from landbridge.errors import LandbridgeError, Unavailable
 from landbridge.evidence.audit import verify_folder
 from landbridge.federation.running import Federation
-from tests.cli.commands import run_apart
+from tests.cli.commands import PROGRAM, run_apart
 from tests.evidence.schema import problems
 
 FOLDER = Path(__file__).parents[2] / "examples" / "census_two_server"
@@ -90,11 +91,17 @@ def test_a_person_can_do_it_by_hand(offices: Federation, tmp_path: Path) -> None
             "--token-file", str(token),
         ]  # fmt: skip
 
-    took = run_apart("contribute", "household", "arrears", "true", *asking("north"))
-    assert (took.status, took.out) == (0, "Both departments hold their share.\n")
-    wrong = run_apart("contribute", "household", "persons", "many", *asking("north"))
-    assert wrong.status != 0
-    assert "It is a whole number from 1 to 8." in wrong.err
+    def typing(column: str, line: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*PROGRAM, "contribute", "household", column, *asking("north")],
+            input=line, capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+
+    took = typing("arrears", "true\n")
+    assert (took.returncode, took.stdout) == (0, "Both departments hold their share.\n")
+    wrong = typing("persons", "many\n")
+    assert wrong.returncode != 0
+    assert "It is a whole number from 1 to 8." in wrong.stderr
     small = run_apart("collect", "household", "arrears", *asking("planner"))
     assert small.status != 0
     assert "BATCH_TOO_SMALL" in small.err

@@ -22,6 +22,8 @@ COMMANDS = (
     ("query",),
     ("explain",),
     ("call",),
+    ("contribute",),
+    ("collect",),
     ("directory",),
     ("case",),
     ("case", "open"),
