@@ -15,6 +15,7 @@ from typing import Final, TypeVar, cast
 import grpc
 from google.protobuf.message import Message
 
+from landbridge import tracing
 from landbridge.errors import LandbridgeError, error
 from landbridge.exchange import Outcome, Pause, Send, Steps
 from landbridge.status import from_rpc_error
@@ -61,17 +62,21 @@ class BlockingDriver:
         if inspect.isawaitable(token):
             raise error("INVALID_ARGUMENT", "token may be a coroutine function for aconnect only.")
         metadata = bearer(token) if token is not None else ()
-        try:
-            reply = self._stubs.method(step.service, step.method)(
-                step.request, timeout=step.seconds, metadata=metadata
-            )
-        except grpc.RpcError as failure:
-            return _placed(from_rpc_error(failure), self.target)
-        except ValueError:
-            if self._closed:  # by another thread, since we looked
-                raise _closed() from None
-            raise
-        return cast(Message, reply)
+        with tracing.sending(step, self.target) as sending:
+            try:
+                reply = self._stubs.method(step.service, step.method)(
+                    step.request, timeout=step.seconds, metadata=(*metadata, *sending.headers)
+                )
+            except grpc.RpcError as failure:
+                found = _placed(from_rpc_error(failure), self.target)
+                sending.failed(found)
+                return found
+            except ValueError:
+                if self._closed:  # by another thread, since we looked
+                    raise _closed() from None
+                raise
+            sending.replied()
+            return cast(Message, reply)
 
     def close(self) -> None:
         """Ends the connection; calls that still run fail."""
@@ -114,13 +119,17 @@ class AwaitedDriver:
         if inspect.isawaitable(token):
             token = await token
         metadata = bearer(token) if token is not None else ()
-        try:
-            reply = await self._stubs.method(step.service, step.method)(
-                step.request, timeout=step.seconds, metadata=metadata
-            )
-        except grpc.RpcError as failure:
-            return _placed(from_rpc_error(failure), self.target)
-        return cast(Message, reply)
+        with tracing.sending(step, self.target) as sending:
+            try:
+                reply = await self._stubs.method(step.service, step.method)(
+                    step.request, timeout=step.seconds, metadata=(*metadata, *sending.headers)
+                )
+            except grpc.RpcError as failure:
+                found = _placed(from_rpc_error(failure), self.target)
+                sending.failed(found)
+                return found
+            sending.replied()
+            return cast(Message, reply)
 
     async def close(self) -> None:
         """Ends the connection; calls that still run fail."""
