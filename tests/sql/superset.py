@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import closing
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -34,8 +35,9 @@ found = {
     "indexes": inspector.get_indexes(table, schema),
 }
 # A bar chart, as Superset's data model writes it.
-topic, month = sa.column("topic"), sa.column("month")
-count = sa.literal_column("COUNT(*)").label("count")
+topic: Any = sa.column("topic")
+month: Any = sa.column("month")
+count: Any = sa.literal_column("COUNT(*)").label("count")
 chart = (
     sa.select(topic.label("topic"), count)
     .select_from(sa.table(table, schema=schema))

@@ -31,7 +31,7 @@ with create_app().app_context():
     db.session.add(dataset)
     db.session.flush()
     dataset.fetch_metadata()
-    wanted = {
+    wanted: dict[str, Any] = {
         "granularity": None, "from_dttm": None, "to_dttm": None, "groupby": ["topic"],
         "columns": ["topic"], "metrics": ["count"], "is_timeseries": False, "extras": {},
         "filter": [{"col": "month", "op": "<=", "val": 6}], "row_limit": 100,
