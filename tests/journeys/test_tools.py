@@ -126,7 +126,7 @@ def test_superset_finds_its_way_about(
 ) -> None:
     """Superset pins SQLAlchemy below 2; it asks these questions of each database it knows."""
     url = f"landbridge://{town.address}/?token_file={token_file}&ca={town.ca}&purpose={PURPOSE}"
-    script = ROOT / "tests" / "sql" / "superset.py"
+    script = ROOT / "tests" / "sql" / "asked_by_superset.py"
     ran = subprocess.run(
         [sys.executable, "-W", "error", str(script), url, init.QUESTION],
         env={**os.environ, "PYTHONPATH": f"{sqlalchemy_1_4}{os.pathsep}{ROOT}"},
