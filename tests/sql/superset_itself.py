@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from typing import Any
+from uuid import uuid4
 
 from superset.app import create_app  # type: ignore[import-not-found, unused-ignore]
 
@@ -20,7 +21,7 @@ with create_app().app_context():
     )
     from superset.models.core import Database  # type: ignore[import-not-found, unused-ignore]
 
-    database: Any = Database(database_name="town", sqlalchemy_uri=url)
+    database: Any = Database(database_name=f"town {uuid4()}", sqlalchemy_uri=url)
     (schema,) = database.get_all_schema_names()
     ((table, _, _),) = database.get_all_table_names_in_schema(catalog=None, schema=schema)
     db.session.add(database)
@@ -46,5 +47,7 @@ with create_app().app_context():
         "status": str(chart.status),
         "chart": chart.df.values.tolist(),
     }
-    db.session.rollback()
+    for made in (dataset, database):  # fetch_metadata has committed both
+        db.session.delete(made)
+    db.session.commit()
 json.dump(found, sys.stdout)
