@@ -14,7 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from landbridge.errors import LandbridgeError
-from landbridge.exchange import Send
+from landbridge.exchange import Listen, Send
 from landbridge.status import FAULTS
 
 if TYPE_CHECKING:
@@ -54,8 +54,11 @@ class Sending:
 
 
 @contextmanager
-def sending(step: Send, target: str) -> Iterator[Sending]:
-    """A span around one request to the gateway at `target`; a second attempt is a second span."""
+def sending(step: Send | Listen, target: str) -> Iterator[Sending]:
+    """A span around one request to the gateway at `target`; a second attempt is a second span.
+
+    Of a stream it is the opening, and says nothing of how the stream ends.
+    """
     tracer = _tracer()
     if tracer is None:
         yield Sending()

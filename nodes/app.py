@@ -43,6 +43,7 @@ from landbridge.v1 import (
     portal_pb2_grpc,
     renewal_pb2_grpc,
     step_pb2_grpc,
+    watch_pb2_grpc,
     witness_pb2_grpc,
 )
 from nodes import policy as policies_of
@@ -64,6 +65,10 @@ from nodes.handler_servicer import HandlersServicer, StepsServicer
 from nodes.handlers.pool import FunctionPool
 from nodes.history import History
 from nodes.ledger import Ledger
+from nodes.link_making import Making
+from nodes.link_matching import Matching
+from nodes.link_peers import Peers
+from nodes.link_product import Products
 from nodes.link_servicer import LinkServicer
 from nodes.link_state import Underways
 from nodes.linking import Linking
@@ -78,11 +83,14 @@ from nodes.replying import Replying
 from nodes.reviewing import Reviewing
 from nodes.servicer import NodeServicer
 from nodes.settings import Settings
+from nodes.standing import StandingQuestions
 from nodes.step_memory import StepMemory
 from nodes.stepping import Stepping
 from nodes.store import Store
 from nodes.subject_access import SubjectAccessServicer
 from nodes.tables import Tables
+from nodes.watch_memory import WatchMemory
+from nodes.watch_servicer import WatchingServicer, read_wanted
 from nodes.witnessing import WitnessedLogServicer, WitnessServicer
 from policies.noise import draw
 
@@ -105,6 +113,7 @@ class Node:
     _ledger: Ledger
     _quotas: Quotas
     _memory: StepMemory
+    _watches: WatchMemory
     _history: History
     _log: Log
     _recorder: Recorder
@@ -151,6 +160,7 @@ class Node:
         self._ledger.close()
         self._quotas.close()
         self._memory.close()
+        self._watches.close()
         self._history.close()
         self._watched.close()
 
@@ -201,6 +211,8 @@ def start(
     quotas = Quotas(settings.state / "quotas.sqlite", time.time)
     memory = StepMemory(settings.state / "steps.sqlite", time.time)
     memory.recover(settings.state / "log")
+    watches = WatchMemory(settings.state / "watches.sqlite", time.time)
+    watches.recover(settings.state / "log")
     store = Store(settings.state / "data")
     tables: Tables[Engine] = Tables(
         store,
@@ -267,6 +279,21 @@ def start(
         recorder,
         watching.telemetry,
     )
+    standing = StandingQuestions(
+        guard,
+        ledger,
+        tables,
+        recorder,
+        draw,
+        history,
+        watches,
+        lambda caller: trust.revoked_caller(caller, time.time()),
+        read_wanted,
+    )
+    standing.recover()
+    watching_questions = WatchingServicer(
+        servicer.admit, signed, standing, recorder, watching.telemetry
+    )
     subject_access = SubjectAccessServicer(
         servicer.admit,
         signed,
@@ -276,17 +303,18 @@ def start(
         watching.telemetry,
     )
     underways = Underways(time.monotonic)
+    peers = Peers(settings.department, keys, lambda: pinned.manifest)
+    folder = settings.state / "linking"
     linking = LinkServicer(
         settings.department,
         servicer.admit,
-        Linking(
-            guard, ledger, tables, recorder, draw, keys, lambda: pinned.manifest, underways,
-            settings.state / "linking",
-        ),
+        Linking(guard, ledger, tables, recorder, peers, underways, Making(folder)),
+        Matching(peers, underways, folder),
+        Products(peers, underways, draw),
         recorder,
         watching.telemetry,
         LinkVerifier(settings.federation, settings.department, pinned.gateway_key, time.time),
-    )  # fmt: skip
+    )
 
     def describe(changed: Policy) -> None:
         servicer.describe(_description(settings, changed, signer.vkey))
@@ -350,6 +378,7 @@ def start(
             partial(portal_pb2_grpc.add_SubjectAccessServicer_to_server, subject_access),
             partial(membership_pb2_grpc.add_MembersServicer_to_server, members),
             partial(consult_pb2_grpc.add_ConsultingServicer_to_server, consulting),
+            partial(watch_pb2_grpc.add_WatchingServicer_to_server, watching_questions),
             partial(
                 renewal_pb2_grpc.add_RenewalServicer_to_server,
                 RenewalServicer(servicer.admit, renewal, recorder),
@@ -376,6 +405,8 @@ def start(
 
     def looks(*, at_once: bool) -> None:
         renewal.look()
+        standing.tidy()
+        underways.purge()
         follower.look(at_once=at_once)
 
     return Node(
@@ -390,6 +421,7 @@ def start(
         ledger,
         quotas,
         memory,
+        watches,
         history,
         log,
         recorder,

@@ -13,6 +13,7 @@ OWNERS = {
     "sqlglot": ("gateway/sql/",),
     "_duckdb": ("nodes/engines/database.py",),
     "duckdb": (),
+    "Cryptodome": ("landbridge/protocols/prio3/xof.py",),
     "cedarpy": ("policies/access.py", "policies/access_check.py"),
     "opendp": ("policies/noise.py",),
     "open_data_contract_standard": ("policies/odcs.py",),
@@ -25,7 +26,7 @@ OWNERS = {
     ),
     "pandas": ("landbridge/arrow.py",),
     "matplotlib": ("landbridge/plot.py",),
-    "sqlalchemy": ("landbridge/dialect.py", "gateway/cases/"),
+    "sqlalchemy": ("landbridge/dialect.py", "gateway/cases/", "gateway/watches/"),
     "opentelemetry": (
         "landbridge/edge/telemetry.py",
         "landbridge/edge/exporters.py",
