@@ -8,6 +8,7 @@ from pathlib import Path
 
 from landbridge.federation.running import Federation
 from tests.operating import town
+from tests.ports import free_port
 
 PURPOSE = town.PURPOSE
 DEPARTMENTS = ("archive", "library")
@@ -31,7 +32,7 @@ def fix_port(running: Federation) -> str:
     """Starts the gateway anew at a port that it keeps over restarts; gives its address."""
     running.stop_gateway()
     path = running.state / "gateway" / "gateway.toml"
-    port = town.free_port()
+    port = free_port()
     path.write_text(path.read_text().replace(':0"', f':{port}"', 1))
     running.start_gateway()
     assert running.address.endswith(f":{port}"), json.dumps(path.read_text())
