@@ -47,6 +47,11 @@ from gateway.shown import over_tls as seen_over_tls
 from gateway.sight import Watched
 from gateway.sql import silence
 from gateway.standing import standing
+from gateway.watches.evaluator import Evaluator
+from gateway.watches.servicer import WatchesServicer
+from gateway.watches.store import WatchStore
+from gateway.watches.telling import Telling
+from gateway.watches.watches import Watches
 from gateway.witnessing import Rounds, logs, witnesses
 from landbridge.edge import life
 from landbridge.edge.exporters import Exporting, exporting
@@ -80,6 +85,7 @@ from landbridge.v1 import (
     enrolment_pb2_grpc,
     gateway_pb2_grpc,
     portal_pb2_grpc,
+    watch_pb2_grpc,
 )
 from policies.noise import draw
 
@@ -95,6 +101,7 @@ class Gateway:
     witness_key: str
     _departments: Departments
     _driver: Driver
+    _evaluator: Evaluator
     _store: Store
     _log: Log
     _recorder: Recorder
@@ -135,6 +142,7 @@ class Gateway:
             each.join()
         self._refreshing.close()
         self._driver.stop()
+        self._evaluator.stop()
         self._store.close()
         self._trusted.close()
         with suppress(Unavailable):  # a log that was stopped takes no last entry
@@ -269,6 +277,16 @@ def start(
         settings.manifest.read_bytes,
         settings.calls // 2,
     )
+    watch_store = WatchStore(store.database, signer.vkey.partition("+")[0])
+    telling = Telling(watch_store, recorder)
+    evaluator = Evaluator(
+        watch_store, telling, planning, departments, signing, recorder, sight, signer.vkey,
+        time.time, time.monotonic, report,
+    )  # fmt: skip
+    watches = Watches(
+        watch_store, evaluator, telling, planning, departments, trust.verifier, signing, recorder,
+        sight, signer.vkey, time.time, settings.calls // 4,
+    )  # fmt: skip
     with suppress(Unavailable):  # it serves and refuses, so that callers are told why
         life.begin(
             recorder,
@@ -289,8 +307,10 @@ def start(
             certificates_shown.look(members)
     with suppress(Unavailable):
         recording.recover(settings.state / "log")
+        telling.recover(settings.state / "log")
     procedures.look()
     driver.start()
+    evaluator.start()
     renewed = settings.tls_certificate.read_bytes
     running = serve(
         [
@@ -302,6 +322,10 @@ def start(
                 ConsultationsServicer(asking, servicer.request),
             ),
             partial(portal_pb2_grpc.add_PortalServicer_to_server, portal),
+            partial(
+                watch_pb2_grpc.add_WatchesServicer_to_server,
+                WatchesServicer(watches, servicer.request),
+            ),
             partial(
                 batch_pb2_grpc.add_CallsServicer_to_server,
                 CallsServicer(asking, departments, signing, recorder, watching.telemetry),
@@ -385,6 +409,7 @@ def start(
         cosigner.vkey,
         departments,
         driver,
+        evaluator,
         store,
         log,
         recorder,

@@ -13,6 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 120.0
+"""For machines that are busy; a process that ends instead is seen at once."""
 
 
 class ProcessFailed(Exception):
