@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import grpc
@@ -270,9 +271,9 @@ class Census:
         asked = request(
             caller, "contract", name, request_.purpose, Level.OPEN, now, "submit", columns=()
         )
-        return self._permitted(request_, token, contract, measurement, draft, lambda: (
-            rules.access.require(asked)
-        ))  # fmt: skip
+        return self._permitted(
+            request_, token, contract, measurement, draft, partial(rules.access.require, asked)
+        )
 
     def _measurement(self, request_: Request, name: str, column: str, draft: Draft) -> _Asked:
         """Steps (1) and (3) for who wants the total."""
@@ -285,9 +286,9 @@ class Census:
             caller, "contract", name, request_.purpose, level, Moment.at(self._clock()),
             columns=((column, level),),
         )  # fmt: skip
-        return self._permitted(request_, token, contract, measurement, draft, lambda: (
-            rules.access.require(asked)
-        ))  # fmt: skip
+        return self._permitted(
+            request_, token, contract, measurement, draft, partial(rules.access.require, asked)
+        )
 
     def _permitted(
         self,
