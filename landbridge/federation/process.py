@@ -29,6 +29,7 @@ class ServerProcess:
     port: int = 0
     log_key: str = ""
     flight_port: int = 0
+    console_port: int = 0
 
     def await_ready(self) -> None:
         """Returns when it listens; raises ProcessFailed with what it said."""
@@ -43,6 +44,7 @@ class ServerProcess:
             said = json.loads(line)
             self.port, self.log_key = int(said["port"]), str(said["log_key"])
             self.flight_port = int(said.get("flight_port", 0))
+            self.console_port = int(said.get("console_port", 0))
         except (ValueError, KeyError, TypeError):
             self.kill()
             raise ProcessFailed(f"{self.name} did not start: {self.last_words()}") from None
