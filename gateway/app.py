@@ -51,6 +51,7 @@ from gateway.sight import Watched
 from gateway.sql import silence
 from gateway.standing import standing
 from gateway.witnessing import Rounds, logs, witnesses
+from landbridge.client import connect as connect_client
 from landbridge.edge import life
 from landbridge.edge.exporters import Exporting, exporting
 from landbridge.edge.health import Health
@@ -349,7 +350,7 @@ def start(
         flight = _serve_flight(settings, asking, departments, watching.telemetry, report)
         console = _open_console(
             settings, planning, departments, trust, recorder, periods, lasting, signer.vkey,
-            key_of_gateway, latencies, report,
+            key_of_gateway, latencies, store, procedures, running.port, report,
         )  # fmt: skip
     except CannotListen:
         for face in (running, flight):
@@ -459,6 +460,9 @@ def _open_console(
     vkey: str,
     key: Ed25519PrivateKey,
     latencies: Latencies,
+    store: Store,
+    procedures: Procedures,
+    port: int,
     report: Report,
 ) -> Console | None:
     """The web console on a port of its own; None where it is off."""
@@ -466,11 +470,15 @@ def _open_console(
         return None
     try:
         from gateway.console.composing import Ground, open_console  # nobody else here needs pages
+        from gateway.console.enrolling import Commands
     except ImportError as missing:
         raise CannotListen(
             f"The console needs {missing.name}, which is not installed: "
             "pip install 'landbridge[server]'."
         ) from None
+
+    host = settings.listen.rpartition(":")[0]
+    own = f"{'127.0.0.1' if host in ('', '0.0.0.0', '[::]') else host}:{port}"  # noqa: S104
 
     def watching() -> list[WitnessKey]:
         members = members_of(open_manifest(settings, key))
@@ -498,6 +506,11 @@ def _open_console(
             periods=periods,
             lasting=lasting,
             latencies=latencies,
+            store=store,
+            procedures=procedures.known,
+            policy=settings.access,
+            enrolling=Commands(settings, time.time),
+            portal=lambda token: connect_client(own, token=token, ca=settings.tls_authority),
             report=report,
         ),
     )

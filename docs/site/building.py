@@ -52,6 +52,7 @@ PARTS: Final = (
             "log",
             "log-entry",
             "witnesses",
+            "console",
             "audit",
             "bench",
         ),

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from gateway.cases.store import Store
 from gateway.catalogue import Catalogue
+from gateway.console.about_page import AboutPage, Portal
+from gateway.console.anomaly_page import Anomalies
 from gateway.console.browse import Searching
 from gateway.console.budgets import Budgets
+from gateway.console.case_pages import CasePages
+from gateway.console.consultation_page import ConsultationPage
 from gateway.console.index import Index
 from gateway.console.latencies import Latencies
 from gateway.console.log_pages import LogPages
+from gateway.console.member_pages import Enrolling, MemberPages
 from gateway.console.overview import Overview
+from gateway.console.policy_pages import History, PolicyPages
 from gateway.console.reading import Reading
 from gateway.console.settings import ConsoleSettings
 from gateway.console.site import Site, Tab, Way
@@ -34,6 +41,7 @@ from landbridge.web.sessions import Sessions
 from landbridge.web.signin import SignIn
 from landbridge.web.words import Words
 from policies.access import AccessPolicy
+from policies.procedure import Procedure
 
 FOLDER: Final = Path(__file__).parent
 LOOK_SECONDS: Final = 1.0
@@ -64,15 +72,27 @@ class Ground:
     periods: SubjectKeys
     lasting: SubjectKey
     latencies: Latencies
+    store: Store
+    procedures: Callable[[], Mapping[str, Procedure]]
+    policy: Path
+    enrolling: Enrolling
+    portal: Callable[[str], Portal]
     report: Callable[[BaseException], None]
 
 
 class Console:
     """A console that serves; `close` ends it."""
 
-    def __init__(self, door: Door, index: Index, report: Callable[[BaseException], None]) -> None:
+    def __init__(
+        self,
+        door: Door,
+        index: Index,
+        keep: Callable[[], None],
+        report: Callable[[BaseException], None],
+    ) -> None:
         self._door = door
         self._index = index
+        self._keep = keep
         self._report = report
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="console-index", daemon=True)
@@ -94,9 +114,10 @@ class Console:
         self._thread.join()
 
     def _follow(self) -> None:
-        """The index follows the log, so that a page has little to take in."""
+        """The index follows the log, and the kept policies the one in force."""
         while not self._ending.wait(LOOK_SECONDS):
             try:
+                self._keep()
                 while not self._ending.is_set() and not self._index.catch_up(65_536):
                     pass
             except (EvidenceError, OSError):
@@ -134,6 +155,12 @@ def open_console(settings: ConsoleSettings, ground: Ground) -> Console:
         ground.latencies,
         budgets,
     )
+    history = History(ground.state / "console" / "policies", ground.policy)
+    history.keep(ground.access().digest, time.time())
+    policies = PolicyPages(history, ground.access, ground.catalogue, index, reading)
+    cases = CasePages(ground.store, ground.procedures)
+    members = MemberPages(ground.enrolling, ground.silent)
+    about = AboutPage(ground.portal)
     ways = [
         Way.of("GET", "/", overview),
         Way.of("GET", "/log", log.search),
@@ -143,12 +170,28 @@ def open_console(settings: ConsoleSettings, ground: Ground) -> Console:
         Way.of("GET", "/log/{index}", log.entry),
         Way.of("GET", "/log/{index}/proof.json", log.proof),
         Way.of("GET", "/log/{index}/receipt", log.receipt),
+        Way.of("GET", "/anomalies", Anomalies(index, settings)),
         Way.of("GET", "/budgets", budgets),
+        Way.of("GET", "/policies", policies.show),
+        Way.of("GET", "/policies/diff", policies.compare),
+        Way.of("GET", "/consultations", ConsultationPage(index, reading, settings.desks)),
+        Way.of("GET", "/cases", cases.list),
+        Way.of("GET", "/cases/{id}", cases.show),
+        Way.of("GET", "/members", members.show),
+        Way.of("POST", "/members", members.decide),
+        Way.of("GET", "/about", about.form),
+        Way.of("POST", "/about", about.show),
     ]
     tabs = [
         Tab("/", "Overview", lambda _: True),
         Tab("/log", "Log", lambda roles: roles.looks),
+        Tab("/anomalies", "Anomalies", lambda roles: roles.looks),
         Tab("/budgets", "Budgets", lambda roles: roles.looks),
+        Tab("/policies", "Policies", lambda roles: roles.looks),
+        Tab("/consultations", "Consultations", lambda roles: roles.looks),
+        Tab("/cases", "Cases", lambda roles: roles.looks),
+        Tab("/members", "Members", lambda roles: roles.looks or roles.enrols),
+        Tab("/about", "About me", lambda roles: roles.portal),
     ]
     site = Site(
         f"Landbridge {ground.federation}",
@@ -179,7 +222,9 @@ def open_console(settings: ConsoleSettings, ground: Ground) -> Console:
     live = Sessions(settings.idle_minutes * 60.0, settings.longest_hours * 3_600.0, time.monotonic)
     front = Front(site, sign_in, live, ground.verifier, pages, words, time.monotonic)
     door = Door(front.answer, listening, ground.key, ground.certificate, ground.report)
-    return Console(door, index, ground.report)
+    return Console(
+        door, index, lambda: history.keep(ground.access().digest, time.time()), ground.report
+    )
 
 
 def _address(configured: str, port: int) -> str:

@@ -67,7 +67,10 @@ def up(
 
 @contextmanager
 def running(folder: Path, state: Path | None, *, console: bool = False) -> Iterator[Federation]:
-    """The federation, up, with its web console where that is wanted; every process is stopped when the block ends, however it ends."""
+    """The federation, up, with its web console where that is wanted.
+
+    Every process is stopped when the block ends, however it ends.
+    """
     with stoppable(), alone(state):
         # gRPC's own words on standard error are for its developers.
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")

@@ -56,8 +56,8 @@ class Federation:
 
         `state` keeps everything between runs; without it a temporary folder goes with the
         federation. With `console` the gateway serves its web console too, and this process a
-        development issuer for it. Raises FederationInvalid, ProcessFailed or OSError, one sentence each, and
-        leaves no process behind.
+        development issuer for it. Raises FederationInvalid, ProcessFailed or OSError, one sentence
+        each, and leaves no process behind.
         """
         described = read(folder.resolve())
         place = state or Path(tempfile.mkdtemp(prefix="landbridge-"))

@@ -80,17 +80,29 @@ POLICY = """
 permit (principal in Organisation::"audit-office", action == Action::"audit", resource);
 
 @id("town.harbour-officers")
-permit (principal in Organisation::"city-harbour", action == Action::"view", resource == Department::"harbour");
+permit (
+  principal in Organisation::"city-harbour",
+  action == Action::"view",
+  resource == Department::"harbour"
+);
 
 @id("town.operators")
-permit (principal in Organisation::"operations", action in [Action::"audit", Action::"enrol"], resource);
+permit (
+  principal in Organisation::"operations",
+  action in [Action::"audit", Action::"enrol"],
+  resource
+);
 
 @id("town.portal")
 permit (principal in Organisation::"citizens-portal", action == Action::"about", resource)
 when { context.purpose == "dpv:RightsFulfilment" };
 
 @id("town.licences")
-permit (principal in Organisation::"licence-desk", action == Action::"case", resource == Procedure::"open_restaurant")
+permit (
+  principal in Organisation::"licence-desk",
+  action == Action::"case",
+  resource == Procedure::"open_restaurant"
+)
 when { context.purpose == "dpv:ServiceProvision" };
 """
 
