@@ -32,6 +32,11 @@ def console(running: Federation) -> list[str]:
         return []
     return [
         f"# Look at it in a browser: {running.console_address}",
+        *(
+            f"# The officers' desk of {each.department}: {running.desk_address(each.department)}"
+            for each in running.folder.members
+            if running.desk_address(each.department)
+        ),
         "# Its certificate is of a development authority, and its sign-in asks for no password.",
     ]
 

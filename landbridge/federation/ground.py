@@ -151,6 +151,32 @@ class Ground:
             ]
         return lines
 
+    def desk_settings(self, department: str, provider: str) -> Path:
+        """Writes the `desk.toml` of a department's officers."""
+        folder = self.folder(department)
+        lines = [
+            f"department = {json.dumps(department)}",
+            f"review = {json.dumps(str(folder / 'review'))}",
+            *self._identity(),
+            "[tls]",
+            f"key = {json.dumps(str(folder / 'tls.key'))}",
+            f"certificate = {json.dumps(str(folder / 'tls.pem'))}",
+            "[sign_in]",
+            f"provider = {json.dumps(provider)}",
+            f"provider_ca = {json.dumps(str(self.ca))}",
+        ]
+        path = folder / "desk.toml"
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return path
+
+    def _identity(self) -> list[str]:
+        return [
+            "[identity]",
+            f"issuer = {json.dumps(self.issuer.issuer)}",
+            f"audience = {json.dumps(self.issuer.audience)}",
+            f"jwks = {json.dumps(str(self.state / 'issuer' / 'jwks.json'))}",
+        ]
+
     def _manifest(
         self,
         addresses: Mapping[str, str],
@@ -186,10 +212,7 @@ class Ground:
         folder = self.folder(name)
         lines = [f"{key} = {json.dumps(value)}" for key, value in values.items()]
         lines += [
-            "[identity]",
-            f"issuer = {json.dumps(self.issuer.issuer)}",
-            f"audience = {json.dumps(self.issuer.audience)}",
-            f"jwks = {json.dumps(str(self.state / 'issuer' / 'jwks.json'))}",
+            *self._identity(),
             "[tls]",
             f"key = {json.dumps(str(folder / 'tls.key'))}",
             f"certificate = {json.dumps(str(folder / 'tls.pem'))}",

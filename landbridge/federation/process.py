@@ -81,9 +81,12 @@ class ServerProcess:
                 pipe.close()
 
 
-def spawn(name: str, module: str, settings: Path) -> ServerProcess:
-    """Starts `python -m module serve settings`; it ends when this process does."""
-    log = settings.parent / "stderr.log"
+def spawn(name: str, module: str, settings: Path, words: str = "stderr.log") -> ServerProcess:
+    """Starts `python -m module serve settings`; it ends when this process does.
+
+    Its standard error goes to the file `words` beside the settings.
+    """
+    log = settings.parent / words
     with log.open("wb") as errors:
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", module, "serve", str(settings), "--with-parent"],

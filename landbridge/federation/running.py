@@ -39,6 +39,7 @@ class Federation:
         self._with_console = console
         self._provider: DevelopmentProvider | None = None
         self._nodes: dict[str, ServerProcess] = {}
+        self._desks: dict[str, ServerProcess] = {}
         self._gateway: ServerProcess | None = None
         self._loading: list[subprocess.Popen[bytes]] = []
         self.loaded: dict[str, list[dict[str, object]]] = {}
@@ -95,6 +96,11 @@ class Federation:
         """Where the web console is, "https://host:port"; empty where there is none."""
         port = self._running_gateway().console_port
         return f"https://{HOST}:{port}" if port else ""
+
+    def desk_address(self, department: str) -> str:
+        """Where a department's desk for its officers is; empty where it has none."""
+        desk = self._desks.get(department)
+        return f"https://{HOST}:{desk.port}" if desk else ""
 
     @property
     def ca(self) -> Path:
@@ -168,7 +174,11 @@ class Federation:
             load.kill()
             load.communicate()
         self._loading.clear()
-        servers = [*([self._gateway] if self._gateway else []), *self._nodes.values()]
+        servers = [
+            *([self._gateway] if self._gateway else []),
+            *self._desks.values(),
+            *self._nodes.values(),
+        ]
         for server in servers:  # all are asked before one is waited for
             if server.port:
                 server.ask_to_stop()
@@ -178,7 +188,7 @@ class Federation:
             server.stop()
         if self._provider is not None:
             self._provider.close()
-        self._nodes, self._gateway, self._provider = {}, None, None
+        self._nodes, self._desks, self._gateway, self._provider = {}, {}, None, None
         if self._temporary:
             shutil.rmtree(self._ground.state, ignore_errors=True)
 
@@ -234,7 +244,17 @@ class Federation:
             folder / "tls.key",
             folder / "tls.pem",
         )
-        return Console(self._provider.address, {})
+        for member in self.folder.members:
+            if _has_officers(member):
+                settings = self._ground.desk_settings(member.department, self._provider.address)
+                name = f"desk {member.department}"
+                self._desks[member.department] = spawn(
+                    name, "landbridge.desk", settings, "desk.stderr.log"
+                )
+        for desk in self._desks.values():
+            desk.await_ready()
+        desks = {name: f"https://{HOST}:{desk.port}" for name, desk in self._desks.items()}
+        return Console(self._provider.address, desks)
 
     def _node(self, member: MemberFolder, port: int) -> ServerProcess:
         settings = self._ground.node_settings(member, port)
@@ -278,3 +298,9 @@ def _offered(member: MemberFolder) -> dict[str, list[str]]:
     folder = member.folder / "handlers"
     handlers = sorted(path.stem for path in (*folder.glob("*.sql"), *folder.glob("*.py")))
     return {"contracts": contracts, "handlers": handlers}
+
+
+def _has_officers(member: MemberFolder) -> bool:
+    """Whether the department's policy speaks of deciding consultations."""
+    path = member.folder / "access.cedar"
+    return path.exists() and 'Action::"review"' in path.read_text(encoding="utf-8")

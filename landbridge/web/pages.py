@@ -14,16 +14,20 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from landbridge.web.asking import Reply
 
+FOLDER: Final = Path(__file__).parent
 _KINDS: Final = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
 
 
 class Pages:
-    """The templates in `folders`, each with its static files in `static`; the first one counts."""
+    """The templates in `folders`, each with its static files in `static`; the first one counts.
+
+    What all consoles share, in this room, comes after them.
+    """
 
     def __init__(self, folders: Sequence[Path]) -> None:
-        self._folders = tuple(folders)
+        self._folders = (*folders, FOLDER)
         self._environment = Environment(
-            loader=FileSystemLoader([folder / "templates" for folder in folders]),
+            loader=FileSystemLoader([folder / "templates" for folder in self._folders]),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,

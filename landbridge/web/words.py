@@ -25,6 +25,7 @@ LANGUAGES: Final[Mapping[str, str]] = {
 }
 """Tag (BCP 47) to what its readers call it."""
 COOKIE: Final = "__Host-landbridge-language"
+FOLDER: Final = Path(__file__).parent / "words"
 _TRADITIONAL: Final = frozenset({"TW", "HK", "MO"})
 
 
@@ -63,13 +64,17 @@ class Language:
 
 
 class Words:
-    """Every language's messages, of one or several folders; a later folder adds to the earlier."""
+    """Every language's messages: of what all consoles share, and of these folders.
+
+    A language is there when each of them has it.
+    """
 
     def __init__(self, folders: Sequence[Path]) -> None:
         self._languages = {"en": Language("en", {})}
+        whole = (FOLDER, *folders)
         for tag in LANGUAGES:
-            found = [path for folder in folders if (path := folder / f"{tag}.po").exists()]
-            if found:
+            found = [path for folder in whole if (path := folder / f"{tag}.po").exists()]
+            if len(found) == len(whole):
                 messages = {name: text for path in found for name, text in _read(path).items()}
                 self._languages[tag] = Language(tag, messages)
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from landbridge.federation.running import Federation
 from tests.console.conftest import Visitor
@@ -292,3 +292,79 @@ def test_members_are_admitted_by_whoever_may_enrol_and_with_the_fingerprint_only
     )
     assert reply.status == 403
     page.close()
+
+
+FINE = (
+    "SELECT quarter, date_trunc('day', answered) AS day, arrears, count(*) AS households "
+    "FROM harbour.household GROUP BY quarter, day, arrears"
+)
+
+
+def test_an_officer_approves_and_narrows_a_consultation_at_their_own_desk(
+    chromium: Browser, signed_in: Visitor, town: Federation
+) -> None:
+    """In a browser, with their own token, at their own node: the gateway only carries it."""
+    context = chromium.new_context(
+        ignore_https_errors=True, base_url=town.desk_address("harbour"), locale="en-GB"
+    )
+    with town.client("planner") as client:
+        plain = client.consult(
+            FINE, purpose=PURPOSE, basis=f"Act on Relief, section 4 {XSS}", epsilon=0.5
+        )
+        page = context.new_page()
+        page.goto("/")
+        page.get_by_role("button", name="Sign in at your organisation").click()
+        page.get_by_role("button", name="officer_harbour", exact=True).click()
+        assert serious(page) == []
+        page.locator("tbody th a").first.click()
+        expect(page.get_by_text("Act on Relief")).to_contain_text(XSS)
+        assert "taken" not in page.title()
+        assert serious(page) == []
+        page.set_viewport_size({"width": 360, "height": 740})
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+        page.get_by_role("button", name="Approve").click()
+        expect(page.locator("dl.pairs dd").first).to_contain_text("approved")
+        assert client.consultation(plain.id).view.state == "approved"
+        fine = client.consult(FINE, purpose=PURPOSE, basis="section 5", epsilon=0.4)
+        page.goto(f"/{fine.id.partition('.')[2]}")
+        page.get_by_role("checkbox", name="without quarter").check()
+        page.get_by_label("What you say to the caller").fill("By month this serves as well.")
+        page.get_by_role("button", name="Offer less").click()
+        expect(page.locator("ol.timeline")).to_contain_text("By month this serves as well.")
+        offered = client.consultation(fine.id)
+        assert offered.view.state == "offered"
+        offered.accept()
+        last = client.consult(FINE, purpose=PURPOSE, basis="section 6", epsilon=0.3)
+        page.goto(f"/{last.id.partition('.')[2]}")
+        page.get_by_label("What you say to the caller").fill("The act does not cover it.")
+        page.get_by_role("button", name="Decline").click()
+        expect(page.locator("dl.pairs dd").first).to_contain_text("declined")
+    context.close()
+    listed = signed_in("officer_harbour", "/consultations")
+    expect(listed.get_by_role("link", name="Desk of harbour")).to_have_attribute(
+        "href", town.desk_address("harbour")
+    )
+    expect(listed.get_by_text(plain.id)).to_be_visible()
+    listed.close()
+
+
+def test_an_auditor_cannot_decide_anything_at_a_desk(chromium: Browser, town: Federation) -> None:
+    """The node's own policy knows no such officer: an empty queue, and a refusal for an address."""
+    with town.client("planner") as client:
+        waiting = client.consult(FINE, purpose=PURPOSE, basis="section 7", epsilon=0.2)
+        context = chromium.new_context(
+            ignore_https_errors=True, base_url=town.desk_address("harbour")
+        )
+        page = context.new_page()
+        page.goto("/")
+        page.get_by_role("button", name="Sign in at your organisation").click()
+        page.get_by_role("button", name="auditor", exact=True).click()
+        expect(page.get_by_text("Nothing waits for you.")).to_be_visible()
+        form = page.locator('input[name="form"]').first.input_value()
+        reply = page.request.post(
+            f"/{waiting.id.partition('.')[2]}",
+            form={"form": form, "decision": "approve", "turn": "1"},
+        )
+        assert not reply.ok
+        assert client.consultation(waiting.id).view.state == "open"
+        context.close()
