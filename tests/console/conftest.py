@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 import landbridge.testing
 from landbridge.federation.running import Federation
@@ -32,6 +32,7 @@ def chromium() -> Iterator[Browser]:
         if os.environ.get("CI") == "true":
             pytest.fail("CI has no chromium: .ci/run must install it")
         pytest.skip("these tests need a browser: apt-get install chromium")
+    expect.set_options(timeout=30_000)  # on a machine that has other things to do
     with sync_playwright() as playwright:
         # Chromium's own sandbox needs rights that a container's root has not.
         browser = playwright.chromium.launch(

@@ -135,6 +135,9 @@ def lay(folder: Path) -> Path:
     for source, name in ((FORMS, "harbour"), (FORMS, "hilltop"), (LICENCES, "market")):
         shutil.copytree(source / name, folder / name)
     shutil.copy(FORMS / "source.py", folder)
+    # Only one city has officers here: each desk is a process.
+    alone = folder / "hilltop" / "access.cedar"
+    alone.write_text(alone.read_text().partition("// Whatever else")[0])
     gateway = folder / "gateway"
     (gateway / "procedures").mkdir(parents=True)
     (folder / "federation.toml").write_text(FEDERATION)
