@@ -16,8 +16,8 @@ import typer
 
 import landbridge
 from gateway import settings as gateway_settings
-from landbridge.desk import settings as desk_settings
 from landbridge.cli.app import application
+from landbridge.desk import settings as desk_settings
 from landbridge.edge.settings import Known, SettingsInvalid, variable
 from landbridge.errors import CATALOGUE
 from nodes import settings as node_settings
