@@ -53,6 +53,7 @@ ROWS: Final = (
     "handler_rate",
     "case_four_steps",
     "cases_restart",
+    "console_first_page",
     "fresh_small",
     "fresh_clone",
 )

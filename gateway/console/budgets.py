@@ -13,9 +13,8 @@ from typing import Final
 
 from gateway.catalogue import Catalogue
 from gateway.console.browse import days_before
-from gateway.console.index import Index, Wanted
+from gateway.console.index import Index
 from gateway.console.page import Looking, Page
-from landbridge.evidence.selection import Selection
 from policies.accounting import limit, shown
 from policies.contract import Allowance, Contract, Method
 
@@ -72,19 +71,11 @@ class Budgets:
         found: list[Spending] = []
         for department, contract in _contracts(self._catalogue(), looking.roles.sees):
             since = _renewed(contract.disclosure.period, now)
-            wanted = Wanted(
-                Selection(
-                    kinds=frozenset({"query", "consult"}),
-                    resources=frozenset(self._resources(contract.id)),
-                    since=since,
-                ),
-                frozenset({department}),
-            )
             lately = days_before(looking.now, FORECAST_DAYS - 1)
             spent: dict[str, int] = {}
             recent: dict[str, int] = {}
-            for day, (organisation, among), _, charged in self._index.series(
-                wanted, ("organisation", "departments"), 10
+            for day, organisation, among, charged in self._index.spent(
+                self._resources(contract.id), department, since
             ):
                 # An entry has one charge for all that were asked, each of whom was charged alike.
                 part = round(charged / max(1, among.count("|") - 1))
@@ -96,14 +87,12 @@ class Budgets:
             found += _spendings(department, contract, spent, recent, span, now)
         return sorted(found, key=lambda each: (-each.share, each.contract, each.organisation))
 
-    def _resources(self, contract: str) -> set[str]:
+    def _resources(self, contract: str) -> list[str]:
         """The contract, and the joins that it is a part of: those are charged to each in full."""
-        whole = Wanted(Selection(kinds=frozenset({"query", "consult"})))
-        return {contract} | {
-            name
-            for name, _ in self._index.facets(whole, 1_000)["resource"]
-            if contract in name.replace(".", " ").split()
-        }
+        joined = (
+            name for name in self._index.resources() if contract in name.replace(".", " ").split()
+        )
+        return sorted({contract, *joined})
 
 
 def _spendings(

@@ -40,6 +40,14 @@ CREATE TABLE tally (
   departments TEXT, n INTEGER, charged INTEGER,
   PRIMARY KEY (hour, kind, outcome, reason, organisation, purpose, resource, departments)
 ) WITHOUT ROWID;
+CREATE TABLE total (
+  facet TEXT, value TEXT, departments TEXT, look INTEGER, n INTEGER,
+  PRIMARY KEY (facet, value, departments, look)
+) WITHOUT ROWID;
+CREATE TABLE spending (
+  resource TEXT, day TEXT, organisation TEXT, departments TEXT, charged INTEGER,
+  PRIMARY KEY (resource, day, organisation, departments)
+) WITHOUT ROWID;
 CREATE TABLE mark (version INTEGER, size INTEGER, leaf BLOB);
 CREATE INDEX entry_time ON entry (time);
 CREATE INDEX entry_kind ON entry (kind, idx);
@@ -66,6 +74,11 @@ class Wanted:
     departments: frozenset[str] | None = None
     matters: frozenset[str] = frozenset()
     looks: bool = False
+
+    @property
+    def everything(self) -> bool:
+        """Whether nothing is searched for, so that the totals know it."""
+        return self.selection == Selection() and not self.matters
 
     @property
     def countable(self) -> bool:
@@ -149,6 +162,9 @@ class Index:
         found = {}
         with self._connected() as database:
             for name in FACETS:
+                if wanted.everything:
+                    found[name] = _totals(database, wanted, name, most)
+                    continue
                 open_choice = replace(wanted, selection=_without(wanted.selection, name))
                 table, count, where, values = _counted(open_choice)
                 rows = database.execute(
@@ -161,6 +177,9 @@ class Index:
 
     def count(self, wanted: Wanted) -> int:
         """How many such entries there are."""
+        if wanted.everything:
+            with self._connected() as database:
+                return sum(count for _, count in _totals(database, wanted, "kind", -1))
         table, count, where, values = _counted(wanted)
         with self._connected() as database:
             row = database.execute(f"SELECT {count} FROM {table} {_and(where)}", values).fetchone()
@@ -188,6 +207,28 @@ class Index:
                 (row[0], tuple(row[1:-2]), row[-2], row[-1])
                 for row in database.execute(text, values)
             ]
+
+    def spent(
+        self, resources: Sequence[str], department: str, since: str
+    ) -> list[tuple[str, str, str, int]]:
+        """What questions to these charged since that day: day, organisation, departments, charge.
+
+        The charge is for all those departments together.
+        """
+        some = ", ".join("?" * len(resources))
+        text = (
+            "SELECT day, organisation, departments, charged FROM spending "
+            f"WHERE resource IN ({some}) AND day >= ? AND instr(departments, ?)"
+        )
+        with self._connected() as database:
+            rows = database.execute(text, (*resources, since[:10], f"|{department}|"))
+            return [tuple(row) for row in rows]
+
+    def resources(self) -> list[str]:
+        """Every resource that the log names."""
+        with self._connected() as database:
+            text = "SELECT DISTINCT value FROM total WHERE facet = 'resource'"
+            return [row[0] for row in database.execute(text)]
 
     def busiest(
         self, wanted: Wanted, column: str, most: int = 50
@@ -237,7 +278,8 @@ class Index:
     def _begin_anew(self) -> None:
         with self._connected() as database:
             database.execute("DELETE FROM entry")
-            database.execute("DELETE FROM tally")
+            for table in ("tally", "total", "spending"):
+                database.execute(f"DELETE FROM {table}")
             database.execute("UPDATE mark SET size = 0, leaf = x''")
         self.size = 0
 
@@ -245,6 +287,8 @@ class Index:
         """The entries up to `last`, in one transaction."""
         rows: list[tuple[Any, ...]] = []
         tallies: dict[tuple[str, ...], list[int]] = {}
+        totals: dict[tuple[str, str, str, int], int] = {}
+        spending: dict[tuple[str, str, str, str], int] = {}
         leaf = b""
         # What was moved to an archive cannot be read here; its hashes still prove it.
         start = max(self.size, archived(self._log))
@@ -255,6 +299,13 @@ class Index:
             counted = tallies.setdefault((row[1][:13], *row[2:9]), [0, 0])
             counted[0] += 1
             counted[1] += row[-1]
+            for facet, value in zip(FACETS, row[2:8], strict=True):
+                if value:
+                    total = (facet, value, row[8], int(row[2] == "console"))
+                    totals[total] = totals.get(total, 0) + 1
+            if row[-1]:
+                spent = (row[7], row[1][:10], row[5], row[8])
+                spending[spent] = spending.get(spent, 0) + row[-1]
             if place == last - 1:
                 leaf = leaf_hash(content)
         with database:
@@ -265,6 +316,16 @@ class Index:
                 f"INSERT INTO tally VALUES ({', '.join('?' * 10)}) ON CONFLICT DO UPDATE SET "
                 "n = n + excluded.n, charged = charged + excluded.charged",
                 [(*key, *counted) for key, counted in tallies.items()],
+            )
+            database.executemany(
+                "INSERT INTO total VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+                "n = n + excluded.n",
+                [(*key, count) for key, count in totals.items()],
+            )
+            database.executemany(
+                "INSERT INTO spending VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+                "charged = charged + excluded.charged",
+                [(*key, charged) for key, charged in spending.items()],
             )
             database.execute(
                 "UPDATE mark SET size = ?, leaf = ?",
@@ -358,6 +419,25 @@ def _without(selection: Selection, facet: str) -> Selection:
             return replace(selection, resources=frozenset())
         case _:
             return selection
+
+
+def _totals(
+    database: sqlite3.Connection, wanted: Wanted, facet: str, most: int
+) -> list[tuple[str, int]]:
+    """The values of a facet and how often each is in the whole log, the most frequent first."""
+    where, values = ["facet = ?"], [facet]
+    if not wanted.looks:
+        where.append("look = 0")
+    if wanted.departments is not None:
+        some = " OR ".join(["instr(departments, ?)"] * len(wanted.departments))
+        where.append(f"({some or '0'})")
+        values += [f"|{name}|" for name in sorted(wanted.departments)]
+    rows = database.execute(
+        f"SELECT value, sum(n) AS found FROM total {_and(where)} GROUP BY value "
+        "ORDER BY found DESC, value LIMIT ?",
+        (*values, most),
+    )
+    return [(row[0], row[1]) for row in rows]
 
 
 def _counted(wanted: Wanted) -> tuple[str, str, list[str], list[Any]]:
