@@ -113,6 +113,19 @@ def test_a_stolen_code_is_worth_nothing_without_the_proof(here: World) -> None:
     assert refused(thief, back(returned, cookie, code=stolen)) == "TOKEN_INVALID"
 
 
+def test_a_code_is_redeemed_with_its_own_proof_only(here: World) -> None:
+    """RFC 7636, 4.6: whoever read the code on its way has not seen the verifier."""
+    sign_in = made(here)
+    client = Client(ISSUER, here.provider.address, here.ca, CLIENT)
+    provider = HttpsProvider(client, time.time, time.monotonic)
+    for proof in ("", "x" * 64):
+        where, _ = sign_in.begin("/")
+        code = fields_of(authorize(Browser(here.ca), where))["code"]
+        with pytest.raises(LandbridgeError) as refusal:
+            provider.exchange(code, proof, REDIRECT)
+        assert refusal.value.reason == "TOKEN_INVALID"
+
+
 def test_a_sign_in_takes_ten_minutes_at_most(here: World) -> None:
     """What lies open on a screen over lunch is begun anew."""
     clock = Clock()
