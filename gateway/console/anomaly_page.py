@@ -22,7 +22,7 @@ class Anomalies:
     def __call__(self, looking: Looking) -> Page:
         """What stands out of the last week, the latest first."""
         looking.roles.require(looking.roles.looks)
-        self._index.catch_up(4_096)
+        self._index.look()
         since = days_before(looking.now, DAYS - 1)
         sees = looking.roles.sees
         by = ("kind", "outcome", "reason", "organisation")

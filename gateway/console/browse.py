@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import urlencode
@@ -17,6 +17,8 @@ from landbridge.evidence.subject import SubjectKey
 from landbridge.web.asking import Ask
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+_MADE: Final = re.compile(r"(?:[a-z][a-z0-9_]{0,30}\.)?[0-9a-f]{32}(?:[0-9a-f]{32})?")
+"""Digests, and ids that programs make."""
 _NAMES: Final = {
     "kind": "kinds",
     "outcome": "outcomes",
@@ -48,6 +50,18 @@ class Search:
     def query(self) -> str:
         """The address's query, without the place in the list."""
         return urlencode(self.parts)
+
+    def noted(self, known: Callable[[str, str], bool], digest: Callable[[str], str]) -> str:
+        """The query as it may stand in a log: what nobody knows there is digested.
+
+        Somebody may type a person's name into any field.
+        """
+        return urlencode(
+            [
+                (name, value if _plain(name, value, known) else f"digest:{digest(value)}")
+                for name, value in self.parts
+            ]
+        )
 
     def link(self, **changes: str) -> str:
         """The query with these set instead, or left out where they are empty."""
@@ -114,9 +128,12 @@ class Searching:
         return found
 
 
-def at_most(wanted: Wanted, since: str) -> Wanted:
-    """The same, from that instant on."""
-    return replace(wanted, selection=replace(wanted.selection, since=since))
+def _plain(name: str, value: str, known: Callable[[str, str], bool]) -> bool:
+    if name in ("from", "to", "looks", "kind"):
+        return True  # read, and found to be one
+    if name in ("caller", "subject", "question_id", "trace_id", "case"):
+        return _MADE.fullmatch(value) is not None
+    return known(name, value)
 
 
 def _moment(text: str) -> str:

@@ -60,7 +60,7 @@ class Budgets:
     def __call__(self, looking: Looking) -> Page:
         """Every budget, the scarcest first."""
         looking.roles.require(looking.roles.looks)
-        self._index.catch_up(4_096)
+        self._index.look()
         return Page(
             "budgets.html", {"budgets": self.all(looking), "days": FORECAST_DAYS}, "budgets"
         )

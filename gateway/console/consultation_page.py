@@ -29,7 +29,7 @@ class ConsultationPage:
     def __call__(self, looking: Looking) -> Page:
         """Every consultation that the visitor may see, the latest first, and the desks."""
         looking.roles.require(looking.roles.looks)
-        self._index.catch_up(4_096)
+        self._index.look()
         sees = looking.roles.sees
         wanted = Wanted(Selection(kinds=frozenset({"consult"})), sees)
         matters: dict[str, dict[str, Any]] = {}

@@ -11,12 +11,13 @@ import json
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 from landbridge.evidence.archive import archived
+from landbridge.evidence.finding import EvidenceError
 from landbridge.evidence.kind import KINDS
 from landbridge.evidence.lookup import Lookup
 from landbridge.evidence.merkle import TILE_WIDTH, leaf_hash
@@ -137,6 +138,23 @@ class Index:
             return self.size == lookup.size
         finally:
             self._writing.release()
+
+    def look(self) -> None:
+        """Takes in what is new, before a page; what cannot be read is left to the page to say."""
+        with suppress(EvidenceError, OSError):
+            self.catch_up(4_096)
+
+    def knows(self, facet: str, value: str) -> bool:
+        """Whether any entry has that value of one of `FACETS`, or names that department."""
+        with self._connected() as database:
+            if facet == "department":
+                text, values = "instr(departments, ?)", (f"|{value}|",)
+            else:
+                text, values = "facet = ? AND value = ?", (facet, value)  # type: ignore[assignment]
+            return (
+                database.execute(f"SELECT 1 FROM total WHERE {text} LIMIT 1", values).fetchone()
+                is not None
+            )
 
     def newest(self, wanted: Wanted, before: int, most: int) -> list[int]:
         """Indices of the newest such entries, newest first; before that index where it is not 0."""

@@ -43,10 +43,9 @@ class LogPages:
         looking.roles.require(looking.roles.looks)
         search = self._search(looking)
         found = self._index.newest(search.wanted, search.before, MOST + 1)
-        test = search.wanted.selection.test()
-        entries = self._reading.entries(found[:MOST])
         # The index only says where to look: what does not fit the search is not of it.
-        fitting = [each for each in entries if not each.whole or test(each.fields)]
+        fits = _fitting(search)
+        fitting = [each for each in self._reading.entries(found[:MOST]) if fits(each)]
         return Page(
             "log.html",
             {
@@ -59,7 +58,7 @@ class LogPages:
                 "size": self._reading.published().size,
                 "formats": FORMATS,
             },
-            f"log?{search.query}",
+            f"log?{self._noted(looking, search)}",
         )
 
     def entry(self, looking: Looking) -> Page:
@@ -110,8 +109,8 @@ class LogPages:
         return Data(
             json.dumps({"entry": entry, "proof": proved.text}, indent=2).encode() + b"\n",
             "application/json",
-            {"content-disposition": f'attachment; filename="{name}"'},
             f"log/{proved.shown.index}/receipt",
+            {"content-disposition": f'attachment; filename="{name}"'},
         )
 
     def consistency(self, looking: Looking) -> Data:
@@ -141,18 +140,18 @@ class LogPages:
         return Data(
             self._exported(search, form),
             "application/json" if form == "cloudevents" else "application/x-ndjson",
+            f"log/export?format={form}&{self._noted(looking, search)}",
             {"content-disposition": f'attachment; filename="log.{ending}"'},
-            f"log/export?format={form}&{search.query}",
         )
 
     def _exported(self, search: Search, form: str) -> Iterator[bytes]:
         after, left, opened = 0, EXPORTED, False
-        test = search.wanted.selection.test()
+        fits = _fitting(search)
         while left > 0:
             indices = self._index.oldest(search.wanted, after, min(BATCH, left))
             lines = []
             for each in self._reading.entries(indices):
-                if not each.whole or not test(each.fields):
+                if not each.whole or not fits(each):
                     continue
                 document = self._document(each, form)
                 if document is None:
@@ -188,8 +187,12 @@ class LogPages:
         return json.dumps(said, ensure_ascii=True, separators=(",", ":")).encode()
 
     def _search(self, looking: Looking) -> Search:
-        self._index.catch_up(4_096)
+        self._index.look()
         return self._searching().read(looking.visit.ask, looking.roles.sees)
+
+    def _noted(self, looking: Looking, search: Search) -> str:
+        recorder = looking.draft.recorder
+        return search.noted(self._index.knows, lambda text: recorder.digest("text", text))
 
     def _require_seen(self, looking: Looking, shown: Shown) -> None:
         """An officer sees what has to do with their department; of anything else, nothing."""
@@ -199,6 +202,20 @@ class LogPages:
         of = departments_of(shown.fields)
         if not any(f"|{name}|" in of for name in sees):
             raise error("INVALID_ARGUMENT", "There is no such entry in a tree of that size.")
+
+
+def _fitting(search: Search) -> Callable[[Shown], bool]:
+    """Whether an entry, as the log has it, is one that was searched for and may be seen."""
+    test, departments = search.wanted.selection.test(), search.wanted.departments
+
+    def fits(shown: Shown) -> bool:
+        if departments is not None:
+            of = departments_of(shown.fields)
+            if not any(f"|{name}|" in of for name in departments):
+                return False
+        return not shown.whole or test(shown.fields)
+
+    return fits
 
 
 def _listed(shown: Shown) -> dict[str, Any]:

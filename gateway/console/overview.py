@@ -50,7 +50,7 @@ class Overview:
         roles = looking.roles
         if not roles.looks:
             return Page("greeting.html", {}, "overview, nothing to see")
-        self._index.catch_up(4_096)
+        self._index.look()
         now = datetime.fromtimestamp(looking.now, UTC)
         asked = Selection(kinds=ASKING, since=days_before(looking.now, 13))
         wanted = Wanted(asked, roles.sees)

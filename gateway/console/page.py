@@ -34,7 +34,7 @@ class Page:
 
     template: str
     values: Mapping[str, Any]
-    note: str = ""
+    note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +43,8 @@ class Data:
 
     body: bytes | Iterable[bytes]
     kind: str
+    note: str
     headers: Mapping[str, str] = field(default_factory=dict)
-    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,7 @@ class PolicyPages:
         looking.roles.require(looking.roles.looks)
         access = self._access()
         self._history.keep(access.digest, looking.now)
-        self._index.catch_up(4_096)
+        self._index.look()
         sees = looking.roles.sees
         rows = [each for each in self._rows(access) if sees is None or each["department"] in sees]
         return Page(

@@ -27,6 +27,7 @@ class Way:
     """A page's method and address; `{name}` in it stands for one part of a path."""
 
     method: str
+    address: str
     pattern: re.Pattern[str]
     view: View
 
@@ -34,7 +35,7 @@ class Way:
     def of(cls, method: str, address: str, view: View) -> Way:
         """For example `GET /log/{index}`."""
         text = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]{1,200})", re.escape(address))
-        return cls(method, re.compile(text), view)
+        return cls(method, address, re.compile(text), view)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +78,17 @@ class Site:
         """The page, once the look at it is in the log. (12)"""
         with self._recorder.request("console", resource=self._log) as draft:
             draft.caller(visit.caller)
-            draft.note(note=f"{visit.ask.method} {visit.ask.path}"[:LONGEST_NOTE])
+            draft.note(note="no such page")
             way, place = self._way(visit)
+            # The page's name, never what was typed: an address may hold anything.
+            draft.note(note=f"{way.method} {way.address}")
             now = self._clock()
             roles = roles_of(
                 visit.caller, self._access(), self._log, self._departments(), Moment.at(now)
             )
             draft.note(policies=list(roles.policies))
             shown = way.view(Looking(visit, roles, draft, now, place))
-            draft.note(note=shown.note[:LONGEST_NOTE] or f"{visit.ask.path}"[:LONGEST_NOTE])
+            draft.note(note=shown.note[:LONGEST_NOTE])
             match shown:
                 case Page():
                     content = self._rendered(shown, visit, roles)

@@ -206,6 +206,24 @@ def test_a_typed_name_is_searched_by_its_digest_and_kept_nowhere() -> None:
     assert search.wanted.selection.subjects == {each.digest("R-100") for each in keys}
 
 
+def test_what_was_typed_is_digested_in_the_log_unless_the_log_knows_it(kept: Kept) -> None:
+    """Somebody may type a person's name into any field; a known office may stand as it is."""
+    asked = {
+        "organisation": ["office-1", "Ann Example"],
+        "resource": ["flights", "R-100"],
+        "department": ["ewr"],
+        "question_id": ["ab" * 16, "Ann Example"],
+        "from": ["2026-03-01"],
+    }
+    search = Searching([]).read(Ask("GET", "/log", asked), None)
+    noted = search.noted(kept.index.knows, lambda text: f"{len(text)}")
+    assert "Ann" not in noted
+    assert "R-100" not in noted
+    for known in ("organisation=office-1", "resource=flights", "department=ewr", "ab" * 16):
+        assert known in noted
+    assert noted.count("digest%3A") == 3
+
+
 @pytest.mark.parametrize(
     "query", [{"kind": ["nothing"]}, {"from": ["yesterday"]}, {"before": ["x"]}, {"to": ["9" * 20]}]
 )
