@@ -50,6 +50,11 @@ from gateway.shown import over_tls as seen_over_tls
 from gateway.sight import Watched
 from gateway.sql import silence
 from gateway.standing import standing
+from gateway.watches.evaluator import Evaluator
+from gateway.watches.servicer import WatchesServicer
+from gateway.watches.store import WatchStore
+from gateway.watches.telling import Telling
+from gateway.watches.watches import Watches
 from gateway.witnessing import Rounds, logs, witnesses
 from landbridge.client import connect as connect_client
 from landbridge.edge import life
@@ -86,6 +91,7 @@ from landbridge.v1 import (
     enrolment_pb2_grpc,
     gateway_pb2_grpc,
     portal_pb2_grpc,
+    watch_pb2_grpc,
 )
 from policies.noise import draw
 
@@ -104,6 +110,7 @@ class Gateway:
     witness_key: str
     _departments: Departments
     _driver: Driver
+    _evaluator: Evaluator
     _store: Store
     _log: Log
     _recorder: Recorder
@@ -148,6 +155,7 @@ class Gateway:
             each.join()
         self._refreshing.close()
         self._driver.stop()
+        self._evaluator.stop()
         self._store.close()
         self._trusted.close()
         with suppress(Unavailable):  # a log that was stopped takes no last entry
@@ -282,6 +290,16 @@ def start(
         settings.manifest.read_bytes,
         settings.calls // 2,
     )
+    watch_store = WatchStore(store.database, signer.vkey.partition("+")[0])
+    telling = Telling(watch_store, recorder)
+    evaluator = Evaluator(
+        watch_store, telling, planning, departments, signing, recorder, sight, signer.vkey,
+        time.time, time.monotonic, report,
+    )  # fmt: skip
+    watches = Watches(
+        watch_store, evaluator, telling, planning, departments, trust.verifier, signing, recorder,
+        sight, signer.vkey, time.time, settings.calls // 4,
+    )  # fmt: skip
     with suppress(Unavailable):  # it serves and refuses, so that callers are told why
         life.begin(
             recorder,
@@ -302,8 +320,10 @@ def start(
             certificates_shown.look(members)
     with suppress(Unavailable):
         recording.recover(settings.state / "log")
+        telling.recover(settings.state / "log")
     procedures.look()
     driver.start()
+    evaluator.start()
     renewed = settings.tls_certificate.read_bytes
     latencies = Latencies()
 
@@ -321,6 +341,10 @@ def start(
                 ConsultationsServicer(asking, servicer.request),
             ),
             partial(portal_pb2_grpc.add_PortalServicer_to_server, portal),
+            partial(
+                watch_pb2_grpc.add_WatchesServicer_to_server,
+                WatchesServicer(watches, servicer.request),
+            ),
             partial(
                 batch_pb2_grpc.add_CallsServicer_to_server,
                 CallsServicer(asking, departments, signing, recorder, watching.telemetry),
@@ -413,6 +437,7 @@ def start(
         cosigner.vkey,
         departments,
         driver,
+        evaluator,
         store,
         log,
         recorder,

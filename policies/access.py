@@ -41,7 +41,17 @@ MEMORY: Final = 4_096
 DEFAULT_DENY: Final = "default deny"
 
 Action = Literal[
-    "query", "call", "consult", "review", "case", "step", "about", "audit", "view", "enrol"
+    "query",
+    "call",
+    "watch",
+    "consult",
+    "review",
+    "case",
+    "step",
+    "about",
+    "audit",
+    "view",
+    "enrol",
 ]
 
 _FAILED: Final = re.compile(r"policy `([^`]*)`")
