@@ -131,6 +131,13 @@ def test_a_pinned_checkpoint_is_older_than_the_entry_and_the_log_extends_it(
     page.close()
 
 
+def other(text: str, at: int) -> str:
+    """The same base64 with another letter there."""
+    letters = list(text)
+    letters[at] = "A" if letters[at] != "A" else "B"
+    return "".join(letters)
+
+
 @pytest.mark.parametrize("spoilt", ["root", "signature", "key", "nothing"])
 def test_a_checkpoint_that_does_not_hold_is_said_to_be_broken(
     signed_in: Visitor, town: Federation, spoilt: str
@@ -139,12 +146,11 @@ def test_a_checkpoint_that_does_not_hold_is_said_to_be_broken(
     note, vkey = (town.log() / "checkpoint").read_text(), (town.log() / "vkey").read_text().strip()
     lines = note.split("\n")
     if spoilt == "root":
-        lines[2] = lines[2].translate(str.maketrans("ABab", "BAba"))
+        lines[2] = other(lines[2], 5)
     elif spoilt == "signature":
-        lines[4] = lines[4][:40] + lines[4][40:].translate(str.maketrans("ABCab", "BCAba"))
+        lines[4] = other(lines[4], -20)
     elif spoilt == "key":
-        vkey = vkey[:-6] + vkey[-6:].translate(str.maketrans("ABCDab", "BADCba"))
-        vkey = vkey if vkey != (town.log() / "vkey").read_text().strip() else vkey[:-2] + "AA"
+        vkey = other(vkey, -10)
     else:
         lines = ["what"]
     page = signed_in("auditor", "/log/0")

@@ -119,7 +119,8 @@ async function fetched(address) {
 }
 
 // What can be said of the entry: one of the words of the page.
-async function judged(page, note, vkey) {
+// `ownWord`: the reader took checkpoint and key from the page itself.
+async function judged(page, note, vkey, ownWord) {
   const key = await parseKey(vkey.trim());
   const checkpoint = parseCheckpoint(note.replace(/\r\n/g, "\n").trimEnd() + "\n");
   const signature = await signed(checkpoint, key);
@@ -146,8 +147,7 @@ async function judged(page, note, vkey) {
     : (await fetched(`/log/${index}/proof.json?size=${checkpoint.size}`)).path;
   if (!await holds(checkpoint.size, path, checkpoint.root)) return ["bad", "bad"];
   if (signature === "unable") return ["warn", "noEd25519"];
-  return note.trim() === page.checkpoint.trim() && vkey.trim() === page.vkey.trim() && !pinned(page)
-    ? ["warn", "own"] : ["good", "good"];
+  return ownWord ? ["warn", "own"] : ["good", "good"];
 }
 
 const shelf = (page) => `landbridge.checkpoint.${page.origin}`;
@@ -165,20 +165,22 @@ function start(place) {
     drawing.classList.remove("good", "bad");
     if (kind === "good" || kind === "bad") drawing.classList.add(kind);
   };
+  let taken = false;
+  for (const field of [note, vkey]) field.addEventListener("input", () => { taken = false; });
   const kept = pinned(page);
   if (kept) { note.value = kept.note; vkey.value = kept.vkey; }
   const run = async () => {
     if (!subtle) { say("warn", "noCrypto"); return; }
     say("", "running");
     try {
-      say(...await judged(page, note.value, vkey.value));
+      say(...await judged(page, note.value, vkey.value, taken));
     } catch (problem) {
       say("bad", problem instanceof Malformed ? "form" : "bad");
     }
   };
   document.getElementById("run").addEventListener("click", run);
   document.getElementById("own").addEventListener("click", () => {
-    note.value = page.checkpoint; vkey.value = page.vkey; run();
+    note.value = page.checkpoint; vkey.value = page.vkey; taken = true; run();
   });
   document.getElementById("pin").addEventListener("click", async () => {
     try {
