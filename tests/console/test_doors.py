@@ -104,7 +104,7 @@ def test_signing_in_gives_a_new_session(town: Federation) -> None:
 def test_everything_that_is_looked_at_is_in_the_log_before_it_is_shown(town: Federation) -> None:
     """The reply names its entry; the entry names the page, the office, and nobody."""
     browser = entered(town, "auditor")
-    came = browser.get(f"{town.console_address}/log?organisation=province-office&caller=planner")
+    came = browser.get(f"{town.console_address}/log?kind=start&caller=planner")
     index = int(came.header("landbridge-log-entry"))
     browser.get(f"{town.console_address}/log/checkpoint")  # published by then, or soon
     for _ in range(50):
@@ -114,7 +114,7 @@ def test_everything_that_is_looked_at_is_in_the_log_before_it_is_shown(town: Fed
         browser.get(f"{town.console_address}/static/console.css")
     entry = found[index]
     assert (entry["kind"], entry["outcome"]) == ("console", "answered")
-    assert str(entry["note"]).startswith("log?organisation=province-office&caller=")
+    assert str(entry["note"]).startswith("log?kind=start&caller=")
     assert entry["organisation"] == "audit-office"
     assert "planner" not in json.dumps(entry)
     assert "auditor" not in json.dumps({**entry, "policies": []})
