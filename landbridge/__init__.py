@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         Unavailable,
     )
     from landbridge.receipt import Receipt
+    from landbridge.submission.receipt import Contribution, SubmissionReceipt
 
 _HOMES = {
     "aconnect": "client",
@@ -46,6 +47,8 @@ _HOMES = {
     "Reply": "answers",
     "Directory": "directory",
     "Receipt": "receipt",
+    "Contribution": "submission.receipt",
+    "SubmissionReceipt": "submission.receipt",
     "DeadlineExceeded": "errors",
     "Fault": "errors",
     "InvalidQuestion": "errors",
@@ -63,6 +66,7 @@ __all__ = [
     "AsyncConsultation",
     "Client",
     "Consultation",
+    "Contribution",
     "DeadlineExceeded",
     "Directory",
     "Fault",
@@ -73,6 +77,7 @@ __all__ = [
     "Refused",
     "Reply",
     "Reviewer",
+    "SubmissionReceipt",
     "Unauthenticated",
     "Unavailable",
     "aconnect",

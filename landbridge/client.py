@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
 
 import grpc
 from google.protobuf.message import Message
@@ -28,6 +28,13 @@ from landbridge.exchange import Exchange, Outcome, Pause, Send
 from landbridge.status import from_rpc_error
 from landbridge.stubs import Stubs
 from landbridge.transport import Endpoint, Pem, TokenSource, Way, bearer, current_token
+
+if TYPE_CHECKING:
+    from landbridge.submission.collection import Collection
+    from landbridge.submission.form import Form
+    from landbridge.submission.handing_in import Submission
+    from landbridge.submission.receipt import SubmissionReceipt
+    from landbridge.submission.sending import Sending
 
 Result = TypeVar("Result")
 
@@ -248,6 +255,73 @@ class Client:
         """One that was opened before, by its id."""
         return Consultation(self, self.run(exchange.follow(identifier, after=0, wait=0)))
 
+    def collection(self, contract: str, /, *, purpose: str) -> Form:
+        """What records of "contract" or "department.contract" hold, and by which rules they are
+        taken, as the department that owns them signed it.
+        """
+        return self.run(_submission(contract, (), purpose, self._manifest).describe(), None).form
+
+    def submit(
+        self,
+        contract: str,
+        records: Any = (),
+        /,
+        *,
+        purpose: str,
+        queue: str | Path | None = None,
+        texts: bool = False,
+        batch: int = 500,
+        named: Callable[[int], str] | None = None,
+        progress: Callable[[int], None] | None = None,
+        timeout: float | None = None,
+    ) -> SubmissionReceipt:
+        """Hands in records: checked here, sealed to the department, taken once.
+
+        `records`: an iterable of mappings or of `landbridge.Contribution`, a pyarrow.Table or a
+        pandas.DataFrame; read as it is sent. `queue`: a file in which records wait while nobody can
+        be reached; what waits there goes first, and with the next call. `texts`: all values are
+        texts, as in a CSV file. `batch`: records that are sealed together. `named` gives the id of
+        a record by its place. `progress` is told how many have a result. `timeout`: seconds after
+        which it gives up when no record has come to its end; with a queue, what is left waits.
+        Raises the errors of `landbridge.errors`.
+        """
+        from landbridge.submission import drivers
+        from landbridge.submission.handing_in import queue_at, unreachable
+
+        asked = _submission(
+            contract, records, purpose, self._manifest, texts=texts, batch=batch, named=named,
+            progress=progress,
+        )  # fmt: skip
+        seconds = self._timeout if timeout is None else timeout
+
+        def describe() -> Collection:
+            return self.run(asked.describe(), seconds)
+
+        def send(sending: Sending) -> None:
+            method = self._stubs.method("Submissions", "Submit")
+            drivers.send(sending, method, self._sync_token, describe, seconds)
+
+        if queue is None:
+            sending = asked.sending(describe())
+            send(sending)
+            return sending.receipt()
+        with queue_at(queue) as outbox:
+            found: Collection | LandbridgeError
+            try:
+                found = describe()
+            except LandbridgeError as failure:
+                if not unreachable(failure):
+                    raise
+                found = failure
+            kept = asked.kept(outbox, found)
+            try:
+                if kept.reachable:
+                    send(kept.sending)
+            except LandbridgeError as failure:
+                if not unreachable(failure):
+                    raise
+            return kept.receipt()
+
     def directory(self) -> Directory:
         """The members, their contracts and handlers, as far as this caller may use them."""
         return self.run(exchange.directory(), None)
@@ -295,6 +369,14 @@ class Client:
                 outcome = None
             else:
                 outcome = self._send(step)
+
+    def _sync_token(self) -> str:
+        if self._closed:
+            raise _closed()
+        token = current_token(self._token)
+        if inspect.isawaitable(token):
+            raise error("INVALID_ARGUMENT", "token may be a coroutine function for aconnect only.")
+        return _needed(token)
 
     def _send(self, step: Send) -> Message | LandbridgeError:
         if self._closed:
@@ -458,6 +540,63 @@ class AsyncClient:
         view = await self.run(exchange.follow(identifier, after=0, wait=0))
         return AsyncConsultation(self, view)
 
+    async def collection(self, contract: str, /, *, purpose: str) -> Form:
+        """As `Client.collection`."""
+        asked = _submission(contract, (), purpose, self._manifest)
+        return (await self.run(asked.describe(), None)).form
+
+    async def submit(
+        self,
+        contract: str,
+        records: Any = (),
+        /,
+        *,
+        purpose: str,
+        queue: str | Path | None = None,
+        texts: bool = False,
+        batch: int = 500,
+        named: Callable[[int], str] | None = None,
+        progress: Callable[[int], None] | None = None,
+        timeout: float | None = None,
+    ) -> SubmissionReceipt:
+        """As `Client.submit`."""
+        from landbridge.submission import drivers
+        from landbridge.submission.handing_in import queue_at, unreachable
+
+        asked = _submission(
+            contract, records, purpose, self._manifest, texts=texts, batch=batch, named=named,
+            progress=progress,
+        )  # fmt: skip
+        seconds = self._timeout if timeout is None else timeout
+
+        async def describe() -> Collection:
+            return await self.run(asked.describe(), seconds)
+
+        async def send(sending: Sending) -> None:
+            method = self._stubs.method("Submissions", "Submit")
+            await drivers.asend(sending, method, self._async_token, describe, seconds)
+
+        if queue is None:
+            sending = asked.sending(await describe())
+            await send(sending)
+            return sending.receipt()
+        with queue_at(queue) as outbox:
+            found: Collection | LandbridgeError
+            try:
+                found = await describe()
+            except LandbridgeError as failure:
+                if not unreachable(failure):
+                    raise
+                found = failure
+            kept = asked.kept(outbox, found)
+            try:
+                if kept.reachable:
+                    await send(kept.sending)
+            except LandbridgeError as failure:
+                if not unreachable(failure):
+                    raise
+            return kept.receipt()
+
     async def directory(self) -> Directory:
         """As `Client.directory`."""
         return await self.run(exchange.directory(), None)
@@ -503,6 +642,12 @@ class AsyncClient:
             else:
                 outcome = await self._send(step)
 
+    async def _async_token(self) -> str:
+        if self._closed:
+            raise _closed()
+        token = current_token(self._token)
+        return _needed(await token if inspect.isawaitable(token) else token)
+
     async def _send(self, step: Send) -> Message | LandbridgeError:
         if self._closed:
             raise _closed()
@@ -524,6 +669,23 @@ def _source(token: TokenSource | None, certificate: tuple[Pem, Pem] | None) -> T
         raise error("TOKEN_MISSING", "Give a token, or a certificate for mutual TLS, or both.")
     if isinstance(token, str):
         bearer(token)  # a token that can never be sent is refused before anything is
+    return token
+
+
+def _submission(
+    contract: str, records: Any, purpose: str, manifest: bytes | None, **how: Any
+) -> Submission:
+    from landbridge.submission.handing_in import Submission
+
+    return Submission(contract, records, purpose, manifest, **how)
+
+
+def _needed(token: str | None) -> str:
+    """The token that batches are bound to; raises TOKEN_MISSING."""
+    if token is None:
+        raise error(
+            "TOKEN_MISSING", "Records are handed in with a token; a certificate is not one."
+        )
     return token
 
 

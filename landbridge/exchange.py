@@ -317,6 +317,11 @@ def _purpose(purpose: str) -> str:
     return _text(purpose, "INVALID_ARGUMENT", "The purpose")
 
 
+def purpose_text(purpose: str) -> str:
+    """A stated purpose; raises PURPOSE_MISSING."""
+    return _purpose(purpose)
+
+
 def _text(text: str, reason: str, what: str) -> str:
     try:
         text.encode()

@@ -27,6 +27,7 @@ from landbridge.v1 import (
     pooled_pb2,
     portal_pb2,
     step_pb2,
+    submission_pb2,
 )
 
 _LABEL: Final = b"landbridge asking v1"
@@ -40,6 +41,7 @@ Consulting = (
     | consult_pb2.AnswerGrantedRequest
     | consult_pb2.ReplyGrantedRequest
 )
+Submitting = submission_pb2.DescribeIntakeRequest | submission_pb2.IntakeOpening
 Request = (
     node_pb2.AnswerRequest
     | node_pb2.EstimateRequest
@@ -50,6 +52,7 @@ Request = (
     | step_pb2.TakeRequest
     | portal_pb2.SubjectAccessListRequest
     | Consulting
+    | Submitting
 )
 AnyRequest = TypeVar(
     "AnyRequest",
@@ -66,6 +69,8 @@ AnyRequest = TypeVar(
     batch_pb2.ReplyManyRequest,
     step_pb2.TakeRequest,
     portal_pb2.SubjectAccessListRequest,
+    submission_pb2.DescribeIntakeRequest,
+    submission_pb2.IntakeOpening,
 )
 
 
@@ -124,7 +129,7 @@ def statement(federation: str, department: str, request: Request, issued_at_ms: 
     bare.asking.ClearField("signed")
     asking = bare.asking
     price, members = 0, tuple[str, ...]()
-    if isinstance(bare, Consulting):
+    if isinstance(bare, Consulting | Submitting):
         # Its whole name: no request of one service can be taken for one of another.
         method = str(bare.DESCRIPTOR.full_name)
         content = deepcopy(bare)
