@@ -48,7 +48,7 @@ ANSWERING: Final = frozenset({"query", "call"})
 STEP: Final = "step"
 """Only some entries of this kind are of a department's answer: others admit, or change a case."""
 
-PASSED_ON: Final = ANSWERING | {"about"}
+PASSED_ON: Final = ANSWERING | {"about", "submit"}
 """Kinds that departments are asked; where one refuses a look-up, the list goes out without it."""
 
 
