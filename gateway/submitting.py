@@ -181,9 +181,9 @@ class Submitting:
         opening: submission_pb2.IntakeOpening,
         batches: Iterator[submission_pb2.SealedBatch],
         failures: list[LandbridgeError],
-    ) -> Iterator[submission_pb2.IntakeRequest]:
+    ) -> Iterator[submission_pb2.IntakeTakeRequest]:
         """What goes to the department; gRPC takes the next when the one before is sent."""
-        yield submission_pb2.IntakeRequest(opening=opening)
+        yield submission_pb2.IntakeTakeRequest(opening=opening)
         end = self._clock() + self._seconds
         try:
             for batch in batches:
@@ -196,7 +196,7 @@ class Submitting:
                 if not stream.credits.take(size):
                     return
                 stream.sent.put((batch.batch_id, size))
-                yield submission_pb2.IntakeRequest(batch=batch)
+                yield submission_pb2.IntakeTakeRequest(batch=batch)
                 if self._clock() >= end:
                     return
         except LandbridgeError as refusal:

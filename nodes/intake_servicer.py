@@ -53,8 +53,8 @@ class IntakeServicer:
             ),
             "Take": grpc.stream_stream_rpc_method_handler(
                 Guarded(self.take, self._report),
-                request_deserializer=submission_pb2.IntakeRequest.FromString,
-                response_serializer=submission_pb2.IntakeResponse.SerializeToString,
+                request_deserializer=submission_pb2.IntakeTakeRequest.FromString,
+                response_serializer=submission_pb2.IntakeTakeResponse.SerializeToString,
             ),
         }
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
@@ -72,8 +72,8 @@ class IntakeServicer:
         return submission_pb2.DescribeIntakeResponse(form=form)
 
     def take(
-        self, requests: Iterator[submission_pb2.IntakeRequest], context: Any
-    ) -> Iterator[submission_pb2.IntakeResponse]:
+        self, requests: Iterator[submission_pb2.IntakeTakeRequest], context: Any
+    ) -> Iterator[submission_pb2.IntakeTakeResponse]:
         """One result for each batch, in their order; a few of them are in memory at a time."""
         opening = next(requests, None)
         if opening is None:
@@ -91,12 +91,12 @@ class IntakeServicer:
             try:
                 for arrived in reading:
                     result = self._intaking.result(arrived)
-                    yield submission_pb2.IntakeResponse(result=result)
+                    yield submission_pb2.IntakeTakeResponse(result=result)
             finally:
                 reading.end()
 
     def _arrived(
-        self, sender: Sender, request: submission_pb2.IntakeRequest, trace_id: str
+        self, sender: Sender, request: submission_pb2.IntakeTakeRequest, trace_id: str
     ) -> Arrived:
         with self._recorder.check("submit"):
             if request.WhichOneof("kind") != "batch":
@@ -107,12 +107,12 @@ class IntakeServicer:
 class _Reading:
     """Reads ahead of the results, so that batches of one stream can share a commit."""
 
-    def __init__(self, arrive: Callable[[submission_pb2.IntakeRequest], Arrived]) -> None:
+    def __init__(self, arrive: Callable[[submission_pb2.IntakeTakeRequest], Arrived]) -> None:
         self._arrive = arrive
         self._found: queue.Queue[Arrived | BaseException | None] = queue.Queue(AHEAD)
         self._ended = threading.Event()
 
-    def start(self, requests: Iterator[submission_pb2.IntakeRequest]) -> None:
+    def start(self, requests: Iterator[submission_pb2.IntakeTakeRequest]) -> None:
         """Reads on a thread of its own."""
         threading.Thread(target=self._read, args=(requests,), daemon=True).start()
 
@@ -126,7 +126,7 @@ class _Reading:
         """Nobody wants any more."""
         self._ended.set()
 
-    def _read(self, requests: Iterator[submission_pb2.IntakeRequest]) -> None:
+    def _read(self, requests: Iterator[submission_pb2.IntakeTakeRequest]) -> None:
         last: BaseException | None = None
         try:
             for request in requests:

@@ -401,7 +401,7 @@ class DescribeIntakeResponse(_message.Message):
 Global___DescribeIntakeResponse: _TypeAlias = DescribeIntakeResponse  # noqa: Y015
 
 @_typing.final
-class IntakeRequest(_message.Message):
+class IntakeTakeRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     OPENING_FIELD_NUMBER: _builtins.int
@@ -426,7 +426,7 @@ class IntakeRequest(_message.Message):
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
-Global___IntakeRequest: _TypeAlias = IntakeRequest  # noqa: Y015
+Global___IntakeTakeRequest: _TypeAlias = IntakeTakeRequest  # noqa: Y015
 
 @_typing.final
 class IntakeOpening(_message.Message):
@@ -454,7 +454,7 @@ class IntakeOpening(_message.Message):
 Global___IntakeOpening: _TypeAlias = IntakeOpening  # noqa: Y015
 
 @_typing.final
-class IntakeResponse(_message.Message):
+class IntakeTakeResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     RESULT_FIELD_NUMBER: _builtins.int
@@ -471,4 +471,4 @@ class IntakeResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___IntakeResponse: _TypeAlias = IntakeResponse  # noqa: Y015
+Global___IntakeTakeResponse: _TypeAlias = IntakeTakeResponse  # noqa: Y015

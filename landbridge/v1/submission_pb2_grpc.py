@@ -163,8 +163,8 @@ class IntakeStub(object):
                 _registered_method=True)
         self.Take = channel.stream_stream(
                 '/landbridge.v1.Intake/Take',
-                request_serializer=landbridge_dot_v1_dot_submission__pb2.IntakeRequest.SerializeToString,
-                response_deserializer=landbridge_dot_v1_dot_submission__pb2.IntakeResponse.FromString,
+                request_serializer=landbridge_dot_v1_dot_submission__pb2.IntakeTakeRequest.SerializeToString,
+                response_deserializer=landbridge_dot_v1_dot_submission__pb2.IntakeTakeResponse.FromString,
                 _registered_method=True)
 
 
@@ -196,8 +196,8 @@ def add_IntakeServicer_to_server(servicer, server):
             ),
             'Take': grpc.stream_stream_rpc_method_handler(
                     servicer.Take,
-                    request_deserializer=landbridge_dot_v1_dot_submission__pb2.IntakeRequest.FromString,
-                    response_serializer=landbridge_dot_v1_dot_submission__pb2.IntakeResponse.SerializeToString,
+                    request_deserializer=landbridge_dot_v1_dot_submission__pb2.IntakeTakeRequest.FromString,
+                    response_serializer=landbridge_dot_v1_dot_submission__pb2.IntakeTakeResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -253,8 +253,8 @@ class Intake(object):
             request_iterator,
             target,
             '/landbridge.v1.Intake/Take',
-            landbridge_dot_v1_dot_submission__pb2.IntakeRequest.SerializeToString,
-            landbridge_dot_v1_dot_submission__pb2.IntakeResponse.FromString,
+            landbridge_dot_v1_dot_submission__pb2.IntakeTakeRequest.SerializeToString,
+            landbridge_dot_v1_dot_submission__pb2.IntakeTakeResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -84,7 +84,7 @@ class IntakeStub:
     def __new__(cls, channel: _aio.Channel) -> IntakeAsyncStub: ...
     DescribeIntake: _grpc.UnaryUnaryMultiCallable[_submission_pb2.DescribeIntakeRequest, _submission_pb2.DescribeIntakeResponse]
     """The owner's description, signed."""
-    Take: _grpc.StreamStreamMultiCallable[_submission_pb2.IntakeRequest, _submission_pb2.IntakeResponse]
+    Take: _grpc.StreamStreamMultiCallable[_submission_pb2.IntakeTakeRequest, _submission_pb2.IntakeTakeResponse]
     """Batches of one caller about one contract. Each is durable, and in the log, before its result."""
 
 @_typing.type_check_only
@@ -94,7 +94,7 @@ class IntakeAsyncStub(IntakeStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     DescribeIntake: _aio.UnaryUnaryMultiCallable[_submission_pb2.DescribeIntakeRequest, _submission_pb2.DescribeIntakeResponse]  # type: ignore[assignment]
     """The owner's description, signed."""
-    Take: _aio.StreamStreamMultiCallable[_submission_pb2.IntakeRequest, _submission_pb2.IntakeResponse]  # type: ignore[assignment]
+    Take: _aio.StreamStreamMultiCallable[_submission_pb2.IntakeTakeRequest, _submission_pb2.IntakeTakeResponse]  # type: ignore[assignment]
     """Batches of one caller about one contract. Each is durable, and in the log, before its result."""
 
 class IntakeServicer(metaclass=_abc_1.ABCMeta):
@@ -111,9 +111,9 @@ class IntakeServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def Take(
         self,
-        request_iterator: _MaybeAsyncIterator[_submission_pb2.IntakeRequest],
+        request_iterator: _MaybeAsyncIterator[_submission_pb2.IntakeTakeRequest],
         context: _ServicerContext,
-    ) -> _typing.Union[_abc.Iterator[_submission_pb2.IntakeResponse], _abc.AsyncIterator[_submission_pb2.IntakeResponse]]:
+    ) -> _typing.Union[_abc.Iterator[_submission_pb2.IntakeTakeResponse], _abc.AsyncIterator[_submission_pb2.IntakeTakeResponse]]:
         """Batches of one caller about one contract. Each is durable, and in the log, before its result."""
 
 def add_IntakeServicer_to_server(servicer: IntakeServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
