@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from landbridge.errors import LandbridgeError, error
-from landbridge.exchange import Exchange, purpose_text
+from landbridge.exchange import Exchange, Steps, purpose_text
 from landbridge.submission.collection import Collection, read_collection, remembered
 from landbridge.submission.outbox import Outbox
 from landbridge.submission.receipt import Contribution, SubmissionReceipt
-from landbridge.submission.sending import BATCH, Sending, checked
+from landbridge.submission.sending import BATCH, Sending, checked, sent
 from landbridge.v1 import submission_pb2
 
 Records = Iterable[Mapping[str, Any] | Contribution]
@@ -95,6 +95,36 @@ class Kept:
     def receipt(self) -> SubmissionReceipt:
         """What came of it so far."""
         return self.sending.receipt(self.outbox.waiting(self.contract))
+
+
+def handed_in(
+    asked: Submission,
+    queue: str | Path | None,
+    describe: Callable[[], Steps[Collection]],
+    seconds: float,
+    clock: Callable[[], float],
+) -> Steps[SubmissionReceipt]:
+    """The steps of a `submit`, over a queue where there is one."""
+    if queue is None:
+        sending = asked.sending((yield from describe()))
+        yield from sent(sending, describe, seconds, clock)
+        return sending.receipt()
+    with queue_at(queue) as outbox:
+        found: Collection | LandbridgeError
+        try:
+            found = yield from describe()
+        except LandbridgeError as failure:
+            if not unreachable(failure):
+                raise
+            found = failure
+        kept = asked.kept(outbox, found)
+        try:
+            if kept.reachable:
+                yield from sent(kept.sending, describe, seconds, clock)
+        except LandbridgeError as failure:
+            if not unreachable(failure):
+                raise
+        return kept.receipt()
 
 
 @contextmanager

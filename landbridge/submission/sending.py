@@ -19,6 +19,7 @@ from landbridge.errors import LandbridgeError, error
 from landbridge.evidence.entry import Entry
 from landbridge.evidence.finding import EvidenceError
 from landbridge.evidence.receipt import verify_receipt
+from landbridge.exchange import HandOn, Pause, Steps
 from landbridge.receipt import Receipt
 from landbridge.submission import sealed
 from landbridge.submission.check import Unfit
@@ -40,6 +41,10 @@ BATCH_BYTES: Final = 512 * 1024
 """About so many; as JSON writes them, texts can take six times that at most."""
 UNDER_WAY: Final = 8
 """Batches that are sent before the first one's result is back."""
+STREAM_SECONDS: Final = 120.0
+"""The gateway ends a stream earlier; this is for one that does not."""
+PAUSE: Final = 0.25
+LONGEST_PAUSE: Final = 5.0
 ATTEMPTS: Final = 3
 """How often a batch is sealed anew because a key, the contract or the token has changed."""
 
@@ -296,11 +301,35 @@ def checked(
         yield place, Record(given.id, round(given.captured * 1000), given.corrects, values)
 
 
-def passing(failure: LandbridgeError, code: str) -> bool:
-    """Whether the same batches may go a moment later."""
-    return code in ("UNAVAILABLE", "CANCELLED", "DEADLINE_EXCEEDED") or (
-        failure.retry_after is not None and failure.status == "UNAVAILABLE"
-    )
+def sent(
+    sending: Sending,
+    describe: Callable[[], Steps[Collection]],
+    seconds: float,
+    clock: Callable[[], float],
+) -> Steps[None]:
+    """The steps until everything has its result.
+
+    After `seconds` without any record having come to its end it raises what stands in the way.
+    `describe` are the steps of asking for the description anew.
+    """
+    finished, since, pause, wait = sending.finished, clock(), PAUSE, 0.0
+    while not sending.done:
+        if sending.outdated:
+            sending.describe((yield from describe()))
+        elif wait:
+            yield Pause(wait)
+        ended = yield HandOn("Submit", sending, STREAM_SECONDS, UNDER_WAY, "Submissions")
+        if sending.failure is not None:
+            raise sending.failure
+        failure = ended if isinstance(ended, LandbridgeError) else error("GATEWAY_UNREACHABLE")
+        if failure.status != "UNAVAILABLE":
+            raise failure
+        if sending.finished > finished:
+            finished, since, pause = sending.finished, clock(), PAUSE
+        elif clock() - since >= seconds:
+            raise failure
+        wait = max(pause, min(failure.retry_after or 0.0, LONGEST_PAUSE))
+        pause = min(2 * pause, LONGEST_PAUSE)
 
 
 def _fate(text: str) -> Fate:

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -30,18 +31,21 @@ Make = Callable[[], Store]
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """A PostgreSQL server of our own, on a socket in a temporary folder."""
     programs = _programs()
     if programs is None:
         pytest.skip("there is no PostgreSQL server on this machine")
-    folder = tmp_path_factory.mktemp("pg")
+    # Not below pytest's folders: those are closed to the user that the server runs as.
+    with TemporaryDirectory(prefix="landbridge-pg-", ignore_cleanup_errors=True) as folder:
+        yield from _serving(programs, Path(folder))
+
+
+def _serving(programs: Path, folder: Path) -> Iterator[str]:
     # The server does not run as root.
     as_user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
     prefix = as_user if os.getuid() == 0 else []
     if prefix:
-        for place in (folder, *list(folder.parents)[:2]):
-            place.chmod(0o755)
         shutil.chown(folder, 65534, 65534)
     data = folder / "data"
     quiet = {"check": True, "capture_output": True, "cwd": folder, "timeout": 60}
