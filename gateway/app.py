@@ -50,6 +50,11 @@ from gateway.sql import silence
 from gateway.standing import standing
 from gateway.submission_servicer import SubmissionsServicer
 from gateway.submitting import Submitting
+from gateway.watches.evaluator import Evaluator
+from gateway.watches.servicer import WatchesServicer
+from gateway.watches.store import WatchStore
+from gateway.watches.telling import Telling
+from gateway.watches.watches import Watches
 from gateway.witnessing import Rounds, logs, witnesses
 from landbridge.edge import life
 from landbridge.edge.exporters import Exporting, exporting
@@ -83,6 +88,7 @@ from landbridge.v1 import (
     enrolment_pb2_grpc,
     gateway_pb2_grpc,
     portal_pb2_grpc,
+    watch_pb2_grpc,
 )
 from policies.noise import draw
 
@@ -98,6 +104,7 @@ class Gateway:
     witness_key: str
     _departments: Departments
     _driver: Driver
+    _evaluator: Evaluator
     _store: Store
     _log: Log
     _recorder: Recorder
@@ -138,6 +145,7 @@ class Gateway:
             each.join()
         self._refreshing.close()
         self._driver.stop()
+        self._evaluator.stop()
         self._store.close()
         self._trusted.close()
         with suppress(Unavailable):  # a log that was stopped takes no last entry
@@ -286,6 +294,16 @@ def start(
         settings.manifest.read_bytes,
         settings.calls // 2,
     )
+    watch_store = WatchStore(store.database, signer.vkey.partition("+")[0])
+    telling = Telling(watch_store, recorder)
+    evaluator = Evaluator(
+        watch_store, telling, planning, departments, signing, recorder, sight, signer.vkey,
+        time.time, time.monotonic, report,
+    )  # fmt: skip
+    watches = Watches(
+        watch_store, evaluator, telling, planning, departments, trust.verifier, signing, recorder,
+        sight, signer.vkey, time.time, settings.calls // 4,
+    )  # fmt: skip
     with suppress(Unavailable):  # it serves and refuses, so that callers are told why
         life.begin(
             recorder,
@@ -306,8 +324,10 @@ def start(
             certificates_shown.look(members)
     with suppress(Unavailable):
         recording.recover(settings.state / "log")
+        telling.recover(settings.state / "log")
     procedures.look()
     driver.start()
+    evaluator.start()
     renewed = settings.tls_certificate.read_bytes
     running = serve(
         [
@@ -320,6 +340,10 @@ def start(
             ),
             partial(portal_pb2_grpc.add_PortalServicer_to_server, portal),
             SubmissionsServicer(submitting, watching.telemetry, report).register,
+            partial(
+                watch_pb2_grpc.add_WatchesServicer_to_server,
+                WatchesServicer(watches, servicer.request),
+            ),
             partial(
                 batch_pb2_grpc.add_CallsServicer_to_server,
                 CallsServicer(asking, departments, signing, recorder, watching.telemetry),
@@ -403,6 +427,7 @@ def start(
         cosigner.vkey,
         departments,
         driver,
+        evaluator,
         store,
         log,
         recorder,

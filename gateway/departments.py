@@ -29,6 +29,7 @@ from landbridge.v1 import (
     renewal_pb2_grpc,
     step_pb2_grpc,
     submission_pb2_grpc,
+    watch_pb2_grpc,
     witness_pb2_grpc,
 )
 from policies import odcs
@@ -110,6 +111,7 @@ class Connection:
     handlers: batch_pb2_grpc.HandlersStub
     steps: step_pb2_grpc.StepsStub
     intake: submission_pb2_grpc.IntakeStub
+    watching: watch_pb2_grpc.WatchingStub
 
     @classmethod
     def over(cls, channel: grpc.Channel) -> Connection:
@@ -127,6 +129,7 @@ class Connection:
             batch_pb2_grpc.HandlersStub(channel),
             step_pb2_grpc.StepsStub(channel),
             submission_pb2_grpc.IntakeStub(channel),
+            watch_pb2_grpc.WatchingStub(channel),
         )
 
 

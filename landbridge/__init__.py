@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     )
     from landbridge.receipt import Receipt
     from landbridge.submission.receipt import Contribution, SubmissionReceipt
+    from landbridge.watch_handle import AsyncWatch, Watch
 
 _HOMES = {
     "aconnect": "client",
@@ -40,6 +41,8 @@ _HOMES = {
     "AsyncConsultation": "consultation.callers",
     "Reviewer": "consultation.officers",
     "review": "consultation.officers",
+    "Watch": "watch_handle",
+    "AsyncWatch": "watch_handle",
     "Access": "access_list",
     "AccessList": "access_list",
     "Answer": "answers",
@@ -64,6 +67,7 @@ __all__ = [
     "Answer",
     "AsyncClient",
     "AsyncConsultation",
+    "AsyncWatch",
     "Client",
     "Consultation",
     "Contribution",
@@ -80,6 +84,7 @@ __all__ = [
     "SubmissionReceipt",
     "Unauthenticated",
     "Unavailable",
+    "Watch",
     "aconnect",
     "connect",
     "review",

@@ -17,7 +17,7 @@ from google.protobuf.message import Message
 
 from landbridge import streams
 from landbridge.errors import LandbridgeError, error
-from landbridge.exchange import HandOn, Outcome, Pause, Step, Steps
+from landbridge.exchange import HandOn, Hear, Listen, Outcome, Pause, Replies, Step, Steps
 from landbridge.status import from_rpc_error
 from landbridge.stubs import Stubs
 from landbridge.transport import TokenSource, Way, bearer, current_token
@@ -56,6 +56,8 @@ class BlockingDriver:
         if isinstance(step, Pause):
             time.sleep(step.seconds)
             return None
+        if isinstance(step, Hear):
+            return self._hear(step.replies)
         if self._closed:
             raise _closed()
         token = current_token(self._token)
@@ -75,7 +77,15 @@ class BlockingDriver:
             if self._closed:  # by another thread, since we looked
                 raise _closed() from None
             raise
-        return cast(Message, reply)
+        return Replies(reply) if isinstance(step, Listen) else cast(Message, reply)
+
+    def _hear(self, replies: Replies) -> Outcome:
+        try:
+            return cast(Message | None, next(replies.source, None))
+        except grpc.RpcError as failure:
+            if self._closed:
+                raise _closed() from None
+            return _placed(from_rpc_error(failure), self.target)
 
     def close(self) -> None:
         """Ends the connection; calls that still run fail."""
@@ -112,6 +122,8 @@ class AwaitedDriver:
         if isinstance(step, Pause):
             await asyncio.sleep(step.seconds)
             return None
+        if isinstance(step, Hear):
+            return await self._hear(step.replies)
         if self._closed:
             raise _closed()
         token = current_token(self._token)
@@ -121,13 +133,18 @@ class AwaitedDriver:
             method = self._stubs.method(step.service, step.method)
             return await streams.hand_on_awaited(step, method, _needed(token))
         metadata = bearer(token) if token is not None else ()
+        method = self._stubs.method(step.service, step.method)
         try:
-            reply = await self._stubs.method(step.service, step.method)(
-                step.request, timeout=step.seconds, metadata=metadata
-            )
+            call = method(step.request, timeout=step.seconds, metadata=metadata)
+            return Replies(aiter(call)) if isinstance(step, Listen) else cast(Message, await call)
         except grpc.RpcError as failure:
             return _placed(from_rpc_error(failure), self.target)
-        return cast(Message, reply)
+
+    async def _hear(self, replies: Replies) -> Outcome:
+        try:
+            return cast(Message | None, await anext(replies.source, None))
+        except grpc.RpcError as failure:
+            return _placed(from_rpc_error(failure), self.target)
 
     async def close(self) -> None:
         """Ends the connection; calls that still run fail."""

@@ -225,7 +225,7 @@ class Recorder:
         LOG_CONTRADICTED, LOG_UNWITNESSED, LOG_UNAVAILABLE.
         """
         self.require()
-        draft = Draft(kind, self._dated(), dict(fields))
+        draft = Draft(kind, self.dated(), dict(fields))
         with self._log.coming:
             try:
                 yield draft
@@ -241,7 +241,7 @@ class Recorder:
     def draft(self, kind: str, **fields: Any) -> Draft:
         """The entry of something that ends elsewhere than it begins; raises as `request` does."""
         self.require()
-        return Draft(kind, self._dated(), dict(fields))
+        return Draft(kind, self.dated(), dict(fields))
 
     @contextmanager
     def refusing(self, draft: Draft) -> Iterator[None]:
@@ -256,7 +256,7 @@ class Recorder:
     @contextmanager
     def check(self, kind: str, **fields: Any) -> Iterator[None]:
         """Something before a request that only a refusal leaves an entry of."""
-        draft = Draft(kind, self._dated(), dict(fields))
+        draft = Draft(kind, self.dated(), dict(fields))
         try:
             yield
         except LandbridgeError as refusal:
@@ -275,7 +275,7 @@ class Recorder:
         first._first_look = None
         return first
 
-    def _dated(self) -> Recorder:
+    def dated(self) -> Recorder:
         """This recorder, with this month's key."""
         if self._periods is None:
             return self

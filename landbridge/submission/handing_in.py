@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from landbridge.errors import LandbridgeError, error
-from landbridge.exchange import Exchange, Steps, purpose_text
+from landbridge.exchange import Exchange, Steps, stated
 from landbridge.submission.collection import Collection, read_collection, remembered
 from landbridge.submission.outbox import Outbox
 from landbridge.submission.receipt import Contribution, SubmissionReceipt
@@ -37,7 +37,7 @@ class Submission:
     def describe(self) -> Exchange[Collection]:
         """Asks what is collected."""
         request = submission_pb2.DescribeCollectionRequest(
-            contract=_name(self.contract), purpose=purpose_text(self.purpose)
+            contract=_name(self.contract), purpose=stated(self.purpose)
         )
         return Exchange(
             "DescribeCollection",

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from landbridge.answers import Answer
 from landbridge.errors import CATALOGUE, LandbridgeError, error
-from landbridge.exchange import PASSING, PAUSE, Outcome, Pause, Send, Step, attempts, query
+from landbridge.exchange import PASSING, PAUSE, Outcome, Pause, Send, attempts, query
 from landbridge.v1.gateway_pb2 import QueryRequest, QueryResponse
 from tests.sdk.loopback import PEOPLE, PURPOSE
 
@@ -22,10 +22,10 @@ def question(epsilon: float | None = None) -> QueryRequest:
 
 def played(
     outcomes: list[tuple[Outcome, float]], timeout: float
-) -> tuple[list[Step], Answer | LandbridgeError, float]:
+) -> tuple[list[Send | Pause], Answer | LandbridgeError, float]:
     """The steps, the end, and the seconds used, when each sending takes so long and ends so."""
     now = 0.0
-    steps: list[Step] = []
+    steps: list[Send | Pause] = []
     asked = query(PEOPLE, purpose=PURPOSE, epsilon=None, partial=False)
     playing = attempts(asked, timeout, lambda: now)
     left = iter(outcomes)
@@ -33,6 +33,7 @@ def played(
     try:
         while True:
             step = playing.send(outcome)
+            assert isinstance(step, Send | Pause)
             steps.append(step)
             if isinstance(step, Pause):
                 now, outcome = now + step.seconds, None

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from landbridge.errors import LandbridgeError, error
-from landbridge.exchange import Exchange, Outcome, Pause, Step, Steps
+from landbridge.exchange import Exchange, Outcome, Pause, Send, Step, Steps
 from landbridge.once import Asks, Awaited, Blocking, Give, Stream, each, once
 from landbridge.v1 import gateway_pb2
 
@@ -35,6 +35,7 @@ class Recorder:
         if isinstance(step, Pause):
             self.done.append(f"pause {step.seconds}")
             return None
+        assert isinstance(step, Send)
         self.done.append(f"{step.method} {step.seconds}")
         return self.says.pop(0)
 
