@@ -90,7 +90,7 @@ def test_an_auditor_finds_each_batch_on_both_sides(town: Federation) -> None:
     """The gateway names the department's entry of every batch; nothing is left over."""
     gateway, rescue = (verify_folder(town.log(name)).entries for name in (None, "rescue"))
     now = datetime.now(UTC) + timedelta(seconds=1)
-    found = reconcile(gateway, {"rescue": rescue}, in_flight=timedelta(minutes=1), now=now)
+    found = reconcile({"": gateway}, {"rescue": rescue}, in_flight=timedelta(minutes=1), now=now)
     assert found.wrong == ()
     assert found.matched >= 3
 
