@@ -49,6 +49,7 @@ Action = Literal[
     "case",
     "step",
     "about",
+    "submit",
     "audit",
     "view",
     "enrol",

@@ -21,6 +21,7 @@ OWNERS = {
     "pyarrow": (
         "landbridge/arrow.py",
         "landbridge/parquet.py",
+        "landbridge/submission/parquet.py",
         "gateway/flight/arrow.py",
         "gateway/flight/tables.py",
     ),
@@ -41,6 +42,7 @@ OWNERS = {
         "nodes/queue.py",
         "nodes/sqlite_file.py",
         "gateway/console/index.py",
+        "landbridge/submission/outbox.py",
     ),
     "alembic": ("gateway/cases/",),
     "rfc8785": ("landbridge/evidence/entry.py",),
