@@ -29,6 +29,7 @@ from landbridge.v1 import (
     pooled_pb2_grpc,
     renewal_pb2_grpc,
     step_pb2_grpc,
+    submission_pb2_grpc,
     watch_pb2_grpc,
     witness_pb2_grpc,
 )
@@ -111,6 +112,7 @@ class Connection:
     handlers: batch_pb2_grpc.HandlersStub
     steps: step_pb2_grpc.StepsStub
     tally: census_pb2_grpc.TallyStub
+    intake: submission_pb2_grpc.IntakeStub
     watching: watch_pb2_grpc.WatchingStub
 
     @classmethod
@@ -129,6 +131,7 @@ class Connection:
             batch_pb2_grpc.HandlersStub(channel),
             step_pb2_grpc.StepsStub(channel),
             census_pb2_grpc.TallyStub(channel),
+            submission_pb2_grpc.IntakeStub(channel),
             watch_pb2_grpc.WatchingStub(channel),
         )
 

@@ -132,6 +132,12 @@ CATALOGUE: Final[dict[str, Reason]] = {
         Unauthenticated,
         "The bearer token is bound to a client certificate, which this connection does not show.",
     ),
+    "FORM_INVALID": Reason(
+        "PERMISSION_DENIED", Refused, "This form is not one that was made for your session."
+    ),
+    "SIGN_IN_UNAVAILABLE": Reason(
+        "UNAVAILABLE", Unavailable, "The provider that people sign in at cannot be used now."
+    ),
     "PEER_UNKNOWN": Reason(
         "UNAUTHENTICATED", Unauthenticated, "The certificate of the peer is not the gateway's."
     ),
@@ -318,6 +324,9 @@ CATALOGUE: Final[dict[str, Reason]] = {
     "LEDGER_UNAVAILABLE": Reason(
         "UNAVAILABLE", Unavailable, "The budget ledger cannot be written, so nothing may be read."
     ),
+    "INTAKE_UNAVAILABLE": Reason(
+        "UNAVAILABLE", Unavailable, "The department cannot take records now; none was taken."
+    ),
     "QUEUE_UNAVAILABLE": Reason(
         "UNAVAILABLE", Unavailable, "The queue of consultations cannot be written."
     ),
@@ -343,6 +352,7 @@ RETRY_AFTER: Final[dict[str, float]] = {
     "LOG_UNWITNESSED": 10.0,
     "LEDGER_UNAVAILABLE": 10.0,
     "CASES_UNAVAILABLE": 10.0,
+    "INTAKE_UNAVAILABLE": 1.0,
     "SIGNATURE_EXPIRED": 1.0,
 }
 """Reason -> seconds after which the same question may be asked again. Where a reason does not stand

@@ -37,6 +37,14 @@ class TokenBound(errors.Unauthenticated):
     """The bearer token is bound to a client certificate, which this connection does not show."""
 
 
+class FormInvalid(errors.Refused):
+    """This form is not one that was made for your session."""
+
+
+class SignInUnavailable(errors.Unavailable):
+    """The provider that people sign in at cannot be used now."""
+
+
 class PeerUnknown(errors.Unauthenticated):
     """The certificate of the peer is not the gateway's."""
 
@@ -269,6 +277,10 @@ class LedgerUnavailable(errors.Unavailable):
     """The budget ledger cannot be written, so nothing may be read."""
 
 
+class IntakeUnavailable(errors.Unavailable):
+    """The department cannot take records now; none was taken."""
+
+
 class QueueUnavailable(errors.Unavailable):
     """The queue of consultations cannot be written."""
 
@@ -300,6 +312,8 @@ BY_REASON: Final[dict[str, type[errors.LandbridgeError]]] = {
     "TOKEN_AUDIENCE": TokenAudience,
     "TOKEN_REVOKED": TokenRevoked,
     "TOKEN_BOUND": TokenBound,
+    "FORM_INVALID": FormInvalid,
+    "SIGN_IN_UNAVAILABLE": SignInUnavailable,
     "PEER_UNKNOWN": PeerUnknown,
     "CERTIFICATE_REVOKED": CertificateRevoked,
     "CERTIFICATE_ENDED": CertificateEnded,
@@ -358,6 +372,7 @@ BY_REASON: Final[dict[str, type[errors.LandbridgeError]]] = {
     "LOG_CONTRADICTED": LogContradicted,
     "CASES_UNAVAILABLE": CasesUnavailable,
     "LEDGER_UNAVAILABLE": LedgerUnavailable,
+    "INTAKE_UNAVAILABLE": IntakeUnavailable,
     "QUEUE_UNAVAILABLE": QueueUnavailable,
     "TOO_BUSY": TooBusy,
     "DEADLINE": Deadline,

@@ -86,6 +86,7 @@ def read(document: bytes | str, where: str) -> Contract:
         links=terms.links,
         measurements=terms.measurements,
         responsible=responsible,
+        collection=terms.collection,
     )
 
 

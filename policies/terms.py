@@ -13,9 +13,11 @@ from typing import Final
 
 from landbridge.levels import Level
 from policies.accounting import MICRO, charge, limit, question_rho
+from policies.collection import COLLECTION, read_collection
 from policies.columns import read_custom
 from policies.contract import (
     Allowance,
+    Collection,
     Column,
     Disclosure,
     Measurement,
@@ -57,7 +59,8 @@ _BUDGET, _EPSILON, _CELLS = "landbridgeBudget", "landbridgeEpsilon", "landbridge
 _POOLING: Final = "landbridgePooling"
 _PROTECTING: Final = (_ROWS, _SPAN, _NOISE, _BUDGET, _EPSILON, _POOLING)
 _CUSTOM: Final = (
-    _UNIT, _METHOD, _PURPOSES, _CELLS, DELAY, LINKS, MEASUREMENTS, *_PROTECTING, *THRESHOLDS,
+    _UNIT, _METHOD, _PURPOSES, _CELLS, DELAY, LINKS, COLLECTION, MEASUREMENTS, *_PROTECTING,
+    *THRESHOLDS,
 )  # fmt: skip
 _MEANT: Final = {
     Method.DP: _PROTECTING,
@@ -78,6 +81,7 @@ class Terms:
     delays: Delays = ()
     links: Links = ()
     measurements: tuple[Measurement, ...] = ()
+    collection: Collection | None = None
 
 
 def read_terms(
@@ -139,6 +143,9 @@ def read_terms(
             recipient=replace(disclosure.recipient, selecting=True),
             overall=replace(disclosure.overall, selecting=True),
         )
+    collection = read_collection(
+        term(COLLECTION), None if method is None else Method(method), disclosure, columns, links
+    )
     if method == Method.DP and len(document.problems.found) == before:
         _payable(term(_EPSILON).at("maximum"), disclosure)
     if len(document.problems.found) > before or unit is None:
@@ -150,6 +157,7 @@ def read_terms(
         delays=delays,
         links=links,
         measurements=measurements,
+        collection=collection,
     )
 
 

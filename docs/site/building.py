@@ -54,6 +54,7 @@ PARTS: Final = (
             "log",
             "log-entry",
             "witnesses",
+            "console",
             "audit",
             "bench",
         ),

@@ -34,6 +34,7 @@ from landbridge.cli import (
     query,
     review,
     servers,
+    submit,
     token,
     up,
     watch,
@@ -92,6 +93,7 @@ def application() -> typer.Typer:
     whole.command()(call.call)
     whole.command()(census.contribute)
     whole.command()(census.collect)
+    whole.command()(submit.submit)
     whole.command()(directory.directory)
     whole.command()(about.about)
     consultations = _group("Put before an officer of the owner what policy does not answer.")
@@ -111,6 +113,7 @@ def application() -> typer.Typer:
     reviews.command("ask")(review.ask)
     reviews.command("decline")(review.decline)
     reviews.command("follow")(review.follow)
+    reviews.command("serve")(review.serve)
     whole.add_typer(reviews, name="review")
     logs = _group("Read and verify published logs and receipts, asking nobody.")
     logs.command("show")(log.show)

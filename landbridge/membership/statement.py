@@ -28,6 +28,7 @@ from landbridge.v1 import (
     pooled_pb2,
     portal_pb2,
     step_pb2,
+    submission_pb2,
     watch_pb2,
 )
 
@@ -52,6 +53,7 @@ Tally = (
     | census_pb2.TallyTotalRequest
     | census_pb2.TallyConfirmRequest
 )
+Submitting = submission_pb2.DescribeIntakeRequest | submission_pb2.IntakeOpening
 Watching = watch_pb2.StandRequest | watch_pb2.EvaluateRequest | watch_pb2.EndRequest
 Request = (
     node_pb2.AnswerRequest
@@ -64,6 +66,7 @@ Request = (
     | portal_pb2.SubjectAccessListRequest
     | Consulting
     | Tally
+    | Submitting
     | Watching
 )
 AnyRequest = TypeVar(
@@ -89,6 +92,8 @@ AnyRequest = TypeVar(
     census_pb2.TallyCloseRequest,
     census_pb2.TallyTotalRequest,
     census_pb2.TallyConfirmRequest,
+    submission_pb2.DescribeIntakeRequest,
+    submission_pb2.IntakeOpening,
     watch_pb2.StandRequest,
     watch_pb2.EvaluateRequest,
     watch_pb2.EndRequest,
@@ -151,7 +156,7 @@ def statement(federation: str, department: str, request: Request, issued_at_ms: 
     bare.asking.ClearField("signed")
     asking = bare.asking
     price, members = 0, tuple[str, ...]()
-    if isinstance(bare, Consulting | Tally | Watching):
+    if isinstance(bare, Consulting | Submitting | Tally | Watching):
         # Its whole name: no request of one service can be taken for one of another.
         method = str(bare.DESCRIPTOR.full_name)
         content = deepcopy(bare)

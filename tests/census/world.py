@@ -135,7 +135,10 @@ class World(FederationSimulator):
                 step = steps.send(came)
             except StopIteration as end:
                 return end.value
-            came = None if isinstance(step, Pause) else self._sent(step, token, seconds)
+            came = None
+            if not isinstance(step, Pause):
+                assert isinstance(step, Send)  # nothing here is a stream
+                came = self._sent(step, token, seconds)
 
     def _sent(self, step: Send, token: str | None, seconds: float) -> Any:
         request = type(step.request)()
