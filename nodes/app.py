@@ -24,6 +24,7 @@ from landbridge.edge.state import log_signer, subject_key, subject_keys, witness
 from landbridge.edge.trust import Trusted, trusted
 from landbridge.errors import Unavailable
 from landbridge.evidence.cosignature import WitnessKey
+from landbridge.evidence.keyfile import read_key
 from landbridge.evidence.log import Log
 from landbridge.evidence.oversight import Oversight
 from landbridge.evidence.signer import Signer, Verifier
@@ -193,7 +194,7 @@ def start(
     policy = understand(texts)
     trust = trusted(settings.trust)
     tls = Tls(
-        settings.tls_key.read_bytes(),
+        read_key(settings.tls_key),
         settings.tls_certificate.read_bytes(),
         settings.tls_authority.read_bytes(),
         settings.tls_certificate.read_bytes,
