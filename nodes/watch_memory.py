@@ -122,6 +122,7 @@ class WatchMemory:
 
     def __init__(self, path: Path, clock: Callable[[], float]) -> None:
         self._file = SqliteFile(path, _SCHEMA, clock, version=1, what="a memory of watches")
+        path.chmod(0o600)  # who asked, and how far an open run is
 
     def now(self) -> str:
         """The time, ISO 8601; a clock set back goes on where it was."""

@@ -40,7 +40,7 @@ MEMORY: Final = 4_096
 """Decisions remembered per policy set."""
 DEFAULT_DENY: Final = "default deny"
 
-Action = Literal["query", "call", "watch", "consult", "review", "case", "step", "about"]
+Action = Literal["query", "call", "watch", "consult", "review", "attend", "case", "step", "about"]
 
 _FAILED: Final = re.compile(r"policy `([^`]*)`")
 
@@ -68,9 +68,9 @@ class Request:
 
     `subject`, `organisation` and `clearance` are the verified token's; `resource` is a contract's
     id, `department.handler`, the name of a procedure or of a log; `level` is the highest among the
-    columns used, or the handler's; `moment` is when; `role` is that of `review` alone. `columns`
-    are those of a contract that a question uses, by name and level, sorted; none where only rows
-    are counted.
+    columns used, or the handler's; `moment` is when; `role` is that of `review` and `attend` alone.
+    `columns` are those of a contract that a question uses, by name and level, sorted; none where
+    only rows are counted.
     """
 
     subject: str
@@ -273,7 +273,7 @@ class AccessPolicy:
                 "purpose": request.purpose,
                 "level": int(request.level),
                 **request.moment._asdict(),
-                **({"role": request.role} if request.action == "review" else {}),
+                **({"role": request.role} if request.action in ("review", "attend") else {}),
             }
         )
         columns = (

@@ -13,6 +13,7 @@ from typing import Self
 
 import yaml
 
+from landbridge.attending import Attendant, attend
 from landbridge.client import Client, connect
 from landbridge.consultation.officers import Reviewer, review
 from landbridge.federation.folder import FederationFolder, FederationInvalid, MemberFolder, read
@@ -93,6 +94,11 @@ class Federation:
         """That department's queue of consultations, for a development caller who is an officer."""
         folder = self._ground.folder(department) / "review"
         return review(folder, token=lambda: self.token(officer))
+
+    def attendant(self, department: str, officer: str) -> Attendant:
+        """The cases of that department, for a development caller who is responsible for them."""
+        folder = self._ground.folder(department) / "review"
+        return attend(folder, token=lambda: self.token(officer))
 
     def log(self, department: str | None = None) -> Path:
         """The published log folder of a department, or of the gateway."""
