@@ -303,6 +303,7 @@ def start(
         servicer.admit, signed, standing, recorder, watching.telemetry
     )
     concerns = Concerns(settings.state / "concerns.sqlite", time.time)
+    concerns.recover(settings.state / "log")
     attending = Attending(guard, tables, computing, concerns, recorder, report)
     subject_access = SubjectAccessServicer(
         servicer.admit,

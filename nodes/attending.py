@@ -177,7 +177,7 @@ class Attending:
             computed = self._computing.compute(handler, values, lambda: SECONDS)
             if computed.reply.code in watch.tells:
                 said[subject] = Said(computed.reply.code, computed.reply.reasons)
-        self._concerns.found(name, watch.role, said, subjects)
+        self._concerns.found(name, watch.role, said, subjects, self._recorder.size)
         for concern in self._concerns.unlogged():
             self._log(concern)
         with self._news:

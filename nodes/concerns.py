@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from landbridge.evidence.entry import Entry
+from landbridge.evidence.finding import EvidenceError
+from landbridge.evidence.lookup import Lookup
 from nodes.sqlite_file import SqliteFile
 
 _SCHEMA = (
@@ -18,7 +21,7 @@ _SCHEMA = (
       number INTEGER PRIMARY KEY AUTOINCREMENT, handler TEXT NOT NULL, role TEXT NOT NULL,
       subject NOT NULL, code TEXT NOT NULL, reasons TEXT NOT NULL, opened_at TEXT NOT NULL,
       state TEXT NOT NULL CHECK (state IN ('open', 'attended', 'over')),
-      logged INTEGER NOT NULL DEFAULT 0
+      logged INTEGER NOT NULL DEFAULT 0, log_size INTEGER NOT NULL
     )""",
     "CREATE UNIQUE INDEX present ON concern (handler, subject) WHERE state <> 'over'",
     """CREATE TABLE looked (
@@ -59,13 +62,21 @@ class Concerns:
     """One department's cases, in one SQLite file that only its user may read."""
 
     def __init__(self, path: Path, clock: Callable[[], float]) -> None:
+        path.touch(mode=0o600)  # it names people, and SQLite's files beside it get the same mode
         self._file = SqliteFile(path, _SCHEMA, clock, version=1, what="a memory of cases")
-        path.chmod(0o600)  # it names people
 
     def found(
-        self, handler: str, role: str, said: Mapping[Subject, Said], seen: Collection[Subject]
+        self,
+        handler: str,
+        role: str,
+        said: Mapping[Subject, Said],
+        seen: Collection[Subject],
+        log_size: int,
     ) -> None:
-        """What one evaluation found of the subjects that it has seen."""
+        """What one evaluation found of the subjects that it has seen.
+
+        The log had that many entries before those of its cases could come.
+        """
         with self._file.transaction() as run:
             now = self._file.now(run)
             present = run(
@@ -81,8 +92,8 @@ class Concerns:
                     what = said[subject]
                     run(
                         "INSERT INTO concern (handler, role, subject, code, reasons, opened_at, "
-                        "state) VALUES (?, ?, ?, ?, ?, ?, 'open')",
-                        (handler, role, subject, what.code, " ".join(what.reasons), now),
+                        "state, log_size) VALUES (?, ?, ?, ?, ?, ?, 'open', ?)",
+                        (handler, role, subject, what.code, " ".join(what.reasons), now, log_size),
                     )
             run("UPDATE looked SET at = ? WHERE handler = ?", (now, handler))
 
@@ -125,6 +136,30 @@ class Concerns:
                 "UPDATE concern SET state = 'attended' WHERE number = ? AND state = 'open'",
                 (number,),
             )
+
+    def recover(self, log: Path) -> int:
+        """Marks the cases whose entry was written before the process died; gives their number.
+
+        `log` is the published folder of the log that was just opened.
+        """
+        with self._file.transaction() as run:
+            rows = run("SELECT handler, number, log_size FROM concern WHERE logged = 0").fetchall()
+        waiting = {(handler, number): size for handler, number, size in rows}
+        if not waiting:
+            return 0
+        found = 0
+        for _, content in Lookup.of(log).entries(min(waiting.values())):
+            try:
+                entry = Entry.from_bytes(content)
+            except EvidenceError:
+                continue  # of a later version; none of ours
+            number = entry.note.removeprefix("case ").partition(" for ")[0]
+            if entry.kind != "alert" or not number.isdigit():
+                continue
+            if waiting.pop((entry.watch, int(number)), None) is not None:
+                self.logged(int(number))
+                found += 1
+        return found
 
     def close(self) -> None:
         """Lets go of the file."""

@@ -121,8 +121,8 @@ class WatchMemory:
     """One department's standing questions, in one SQLite file."""
 
     def __init__(self, path: Path, clock: Callable[[], float]) -> None:
+        path.touch(mode=0o600)  # who asked, and how far an open run is
         self._file = SqliteFile(path, _SCHEMA, clock, version=1, what="a memory of watches")
-        path.chmod(0o600)  # who asked, and how far an open run is
 
     def now(self) -> str:
         """The time, ISO 8601; a clock set back goes on where it was."""

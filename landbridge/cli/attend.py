@@ -1,4 +1,4 @@
-"""`landbridge attend`: cases that the own department's handler watches named, for their one role."""
+"""`landbridge attend`: cases that the own department's handler watches named, for one role."""
 
 from __future__ import annotations
 

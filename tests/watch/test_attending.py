@@ -111,14 +111,14 @@ def test_the_gateway_itself_cannot_ask_for_cases(care: Federation) -> None:
             timeout=20,
             metadata=(("authorization", f"Bearer {care.token('worker')}"),),
         )
-    assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED  # type: ignore[attr-defined]
+    assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
 @pytest.mark.journey
 def test_no_name_lies_where_the_gateway_or_an_operator_s_log_could_have_it(
     care: Federation,
 ) -> None:
-    """Every file of the gateway, and the department's log and journal; the cases file is private."""
+    """Every file of the gateway, the department's log and journal; the cases file is private."""
     node = care.state / "homecare"
     looked = [*(care.state / "gateway").rglob("*"), *(node / "log").rglob("*")]
     looked += [*(node / "journal").rglob("*"), *node.glob("watches.sqlite*")]
@@ -161,7 +161,7 @@ def test_a_case_is_open_attended_and_over(tmp_path: Path) -> None:
     def look(*quiet: str) -> list[tuple[int, str]]:
         now[0] += 60
         seen = ("a", "b", "c")
-        concerns.found("d.h", "r", {each: Said("QUIET", ()) for each in quiet}, seen)
+        concerns.found("d.h", "r", {each: Said("QUIET", ()) for each in quiet}, seen, 0)
         for each in concerns.unlogged():
             concerns.logged(each.number)
         return [(each.number, str(each.subject)) for each in concerns.open()]
@@ -179,7 +179,7 @@ def test_a_case_is_open_attended_and_over(tmp_path: Path) -> None:
 def test_a_case_is_told_only_once_it_is_logged(tmp_path: Path) -> None:
     """Death in between: the case is there, and waits for its entry."""
     concerns = Concerns(tmp_path / "c.sqlite", lambda: 1.0)
-    concerns.found("d.h", "r", {"a": Said("QUIET", ("NO_WATER",))}, ("a",))
+    concerns.found("d.h", "r", {"a": Said("QUIET", ("NO_WATER",))}, ("a",), 0)
     concerns.close()
     again = Concerns(tmp_path / "c.sqlite", lambda: 2.0)
     assert again.open() == ()
