@@ -30,6 +30,8 @@ MOST_SUBJECTS: Final = 10_000
 SECONDS: Final = 10.0
 """For one subject; and between two looks at which handlers are due."""
 LOOK: Final = 1.0
+PASSING: Final = frozenset({"DEPARTMENT_MISSING", "LOG_UNAVAILABLE", "LOG_UNWITNESSED"})
+"""No data yet, or the log is shut, which is said elsewhere; the next turn tries."""
 
 
 class Attending:
@@ -151,8 +153,9 @@ class Attending:
                 self._due[name] = self._monotonic() + watch.every_seconds
                 try:
                     self.evaluate(name, handler, watch)
-                except LandbridgeError:
-                    continue  # no data yet, or the log is shut; the next turn tries
+                except LandbridgeError as failed:
+                    if failed.reason not in PASSING:
+                        self._report(failed)
                 except Exception as defect:  # noqa: BLE001 - the other watches must go on
                     self._report(defect)
 
@@ -169,19 +172,26 @@ class Attending:
                 )
                 draft.admitted()
         said: dict[Subject, Said] = {}
+        failed: dict[Subject, LandbridgeError] = {}
         subjects = self._subjects(handler)
         for subject in subjects:
             if self._stopping.is_set():
                 return
             values: dict[str, int | str] = {handler.subject: subject}
-            computed = self._computing.compute(handler, values, lambda: SECONDS)
+            try:
+                computed = self._computing.compute(handler, values, lambda: SECONDS)
+            except LandbridgeError as failure:
+                failed[subject] = failure  # one bad row hides nobody else's trouble
+                continue
             if computed.reply.code in watch.tells:
                 said[subject] = Said(computed.reply.code, computed.reply.reasons)
-        self._concerns.found(name, watch.role, said, subjects, self._recorder.size)
+        self._concerns.found(name, watch.role, said, subjects, self._recorder.size, failed)
         for concern in self._concerns.unlogged():
             self._log(concern)
         with self._news:
             self._news.notify_all()
+        for failure in [*failed.values()][:1]:  # the operator is told once, not for each subject
+            raise failure
 
     def _log(self, concern: Concern) -> None:
         with self._recorder.request("alert", watch=concern.handler) as draft:

@@ -72,9 +72,11 @@ class Concerns:
         said: Mapping[Subject, Said],
         seen: Collection[Subject],
         log_size: int,
+        unknown: Collection[Subject] = (),
     ) -> None:
         """What one evaluation found of the subjects that it has seen.
 
+        Of the `unknown` nothing could be computed: what is open of them stays open.
         The log had that many entries before those of its cases could come.
         """
         with self._file.transaction() as run:
@@ -84,7 +86,7 @@ class Concerns:
                 (handler,),
             ).fetchall()
             for number, subject in present:
-                if subject not in said:  # well again, or not there any more
+                if subject not in said and subject not in unknown:  # well again, or gone
                     run("UPDATE concern SET state = 'over' WHERE number = ?", (number,))
             known = {subject for _, subject in present}
             for subject in seen:

@@ -176,6 +176,15 @@ def test_a_case_is_open_attended_and_over(tmp_path: Path) -> None:
     concerns.close()
 
 
+def test_what_could_not_be_computed_closes_no_case(tmp_path: Path) -> None:
+    """A handler that fails for a while must not look as if everybody were well."""
+    concerns = Concerns(tmp_path / "c.sqlite", lambda: 1.0)
+    concerns.found("d.h", "r", {"a": Said("QUIET", ())}, ("a", "b"), 0)
+    concerns.found("d.h", "r", {"b": Said("QUIET", ())}, ("a", "b"), 0, unknown=("a",))
+    assert [each.subject for each in concerns.unlogged()] == ["a", "b"]
+    concerns.close()
+
+
 def test_a_case_is_told_only_once_it_is_logged(tmp_path: Path) -> None:
     """Death in between: the case is there, and waits for its entry."""
     concerns = Concerns(tmp_path / "c.sqlite", lambda: 1.0)
