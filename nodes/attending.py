@@ -190,8 +190,8 @@ class Attending:
             self._log(concern)
         with self._news:
             self._news.notify_all()
-        for failure in [*failed.values()][:1]:  # the operator is told once, not for each subject
-            raise failure
+        if failed:  # the operator is told once, not for each subject
+            raise next(iter(failed.values()))
 
     def _log(self, concern: Concern) -> None:
         with self._recorder.request("alert", watch=concern.handler) as draft:
