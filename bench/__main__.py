@@ -53,6 +53,7 @@ ROWS: Final = (
     "handler_path",
     "handler_rate",
     "watch_evaluations",
+    "submit_rate",
     "case_four_steps",
     "cases_restart",
     "fresh_small",

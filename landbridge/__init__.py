@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         Unavailable,
     )
     from landbridge.receipt import Receipt
+    from landbridge.submission.receipt import Contribution, SubmissionReceipt
     from landbridge.watch_handle import AsyncWatch, Watch
 
 _HOMES = {
@@ -53,6 +54,8 @@ _HOMES = {
     "Reply": "answers",
     "Directory": "directory",
     "Receipt": "receipt",
+    "Contribution": "submission.receipt",
+    "SubmissionReceipt": "submission.receipt",
     "DeadlineExceeded": "errors",
     "Fault": "errors",
     "InvalidQuestion": "errors",
@@ -73,6 +76,7 @@ __all__ = [
     "Client",
     "Concern",
     "Consultation",
+    "Contribution",
     "DeadlineExceeded",
     "Directory",
     "Fault",
@@ -83,6 +87,7 @@ __all__ = [
     "Refused",
     "Reply",
     "Reviewer",
+    "SubmissionReceipt",
     "Unauthenticated",
     "Unavailable",
     "Watch",

@@ -15,8 +15,9 @@ from typing import Final, TypeVar, cast
 import grpc
 from google.protobuf.message import Message
 
+from landbridge import streams, tracing
 from landbridge.errors import LandbridgeError, error
-from landbridge.exchange import Hear, Listen, Outcome, Pause, Replies, Send, Steps
+from landbridge.exchange import HandOn, Hear, Listen, Outcome, Pause, Replies, Step, Steps
 from landbridge.status import from_rpc_error
 from landbridge.stubs import Stubs
 from landbridge.transport import TokenSource, Way, bearer, current_token
@@ -50,7 +51,7 @@ class BlockingDriver:
                 return cast(Result, end.value)
             outcome = self.do(step)
 
-    def do(self, step: Send | Listen | Hear | Pause) -> Outcome:
+    def do(self, step: Step) -> Outcome:
         """One step, and what came of it."""
         if isinstance(step, Pause):
             time.sleep(step.seconds)
@@ -62,18 +63,27 @@ class BlockingDriver:
         token = current_token(self._token)
         if inspect.isawaitable(token):
             raise error("INVALID_ARGUMENT", "token may be a coroutine function for aconnect only.")
+        if isinstance(step, HandOn):
+            method = self._stubs.method(step.service, step.method)
+            return streams.hand_on(step, method, _needed(token))
         metadata = bearer(token) if token is not None else ()
-        try:
-            reply = self._stubs.method(step.service, step.method)(
-                step.request, timeout=step.seconds, metadata=metadata
-            )
-        except grpc.RpcError as failure:
-            return _placed(from_rpc_error(failure), self.target)
-        except ValueError:
-            if self._closed:  # by another thread, since we looked
-                raise _closed() from None
-            raise
-        return Replies(reply) if isinstance(step, Listen) else cast(Message, reply)
+        with tracing.sending(step, self.target) as sending:
+            try:
+                reply = self._stubs.method(step.service, step.method)(
+                    step.request, timeout=step.seconds, metadata=(*metadata, *sending.headers)
+                )
+            except grpc.RpcError as failure:
+                found = _placed(from_rpc_error(failure), self.target)
+                sending.failed(found)
+                return found
+            except ValueError:
+                if self._closed:  # by another thread, since we looked
+                    raise _closed() from None
+                raise
+            if isinstance(step, Listen):
+                return Replies(reply)
+            sending.replied()
+            return cast(Message, reply)
 
     def _hear(self, replies: Replies) -> Outcome:
         try:
@@ -113,7 +123,7 @@ class AwaitedDriver:
                 return cast(Result, end.value)
             outcome = await self.do(step)
 
-    async def do(self, step: Send | Listen | Hear | Pause) -> Outcome:
+    async def do(self, step: Step) -> Outcome:
         """One step, and what came of it."""
         if isinstance(step, Pause):
             await asyncio.sleep(step.seconds)
@@ -125,13 +135,25 @@ class AwaitedDriver:
         token = current_token(self._token)
         if inspect.isawaitable(token):
             token = await token
+        if isinstance(step, HandOn):
+            method = self._stubs.method(step.service, step.method)
+            return await streams.hand_on_awaited(step, method, _needed(token))
         metadata = bearer(token) if token is not None else ()
         method = self._stubs.method(step.service, step.method)
-        try:
-            call = method(step.request, timeout=step.seconds, metadata=metadata)
-            return Replies(aiter(call)) if isinstance(step, Listen) else cast(Message, await call)
-        except grpc.RpcError as failure:
-            return _placed(from_rpc_error(failure), self.target)
+        with tracing.sending(step, self.target) as sending:
+            try:
+                call = method(
+                    step.request, timeout=step.seconds, metadata=(*metadata, *sending.headers)
+                )
+                if isinstance(step, Listen):
+                    return Replies(aiter(call))
+                reply = cast(Message, await call)
+            except grpc.RpcError as failure:
+                found = _placed(from_rpc_error(failure), self.target)
+                sending.failed(found)
+                return found
+            sending.replied()
+            return reply
 
     async def _hear(self, replies: Replies) -> Outcome:
         try:
@@ -143,6 +165,13 @@ class AwaitedDriver:
         """Ends the connection; calls that still run fail."""
         self._closed = True
         await self._channel.close()
+
+
+def _needed(token: str | None) -> str:
+    """The token that a stream is opened with; raises TOKEN_MISSING."""
+    if token is None:
+        raise error("TOKEN_MISSING", "This needs a token; a certificate is not one.")
+    return token
 
 
 def _placed(failure: LandbridgeError, target: str) -> LandbridgeError:

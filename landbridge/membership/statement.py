@@ -27,6 +27,7 @@ from landbridge.v1 import (
     pooled_pb2,
     portal_pb2,
     step_pb2,
+    submission_pb2,
     watch_pb2,
 )
 
@@ -41,6 +42,7 @@ Consulting = (
     | consult_pb2.AnswerGrantedRequest
     | consult_pb2.ReplyGrantedRequest
 )
+Submitting = submission_pb2.DescribeIntakeRequest | submission_pb2.IntakeOpening
 Watching = watch_pb2.StandRequest | watch_pb2.EvaluateRequest | watch_pb2.EndRequest
 Request = (
     node_pb2.AnswerRequest
@@ -52,6 +54,7 @@ Request = (
     | step_pb2.TakeRequest
     | portal_pb2.SubjectAccessListRequest
     | Consulting
+    | Submitting
     | Watching
 )
 AnyRequest = TypeVar(
@@ -69,6 +72,8 @@ AnyRequest = TypeVar(
     batch_pb2.ReplyManyRequest,
     step_pb2.TakeRequest,
     portal_pb2.SubjectAccessListRequest,
+    submission_pb2.DescribeIntakeRequest,
+    submission_pb2.IntakeOpening,
     watch_pb2.StandRequest,
     watch_pb2.EvaluateRequest,
     watch_pb2.EndRequest,
@@ -131,7 +136,7 @@ def statement(federation: str, department: str, request: Request, issued_at_ms: 
     bare.asking.ClearField("signed")
     asking = bare.asking
     price, members = 0, tuple[str, ...]()
-    if isinstance(bare, Consulting | Watching):
+    if isinstance(bare, Consulting | Submitting | Watching):
         # Its whole name: no request of one service can be taken for one of another.
         method = str(bare.DESCRIPTOR.full_name)
         content = deepcopy(bare)
