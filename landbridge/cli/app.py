@@ -111,6 +111,7 @@ def application() -> typer.Typer:
     reviews.command("ask")(review.ask)
     reviews.command("decline")(review.decline)
     reviews.command("follow")(review.follow)
+    reviews.command("serve")(review.serve)
     whole.add_typer(reviews, name="review")
     attendances = _group("Look after cases that your department's own handler watches named.")
     attendances.command("list")(attend.list_)
