@@ -80,12 +80,12 @@ class PolicyInvalid(Exception):
 class Request:
     """One question to the policies.
 
-        `subject`, `organisation` and `clearance` are the verified token's; `resource` is a contract's
+    `subject`, `organisation` and `clearance` are the verified token's; `resource` is a contract's
     id, `department.handler`, the name of a procedure, a log or a department; `level` is the highest
     among the columns used, or the handler's; `moment` is when; `role` is that of `review` and
     `attend` alone.
     `columns` are those of a contract that a question uses, by name and level, sorted; none where
-        only rows are counted.
+    only rows are counted.
     """
 
     subject: str
