@@ -14,12 +14,15 @@ import grpc
 from gateway.asking import Asking
 from gateway.batch import CallsServicer
 from gateway.cases.cases import Cases
+from gateway.cases.database import Database
 from gateway.cases.driver import Driver
+from gateway.cases.holding import Holding
 from gateway.cases.procedures import Procedures, read_folder
 from gateway.cases.recording import Recording
 from gateway.cases.servicer import CasesServicer
 from gateway.cases.store import Store
 from gateway.cases.taking import Taking
+from gateway.cases.tenure import Tenure
 from gateway.consult_planning import ConsultPlanning
 from gateway.consult_servicer import ConsultationsServicer
 from gateway.consulting import Consulting
@@ -95,6 +98,8 @@ class Gateway:
     _departments: Departments
     _driver: Driver
     _store: Store
+    _holding: Holding | None
+    _tenure: Tenure
     _log: Log
     _recorder: Recorder
     _witness: Witness
@@ -133,7 +138,12 @@ class Gateway:
         for each in stops:
             each.join()
         self._refreshing.close()
+        if self._holding is not None:
+            self._holding.stop()
         self._driver.stop()
+        if self._holding is not None:
+            with suppress(LandbridgeError):  # the lease ends by itself
+                self._tenure.leave()
         self._store.close()
         self._trusted.close()
         with suppress(Unavailable):  # a log that was stopped takes no last entry
@@ -239,7 +249,11 @@ def start(
         watching.telemetry,
         sight,
     )
-    store = Store(settings.case_store, signer.vkey.partition("+")[0])
+    database = Database(settings.case_store)
+    store = Store(database, signer.name)
+    tenure = Tenure(database, signer.name, recorder.digest("caller", "cases"))
+    if database.shared:
+        tenure.begin()
     recording = Recording(store, recorder)
     procedures = Procedures(declared, store, departments.catalogue, tell)
     driver = Driver(
@@ -250,6 +264,7 @@ def start(
         time.time,
         time.monotonic,
         report,
+        lambda case: tenure.adopt(case, recorder.size),
     )
     cases = Cases(
         store,
@@ -285,6 +300,12 @@ def start(
         recording.recover(settings.state / "log")
     procedures.look()
     driver.start()
+    holding = None
+    if database.shared:
+        holding = Holding(
+            tenure, recording, driver, lambda: recorder.size, settings.state / "log", tell, report
+        )
+        holding.start()
     renewed = settings.tls_certificate.read_bytes
     running = serve(
         [
@@ -380,6 +401,8 @@ def start(
         departments,
         driver,
         store,
+        holding,
+        tenure,
         log,
         recorder,
         witness,

@@ -11,10 +11,11 @@ import re
 import threading
 from collections.abc import Callable, Collection
 
+from gateway.cases.case import Case, Change, Opened, Sealed, StepRow
 from gateway.cases.driver import Driver
 from gateway.cases.procedures import Procedures
 from gateway.cases.recording import Recording
-from gateway.cases.store import Case, Change, Opened, Sealed, StepRow, Store
+from gateway.cases.store import Store
 from gateway.cases.unfolding import unfolded
 from gateway.cases.wire import case_to, change_to, procedure_to
 from gateway.catalogue import Catalogue
