@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
+# How many processes the tests are shared among.
+WORKERS ?= 2
 
 .PHONY: setup demo test check torture docs bench lock stubs
 .DEFAULT_GOAL := setup
@@ -30,7 +32,7 @@ check:
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python proto/generate.py --check
 	$(BIN)/lint-imports
 	$(BIN)/mypy
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(WORKERS)
 
 # The privacy audit at full length; ARGS="--effort 0.05" for a look. See docs/audit.md.
 torture: setup

@@ -44,6 +44,7 @@ ROWS: Final = (
     "linked_1e6",
     "linked_1e7",
     "peer_psi",
+    "prio3_reports",
     "sdk_import",
     "log_on",
     "log_append",

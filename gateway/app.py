@@ -75,6 +75,7 @@ from landbridge.membership.link_statement import LinkSigner
 from landbridge.membership.manifest import Manifest
 from landbridge.membership.renewal import Life
 from landbridge.membership.statement import AskingSigner
+from landbridge.protocols.keeping import Keeper
 from landbridge.v1 import (
     batch_pb2_grpc,
     case_pb2_grpc,
@@ -228,7 +229,12 @@ def start(
         recorder,
         signer.vkey,
         signing,
-        Links(departments, LinkSigner(settings.federation, key_of_gateway, time.time), draw),
+        Links(
+            departments,
+            LinkSigner(settings.federation, key_of_gateway, time.time),
+            draw,
+            Keeper(key_of_gateway.private_bytes_raw()),
+        ),
         sight,
         waiting=max(1, settings.calls // 4),
     )

@@ -14,8 +14,8 @@ from gateway.departments import Departments
 from gateway.directory import Offered
 from gateway.fitting import reply_of, require_fitting
 from gateway.gathering import Gathered, Gathering, Put, asking_of, why_missing
-from gateway.linking import LinkRun
-from gateway.links import Links, answer_of
+from gateway.link_gathering import LinkGathering
+from gateway.links import Links
 from gateway.nearest import nearest
 from gateway.parts import part_of
 from gateway.planning import Plan, Planning
@@ -33,7 +33,6 @@ from landbridge.identity.issuers import Verifier
 from landbridge.literals import Value, from_literal
 from landbridge.membership.statement import AskingSigner
 from landbridge.v1 import evidence_pb2, gateway_pb2, node_pb2, question_pb2
-from policies.link_plan import LinkPlan
 from policies.reply import spelt
 
 _QUESTION_ID = re.compile(r"[0-9a-f]{32}")
@@ -60,7 +59,7 @@ class Asking:
         self._recorder = recorder
         self._log_name = log_name
         self._signer = signer
-        self._links = links
+        self._linking = LinkGathering(links, log_name, sight or Unwatched())
         self._sight = sight or Unwatched()
 
     def query(
@@ -83,38 +82,9 @@ class Asking:
             plan = self._planned(request, sql, micro_epsilon, caller, draft, parameters)
             put = Put(plan, request, token, micro_epsilon, draft, partial)
             if plan.link is not None:
-                return self._combined(self._linked(put, plan.link), draft)
+                linked = self._linking.answer(put, plan.link, caller.organisation)
+                return self._combined(linked, draft)
             return self._combined(self._gathering.answer(put), draft)  # (5)
-
-    def _linked(self, put: Put, link: LinkPlan) -> Gathered:
-        """The cells of a linked question: all departments take part, or there is no answer."""
-        run = self._run(put, link)
-        self._links.require_affordable(run)  # every owner's yes, before any department computes
-        known = self._departments.catalogue()
-        seen = self._sight.sizes(put.plan.departments)
-        begun = run.begin()  # (5)
-        replies = {name: answer_of(reply) for name, reply in begun.replies.items()}
-        put.draft.note(
-            parts=[
-                part_of(name, reply.receipt, put.request.question_id, known, seen[name])
-                for name, reply in replies.items()
-            ],
-            charged_micro_rho=sum(reply.charged_micro_rho for reply in replies.values()),
-        )
-        begun.require_all()
-        return Gathered(put.plan, run.compute(begun.rows), replies, ())  # (11)
-
-    def _run(self, put: Put, link: LinkPlan) -> LinkRun:
-        for side in link.sides:
-            if not self._sight.trusted(side.department):
-                raise why_missing((side.department,), {})
-        request = put.request
-        return self._links.run(
-            link,
-            asking_of(request, put.token, self._log_name),
-            lambda: request.seconds,
-            request.trace.headers,
-        )
 
     @staticmethod
     def _combined(gathered: Gathered, draft: Draft) -> gateway_pb2.QueryResponse:
@@ -149,7 +119,7 @@ class Asking:
             plan = self._planned_or_nearest(request, sql, micro_epsilon, caller, draft, parameters)
             put = Put(plan, request, token, micro_epsilon, draft)
             if plan.link is not None:
-                found = self._links.estimates(self._run(put, plan.link))
+                found = self._linking.estimate(put, plan.link)
                 linked = explain_response(Explained(plan, found, ()))
                 draft.answered(linked.SerializeToString(deterministic=True))
                 return linked

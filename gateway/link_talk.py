@@ -103,6 +103,8 @@ def failed(department: str, said: LandbridgeError) -> LandbridgeError:
                 missing=(department,),
                 hint="Ask again under a new question id.",
             )
+        case "ROUND_FORGOTTEN" | "TOO_BUSY":
+            return named(department, said)
         case _ if said.status in ("UNAVAILABLE", "INTERNAL") and said.reason != "ANSWER_REJECTED":
             return _missing(department)
         case _:

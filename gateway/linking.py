@@ -17,6 +17,7 @@ from gateway.combine import LAPLACE, Combined, expected_noise
 from gateway.link_join import Join, Rows
 from gateway.link_talk import Pending, Talk
 from landbridge.errors import LandbridgeError, error
+from landbridge.membership.canonical import canonical_bytes
 from landbridge.protocols.dealing import Asker, chosen, per_code_of_all
 from landbridge.protocols.pseudonyms import BLOCK
 from landbridge.protocols.streams import SECRET_BYTES, Words
@@ -80,6 +81,16 @@ class LinkRun:
         """What is computed."""
         return self._plan
 
+    @property
+    def question(self) -> bytes:
+        """Its canonical bytes, without the id."""
+        return canonical_bytes(self._question)
+
+    @property
+    def question_hash(self) -> bytes:
+        """What every round is bound to."""
+        return self._talk.round.question_hash
+
     def weigh(self) -> Mapping[str, link_pb2.LinkWeighResponse]:
         """Every owner's yes, before any department computes; raises the first no."""
         calls = [
@@ -95,6 +106,38 @@ class LinkRun:
             if reply.cost_micro_rho not in (0, self._plan.release.cost_micro_rho):
                 raise rejected(name, "an estimate that does not fit the question")
         return found
+
+    def earlier(self, weighed: Mapping[str, link_pb2.LinkWeighResponse]) -> bytes | None:
+        """The latest earlier asking that every department could stand by."""
+        first = weighed[self._plan.sides[0].department]
+        for each in first.earlier:
+            if all(each in reply.earlier for reply in weighed.values()):
+                return each
+        return None
+
+    def repeat(
+        self, earlier: bytes
+    ) -> tuple[dict[str, link_pb2.LinkRepeatResponse], LandbridgeError | None]:
+        """Who stands by the answer of that asking, and why somebody does not."""
+        calls = [
+            self._talk.say(
+                side.department,
+                lambda stub: stub.Repeat,
+                link_pb2.LinkRepeatRequest(
+                    asking=self._asking, question=self._question, earlier=earlier
+                ),
+            )
+            for side in self._plan.sides
+        ]
+        return _settled(calls)
+
+    def keep(self, sealed: bytes) -> None:
+        """Has the first department keep the answer."""
+        self._talk.ask(
+            self._plan.sides[0].department,
+            lambda stub: stub.Keep,
+            link_pb2.LinkKeepRequest(round=self._talk.bound(), answer=sealed),
+        )
 
     def begin(self) -> Begun:
         """Opens the question at the first department, and lets all charge and make their rows."""
@@ -354,7 +397,13 @@ def present(
                 for number, value in enumerate(total.side.values):
                     vector = number * step + (wide if total.side.many else 0)
                     units[value.measure][cells] = int(total.sums[codes[at], column, vector])
-    withheld = frozenset(range(plan.release.cells)) - told
+    return combined(plan, units, frozenset(range(plan.release.cells)) - told)
+
+
+def combined(
+    plan: LinkPlan, units: Sequence[Sequence[int]], withheld: frozenset[int]
+) -> tuple[Combined, ...]:
+    """Released numbers in whole steps, with the noise that the plan put on them."""
     presence = plan.presence
     return tuple(
         Combined(mechanism, tuple(units[place]), presence.deviation, LAPLACE, withheld)

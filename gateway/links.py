@@ -12,6 +12,7 @@ from gateway.link_talk import Talk
 from gateway.linking import LinkRun
 from landbridge.errors import error
 from landbridge.membership.link_statement import LinkSigner, hash_of
+from landbridge.protocols.keeping import Keeper
 from landbridge.v1 import link_pb2, node_pb2
 from policies.link_plan import LinkPlan
 from policies.noise import Draw
@@ -19,11 +20,12 @@ from policies.noise import Draw
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """Makes the runs. `draw` is the gateway's own noise."""
+    """Makes the runs. `draw` is the gateway's own noise, `keeper` seals what departments keep."""
 
     departments: Departments
     signer: LinkSigner
     draw: Draw
+    keeper: Keeper
 
     def run(
         self,
@@ -46,26 +48,30 @@ class Links:
         talk = Talk(stubs, self.signer, bound, time_left, headers)
         return LinkRun(plan, asking, question, talk, self.draw)
 
-    def estimates(self, run: LinkRun) -> Mapping[str, node_pb2.EstimateResponse]:
-        """What every department says of price and budget; raises the first refusal."""
+    def estimates(
+        self, weighed: Mapping[str, link_pb2.LinkWeighResponse]
+    ) -> Mapping[str, node_pb2.EstimateResponse]:
+        """What every department says of price and budget."""
         found = {
             name: node_pb2.EstimateResponse(
                 cost_micro_rho=reply.cost_micro_rho,
                 recipient_budget=reply.recipient_budget,
                 overall_budget=reply.overall_budget,
             )
-            for name, reply in run.weigh().items()
+            for name, reply in weighed.items()
         }
         for name, estimate in found.items():
             require_budgets(name, estimate)
         return found
 
-    def require_affordable(self, run: LinkRun) -> None:
+    def require_affordable(
+        self, run: LinkRun, weighed: Mapping[str, link_pb2.LinkWeighResponse]
+    ) -> None:
         """Raises BUDGET_EXHAUSTED before anybody is charged, where one owner's budget would be.
 
         The owner's ledger decides again when it charges.
         """
-        for name, estimate in self.estimates(run).items():
+        for name, estimate in self.estimates(weighed).items():
             for budget in (estimate.recipient_budget, estimate.overall_budget):
                 if budget.spent_micro_rho + estimate.cost_micro_rho > budget.limit_micro_rho:
                     contract = run.plan.side(name).contract.id

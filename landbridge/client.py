@@ -1,37 +1,21 @@
-"""The client: for threads and for asyncio, two drivers of the same exchanges."""
+"""The client: for threads and for asyncio, two drivers of the same methods."""
 
 from __future__ import annotations
 
 import asyncio
-import inspect
-import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self, TypeVar, cast
+from typing import Self
 
-import grpc
-from google.protobuf.message import Message
-
-from landbridge import case as cases
-from landbridge import exchange
-from landbridge.access_list import AccessList
-from landbridge.answers import Answer, Plan, Reply, Value
-from landbridge.case import CaseView
+from landbridge.asking import Asking
 from landbridge.case_handle import AsyncCase, Case
 from landbridge.consultation.callers import AsyncConsultation, Consultation
-from landbridge.directory import Directory
-from landbridge.errors import LandbridgeError, error
-from landbridge.exchange import Exchange, Outcome, Pause, Send
-from landbridge.status import from_rpc_error
-from landbridge.stubs import Stubs
-from landbridge.transport import Endpoint, Pem, TokenSource, Way, bearer, current_token
-
-Result = TypeVar("Result")
-
-TIMEOUT: Final = 30.0
+from landbridge.drivers import TIMEOUT, AwaitedDriver, BlockingDriver
+from landbridge.errors import error
+from landbridge.once import Awaited, Blocking
+from landbridge.transport import Endpoint, Pem, TokenSource, Way, bearer
 
 
 def connect(
@@ -82,8 +66,11 @@ def aconnect(
     )
 
 
-class Client:
+class Client(Asking[Case, Consultation], Blocking):
     """Asks a gateway; may be used from several threads. Close it, or use it in a `with`."""
+
+    _case = Case
+    _consultation = Consultation
 
     def __init__(
         self,
@@ -94,177 +81,12 @@ class Client:
         clock: Callable[[], float] = time.monotonic,
         manifest: Pem | None = None,
     ) -> None:
-        self._endpoint = endpoint
-        self._token = token
-        self._timeout = timeout
-        self._clock = clock
-        self._channel = endpoint.channel()
-        self._stubs = Stubs(self._channel)
+        self._driver = BlockingDriver(endpoint, token, timeout, clock)
         self._manifest = _document(manifest)
-        self._closed = False
-
-    def query(
-        self,
-        sql: str,
-        *,
-        purpose: str,
-        epsilon: float | None = None,
-        partial: bool = False,
-        parameters: Sequence[Value] = (),
-        grant: bytes | None = None,
-        timeout: float | None = None,
-    ) -> Answer:
-        """The answer to one SELECT of aggregates, charged to the owners' budgets.
-
-        `epsilon`: the privacy parameter of the whole question (None: the contract's default).
-        `partial`: accept an answer without the departments that do not reply; they are named.
-        `parameters`: a value for each place (?) of the text, in their order.
-        `grant`: what an officer of the owner let through (`Consultation.grant`).
-        Raises the errors of `landbridge.errors`.
-        """
-        asked = exchange.query(
-            sql,
-            purpose=purpose,
-            epsilon=epsilon,
-            partial=partial,
-            parameters=parameters,
-            grant=grant,
-        )
-        return self.run(asked, timeout)
-
-    def explain(
-        self,
-        sql: str,
-        *,
-        purpose: str,
-        epsilon: float | None = None,
-        parameters: Sequence[Value] = (),
-        timeout: float | None = None,
-    ) -> Plan:
-        """What `query` would do, need and cost; touches no data and charges nothing."""
-        asked = exchange.explain(sql, purpose=purpose, epsilon=epsilon, parameters=parameters)
-        return self.run(asked, timeout)
-
-    def call(
-        self, handler: str, /, *, purpose: str, consent: str = "", **arguments: Value
-    ) -> Reply:
-        """The reply of "department.handler" for one subject.
-
-        `consent` is the reference of the subject's consent, where the handler needs it.
-        """
-        asked = exchange.call(handler, purpose=purpose, arguments=arguments, consent=consent)
-        return self.run(asked, None)
-
-    def call_many(
-        self,
-        handler: str,
-        subjects: Sequence[Value],
-        /,
-        *,
-        purpose: str,
-        consents: Sequence[str] = (),
-        **arguments: Value,
-    ) -> tuple[Reply, ...]:
-        """The replies for up to 1,000 subjects, in their order; `arguments` are the other ones.
-
-        All of them are replied about, or none.
-        """
-        asked = exchange.call_many(
-            handler, subjects, purpose=purpose, arguments=arguments, consents=consents
-        )
-        return self.run(asked, None)
-
-    def open_case(
-        self,
-        procedure: str,
-        /,
-        *,
-        purpose: str,
-        consent: str = "",
-        case_id: str = "",
-        **form: Value,
-    ) -> Case:
-        """Opens a case of the procedure; `form` holds its fields.
-
-        Each field is sealed here to the departments that need it: the gateway reads none of them.
-        `consent` is the reference of the subject's consent, for steps that need it. `case_id` (32
-        hex digits) makes it safe to ask again after a lost reply; without one it is drawn.
-        """
-        from landbridge.forms import sealed_application
-
-        described = self.run(cases.describe(procedure), None)
-        request = sealed_application(
-            described,
-            form,
-            purpose=purpose,
-            consent=consent,
-            case_id=case_id or secrets.token_hex(16),
-            pinned=self._manifest,
-        )
-        return Case(self.run(cases.opening(request), None), self.run)
-
-    def form_types(self, procedure: str, texts: Mapping[str, str]) -> dict[str, int | str]:
-        """Texts, as a person types them, in the types of the procedure's form.
-
-        A field that the form has not stays text, and `open_case` refuses it.
-        """
-        return cases.typed(self.run(cases.describe(procedure), None), texts)
-
-    def case(self, case_id: str) -> Case:
-        """The case of that id, as it stands."""
-        return Case(self.run(cases.show(case_id), None), self.run)
-
-    def cases(
-        self,
-        procedure: str = "",
-        *,
-        state: str = "",
-        overdue: bool = False,
-        after: str = "",
-        most: int = 100,
-    ) -> tuple[CaseView, ...]:
-        """The cases that this caller may see, by id: their own, and those that they supervise.
-
-        `overdue`: those with a step past its deadline. `after`: cases after this id.
-        """
-        asked = cases.listing(procedure, state, after, most, overdue=overdue)
-        return self.run(asked, None)
-
-    def consult(
-        self, matter: str, /, *, purpose: str, basis: str, epsilon: float | None = None,
-        **arguments: Value,
-    ) -> Consultation:  # fmt: skip
-        """Puts before an officer of the owner what policy does not answer by itself.
-
-        `matter` is one SELECT of aggregates, of one department, or "department.handler" with its
-        arguments; `basis` says on which legal basis it is asked, in at most 2,000 characters.
-        """
-        asked = exchange.consult(
-            matter, purpose=purpose, basis=basis, epsilon=epsilon, arguments=arguments
-        )
-        return Consultation(self, self.run(asked), "" if arguments else matter)
-
-    def consultation(self, identifier: str) -> Consultation:
-        """One that was opened before, by its id."""
-        return Consultation(self, self.run(exchange.follow(identifier, after=0, wait=0)))
-
-    def directory(self) -> Directory:
-        """The members, their contracts and handlers, as far as this caller may use them."""
-        return self.run(exchange.directory(), None)
-
-    def about(
-        self, subject: str, *, purpose: str, before: Mapping[str, int] | None = None
-    ) -> AccessList:
-        """Who looked at one person's data: for a citizens' portal.
-
-        `before` goes on where an earlier list ended: give it that list's `older`.
-        """
-        return self.run(exchange.about(subject, purpose=purpose, before=before), None)
 
     def close(self) -> None:
         """Ends the connection; calls that still run fail."""
-        self._closed = True
-        self._channel.close()
+        self._driver.close()
 
     def __enter__(self) -> Self:
         return self
@@ -278,46 +100,14 @@ class Client:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<landbridge.Client of {self._endpoint.target}>"
-
-    def run(self, asked: Exchange[Result], timeout: float | None = None) -> Result:
-        """Carries one exchange through; what every method does."""
-        seconds = self._timeout if timeout is None else timeout
-        steps = exchange.attempts(asked, seconds, self._clock)
-        outcome: Outcome = None
-        while True:
-            try:
-                step = steps.send(outcome)
-            except StopIteration as end:
-                return cast(Result, end.value)
-            if isinstance(step, Pause):
-                time.sleep(step.seconds)
-                outcome = None
-            else:
-                outcome = self._send(step)
-
-    def _send(self, step: Send) -> Message | LandbridgeError:
-        if self._closed:
-            raise _closed()
-        token = current_token(self._token)
-        if inspect.isawaitable(token):
-            raise error("INVALID_ARGUMENT", "token may be a coroutine function for aconnect only.")
-        metadata = bearer(token) if token is not None else ()
-        try:
-            reply = self._stubs.method(step.service, step.method)(
-                step.request, timeout=step.seconds, metadata=metadata
-            )
-        except grpc.RpcError as failure:
-            return _placed(from_rpc_error(failure), self._endpoint)
-        except ValueError:
-            if self._closed:  # by another thread, since we looked
-                raise _closed() from None
-            raise
-        return cast(Message, reply)
+        return f"<landbridge.Client of {self._driver.target}>"
 
 
-class AsyncClient:
+class AsyncClient(Asking[AsyncCase, AsyncConsultation], Awaited):
     """`Client` for asyncio: the same methods, awaited."""
+
+    _case = AsyncCase
+    _consultation = AsyncConsultation
 
     def __init__(
         self,
@@ -328,150 +118,12 @@ class AsyncClient:
         clock: Callable[[], float] = time.monotonic,
         manifest: Pem | None = None,
     ) -> None:
-        self._endpoint = endpoint
-        self._token = token
-        self._timeout = timeout
-        self._clock = clock
-        self._channel = endpoint.aio_channel()
-        self._stubs = Stubs(self._channel)
+        self._driver = AwaitedDriver(endpoint, token, timeout, clock)
         self._manifest = _document(manifest)
-        self._closed = False
-
-    async def query(
-        self,
-        sql: str,
-        *,
-        purpose: str,
-        epsilon: float | None = None,
-        partial: bool = False,
-        parameters: Sequence[Value] = (),
-        grant: bytes | None = None,
-        timeout: float | None = None,
-    ) -> Answer:
-        """As `Client.query`."""
-        asked = exchange.query(
-            sql,
-            purpose=purpose,
-            epsilon=epsilon,
-            partial=partial,
-            parameters=parameters,
-            grant=grant,
-        )
-        return await self.run(asked, timeout)
-
-    async def explain(
-        self,
-        sql: str,
-        *,
-        purpose: str,
-        epsilon: float | None = None,
-        parameters: Sequence[Value] = (),
-        timeout: float | None = None,
-    ) -> Plan:
-        """As `Client.explain`."""
-        asked = exchange.explain(sql, purpose=purpose, epsilon=epsilon, parameters=parameters)
-        return await self.run(asked, timeout)
-
-    async def call(
-        self, handler: str, /, *, purpose: str, consent: str = "", **arguments: Value
-    ) -> Reply:
-        """As `Client.call`."""
-        asked = exchange.call(handler, purpose=purpose, arguments=arguments, consent=consent)
-        return await self.run(asked, None)
-
-    async def call_many(
-        self,
-        handler: str,
-        subjects: Sequence[Value],
-        /,
-        *,
-        purpose: str,
-        consents: Sequence[str] = (),
-        **arguments: Value,
-    ) -> tuple[Reply, ...]:
-        """As `Client.call_many`."""
-        asked = exchange.call_many(
-            handler, subjects, purpose=purpose, arguments=arguments, consents=consents
-        )
-        return await self.run(asked, None)
-
-    async def open_case(
-        self,
-        procedure: str,
-        /,
-        *,
-        purpose: str,
-        consent: str = "",
-        case_id: str = "",
-        **form: Value,
-    ) -> AsyncCase:
-        """As `Client.open_case`."""
-        from landbridge.forms import sealed_application
-
-        described = await self.run(cases.describe(procedure), None)
-        request = sealed_application(
-            described,
-            form,
-            purpose=purpose,
-            consent=consent,
-            case_id=case_id or secrets.token_hex(16),
-            pinned=self._manifest,
-        )
-        return AsyncCase(await self.run(cases.opening(request), None), self.run)
-
-    async def form_types(self, procedure: str, texts: Mapping[str, str]) -> dict[str, int | str]:
-        """As `Client.form_types`."""
-        return cases.typed(await self.run(cases.describe(procedure), None), texts)
-
-    async def case(self, case_id: str) -> AsyncCase:
-        """As `Client.case`."""
-        return AsyncCase(await self.run(cases.show(case_id), None), self.run)
-
-    async def cases(
-        self,
-        procedure: str = "",
-        *,
-        state: str = "",
-        overdue: bool = False,
-        after: str = "",
-        most: int = 100,
-    ) -> tuple[CaseView, ...]:
-        """The cases that this caller may see, by id: their own, and those that they supervise.
-
-        `overdue`: those with a step past its deadline. `after`: cases after this id.
-        """
-        asked = cases.listing(procedure, state, after, most, overdue=overdue)
-        return await self.run(asked, None)
-
-    async def consult(
-        self, matter: str, /, *, purpose: str, basis: str, epsilon: float | None = None,
-        **arguments: Value,
-    ) -> AsyncConsultation:  # fmt: skip
-        """As `Client.consult`."""
-        asked = exchange.consult(
-            matter, purpose=purpose, basis=basis, epsilon=epsilon, arguments=arguments
-        )
-        return AsyncConsultation(self, await self.run(asked), "" if arguments else matter)
-
-    async def consultation(self, identifier: str) -> AsyncConsultation:
-        """As `Client.consultation`."""
-        view = await self.run(exchange.follow(identifier, after=0, wait=0))
-        return AsyncConsultation(self, view)
-
-    async def directory(self) -> Directory:
-        """As `Client.directory`."""
-        return await self.run(exchange.directory(), None)
-
-    async def about(
-        self, subject: str, *, purpose: str, before: Mapping[str, int] | None = None
-    ) -> AccessList:
-        """As `Client.about`."""
-        return await self.run(exchange.about(subject, purpose=purpose, before=before), None)
 
     async def close(self) -> None:
         """Ends the connection; calls that still run fail."""
-        self._closed = True
-        await self._channel.close()
+        await self._driver.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -485,38 +137,7 @@ class AsyncClient:
         await self.close()
 
     def __repr__(self) -> str:
-        return f"<landbridge.AsyncClient of {self._endpoint.target}>"
-
-    async def run(self, asked: Exchange[Result], timeout: float | None = None) -> Result:
-        """As `Client.run`."""
-        seconds = self._timeout if timeout is None else timeout
-        steps = exchange.attempts(asked, seconds, self._clock)
-        outcome: Outcome = None
-        while True:
-            try:
-                step = steps.send(outcome)
-            except StopIteration as end:
-                return cast(Result, end.value)
-            if isinstance(step, Pause):
-                await asyncio.sleep(step.seconds)
-                outcome = None
-            else:
-                outcome = await self._send(step)
-
-    async def _send(self, step: Send) -> Message | LandbridgeError:
-        if self._closed:
-            raise _closed()
-        token = current_token(self._token)
-        if inspect.isawaitable(token):
-            token = await token
-        metadata = bearer(token) if token is not None else ()
-        try:
-            reply = await self._stubs.method(step.service, step.method)(
-                step.request, timeout=step.seconds, metadata=metadata
-            )
-        except grpc.RpcError as failure:
-            return _placed(from_rpc_error(failure), self._endpoint)
-        return cast(Message, reply)
+        return f"<landbridge.AsyncClient of {self._driver.target}>"
 
 
 def _source(token: TokenSource | None, certificate: tuple[Pem, Pem] | None) -> TokenSource | None:
@@ -534,18 +155,3 @@ def _document(manifest: Pem | None) -> bytes | None:
         return manifest.read_bytes()
     except OSError:
         raise error("INVALID_ARGUMENT", f"The manifest {manifest} cannot be read.") from None
-
-
-def _placed(failure: LandbridgeError, endpoint: Way) -> LandbridgeError:
-    """The same failure; where nobody answered, it says at which address."""
-    if failure.reason != "GATEWAY_UNREACHABLE" or failure.hint:
-        return failure
-    return replace(
-        failure,
-        message=f"The gateway at {endpoint.target} cannot be reached.",
-        hint="It must be running there, with a certificate that ca signs for that host name.",
-    )
-
-
-def _closed() -> LandbridgeError:
-    return error("INVALID_ARGUMENT", "This client is closed; connect again.")

@@ -85,10 +85,13 @@ class Pause:
 Outcome = Message | LandbridgeError | None
 """What a driver gives back: a reply or an error for `Send`, None for `Pause`."""
 
+Steps = Generator[Send | Pause, Outcome, Result]
+"""What is to be done, one thing after another, until it has a result."""
+
 
 def attempts(
     exchange: Exchange[Result], timeout: float, clock: Callable[[], float]
-) -> Generator[Send | Pause, Outcome, Result]:
+) -> Steps[Result]:
     """The steps of a call that ends within `timeout` seconds; returns what was read.
 
     Raises DEADLINE when time is up, and what the gateway raised. After a `PASSING` failure the same

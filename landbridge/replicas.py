@@ -16,6 +16,8 @@ from typing import Any, Generic, TypeVar
 
 import grpc
 
+from landbridge.status import LOST
+
 Channel = TypeVar("Channel", grpc.Channel, grpc.aio.Channel)
 
 
@@ -129,4 +131,4 @@ class AsyncReplicas:
 
 
 def _unreachable(failure: Any) -> bool:
-    return failure.code() is grpc.StatusCode.UNAVAILABLE
+    return failure.code().name in LOST

@@ -9,8 +9,9 @@ What a client reads when it knows less than the server, or when no Landbridge se
 - A reason that this version does not know, or that came under another status than the catalogue's:
   the exception class of the gRPC status, with the reason of `NEAREST`; the server's own sentence is
   kept and the unknown word stands behind it.
-- A bare status: UNAVAILABLE is GATEWAY_UNREACHABLE, DEADLINE_EXCEEDED is DEADLINE, all else is
-  FAULT. gRPC's own text never reaches the exception: it holds addresses, paths and system errors.
+- A bare status: UNAVAILABLE and CANCELLED are GATEWAY_UNREACHABLE, DEADLINE_EXCEEDED is DEADLINE,
+  all else is FAULT. gRPC's own text never reaches the exception: it holds addresses, paths and
+  system errors.
 """
 
 from __future__ import annotations
@@ -50,7 +51,14 @@ NEAREST: Final[dict[str, str]] = {
 }
 """gRPC status name -> the reason that stands in for one we do not know; any other status: FAULT."""
 
-_BARE: Final = {"UNAVAILABLE": "GATEWAY_UNREACHABLE", "DEADLINE_EXCEEDED": "DEADLINE"}
+LOST: Final = frozenset({"UNAVAILABLE", "CANCELLED"})
+"""gRPC status names of a call that nobody answered. A gRPC server that stops ends the calls it has
+received and not yet begun as CANCELLED, which no Landbridge server says of itself."""
+
+_BARE: Final = {
+    **dict.fromkeys(LOST, "GATEWAY_UNREACHABLE"),
+    "DEADLINE_EXCEEDED": "DEADLINE",
+}
 _WORD: Final = re.compile(r"[A-Z][A-Z0-9_]{0,62}")
 _LONGEST_TEXT: Final = 2_000
 _LONGEST_VIOLATION: Final = 300

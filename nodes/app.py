@@ -64,6 +64,10 @@ from nodes.handler_servicer import HandlersServicer, StepsServicer
 from nodes.handlers.pool import FunctionPool
 from nodes.history import History
 from nodes.ledger import Ledger
+from nodes.link_making import Making
+from nodes.link_matching import Matching
+from nodes.link_peers import Peers
+from nodes.link_product import Products
 from nodes.link_servicer import LinkServicer
 from nodes.link_state import Underways
 from nodes.linking import Linking
@@ -276,17 +280,18 @@ def start(
         watching.telemetry,
     )
     underways = Underways(time.monotonic)
+    peers = Peers(settings.department, keys, lambda: pinned.manifest)
+    folder = settings.state / "linking"
     linking = LinkServicer(
         settings.department,
         servicer.admit,
-        Linking(
-            guard, ledger, tables, recorder, draw, keys, lambda: pinned.manifest, underways,
-            settings.state / "linking",
-        ),
+        Linking(guard, ledger, tables, recorder, peers, underways, Making(folder)),
+        Matching(peers, underways, folder),
+        Products(peers, underways, draw),
         recorder,
         watching.telemetry,
         LinkVerifier(settings.federation, settings.department, pinned.gateway_key, time.time),
-    )  # fmt: skip
+    )
 
     def describe(changed: Policy) -> None:
         servicer.describe(_description(settings, changed, signer.vkey))
@@ -376,6 +381,7 @@ def start(
 
     def looks(*, at_once: bool) -> None:
         renewal.look()
+        underways.purge()
         follower.look(at_once=at_once)
 
     return Node(

@@ -317,6 +317,17 @@ class Ledger:
         if grant.single:
             run("DELETE FROM granted WHERE id = ?", (grant.id,))
 
+    def keep(self, key: bytes, release: bytes) -> bool:
+        """Puts an answer beside a final charge that has none; False where there is no such charge.
+
+        Nothing that was kept is ever replaced.
+        """
+        with self._transaction() as run:
+            changed = run(
+                "UPDATE answer SET release = ? WHERE key = ? AND release = x''", (release, key)
+            )
+        return changed.rowcount == 1
+
     def kept(self, key: bytes) -> bytes | None:
         """What was remembered under that key."""
         with self._transaction() as run:

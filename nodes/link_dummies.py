@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from landbridge.protocols.dummies import counts
 from landbridge.protocols.pseudonyms import BLOCK, Blocks, pseudonyms
@@ -25,7 +26,11 @@ Counts = Callable[[bytes, int, float, int], list[int]]
 SHARED: Final = 0x20
 ALONE: Final = 0x40
 """Last bytes that no key's block has: those are at most 15 or have the bit 0x10."""
-_BATCH: Final = 250_000
+BATCH: Final = 100_000
+"""Rows that are made at a time, and the dummies of one entry at most beside them."""
+
+_Some = tuple[NDArray[np.uint64], NDArray[np.uint32]]
+"""Dummies of one entry: their numbers and codes."""
 
 
 def dummy_rows(
@@ -40,44 +45,52 @@ def dummy_rows(
     shared = count(
         derived(secret, b"dummy"), len(entries), plan.presence.scale, plan.presence.reach
     )
-    # Numbered over all entries, those without this side too, so that everybody numbers alike.
+    yield from _batches(_shared(entries, shared, place), (0, SHARED), key, side.vectors)
+    alone = count(secrets.token_bytes(32), side.codes, plan.presence.scale, plan.presence.reach)
+    own = _shared([(code,) for code in range(side.codes)], alone, 0)
+    yield from _batches(own, (place, ALONE), key, side.vectors)  # nobody else's
+
+
+def _shared(
+    entries: Sequence[tuple[int | None, ...]], counted: Sequence[int], place: int
+) -> Iterator[_Some]:
+    """Entry by entry: numbers and codes of the dummies of the side at that place.
+
+    They are numbered over all entries, those without this side too, so that everybody numbers
+    alike.
+    """
     first = 0
-    numbers: list[np.ndarray] = []
-    codes: list[np.ndarray] = []
-    for entry, many in zip(entries, shared, strict=True):
+    for entry, many in zip(entries, counted, strict=True):
         code = entry[place]
         if code is not None:
-            numbers.append(np.arange(first, first + many, dtype=np.uint64))
-            codes.append(np.full(many, code, dtype=np.uint32))
+            number = np.arange(first, first + many, dtype=np.uint64)
+            yield number, np.full(many, code, dtype=np.uint32)
         first += many
-    yield from _batches(numbers, codes, (0, SHARED), key, side.vectors)
-    alone = count(secrets.token_bytes(32), side.codes, plan.presence.scale, plan.presence.reach)
-    yield from _batches(
-        [np.arange(sum(alone), dtype=np.uint64)],
-        [np.repeat(np.arange(side.codes, dtype=np.uint32), alone)],
-        (place, ALONE),  # nobody else's
-        key,
-        side.vectors,
-    )
 
 
 def _batches(
-    numbers: Sequence[np.ndarray],
-    codes: Sequence[np.ndarray],
-    ends: tuple[int, int],
-    key: bytes,
-    vectors: int,
+    some: Iterator[_Some], ends: tuple[int, int], key: bytes, vectors: int
 ) -> Iterator[Batch]:
-    if not numbers:
-        return
-    number, code = np.concatenate(numbers), np.concatenate(codes)
-    for first in range(0, len(number), _BATCH):
-        some = number[first : first + _BATCH]
-        yield Batch(
-            pseudonyms(_blocks(some, ends), key),
-            code[first : first + _BATCH],
-            np.zeros((len(some), vectors), dtype=np.int64),
-        )
+    """As rows, made when they are taken: never more than a batch and an entry at a time."""
+    waiting: list[_Some] = []
+    held = 0
+    for each in some:
+        waiting.append(each)
+        held += len(each[0])
+        if held >= BATCH:
+            yield _rows(waiting, ends, key, vectors)
+            waiting, held = [], 0
+    if held:
+        yield _rows(waiting, ends, key, vectors)
+
+
+def _rows(some: Sequence[_Some], ends: tuple[int, int], key: bytes, vectors: int) -> Batch:
+    number = np.concatenate([each for each, _ in some])
+    return Batch(
+        pseudonyms(_blocks(number, ends), key),
+        np.concatenate([each for _, each in some]),
+        np.zeros((len(number), vectors), dtype=np.int64),
+    )
 
 
 def _blocks(numbers: np.ndarray, ends: tuple[int, int]) -> Blocks:

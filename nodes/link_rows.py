@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -58,11 +58,12 @@ class RowSorter:
             _write(file, records[order[first:end]])
             first = end
 
-    def sorted(self) -> SortedRows:
-        """All rows in order; nothing can be added any more."""
+    def sorted(self, look: Callable[[], object] = lambda: None) -> SortedRows:
+        """All rows in order; nothing can be added any more. `look` is called between ranges."""
         whole = _nameless(self._folder)
         count = 0
         for file in self._files:
+            look()
             file.seek(0)
             records = np.frombuffer(file.read(), dtype=self._kind)
             file.close()

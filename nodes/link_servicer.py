@@ -9,12 +9,15 @@ import grpc
 from landbridge.edge.record import Recorder
 from landbridge.edge.telemetry import Telemetry
 from landbridge.errors import error
+from landbridge.membership.link_statement import Asking as AskingOfLink
 from landbridge.membership.link_statement import LinkVerifier, Request, hash_of
 from landbridge.protocols.envelope import Envelope
 from landbridge.v1 import link_pb2, link_pb2_grpc
 from nodes.convert import budget_to, refuse_unknown_fields
 from nodes.guard import Asking
 from nodes.link_convert import linked_from
+from nodes.link_matching import Matching
+from nodes.link_product import Products
 from nodes.linking import Asked, Linking
 
 
@@ -26,6 +29,8 @@ class LinkServicer(link_pb2_grpc.LinkServicer):
         department: str,
         admit: Callable[[grpc.ServicerContext], None],
         linking: Linking,
+        matching: Matching,
+        products: Products,
         recorder: Recorder,
         telemetry: Telemetry,
         signed: LinkVerifier,
@@ -33,6 +38,8 @@ class LinkServicer(link_pb2_grpc.LinkServicer):
         self._department = department
         self._admit = admit
         self._linking = linking
+        self._matching = matching
+        self._products = products
         self._recorder = recorder
         self._telemetry = telemetry
         self._signed = signed
@@ -48,6 +55,21 @@ class LinkServicer(link_pb2_grpc.LinkServicer):
             recipient_budget=budget_to(weighed.recipient),
             overall_budget=budget_to(weighed.overall),
             cost_micro_rho=weighed.cost,
+            earlier=weighed.earlier,
+        )
+
+    def Repeat(
+        self, request: link_pb2.LinkRepeatRequest, context: grpc.ServicerContext
+    ) -> link_pb2.LinkRepeatResponse:
+        """Steps (6) and (10) again for an earlier answer; nothing is computed."""
+        asked = self._asked(request, "query", context)
+        with self._telemetry.request("node.link", context.invocation_metadata()) as trace:
+            repeated = self._linking.repeat(asked, request.earlier, trace_id=trace.id)
+        return link_pb2.LinkRepeatResponse(
+            recipient_budget=budget_to(repeated.recipient),
+            overall_budget=budget_to(repeated.overall),
+            receipt=repeated.logged.message(),
+            answer=repeated.answer,
         )
 
     def Open(
@@ -56,7 +78,7 @@ class LinkServicer(link_pb2_grpc.LinkServicer):
         """The secret, sealed to the others."""
         asked = self._asked(request, "explain", context)
         with self._telemetry.request("node.link", context.invocation_metadata()) as trace:
-            sealed = self._linking.open(asked, trace_id=trace.id)
+            sealed = self._linking.open(asked, time_left=context.time_remaining, trace_id=trace.id)
         return link_pb2.LinkOpenResponse(
             secrets=[self._message(name, envelope) for name, envelope in sealed.items()]
         )
@@ -85,7 +107,7 @@ class LinkServicer(link_pb2_grpc.LinkServicer):
         """The next keys, sealed."""
         self._require(request, context)
         with self._recorder.check("query"):
-            sealed, rows = self._linking.show(*_of(request.round), request.first)
+            sealed, rows = self._matching.show(*_of(request.round), request.first)
         return link_pb2.LinkShowResponse(keys=self._message("", sealed), rows=rows)
 
     def Match(
@@ -95,7 +117,7 @@ class LinkServicer(link_pb2_grpc.LinkServicer):
         self._require(request, context)
         envelope = _envelope(request.keys) if request.HasField("keys") else None
         with self._recorder.check("query"):
-            rows = self._linking.match(
+            rows = self._matching.match(
                 *_of(request.round), request.first, envelope, last=request.last
             )
         return link_pb2.LinkMatchResponse(rows=rows)
@@ -106,7 +128,7 @@ class LinkServicer(link_pb2_grpc.LinkServicer):
         """The next rows."""
         self._require(request, context)
         with self._recorder.check("query"):
-            pseudonyms, codes = self._linking.fetch(*_of(request.round), request.first)
+            pseudonyms, codes = self._matching.fetch(*_of(request.round), request.first)
         return link_pb2.LinkFetchResponse(pseudonyms=pseudonyms, codes=codes)
 
     def Deal(
@@ -115,7 +137,7 @@ class LinkServicer(link_pb2_grpc.LinkServicer):
         """Seeds for another department's values."""
         self._require(request, context)
         with self._recorder.check("query"):
-            seed, sealed = self._linking.deal(*_of(request.round), request.owner, request.rows)
+            seed, sealed = self._products.deal(*_of(request.round), request.owner, request.rows)
         return link_pb2.LinkDealResponse(seed=seed, owner_seed=self._message(request.owner, sealed))
 
     def Dealt(
@@ -124,7 +146,9 @@ class LinkServicer(link_pb2_grpc.LinkServicer):
         """The next numbers."""
         self._require(request, context)
         with self._recorder.check("query"):
-            numbers, rows = self._linking.dealt(*_of(request.round), request.owner, request.first)
+            numbers, rows = self._products.dealt(
+                *_of(request.round), request.owner, request.first, context.time_remaining
+            )
         return link_pb2.LinkDealtResponse(numbers=numbers, rows=rows)
 
     def Take(
@@ -133,7 +157,7 @@ class LinkServicer(link_pb2_grpc.LinkServicer):
         """The owner's seed."""
         self._require(request, context)
         with self._recorder.check("query"):
-            self._linking.take(*_of(request.round), _envelope(request.seed))
+            self._products.take(*_of(request.round), _envelope(request.seed))
         return link_pb2.LinkTakeResponse()
 
     def Multiply(
@@ -142,7 +166,7 @@ class LinkServicer(link_pb2_grpc.LinkServicer):
         """Hidden bits in, hidden values out."""
         self._require(request, context)
         with self._recorder.check("query"):
-            values = self._linking.multiply(*_of(request.round), request.first, request.bits)
+            values = self._products.multiply(*_of(request.round), request.first, request.bits)
         return link_pb2.LinkMultiplyResponse(values=values)
 
     def Total(
@@ -151,7 +175,7 @@ class LinkServicer(link_pb2_grpc.LinkServicer):
         """Noisy shares."""
         self._require(request, context)
         with self._recorder.check("query"):
-            shares = self._linking.total(*_of(request.round))
+            shares = self._products.total(*_of(request.round))
         return link_pb2.LinkTotalResponse(shares=shares)
 
     def Reveal(
@@ -160,8 +184,17 @@ class LinkServicer(link_pb2_grpc.LinkServicer):
         """Labels of released cells."""
         self._require(request, context)
         with self._recorder.check("query"):
-            cells = self._linking.reveal(*_of(request.round), list(request.codes))
+            cells = self._products.reveal(*_of(request.round), list(request.codes))
         return link_pb2.LinkRevealResponse(cells=cells)
+
+    def Keep(
+        self, request: link_pb2.LinkKeepRequest, context: grpc.ServicerContext
+    ) -> link_pb2.LinkKeepResponse:
+        """The answer, sealed, beside its charge."""
+        self._require(request, context)
+        with self._recorder.check("query"):
+            self._linking.keep(request.round.question_hash, request.answer)
+        return link_pb2.LinkKeepResponse()
 
     def _require(self, request: Request, context: grpc.ServicerContext) -> None:
         self._admit(context)
@@ -170,7 +203,7 @@ class LinkServicer(link_pb2_grpc.LinkServicer):
 
     def _asked(
         self,
-        request: link_pb2.LinkWeighRequest | link_pb2.LinkOpenRequest | link_pb2.LinkBeginRequest,
+        request: AskingOfLink,
         kind: str,
         context: grpc.ServicerContext,
     ) -> Asked:

@@ -19,9 +19,11 @@ from nodes.link_rows import RowWriter, SortedRows
 from policies.link_plan import LinkPlan, SidePlan
 
 LIFETIME = 120.0
-"""Seconds after which a question that is under way is given up; a call takes a minute at most."""
+"""Seconds after which a question that is under way is given up at the latest."""
 MOST = 64
 """Questions at a time."""
+MOST_OF_ONE = 16
+"""Of them, of one recipient: nobody's unfinished questions keep others out."""
 
 
 @dataclass(slots=True)
@@ -40,6 +42,8 @@ class Dealing:
 class Underway:
     """One question at this department. `codes` turns an own cell into its code.
 
+    After `until` it is given up: whoever asked has stopped waiting by then.
+
     `shown`, `fetched` and `multiplied` count rows; every batch is given once and in order. Of the
     department that hides its keys, `matching` are the rows for the keys shown so far, `own` is how
     many of its own rows lie before them, and `matched` says that all keys were shown.
@@ -51,6 +55,7 @@ class Underway:
     secret: bytes
     until: float
     codes: np.ndarray
+    recipient: str
     rows: SortedRows | None = None
     matching: RowWriter | None = None
     shown: int = 0
@@ -63,6 +68,11 @@ class Underway:
     shares: Words | None = None
     totalled: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def require_matched(self) -> None:
+        """Who must hide its keys gives nothing out before its rows are those of the keys shown."""
+        if self.plan.hider == self.side.department and not self.matched:
+            raise lost()
 
     def close(self) -> None:
         """Its rows are gone."""
@@ -80,32 +90,49 @@ class Underways:
         self._lock = threading.Lock()
         self._known: dict[str, Underway] = {}
 
-    def until(self) -> float:
-        """When a question that begins now is given up."""
-        return self._clock() + LIFETIME
+    def until(self, seconds: float) -> float:
+        """When a question is given up whose caller waits for so many seconds from now on."""
+        return self._clock() + min(seconds, LIFETIME)
+
+    def require_room(self, recipient: str) -> None:
+        """Raises TOO_BUSY where there are many, or many of the recipient's."""
+        self.purge()
+        with self._lock:
+            self._require_room(recipient)
 
     def put(self, question_id: str, underway: Underway) -> None:
-        """Keeps it; raises LINK_LOST for an id that is under way, TOO_BUSY where there are many."""
-        self._purge()
+        """Keeps it; raises LINK_LOST for an id that is under way, and TOO_BUSY."""
+        self.purge()
         with self._lock:
             if question_id in self._known:
                 raise lost()
-            if len(self._known) >= MOST:
-                raise error("TOO_BUSY", hint="Other linked questions are under way; ask later.")
+            self._require_room(underway.recipient)
             self._known[question_id] = underway
+
+    def _require_room(self, recipient: str) -> None:
+        if len(self._known) >= MOST:
+            raise error("TOO_BUSY", hint="Other linked questions are under way; ask later.")
+        own = sum(each.recipient == recipient for each in self._known.values())
+        if own >= MOST_OF_ONE:
+            raise error(
+                "TOO_BUSY",
+                f"{MOST_OF_ONE} linked questions of your organisation are under way.",
+                hint="Ask again when they have ended.",
+            )
 
     @contextmanager
     def at(self, question_id: str, question_hash: bytes) -> Iterator[Underway]:
         """The question, for one round at a time. Raises LINK_LOST.
 
-        A round that fails ends the question: what was half given is never given again.
+        A round that fails ends the question: what was half given is never given again. One that
+        comes while another is played is refused, and leaves that one alone.
         """
-        self._purge()
+        self.purge()
         with self._lock:
             found = self._known.get(question_id)
         if found is None or found.question_hash != question_hash:
             raise lost()
-        if not found.lock.acquire(timeout=LIFETIME):
+        if not found.lock.acquire(blocking=False):
             raise lost()
         try:
             self._require_held(question_id, found)
@@ -133,7 +160,8 @@ class Underways:
         for question_id in list(self._known):
             self.drop(question_id)
 
-    def _purge(self) -> None:
+    def purge(self) -> None:
+        """Gives up what is past its time."""
         now = self._clock()
         with self._lock:
             # One in the middle of a round is left to it; the next look finds it.

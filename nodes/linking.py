@@ -1,49 +1,44 @@
-"""A linked question at one department, round by round: steps (6) to (10).
+"""A linked question at one department: who asks, at what price, and its rows: steps (6) to (10).
 
 What each round lets out, and to whom, is in docs/linked.md. The entry in the log and the charge are
-on disk before any data is read; every later round belongs to them by the question's hash.
+on disk before any data is read; every later round belongs to them by the question's hash. The
+ledger knows a linked question by that hash, and by what makes two of them the same: question,
+accuracy, contracts, data and recipient. So an answer that the first department keeps for the
+gateway can be given again without a charge, as long as every department still stands by it.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path
 
 import numpy as np
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from landbridge.edge.record import Draft, Logged, Recorder
 from landbridge.errors import error
-from landbridge.membership.keys import MemberKeys
-from landbridge.membership.manifest import Manifest, MemberEntry
-from landbridge.protocols.dealing import Dealer, Owner, per_code_of_all
-from landbridge.protocols.dummies import counts
-from landbridge.protocols.envelope import Envelope, open_, seal
-from landbridge.protocols.pseudonyms import BLOCK, Blocks, matched, pseudonyms
-from landbridge.protocols.streams import SECRET_BYTES, Words, derived
+from landbridge.protocols.envelope import Envelope
+from landbridge.protocols.pseudonyms import BLOCK
+from landbridge.protocols.streams import SECRET_BYTES
 from nodes.engines.engine import Engine
 from nodes.guard import Asking, Guard
-from nodes.ledger import Account, Ledger, Remembered, Reservation
-from nodes.link_compile import ROWS, compile_rows
-from nodes.link_dummies import Counts, dummy_rows
-from nodes.link_rows import Batch, RowSorter, RowWriter, SortedRows
-from nodes.link_state import Dealing, Underway, Underways, lost
+from nodes.ledger import Account, Ledger, Remembered
+from nodes.link_making import Making, require_time
+from nodes.link_peers import Peers
+from nodes.link_rows import SortedRows
+from nodes.link_state import Underway, Underways, lost
 from nodes.shape import fits
 from nodes.store import Loaded
 from nodes.tables import Tables
 from policies.contract import Method
 from policies.link_plan import LinkPlan, SidePlan
-from policies.linked import LinkedQuestion
-from policies.noise import Draw
+from policies.linked import LinkedQuestion, words
 
-MARGIN = 0.25
-"""Seconds kept back from the deadline for the log and the way back."""
-MESSAGE_BYTES = 2 << 20
-MOST_ROWS = 1 << 31
-"""Of numbers in one message, about."""
+MOST_EARLIER = 8
+"""Askings of the same question that are named for a repetition."""
+MOST_KEPT = 3 << 20
+"""Bytes of an answer that is kept for the gateway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +52,15 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Weighed:
-    """What taking part would cost here; no data was touched."""
+    """What taking part would cost here; no data was touched.
+
+    `earlier` are the hashes of earlier askings that this department could stand by.
+    """
 
     cost: int
     recipient: Account
     overall: Account
+    earlier: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +74,18 @@ class Begun:
     logged: Logged
 
 
-class Linking:
-    """The use case of one department. Everything that acts is passed in.
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """The proof that this department stands by an earlier answer; `answer` is what it kept."""
 
-    `count` makes the numbers of dummies, `folder` is where rows wait in files without a name.
-    """
+    recipient: Account
+    overall: Account
+    logged: Logged
+    answer: bytes
+
+
+class Linking:
+    """The use case of one department. Everything that acts is passed in."""
 
     def __init__(
         self,
@@ -87,53 +93,80 @@ class Linking:
         ledger: Ledger,
         tables: Tables[Engine],
         recorder: Recorder,
-        draw: Draw,
-        keys: MemberKeys,
-        manifest: Callable[[], Manifest],
+        peers: Peers,
         underways: Underways,
-        folder: Path,
-        count: Counts = counts,
+        making: Making,
     ) -> None:
         self._guard = guard
         self._ledger = ledger
         self._tables = tables
         self._recorder = recorder
-        self._draw = draw
-        self._keys = keys
-        self._manifest = manifest
+        self._peers = peers
         self._underways = underways
-        self._folder = folder
-        self._count = count
+        self._making = making
 
     def weigh(self, asked: Asked, *, trace_id: str) -> Weighed:
         """Refuses as `begin` would, apart from the budget; charges nothing."""
         with self._recorder.request("explain", trace_id=trace_id) as draft:
             organisation, plan = self._permitted(asked, draft)
+            self._underways.require_room(organisation)
             side = plan.side(self._guard.department)
+            with self._tables.open() as (_, tables):
+                loaded = self._loaded(side, tables.get(side.contract.id))
+            memory = _memory(asked, plan, organisation, loaded)
+            earlier = self._ledger.earlier(memory, MOST_EARLIER)
+            if side is plan.sides[0]:  # it keeps the answers; an asking that failed has none
+                earlier = tuple(each for each in earlier if self._ledger.kept(each))
             accounts = self._ledger.accounts(side.contract, organisation)
             draft.answered(b"")
-            return Weighed(_cost(plan, side), *accounts)
+            return Weighed(_cost(plan, side), *accounts, earlier)
 
-    def open(self, asked: Asked, *, trace_id: str) -> dict[str, Envelope]:
+    def repeat(self, asked: Asked, earlier: bytes, *, trace_id: str) -> Repeated:
+        """Stands by the answer of an earlier asking, and charges nothing.
+
+        Raises ROUND_FORGOTTEN where that was not the same question over the same data for the same
+        recipient.
+        """
+        with self._recorder.request("query", trace_id=trace_id) as draft:
+            organisation, plan = self._permitted(asked, draft)  # (6)
+            side = plan.side(self._guard.department)
+            with self._tables.open() as (_, tables):
+                loaded = self._loaded(side, tables.get(side.contract.id))
+            draft.note(data_version=loaded.version)
+            memory = _memory(asked, plan, organisation, loaded)
+            if earlier not in self._ledger.earlier(memory, MOST_EARLIER):
+                raise error("ROUND_FORGOTTEN", missing=(self._guard.department,))
+            accounts = self._ledger.accounts(side.contract, organisation)
+            _note_accounts(draft, 0, accounts)
+            draft.note(remembered=True)
+            logged = draft.answered(asked.question_hash)  # (10)
+            return Repeated(*accounts, logged, self._ledger.kept(earlier) or b"")
+
+    def keep(self, question_hash: bytes, answer: bytes) -> None:
+        """Keeps the answer for the gateway, which alone can open it; once for a question."""
+        if not 0 < len(answer) <= MOST_KEPT:
+            raise error("INVALID_ARGUMENT", "An answer to keep is too long, or empty.")
+        if not self._ledger.keep(question_hash, answer):
+            raise lost()
+
+    def open(
+        self, asked: Asked, *, time_left: Callable[[], float], trace_id: str
+    ) -> dict[str, Envelope]:
         """Draws the question's secret, and seals it to every other department.
 
         Only the first department does, once for a question id; no data is read for it.
         """
         with self._recorder.request("explain", trace_id=trace_id) as draft:
-            _, plan = self._permitted(asked, draft)
+            organisation, plan = self._permitted(asked, draft)
             if plan.sides[0].department != self._guard.department:
                 raise error("INVALID_ARGUMENT", "The first department opens a linked question.")
             secret = secrets.token_bytes(SECRET_BYTES)
+            info = b"link" + asked.question_hash
             sealed = {
-                side.department: seal(
-                    secret,
-                    b"link" + asked.question_hash,
-                    self._member(side.department).keys.sealing,
-                    self._keys.signing,
-                )
+                side.department: self._peers.seal(secret, info, side.department)
                 for side in plan.sides[1:]
             }
-            self._underways.put(asked.asking.question_id, self._underway(asked, plan, secret))
+            self._put(asked, plan, secret, organisation, time_left())
             draft.answered(asked.question_hash)
             return sealed
 
@@ -148,262 +181,39 @@ class Linking:
         """Charges, then makes the rows."""
         with self._recorder.request("query", trace_id=trace_id) as draft:
             organisation, plan = self._permitted(asked, draft)  # (6)
-            question_id = asked.asking.question_id
             if envelope is not None:
                 first = plan.sides[0].department
-                secret = self._opened(envelope, b"link" + asked.question_hash, first)
-                self._underways.put(question_id, self._underway(asked, plan, secret))
-            with self._underways.at(question_id, asked.question_hash) as underway:
+                secret = self._peers.secret(envelope, b"link" + asked.question_hash, first)
+                self._put(asked, plan, secret, organisation, time_left())
+            with self._underways.at(asked.asking.question_id, asked.question_hash) as underway:
                 charged, rows = self._make(asked, underway, organisation, draft, time_left)
-                side = underway.side
-                accounts = self._ledger.accounts(side.contract, organisation)
-                recipient, overall = accounts
-                draft.note(
-                    charged_micro_rho=charged,
-                    budget={
-                        "recipient_spent": recipient.spent,
-                        "recipient_limit": recipient.limit,
-                        "overall_spent": overall.spent,
-                        "overall_limit": overall.limit,
-                    },
-                )
+                accounts = self._ledger.accounts(underway.side.contract, organisation)
+                _note_accounts(draft, charged, accounts)
                 logged = draft.answered(asked.question_hash)  # (10)
                 # Rows without dummies say who is there; they are told once all keys were shown.
                 told = 0 if underway.plan.hider == self._guard.department else rows.count
                 return Begun(told, charged, *accounts, logged)
 
-    def show(self, question_id: str, question_hash: bytes, first: int) -> tuple[Envelope, int]:
-        """The next keys of a table that protects nobody, sealed to the one that must hide its own.
-
-        They are pseudonyms, which that department can turn back; the gateway cannot read them.
-        """
-        with self._underways.at(question_id, question_hash) as underway:
-            plan, rows = underway.plan, underway.rows
-            if plan.shower != self._guard.department or rows is None or first != underway.shown:
-                raise lost()
-            if first >= rows.count:
-                raise lost()
-            batch = rows.read(first, MESSAGE_BYTES // BLOCK)
-            underway.shown += len(batch.codes)
-            sealed = seal(
-                batch.pseudonyms.tobytes(),
-                _info_of_keys(question_hash, first),
-                self._member(plan.hider).keys.sealing,
-                self._keys.signing,
-            )
-            return sealed, len(batch.codes)
-
-    def match(
-        self,
-        question_id: str,
-        question_hash: bytes,
-        first: int,
-        envelope: Envelope | None,
-        *,
-        last: bool,
-    ) -> int:
-        """Makes one row for each key shown, its values 0 where this department has none.
-
-        `envelope` is None where the other table has no keys at all.
-        """
-        with self._underways.at(question_id, question_hash) as underway:
-            plan, side, rows = underway.plan, underway.side, underway.rows
-            if plan.hider != self._guard.department or rows is None or underway.matched:
-                raise lost()
-            if underway.matching is None:
-                underway.matching = RowWriter(self._folder, side.vectors)
-            if first != underway.matching.count:
-                raise lost()
-            if envelope is not None:
-                keys = self._open(envelope, _info_of_keys(question_hash, first), plan.shower)
-                self._match(underway, rows, underway.matching, keys)
-            if last:
-                underway.matched = True
-                underway.rows, underway.matching = underway.matching.finished(), None
-                rows.close()
-                return underway.rows.count
-            return underway.matching.count if underway.matching is not None else 0
-
-    def _match(self, underway: Underway, rows: SortedRows, into: RowWriter, content: bytes) -> None:
-        if len(content) % BLOCK or not content:
-            raise error("ANSWER_REJECTED", "A sealed message holds no keys.")
-        keys = np.frombuffer(content, dtype=np.uint8).reshape(-1, BLOCK)
-        values = np.zeros((len(keys), underway.side.vectors), dtype=np.int64)
-        final = keys[-1].tobytes()
-        while underway.own < rows.count:
-            batch = rows.read(underway.own, ROWS)
-            try:
-                theirs, ours = matched(keys, batch.pseudonyms)
-            except ValueError:
-                raise error("ANSWER_REJECTED", "A sealed message holds no keys.") from None
-            values[theirs] = batch.values[ours]
-            if batch.pseudonyms[-1].tobytes() > final:
-                passed = (_numbers(batch.pseudonyms) <= _numbers(keys[-1:])[0]).sum()
-                underway.own += int(passed)
-                break
-            underway.own += len(batch.codes)
-        into.add(Batch(keys, np.zeros(len(keys), dtype=np.uint32), values))
-
-    def fetch(self, question_id: str, question_hash: bytes, first: int) -> tuple[bytes, bytes]:
-        """The next rows: pseudonyms, and codes where there is more than one."""
-        with self._underways.at(question_id, question_hash) as underway:
-            rows = underway.rows
-            if rows is None or first != underway.fetched or first >= rows.count:
-                raise lost()
-            self._require_matched(underway)
-            batch = rows.read(first, MESSAGE_BYTES // (BLOCK + 4))
-            underway.fetched += len(batch.codes)
-            codes = b"" if underway.side.codes == 1 else batch.codes.astype("<u4").tobytes()
-            return batch.pseudonyms.tobytes(), codes
-
-    def deal(
-        self, question_id: str, question_hash: bytes, owner: str, rows: int
-    ) -> tuple[bytes, Envelope]:
-        """The gateway's seed, and the owner's sealed to it."""
-        with self._underways.at(question_id, question_hash) as underway:
-            plan = underway.plan
-            theirs = next((each for each in plan.sides if each.department == owner), None)
-            if theirs is None or not theirs.values or owner in underway.dealings:
-                raise lost()
-            if plan.dealer(theirs) is not underway.side or not 0 <= rows < MOST_ROWS:
-                raise lost()
-            ours, sealed = secrets.token_bytes(SECRET_BYTES), secrets.token_bytes(SECRET_BYTES)
-            columns, vectors = plan.columns(theirs), theirs.vectors
-            underway.dealings[owner] = Dealing(
-                Dealer(ours, sealed, columns, vectors), rows, columns, vectors, theirs.codes == 1
-            )
-            envelope = seal(
-                sealed,
-                b"deal" + question_hash + owner.encode(),
-                self._member(owner).keys.sealing,
-                self._keys.signing,
-            )
-            return ours, envelope
-
-    def dealt(
-        self, question_id: str, question_hash: bytes, owner: str, first: int
-    ) -> tuple[bytes, int]:
-        """The next numbers that the gateway needs, and for how many rows they are."""
-        with self._underways.at(question_id, question_hash) as underway:
-            dealing = underway.dealings.get(owner)
-            if dealing is None or first != dealing.done or first >= dealing.rows:
-                raise lost()
-            each = max(1, MESSAGE_BYTES // (8 * dealing.columns * dealing.vectors))
-            if not dealing.summed:
-                rows = min(each, dealing.rows - first)
-                dealing.done += rows
-                return _bytes(dealing.dealer.next(rows)), rows
-            total = np.zeros((dealing.columns, dealing.vectors), dtype=np.uint64)
-            while dealing.done < dealing.rows:
-                rows = min(each, dealing.rows - dealing.done)
-                total += dealing.dealer.next(rows).sum(axis=2, dtype=np.uint64)
-                dealing.done += rows
-            return _bytes(total), dealing.rows
-
-    def take(self, question_id: str, question_hash: bytes, envelope: Envelope) -> None:
-        """The owner's part of the deal, from the department that deals for it."""
-        with self._underways.at(question_id, question_hash) as underway:
-            plan, side = underway.plan, underway.side
-            if underway.rows is None or not side.values or underway.owner is not None:
-                raise lost()
-            self._require_matched(underway)
-            info = b"deal" + question_hash + side.department.encode()
-            seed = self._opened(envelope, info, plan.dealer(side).department)
-            columns = plan.columns(side)
-            underway.owner = Owner(seed, columns, side.vectors)
-            underway.shares = np.zeros((side.codes, columns, side.vectors), dtype=np.uint64)
-
-    def multiply(self, question_id: str, question_hash: bytes, first: int, bits: bytes) -> bytes:
-        """The next hidden values, against the gateway's hidden bits for the same rows."""
-        with self._underways.at(question_id, question_hash) as underway:
-            rows, owner, side = underway.rows, underway.owner, underway.side
-            columns = underway.plan.columns(side)
-            count, rest = divmod(len(bits), 8 * columns)
-            if rows is None or owner is None or underway.shares is None or underway.totalled:
-                raise lost()
-            if first != underway.multiplied or rest or not 0 < count <= rows.count - first:
-                raise lost()
-            asked = np.frombuffer(bits, dtype="<u8").astype(np.uint64).reshape(columns, count)
-            batch = rows.read(first, count)
-            values = np.ascontiguousarray(batch.values.T).view(np.uint64)
-            answered, shares = owner.next(asked, values)
-            underway.shares += per_code_of_all(shares, batch.codes, side.codes)
-            underway.multiplied += count
-            return _bytes(answered)
-
-    def total(self, question_id: str, question_hash: bytes) -> bytes:
-        """This department's shares of all sums, with its noise on them: step (9)."""
-        with self._underways.at(question_id, question_hash) as underway:
-            rows, shares = underway.rows, underway.shares
-            if rows is None or shares is None or underway.totalled:
-                raise lost()
-            if underway.multiplied != rows.count:
-                raise lost()
-            underway.totalled = True
-            wide = underway.side.vectors // len(underway.side.values)
-            noisy = shares.copy()
-            for place, value in enumerate(underway.side.values):
-                of_value = noisy[:, :, place * wide : (place + 1) * wide]
-                noise = self._draw([0] * of_value.size, value.mechanism)
-                of_value += np.array(noise, dtype=np.int64).view(np.uint64).reshape(of_value.shape)
-            return _bytes(noisy)
-
-    def reveal(self, question_id: str, question_hash: bytes, codes: Sequence[int]) -> list[int]:
-        """What the codes of released cells stand for. The question is over here."""
-        with self._underways.at(question_id, question_hash) as underway:
-            rows, side = underway.rows, underway.side
-            if rows is None or underway.fetched != rows.count:
-                raise lost()
-            if side.values and not underway.totalled:
-                raise lost()
-            if sorted(set(codes)) != list(codes) or not all(code < side.codes for code in codes):
-                raise lost()
-            cells = np.argsort(underway.codes)
-            found = [int(cells[code]) for code in codes]
-        self._underways.drop(question_id)
-        return found
-
     def _permitted(self, asked: Asked, draft: Draft) -> tuple[str, LinkPlan]:
         caller, plan = self._guard.linked(asked.asking, asked.question, draft)
         for side in plan.sides:
-            if side.contract.id not in self._member(side.department).contracts:
+            if side.contract.id not in self._peers.member(side.department).contracts:
                 raise error(
                     "INVALID_ARGUMENT",
                     "A table of the question is not the member's it is said to be.",
                 )
         return caller.organisation, plan
 
-    def _member(self, department: str) -> MemberEntry:
-        """As this department pinned it, whatever the gateway says."""
-        found = self._manifest().member(department)
-        if found is None:
-            raise error(
-                "INVALID_ARGUMENT",
-                f"Department {self._guard.department} has no member {department} in its manifest.",
-            )
-        return found
-
-    def _require_matched(self, underway: Underway) -> None:
-        """Who must hide its keys gives nothing out before its rows are those of the keys shown."""
-        if underway.plan.hider == self._guard.department and not underway.matched:
-            raise lost()
-
-    def _open(self, envelope: Envelope, info: bytes, sender: str) -> bytes:
-        key: Ed25519PublicKey = self._member(sender).keys.signing
-        return open_(envelope, info, self._keys.opening, key)
-
-    def _opened(self, envelope: Envelope, info: bytes, sender: str) -> bytes:
-        content = self._open(envelope, info, sender)
-        if len(content) != SECRET_BYTES:
-            raise error("ANSWER_REJECTED", "A sealed message holds no secret of 32 bytes.")
-        return content
-
-    def _underway(self, asked: Asked, plan: LinkPlan, secret: bytes) -> Underway:
+    def _put(
+        self, asked: Asked, plan: LinkPlan, secret: bytes, organisation: str, seconds: float
+    ) -> None:
         side = plan.side(self._guard.department)
         # A permutation that nobody else can guess: sorted by random keys.
         keys = np.frombuffer(secrets.token_bytes(16 * side.codes), dtype=f"S{BLOCK}")
         codes = np.argsort(keys, kind="stable").astype(np.uint32)
-        return Underway(asked.question_hash, plan, side, secret, self._underways.until(), codes)
+        until = self._underways.until(seconds)
+        underway = Underway(asked.question_hash, plan, side, secret, until, codes, organisation)
+        self._underways.put(asked.asking.question_id, underway)
 
     def _make(
         self,
@@ -420,26 +230,30 @@ class Linking:
         with self._tables.open() as (engine, tables):
             loaded = self._loaded(side, tables.get(side.contract.id))
             draft.note(data_version=loaded.version)
-            if time_left() <= MARGIN:
-                raise error("DEADLINE")
+            require_time(time_left)
             # (7) Also at a price of 0: its own dummies protect others, so one id is one draw.
-            charged = self._reserve(asked, underway.plan, side, organisation)
+            charged = self._reserve(asked, underway.plan, side, organisation, loaded)
             draft.note(charged_micro_rho=charged)
-            underway.rows = self._rows(underway, engine, loaded, time_left)  # (8)
+            underway.rows = self._making.rows(underway, engine, loaded, time_left)  # (8)
             return charged, underway.rows
 
-    def _reserve(self, asked: Asked, plan: LinkPlan, side: SidePlan, organisation: str) -> int:
-        """Charges for good: whatever becomes of the question, others may have seen its rows."""
-        reserved: Reservation | Remembered = self._ledger.reserve(
+    def _reserve(
+        self, asked: Asked, plan: LinkPlan, side: SidePlan, organisation: str, loaded: Loaded
+    ) -> int:
+        """Charges for good: whatever becomes of the question, others may have seen its rows.
+
+        Raises LINK_LOST where this very question was charged before: what it drew is gone.
+        """
+        reserved = self._ledger.reserve(
             asked.asking.question_id,
-            sha256(b"linked" + asked.question_hash).digest(),
+            asked.question_hash,
             side.contract,
             organisation,
             _cost(plan, side),
         )
         if isinstance(reserved, Remembered):
-            raise error("QUESTION_ID_REUSED", hint="Ask again under a new question id.")
-        self._ledger.finish(reserved, b"")
+            raise lost()
+        self._ledger.finish(reserved, b"", _memory(asked, plan, organisation, loaded))
         return reserved.micro_rho
 
     def _loaded(self, side: SidePlan, loaded: Loaded | None) -> Loaded:
@@ -451,59 +265,36 @@ class Linking:
             )
         return loaded
 
-    def _rows(
-        self, underway: Underway, engine: Engine, loaded: Loaded, time_left: Callable[[], float]
-    ) -> SortedRows:
-        plan, side = underway.plan, underway.side
-        key = derived(underway.secret, b"id")
-        parts = max(1, -(-loaded.rows // ROWS))
-        self._folder.mkdir(exist_ok=True, mode=0o700)
-        with RowSorter(self._folder, side.vectors, loaded.rows) as sorter:
-            for part in range(parts):
-                statement = compile_rows(side, plan.question.key, part, parts)
-                timeout = time_left() - MARGIN
-                if timeout <= 0:
-                    raise error("DEADLINE")
-                found = engine.columns(
-                    statement.sql,
-                    statement.parameters,
-                    timeout=timeout,
-                    maximum_rows=statement.rows,
-                )
-                sorter.add(self._batch(found, side, key, underway.codes))
-            for batch in dummy_rows(plan, side, underway.secret, self._count):
-                codes = underway.codes[batch.codes]
-                sorter.add(Batch(batch.pseudonyms, codes, batch.values))
-            return sorter.sorted()
 
-    @staticmethod
-    def _batch(found: Sequence[bytes], side: SidePlan, key: bytes, codes: np.ndarray) -> Batch:
-        blocks = np.frombuffer(found[0], dtype=np.uint8)
-        cells, *values = (np.frombuffer(each, dtype=np.int64) for each in found[1:])
-        if len(values) != side.vectors or (len(cells) and not 0 <= cells.min() <= cells.max()):
-            raise error("RUN_FAILED")
-        if len(cells) and cells.max() >= side.codes:
-            raise error("RUN_FAILED")
-        table = np.empty((len(cells), side.vectors), dtype=np.int64)
-        for place, each in enumerate(values):
-            table[:, place] = each
-        return Batch(pseudonyms(blocks.reshape(-1, BLOCK), key), codes[cells], table)
+def _note_accounts(draft: Draft, charged: int, accounts: tuple[Account, Account]) -> None:
+    recipient, overall = accounts
+    draft.note(
+        charged_micro_rho=charged,
+        budget={
+            "recipient_spent": recipient.spent,
+            "recipient_limit": recipient.limit,
+            "overall_spent": overall.spent,
+            "overall_limit": overall.limit,
+        },
+    )
 
 
-def _info_of_keys(question_hash: bytes, first: int) -> bytes:
-    return b"keys" + question_hash + first.to_bytes(8, "big")
+def _memory(asked: Asked, plan: LinkPlan, organisation: str, loaded: Loaded) -> bytes:
+    """What makes two askings the same: question, accuracy, data here, everybody's terms, recipient.
 
-
-def _numbers(blocks: Blocks) -> np.ndarray:
-    """Keys as values that compare like their bytes."""
-    return np.ascontiguousarray(blocks).view(f"S{BLOCK}").reshape(-1)
+    Every department vouches for its own data, so that all together vouch for the answer.
+    """
+    parts = (
+        "linked",
+        words(asked.question),
+        repr(plan.release.epsilon),
+        loaded.version,
+        plan.contract.digest,
+        organisation,
+    )
+    return sha256("\0".join(parts).encode()).digest()
 
 
 def _cost(plan: LinkPlan, side: SidePlan) -> int:
     free = side.contract.disclosure.method is Method.UNPROTECTED
     return 0 if free else plan.release.cost_micro_rho
-
-
-def _bytes(numbers: Words) -> bytes:
-    """On the wire: 8 bytes each, little-endian."""
-    return numbers.astype("<u8", copy=False).tobytes()

@@ -254,10 +254,11 @@ def plan_link(question: LinkedQuestion) -> LinkPlan:
             hint="A larger epsilon, fewer aggregates or a smaller expression take less.",
         )
     for side in sides:
-        if _dummies(plan, side) > MAXIMUM_DUMMIES:
+        dummies = expected_dummies(plan, side)
+        if dummies > MAXIMUM_DUMMIES:
             raise error(
                 "TOO_MANY_CELLS",
-                f"Hiding who is linked would take about {_dummies(plan, side)} dummy rows of "
+                f"Hiding who is linked would take about {dummies} dummy rows of "
                 f"{side.contract.id}, and {MAXIMUM_DUMMIES} are accepted.",
                 hint="A larger epsilon or fewer groups take fewer.",
             )
@@ -406,7 +407,7 @@ def reach(scale: float, delta: float) -> int:
     return max(0, math.ceil(-scale * math.log(delta * (1 + q) / 2) * (1 + 1e-12)))
 
 
-def _dummies(plan: LinkPlan, side: SidePlan) -> int:
+def expected_dummies(plan: LinkPlan, side: SidePlan) -> int:
     """Rows of the side that are to be expected to stand for nobody; none where keys are shown."""
     if plan.shower:
         return 0
@@ -416,7 +417,7 @@ def _dummies(plan: LinkPlan, side: SidePlan) -> int:
 
 def _bytes(plan: LinkPlan, side: SidePlan) -> int:
     """Of the side's rows and its vectors, both ways, with the dummies that are to be expected."""
-    rows = side.keys + _dummies(plan, side)
+    rows = side.keys + expected_dummies(plan, side)
     words = 0
     if side.values:
         dealt = 0 if side.codes == 1 else plan.columns(side) * side.vectors

@@ -12,11 +12,26 @@ from hypothesis import settings
 
 from tests.evidence.schema import problems
 from tests.people import document, write
+from tests.sharing import ordered
 from tests.simulator import FederationSimulator
 
 # No test fails because a machine is slow.
 settings.register_profile("landbridge", deadline=None)
 settings.load_profile("landbridge")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Workers take the longest first; by hand the order is pytest's."""
+    if hasattr(config, "workerinput"):
+        items[:] = ordered(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """What `-n` alone means here; another `--dist` is what it says."""
+    from tests.workers import Units  # one process needs no pytest-xdist
+
+    return Units(config, log) if config.option.dist == "load" else None
 
 
 @pytest.fixture

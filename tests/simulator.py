@@ -50,6 +50,7 @@ from landbridge.membership.keys import MemberKeys
 from landbridge.membership.link_statement import LinkSigner, LinkVerifier
 from landbridge.membership.manifest import Manifest, MemberEntry
 from landbridge.membership.statement import AskingSigner, AskingVerifier
+from landbridge.protocols.keeping import Keeper
 from landbridge.protocols.masks import Exchanges
 from landbridge.status import from_rpc_error, to_status
 from landbridge.v1 import consult_pb2, gateway_pb2, link_pb2, node_pb2, pooled_pb2, portal_pb2
@@ -68,6 +69,10 @@ from nodes.guard import Guard
 from nodes.history import History
 from nodes.ledger import Ledger
 from nodes.link_dummies import Counts
+from nodes.link_making import Making
+from nodes.link_matching import Matching
+from nodes.link_peers import Peers
+from nodes.link_product import Products
 from nodes.link_servicer import LinkServicer
 from nodes.link_state import Underways
 from nodes.linking import Linking
@@ -398,7 +403,12 @@ class FederationSimulator:
             self.recorder,
             signer.vkey,
             self.signer,
-            Links(self.departments, self.link_signer, draw),
+            Links(
+                self.departments,
+                self.link_signer,
+                draw,
+                Keeper(self.signer.key.private_bytes_raw()),
+            ),
         )
         self.portal = PortalServicer(
             planning,
@@ -527,13 +537,16 @@ class FederationSimulator:
             signed,
         )
         node.underways = underways = Underways(self.clock)
+        peers = Peers(name, self.keys(name), lambda: self.manifest)
         node.linking = LinkServicer(
             name,
             servicer.admit,
             Linking(
-                guard, ledger, tables, recorder, self._draw, self.keys(name), lambda: self.manifest,
-                underways, place / "linking", self._count,
+                guard, ledger, tables, recorder, peers, underways,
+                Making(place / "linking", self._count),
             ),
+            Matching(peers, underways, place / "linking"),
+            Products(peers, underways, self._draw),
             recorder,
             Telemetry(f"test.{name}"),
             LinkVerifier("test.example", name, self.signer.key.public_key, self.clock),

@@ -94,15 +94,22 @@ def _python(introductions: dict[str, str]) -> str:
         thing = getattr(landbridge, name)
         parts.append(f"## `{name}`\n\n{_signature(name, thing)}{_text(thing)}\n")
         if inspect.isclass(thing) and not issubclass(thing, Exception):
-            for member, value in vars(thing).items():
-                if not member.startswith("_") and (
-                    inspect.isfunction(value) or _is_property(value)
-                ):
-                    call = value.fget if isinstance(value, property) else value
-                    parts.append(
-                        f"### `{name}.{member}`\n\n{_signature(member, value)}{_text(call)}\n"
-                    )
+            for member in _members(thing):
+                value = getattr(thing, member)
+                call = value.fget if isinstance(value, property) else value
+                parts.append(f"### `{name}.{member}`\n\n{_signature(member, value)}{_text(call)}\n")
     return "\n".join(parts)
+
+
+def _members(thing: type) -> list[str]:
+    """The public methods and properties, inherited ones too, in the order of their definition."""
+    names = dict.fromkeys(name for kind in reversed(thing.__mro__[:-1]) for name in vars(kind))
+    return [
+        name
+        for name in names
+        if not name.startswith("_")
+        and (inspect.isfunction(getattr(thing, name)) or _is_property(getattr(thing, name)))
+    ]
 
 
 def _settings(introductions: dict[str, str]) -> str:

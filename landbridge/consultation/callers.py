@@ -1,27 +1,19 @@
-"""A consultation in its caller's hands: followed, replied to, accepted, and in the end asked.
-
-Two drivers of the same moves: for threads and for asyncio.
-"""
+"""A consultation in its caller's hands: followed, replied to, accepted, and in the end asked."""
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 
 from landbridge import exchange
 from landbridge.answers import Answer, Reply
 from landbridge.consultation.view import ConsultationEvent, View
 from landbridge.errors import LandbridgeError, error
-from landbridge.exchange import Exchange
-
-if TYPE_CHECKING:
-    from landbridge.client import AsyncClient, Client
+from landbridge.exchange import Exchange, Pause, Steps
+from landbridge.once import Asks, Awaited, Blocking, Driver, Give, Stream, each, once
 
 WAIT: Final = 15.0
 """Seconds that one call waits for news; the next begins where it ended."""
-PAUSE: Final = 1.0
+REST: Final = 1.0
 """Seconds between calls when the last one brought nothing, or nobody could be reached."""
 MENDING: Final = frozenset(
     {"GATEWAY_UNREACHABLE", "SHUTTING_DOWN", "DEPARTMENT_MISSING", "DEADLINE", "TOO_BUSY",
@@ -30,10 +22,11 @@ MENDING: Final = frozenset(
 """Reasons after which following goes on."""
 
 
-class _Held:
-    """What both drivers know: the consultation as it was read last, and the text that opened it."""
+class _Held(Asks):
+    """The consultation as it was read last, the text that opened it, and the caller's moves."""
 
-    def __init__(self, view: View, asked: str = "") -> None:
+    def __init__(self, driver: Driver, view: View, asked: str = "") -> None:
+        self._driver = driver
         self.view = view
         self._asked = asked
         self._words = view.question
@@ -93,130 +86,74 @@ class _Held:
             self.sql, purpose=view.purpose, epsilon=epsilon, partial=False, grant=view.grant
         )
 
-
-class Consultation(_Held):
-    """A consultation; made by `Client.consult` and `Client.consultation`."""
-
-    def __init__(self, client: Client, view: View, asked: str = "") -> None:
-        super().__init__(view, asked)
-        self._client = client
-
-    def refresh(self) -> View:
+    @once
+    def refresh(self) -> Steps[View]:
         """How it stands now."""
-        self._learn(self._client.run(exchange.follow(self.id, after=0, wait=0)))
+        self._learn((yield from self._ask(exchange.follow(self.id, after=0, wait=0))))
         return self.view
 
-    def follow(
-        self, timeout: float | None = None, *, clock: Callable[[], float] = time.monotonic
-    ) -> Iterator[ConsultationEvent]:
+    @each
+    def follow(self, timeout: float | None = None) -> Stream[ConsultationEvent]:
         """What happens, as it happens; ends when it is closed, or after `timeout` seconds.
 
         A connection that is lost is made again, and nothing is left out or told twice.
         """
+        clock = self._driver.clock
         end = None if timeout is None else clock() + timeout
         while True:
             began = clock()
             wait = WAIT if end is None else max(0.0, min(WAIT, end - began))
             try:
                 asked = exchange.follow(self.id, after=self._seen, wait=wait)
-                news = self._learn(self._client.run(asked, WAIT + 10))
-            except LandbridgeError as failure:
-                if failure.reason not in MENDING:
-                    raise
-                news = ()
-            yield from news
-            if not news and self.view.closed:
-                return
-            if end is not None and clock() >= end:
-                return
-            if not news and clock() - began < PAUSE:
-                left = PAUSE if end is None else min(PAUSE, max(0.0, end - clock()))
-                time.sleep(left)
-
-    def reply(self, text: str) -> View:
-        """Replies to what an officer asked back."""
-        return self._move(reply=text)
-
-    def accept(self) -> View:
-        """Takes what an officer offered in the place of what was asked."""
-        return self._move(accept=True)
-
-    def withdraw(self) -> View:
-        """Ends it: it is not wanted any more, or not what is offered."""
-        return self._move(withdraw=True)
-
-    def answer(self) -> Answer | Reply:
-        """Asks what was approved, under its grant."""
-        if not self.view.grant:
-            self.refresh()
-        return self._client.run(cast(Exchange[Answer], self._granted()))
-
-    def _move(self, *, reply: str = "", accept: bool = False, withdraw: bool = False) -> View:
-        asked = exchange.respond(
-            self.id, turn=self.view.turn, reply=reply, accept=accept, withdraw=withdraw
-        )
-        self.view = self._client.run(asked)
-        return self.view
-
-
-class AsyncConsultation(_Held):
-    """`Consultation` for asyncio: the same methods, awaited."""
-
-    def __init__(self, client: AsyncClient, view: View, asked: str = "") -> None:
-        super().__init__(view, asked)
-        self._client = client
-
-    async def refresh(self) -> View:
-        """As `Consultation.refresh`."""
-        self._learn(await self._client.run(exchange.follow(self.id, after=0, wait=0)))
-        return self.view
-
-    async def follow(
-        self, timeout: float | None = None, *, clock: Callable[[], float] = time.monotonic
-    ) -> AsyncIterator[ConsultationEvent]:
-        """As `Consultation.follow`."""
-        end = None if timeout is None else clock() + timeout
-        while True:
-            began = clock()
-            wait = WAIT if end is None else max(0.0, min(WAIT, end - began))
-            try:
-                asked = exchange.follow(self.id, after=self._seen, wait=wait)
-                news = self._learn(await self._client.run(asked, WAIT + 10))
+                news = self._learn((yield from self._ask(asked, WAIT + 10)))
             except LandbridgeError as failure:
                 if failure.reason not in MENDING:
                     raise
                 news = ()
             for event in news:
-                yield event
+                yield Give(event)
             if not news and self.view.closed:
                 return
             if end is not None and clock() >= end:
                 return
-            if not news and clock() - began < PAUSE:
-                left = PAUSE if end is None else min(PAUSE, max(0.0, end - clock()))
-                await asyncio.sleep(left)
+            if not news and clock() - began < REST:
+                yield Pause(REST if end is None else min(REST, max(0.0, end - clock())))
 
-    async def reply(self, text: str) -> View:
-        """As `Consultation.reply`."""
-        return await self._move(reply=text)
+    @once
+    def reply(self, text: str) -> Steps[View]:
+        """Replies to what an officer asked back."""
+        return self._move(reply=text)
 
-    async def accept(self) -> View:
-        """As `Consultation.accept`."""
-        return await self._move(accept=True)
+    @once
+    def accept(self) -> Steps[View]:
+        """Takes what an officer offered in the place of what was asked."""
+        return self._move(accept=True)
 
-    async def withdraw(self) -> View:
-        """As `Consultation.withdraw`."""
-        return await self._move(withdraw=True)
+    @once
+    def withdraw(self) -> Steps[View]:
+        """Ends it: it is not wanted any more, or not what is offered."""
+        return self._move(withdraw=True)
 
-    async def answer(self) -> Answer | Reply:
-        """As `Consultation.answer`."""
+    @once
+    def answer(self) -> Steps[Answer | Reply]:
+        """Asks what was approved, under its grant."""
         if not self.view.grant:
-            await self.refresh()
-        return await self._client.run(cast(Exchange[Answer], self._granted()))
+            self._learn((yield from self._ask(exchange.follow(self.id, after=0, wait=0))))
+        return (yield from self._ask(cast(Exchange[Answer | Reply], self._granted())))
 
-    async def _move(self, *, reply: str = "", accept: bool = False, withdraw: bool = False) -> View:
+    def _move(
+        self, *, reply: str = "", accept: bool = False, withdraw: bool = False
+    ) -> Steps[View]:
         asked = exchange.respond(
             self.id, turn=self.view.turn, reply=reply, accept=accept, withdraw=withdraw
         )
-        self.view = await self._client.run(asked)
+        self.view = yield from self._ask(asked)
         return self.view
+
+
+class Consultation(_Held, Blocking):
+    """A consultation; made by `Client.consult` and `Client.consultation`."""
+
+
+class AsyncConsultation(_Held, Awaited):
+    """`Consultation` for asyncio: the same methods, awaited."""

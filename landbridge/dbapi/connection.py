@@ -6,11 +6,12 @@ from types import TracebackType
 from typing import Self
 
 from landbridge.annotation import Terms
-from landbridge.client import TIMEOUT, Client
+from landbridge.client import Client
 from landbridge.client import connect as connect_client
 from landbridge.dbapi import failures
 from landbridge.dbapi.cursor import Cursor, Stated
 from landbridge.directory import Directory
+from landbridge.drivers import TIMEOUT
 from landbridge.exchange import micro_epsilon
 from landbridge.transport import Pem, TokenSource
 

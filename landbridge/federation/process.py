@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS = 30.0
+START_SECONDS = 120.0
+"""For machines that are busy; a process that ends instead is seen at once."""
 
 
 class ProcessFailed(Exception):

@@ -22,7 +22,12 @@ from landbridge.v1 import link_pb2, membership_pb2
 
 _LABEL: Final = b"landbridge link v1"
 
-Asking = link_pb2.LinkWeighRequest | link_pb2.LinkOpenRequest | link_pb2.LinkBeginRequest
+Asking = (
+    link_pb2.LinkWeighRequest
+    | link_pb2.LinkOpenRequest
+    | link_pb2.LinkBeginRequest
+    | link_pb2.LinkRepeatRequest
+)
 Rounds = (
     link_pb2.LinkShowRequest
     | link_pb2.LinkMatchRequest
@@ -33,6 +38,7 @@ Rounds = (
     | link_pb2.LinkMultiplyRequest
     | link_pb2.LinkTotalRequest
     | link_pb2.LinkRevealRequest
+    | link_pb2.LinkKeepRequest
 )
 Request = Asking | Rounds
 AnyRequest = TypeVar("AnyRequest", bound=Request)
@@ -60,9 +66,7 @@ def _statement(federation: str, department: str, request: Request, issued_at_ms:
 
 
 def _holder(request: Request):  # type: ignore[no-untyped-def]  # of two message types
-    if isinstance(
-        request, link_pb2.LinkWeighRequest | link_pb2.LinkOpenRequest | link_pb2.LinkBeginRequest
-    ):
+    if isinstance(request, Asking):
         return request.asking
     return request.round
 

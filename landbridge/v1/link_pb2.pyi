@@ -180,22 +180,28 @@ class LinkWeighResponse(_message.Message):
     RECIPIENT_BUDGET_FIELD_NUMBER: _builtins.int
     OVERALL_BUDGET_FIELD_NUMBER: _builtins.int
     COST_MICRO_RHO_FIELD_NUMBER: _builtins.int
+    EARLIER_FIELD_NUMBER: _builtins.int
     cost_micro_rho: _builtins.int
     """0 where the department's table protects nobody."""
     @_builtins.property
     def recipient_budget(self) -> _release_pb2.Budget: ...
     @_builtins.property
     def overall_budget(self) -> _release_pb2.Budget: ...
+    @_builtins.property
+    def earlier(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Question hashes of earlier askings that this department could stand by, the latest first."""
+
     def __init__(
         self,
         *,
         recipient_budget: _release_pb2.Budget | None = ...,
         overall_budget: _release_pb2.Budget | None = ...,
         cost_micro_rho: _builtins.int = ...,
+        earlier: _abc.Iterable[_builtins.bytes] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["overall_budget", b"overall_budget", "recipient_budget", b"recipient_budget"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost_micro_rho", b"cost_micro_rho", "overall_budget", b"overall_budget", "recipient_budget", b"recipient_budget"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost_micro_rho", b"cost_micro_rho", "earlier", b"earlier", "overall_budget", b"overall_budget", "recipient_budget", b"recipient_budget"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -735,3 +741,102 @@ class LinkRevealResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___LinkRevealResponse: _TypeAlias = LinkRevealResponse  # noqa: Y015
+
+@_typing.final
+class LinkKeepRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROUND_FIELD_NUMBER: _builtins.int
+    ANSWER_FIELD_NUMBER: _builtins.int
+    answer: _builtins.bytes
+    """Sealed by the gateway for itself."""
+    @_builtins.property
+    def round(self) -> Global___Round: ...
+    def __init__(
+        self,
+        *,
+        round: Global___Round | None = ...,
+        answer: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["round", b"round"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "round", b"round"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LinkKeepRequest: _TypeAlias = LinkKeepRequest  # noqa: Y015
+
+@_typing.final
+class LinkKeepResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LinkKeepResponse: _TypeAlias = LinkKeepResponse  # noqa: Y015
+
+@_typing.final
+class LinkRepeatRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ASKING_FIELD_NUMBER: _builtins.int
+    QUESTION_FIELD_NUMBER: _builtins.int
+    EARLIER_FIELD_NUMBER: _builtins.int
+    earlier: _builtins.bytes
+    """The hash of the asking whose answer is to be given again."""
+    @_builtins.property
+    def asking(self) -> _node_pb2.Asking: ...
+    @_builtins.property
+    def question(self) -> Global___LinkedQuestion: ...
+    def __init__(
+        self,
+        *,
+        asking: _node_pb2.Asking | None = ...,
+        question: Global___LinkedQuestion | None = ...,
+        earlier: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["asking", b"asking", "question", b"question"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asking", b"asking", "earlier", b"earlier", "question", b"question"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LinkRepeatRequest: _TypeAlias = LinkRepeatRequest  # noqa: Y015
+
+@_typing.final
+class LinkRepeatResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECIPIENT_BUDGET_FIELD_NUMBER: _builtins.int
+    OVERALL_BUDGET_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    ANSWER_FIELD_NUMBER: _builtins.int
+    answer: _builtins.bytes
+    """What the first department kept; empty from the others, and where nothing was kept."""
+    @_builtins.property
+    def recipient_budget(self) -> _release_pb2.Budget: ...
+    @_builtins.property
+    def overall_budget(self) -> _release_pb2.Budget: ...
+    @_builtins.property
+    def receipt(self) -> _evidence_pb2.Receipt: ...
+    def __init__(
+        self,
+        *,
+        recipient_budget: _release_pb2.Budget | None = ...,
+        overall_budget: _release_pb2.Budget | None = ...,
+        receipt: _evidence_pb2.Receipt | None = ...,
+        answer: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["overall_budget", b"overall_budget", "receipt", b"receipt", "recipient_budget", b"recipient_budget"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "overall_budget", b"overall_budget", "receipt", b"receipt", "recipient_budget", b"recipient_budget"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LinkRepeatResponse: _TypeAlias = LinkRepeatResponse  # noqa: Y015

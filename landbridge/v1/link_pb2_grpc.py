@@ -95,6 +95,16 @@ class LinkStub(object):
                 request_serializer=landbridge_dot_v1_dot_link__pb2.LinkRevealRequest.SerializeToString,
                 response_deserializer=landbridge_dot_v1_dot_link__pb2.LinkRevealResponse.FromString,
                 _registered_method=True)
+        self.Keep = channel.unary_unary(
+                '/landbridge.v1.Link/Keep',
+                request_serializer=landbridge_dot_v1_dot_link__pb2.LinkKeepRequest.SerializeToString,
+                response_deserializer=landbridge_dot_v1_dot_link__pb2.LinkKeepResponse.FromString,
+                _registered_method=True)
+        self.Repeat = channel.unary_unary(
+                '/landbridge.v1.Link/Repeat',
+                request_serializer=landbridge_dot_v1_dot_link__pb2.LinkRepeatRequest.SerializeToString,
+                response_deserializer=landbridge_dot_v1_dot_link__pb2.LinkRepeatResponse.FromString,
+                _registered_method=True)
 
 
 class LinkServicer(object):
@@ -186,6 +196,21 @@ class LinkServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Keep(self, request, context):
+        """The first department keeps the answer, which only the gateway can open, beside the charge.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Repeat(self, request, context):
+        """Stands by an earlier answer to the same question over the same data, in the place of Open and all
+        that follows; decides and logs as for any other, and charges nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_LinkServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -248,6 +273,16 @@ def add_LinkServicer_to_server(servicer, server):
                     servicer.Reveal,
                     request_deserializer=landbridge_dot_v1_dot_link__pb2.LinkRevealRequest.FromString,
                     response_serializer=landbridge_dot_v1_dot_link__pb2.LinkRevealResponse.SerializeToString,
+            ),
+            'Keep': grpc.unary_unary_rpc_method_handler(
+                    servicer.Keep,
+                    request_deserializer=landbridge_dot_v1_dot_link__pb2.LinkKeepRequest.FromString,
+                    response_serializer=landbridge_dot_v1_dot_link__pb2.LinkKeepResponse.SerializeToString,
+            ),
+            'Repeat': grpc.unary_unary_rpc_method_handler(
+                    servicer.Repeat,
+                    request_deserializer=landbridge_dot_v1_dot_link__pb2.LinkRepeatRequest.FromString,
+                    response_serializer=landbridge_dot_v1_dot_link__pb2.LinkRepeatResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -575,6 +610,60 @@ class Link(object):
             '/landbridge.v1.Link/Reveal',
             landbridge_dot_v1_dot_link__pb2.LinkRevealRequest.SerializeToString,
             landbridge_dot_v1_dot_link__pb2.LinkRevealResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Keep(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/landbridge.v1.Link/Keep',
+            landbridge_dot_v1_dot_link__pb2.LinkKeepRequest.SerializeToString,
+            landbridge_dot_v1_dot_link__pb2.LinkKeepResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Repeat(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/landbridge.v1.Link/Repeat',
+            landbridge_dot_v1_dot_link__pb2.LinkRepeatRequest.SerializeToString,
+            landbridge_dot_v1_dot_link__pb2.LinkRepeatResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -63,6 +63,12 @@ class LinkStub:
     """The department's shares of all sums, with its noise."""
     Reveal: _grpc.UnaryUnaryMultiCallable[_link_pb2.LinkRevealRequest, _link_pb2.LinkRevealResponse]
     """What the codes of released cells stand for; the department forgets the question."""
+    Keep: _grpc.UnaryUnaryMultiCallable[_link_pb2.LinkKeepRequest, _link_pb2.LinkKeepResponse]
+    """The first department keeps the answer, which only the gateway can open, beside the charge."""
+    Repeat: _grpc.UnaryUnaryMultiCallable[_link_pb2.LinkRepeatRequest, _link_pb2.LinkRepeatResponse]
+    """Stands by an earlier answer to the same question over the same data, in the place of Open and all
+    that follows; decides and logs as for any other, and charges nothing.
+    """
 
 @_typing.type_check_only
 class LinkAsyncStub(LinkStub):
@@ -95,6 +101,12 @@ class LinkAsyncStub(LinkStub):
     """The department's shares of all sums, with its noise."""
     Reveal: _aio.UnaryUnaryMultiCallable[_link_pb2.LinkRevealRequest, _link_pb2.LinkRevealResponse]  # type: ignore[assignment]
     """What the codes of released cells stand for; the department forgets the question."""
+    Keep: _aio.UnaryUnaryMultiCallable[_link_pb2.LinkKeepRequest, _link_pb2.LinkKeepResponse]  # type: ignore[assignment]
+    """The first department keeps the answer, which only the gateway can open, beside the charge."""
+    Repeat: _aio.UnaryUnaryMultiCallable[_link_pb2.LinkRepeatRequest, _link_pb2.LinkRepeatResponse]  # type: ignore[assignment]
+    """Stands by an earlier answer to the same question over the same data, in the place of Open and all
+    that follows; decides and logs as for any other, and charges nothing.
+    """
 
 class LinkServicer(metaclass=_abc_1.ABCMeta):
     """Served by a department's node to its gateway. In this order, each once for a question."""
@@ -196,5 +208,23 @@ class LinkServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_link_pb2.LinkRevealResponse, _abc.Awaitable[_link_pb2.LinkRevealResponse]]:
         """What the codes of released cells stand for; the department forgets the question."""
+
+    @_abc_1.abstractmethod
+    def Keep(
+        self,
+        request: _link_pb2.LinkKeepRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_link_pb2.LinkKeepResponse, _abc.Awaitable[_link_pb2.LinkKeepResponse]]:
+        """The first department keeps the answer, which only the gateway can open, beside the charge."""
+
+    @_abc_1.abstractmethod
+    def Repeat(
+        self,
+        request: _link_pb2.LinkRepeatRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_link_pb2.LinkRepeatResponse, _abc.Awaitable[_link_pb2.LinkRepeatResponse]]:
+        """Stands by an earlier answer to the same question over the same data, in the place of Open and all
+        that follows; decides and logs as for any other, and charges nothing.
+        """
 
 def add_LinkServicer_to_server(servicer: LinkServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

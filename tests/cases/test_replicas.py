@@ -26,7 +26,7 @@ from landbridge.federation.process import ServerProcess, spawn
 from landbridge.federation.running import Federation
 from landbridge.testing import federation
 from policies.progress import StepState
-from tests.operating.town import free_port
+from tests.ports import free_port
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "justice_handover"
 PURPOSE = "dpv:LegalCompliance"

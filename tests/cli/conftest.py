@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from landbridge.cli import app
+from landbridge.cli.stopping import SIGNALS
 from tests.cli.commands import TOKEN, Ended, Run
 from tests.sdk.loopback import Act, Authority, Gateway, gateway
 
@@ -23,6 +25,16 @@ def no_settings_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
         if name.startswith("LANDBRIDGE_"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("COLUMNS", "80")
+
+
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """Signals are heard as in a terminal: who starts tests with nohup or `&` has some ignored."""
+    default = {signal.SIGINT: signal.default_int_handler}
+    before = [(each, signal.signal(each, default.get(each, signal.SIG_DFL))) for each in SIGNALS]
+    yield
+    for each, handler in before:
+        signal.signal(each, handler)
 
 
 @pytest.fixture

@@ -134,6 +134,7 @@ def test_the_demo_takes_its_tour_and_falls_short_of_nothing(tmp_path: Path) -> N
     assert run_apart("log", "verify", str(receipt), "--key", str(key)).status == 0
 
 
+@pytest.mark.usefixtures("heard")
 def test_a_federations_whole_life_by_hand(town: Path, tmp_path: Path) -> None:
     """Three processes and a loader: started, asked by what it printed, asked twice, stopped."""
     state = tmp_path / "state"
@@ -172,7 +173,7 @@ def test_a_federations_whole_life_by_hand(town: Path, tmp_path: Path) -> None:
         assert run_apart("directory", **variables).status == 0  # the first is unharmed
 
         running.process.send_signal(signal.SIGINT)
-        out, err = running.process.communicate(timeout=30)
+        out, err = running.process.communicate(timeout=120)
         assert (running.process.returncode, out, err) == (130, "", "")
         assert running.left() == []
     log = run_apart("log", "show", str(state / "library" / "log"), "--format", "json")
@@ -181,11 +182,12 @@ def test_a_federations_whole_life_by_hand(town: Path, tmp_path: Path) -> None:
     assert kinds[-1] == "stop"
 
 
+@pytest.mark.usefixtures("heard")
 def test_ctrl_c_while_it_starts_stops_every_process(town: Path) -> None:
     """Two processes and a loader, which a terminal's Ctrl-C reaches too; without a traceback."""
     with staying("up", str(town), until="Starting") as running:
         os.killpg(running.process.pid, signal.SIGINT)
-        out, err = running.process.communicate(timeout=60)
+        out, err = running.process.communicate(timeout=120)
         assert (running.process.returncode, out, err) == (130, "", "")
         assert running.left() == []
 

@@ -133,6 +133,7 @@ def test_a_script_finds_the_modules_beside_it(tmp_path: Path) -> None:
     assert sys.path == before
 
 
+@pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_ends_the_block_and_the_next_does_not_disturb_its_closing(
     number: signal.Signals,

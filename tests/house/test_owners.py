@@ -13,6 +13,7 @@ OWNERS = {
     "sqlglot": ("gateway/sql/",),
     "_duckdb": ("nodes/engines/database.py",),
     "duckdb": (),
+    "Cryptodome": ("landbridge/protocols/prio3/xof.py",),
     "cedarpy": ("policies/access.py", "policies/access_check.py"),
     "opendp": ("policies/noise.py",),
     "open_data_contract_standard": ("policies/odcs.py",),

@@ -134,14 +134,12 @@ def test_a_round_that_comes_twice_is_refused(link: Make, kind: type[Any]) -> Non
 
 
 def test_one_id_is_one_draw_and_one_charge(link: Make) -> None:
-    """I5: the same id again is refused, whatever has become of the first."""
+    """I5: the same id for another question is refused, whatever has become of the first."""
     federation = link("school", "tax")
     ident = secrets.token_hex(16)
     assert federation.query(QUESTION, question_id=ident).rows()
     once = spent(federation, "tax")
     assert once > 0
-    with pytest.raises(Refused, match="QUESTION_ID_REUSED"):
-        federation.query(QUESTION, question_id=ident)
     with pytest.raises(Refused, match="QUESTION_ID_REUSED"):
         federation.query(QUESTION.replace("sum(marks)", "avg(marks)"), question_id=ident)
     assert spent(federation, "tax") == once
@@ -307,8 +305,8 @@ def test_one_owner_s_no_comes_before_anybody_computes(link: Make, refusal: str) 
             federation.query(QUESTION, token=federation.token(clearance="open"))
     else:
         with pytest.raises((Refused, InvalidQuestion)):
-            for _ in range(4):  # the budget is good for one
-                federation.query(QUESTION)
+            for number in range(4):  # the budget is good for one
+                federation.query(QUESTION, epsilon=15 - number / 1000)
     if refusal != "budget":
         assert [node.runs for node in federation.nodes.values()] == [0, 0]
     else:
@@ -337,7 +335,7 @@ def test_an_open_table_s_rows_are_made_once_for_an_id_too(link: Make) -> None:
     on(federation, link_pb2.LinkBeginRequest, begun.append)
     federation.query(PLACES)
     (again,) = (each for each in begun if each.HasField("secret"))
-    with pytest.raises(Refused, match="QUESTION_ID_REUSED"):
+    with pytest.raises(Unavailable, match="LINK_LOST"):
         federation.nodes["sky"].linking.Begin(
             federation.link_signer.sign("sky", again), federation.node_context()
         )

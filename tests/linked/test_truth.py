@@ -114,6 +114,8 @@ def test_a_linked_answer_is_the_truth_in_the_clear(
     expected = {row[:keys]: row[keys:] for row in truth.ask(_in_the_clear(text))}
     for cell, numbers in expected.items():
         assert len(found[cell]) == len(numbers)
+        if not any(numbers) and not any(found[cell]):
+            continue  # nobody is linked there, which is under every minimum
         for measure, ours, theirs in zip(measures, found[cell], numbers, strict=True):
             if ours is None and not measure.startswith(("count", "sum")):
                 continue  # too few rows for a ratio to stand out of the noise that is declared

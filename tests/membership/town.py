@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,6 +26,7 @@ from nodes.join import join
 from nodes.load import load
 from nodes.store import Store
 from policies import odcs
+from tests.ports import free_port
 
 
 @dataclass
@@ -126,16 +126,17 @@ def a_town(tmp_path: Path, certificate_seconds: int = 30 * 86_400) -> Iterator[T
         frozenset({"EdDSA"}),
         None,
     )
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        listen = f"127.0.0.1:{free.getsockname()[1]}"
     gateway = replace(
         gateway_settings.read(tmp_path / "gateway" / "gateway.toml"),
         listen="127.0.0.1:0",
         trust=trust,
         certificate_seconds=certificate_seconds,
     )
-    node = replace(node_settings.read(tmp_path / "node" / "node.toml"), listen=listen, trust=trust)
+    node = replace(
+        node_settings.read(tmp_path / "node" / "node.toml"),
+        listen=f"127.0.0.1:{free_port()}",
+        trust=trust,
+    )
     told: list[str] = []
     running = gateway_app.start(gateway, fail, told.append)
     made = Town(tmp_path, gateway, node, running, issuer, told)

@@ -27,7 +27,8 @@ from landbridge.membership.manifest import read_manifest
 from landbridge.membership.pinned import Pinned
 from nodes.doctor import examine as examine_node
 from tests.cli.commands import run_apart
-from tests.operating.town import PURPOSE, QUESTION, free_port, write
+from tests.operating.town import PURPOSE, QUESTION, write
+from tests.ports import free_port
 
 pytestmark = pytest.mark.journey
 

@@ -25,7 +25,8 @@ from landbridge.evidence.audit import verify_folder
 from landbridge.evidence.entry import Entry
 from landbridge.federation.process import ServerProcess, spawn
 from landbridge.federation.running import Federation
-from tests.operating.town import PURPOSE, free_port, write
+from tests.operating.town import PURPOSE, write
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(900)]
 

@@ -20,7 +20,8 @@ from landbridge.edge.health import check
 from landbridge.errors import InvalidQuestion, LandbridgeError, Refused
 from landbridge.federation.running import Federation
 from tests.operating.collector import Collector, collecting
-from tests.operating.town import PURPOSE, QUESTION, free_port, write
+from tests.operating.town import PURPOSE, QUESTION, write
+from tests.ports import free_port
 
 pytestmark = pytest.mark.journey
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from pathlib import Path
 
 from landbridge.cli import app
@@ -24,10 +23,3 @@ def write(folder: Path, capital: int = 1000) -> Path:
         text = text.replace(before, after)
     contract.write_text(text)
     return folder
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])

@@ -94,6 +94,16 @@ def test_a_refusal_is_no_reason_to_leave() -> None:
     assert [each.name for each in town.opened] == ["one"]
 
 
+def test_a_replica_that_stops_is_left() -> None:
+    """What a stopping server had not begun gRPC ends as CANCELLED, not as UNAVAILABLE."""
+    town = Town("one", "two")
+    ask = Replicas(town.openers).unary_unary("/Query")
+    town.down, town.code = {"one"}, grpc.StatusCode.CANCELLED
+    with pytest.raises(Failure):
+        ask("a")
+    assert ask("a") == "two: a"
+
+
 def test_many_calls_that_fail_together_leave_once() -> None:
     """Otherwise an even number of them would come back to the one that is gone."""
     town = Town("one", "two")

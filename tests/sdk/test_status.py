@@ -255,7 +255,11 @@ def test_a_bare_status_is_mapped_without_its_text(
     authority: Authority, code: grpc.StatusCode
 ) -> None:
     """The text of gRPC or of a proxy holds addresses and paths."""
-    expected = {"UNAVAILABLE": "GATEWAY_UNREACHABLE", "DEADLINE_EXCEEDED": "DEADLINE"}
+    expected = {
+        "UNAVAILABLE": "GATEWAY_UNREACHABLE",
+        "CANCELLED": "GATEWAY_UNREACHABLE",  # a server that stops says it of what it never began
+        "DEADLINE_EXCEEDED": "DEADLINE",
+    }
     read = foreign_failure(authority, bare(code, "secret /etc/path of 10.1.2.3"))
     assert read.reason == expected.get(code.name, "FAULT")
     assert "secret" not in repr(astuple(read))
@@ -279,6 +283,11 @@ def test_details_that_contradict_the_status_are_not_read(
     read = foreign_failure(authority, status)
     assert isinstance(read, Fault)
     assert "PERMISSION_DENIED" in read.message
+
+
+def test_no_reason_of_ours_is_written_as_what_a_stopping_server_says() -> None:
+    """Whoever reads CANCELLED knows that nobody began the call, so that asking again is safe."""
+    assert "CANCELLED" not in {row.status for row in CATALOGUE.values()}
 
 
 def test_an_error_that_never_was_a_call_is_a_fault() -> None:

@@ -6,14 +6,18 @@ fails where it stops being wrong.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import assert_type
 
 import landbridge
 from landbridge import dbapi, testing
 from landbridge.answers import Answer, Plan, Reply, Value
+from landbridge.case import CaseChange, CaseView
+from landbridge.case_handle import AsyncCase, Case
 from landbridge.client import AsyncClient, Client
+from landbridge.consultation.callers import AsyncConsultation, Consultation
+from landbridge.consultation.view import ConsultationEvent, View
 from landbridge.directory import Directory
 from landbridge.reasons import BudgetExhausted
 from tests.sdk.loopback import PEOPLE, PURPOSE
@@ -28,6 +32,22 @@ def synchronous(client: Client) -> None:
     assert_type(client.explain(PEOPLE, purpose=PURPOSE), Plan)
     assert_type(client.call("a.b", purpose=PURPOSE, tailnum="N1"), Reply)
     assert_type(client.directory(), Directory)
+    assert_type(client.call_many("a.b", ["N1", "N2"], purpose=PURPOSE), tuple[Reply, ...])
+    assert_type(client.form_types("p", {"seats": "7"}), dict[str, int | str])
+    assert_type(client.cases(overdue=True), tuple[CaseView, ...])
+    case = client.open_case("p", purpose=PURPOSE, seats=7)
+    assert_type(case, Case)
+    assert_type(client.case("00"), Case)
+    assert_type(case.refresh(), Case)
+    assert_type(case.wait(5), Case)
+    assert_type(case.changes(after=1), Iterator[CaseChange])
+    matter = client.consult(PEOPLE, purpose=PURPOSE, basis="Art. 6")
+    assert_type(matter, Consultation)
+    assert_type(matter.reply("yes"), View)
+    assert_type(matter.follow(1.0), Iterator[ConsultationEvent])
+    assert_type(matter.answer(), Answer | Reply)
+    case.wait("5")  # type: ignore[arg-type]
+    client.case()  # type: ignore[call-arg]
     client.query(PEOPLE)  # type: ignore[call-arg] # a purpose must be stated
     client.query(PEOPLE, PURPOSE)  # type: ignore[call-arg] # by its name
     client.query(PEOPLE, purpose=PURPOSE, epsilon="1")  # type: ignore[arg-type]
@@ -40,7 +60,17 @@ async def asynchronous(client: AsyncClient) -> None:
     assert_type(await client.query(PEOPLE, purpose=PURPOSE), Answer)
     assert_type(await client.explain(PEOPLE, purpose=PURPOSE), Plan)
     assert_type(await client.directory(), Directory)
+    case = await client.open_case("p", purpose=PURPOSE, seats=7)
+    assert_type(case, AsyncCase)
+    assert_type(await client.case("00"), AsyncCase)
+    assert_type(await case.wait(), AsyncCase)
+    assert_type(case.changes(), AsyncIterator[CaseChange])
+    matter = await client.consult(PEOPLE, purpose=PURPOSE, basis="Art. 6")
+    assert_type(matter, AsyncConsultation)
+    assert_type(matter.follow(), AsyncIterator[ConsultationEvent])
+    assert_type(await matter.answer(), Answer | Reply)
     client.query(PEOPLE, purpose=PURPOSE).rows()  # type: ignore[attr-defined] # not awaited
+    await client.query(PEOPLE)  # type: ignore[call-arg]
 
 
 def connected() -> None:

@@ -1,0 +1,207 @@
+"""Everything that a client can ask, written once for `Client` and `AsyncClient`."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Generic, TypeVar
+
+from landbridge import case as cases
+from landbridge import exchange
+from landbridge.access_list import AccessList
+from landbridge.answers import Answer, Plan, Reply, Value
+from landbridge.case import CaseView
+from landbridge.case_handle import AsyncCase, Case
+from landbridge.consultation.callers import AsyncConsultation, Consultation
+from landbridge.directory import Directory
+from landbridge.exchange import Steps
+from landbridge.once import Asks, once
+
+ACase = TypeVar("ACase", Case, AsyncCase)
+AConsultation = TypeVar("AConsultation", Consultation, AsyncConsultation)
+
+
+class Asking(Asks, Generic[ACase, AConsultation]):
+    """The methods; `ACase` and `AConsultation` are what their handles are made of."""
+
+    _case: type[ACase]
+    _consultation: type[AConsultation]
+    _manifest: bytes | None
+
+    @once
+    def query(
+        self,
+        sql: str,
+        *,
+        purpose: str,
+        epsilon: float | None = None,
+        partial: bool = False,
+        parameters: Sequence[Value] = (),
+        grant: bytes | None = None,
+        timeout: float | None = None,
+    ) -> Steps[Answer]:
+        """The answer to one SELECT of aggregates, charged to the owners' budgets.
+
+        `epsilon`: the privacy parameter of the whole question (None: the contract's default).
+        `partial`: accept an answer without the departments that do not reply; they are named.
+        `parameters`: a value for each place (?) of the text, in their order.
+        `grant`: what an officer of the owner let through (`Consultation.grant`).
+        Raises the errors of `landbridge.errors`.
+        """
+        asked = exchange.query(
+            sql,
+            purpose=purpose,
+            epsilon=epsilon,
+            partial=partial,
+            parameters=parameters,
+            grant=grant,
+        )
+        return self._ask(asked, timeout)
+
+    @once
+    def explain(
+        self,
+        sql: str,
+        *,
+        purpose: str,
+        epsilon: float | None = None,
+        parameters: Sequence[Value] = (),
+        timeout: float | None = None,
+    ) -> Steps[Plan]:
+        """What `query` would do, need and cost; touches no data and charges nothing."""
+        asked = exchange.explain(sql, purpose=purpose, epsilon=epsilon, parameters=parameters)
+        return self._ask(asked, timeout)
+
+    @once
+    def call(
+        self, handler: str, /, *, purpose: str, consent: str = "", **arguments: Value
+    ) -> Steps[Reply]:
+        """The reply of "department.handler" for one subject.
+
+        `consent` is the reference of the subject's consent, where the handler needs it.
+        """
+        return self._ask(
+            exchange.call(handler, purpose=purpose, arguments=arguments, consent=consent)
+        )
+
+    @once
+    def call_many(
+        self,
+        handler: str,
+        subjects: Sequence[Value],
+        /,
+        *,
+        purpose: str,
+        consents: Sequence[str] = (),
+        **arguments: Value,
+    ) -> Steps[tuple[Reply, ...]]:
+        """The replies for up to 1,000 subjects, in their order; `arguments` are the other ones.
+
+        All of them are replied about, or none.
+        """
+        asked = exchange.call_many(
+            handler, subjects, purpose=purpose, arguments=arguments, consents=consents
+        )
+        return self._ask(asked)
+
+    @once
+    def open_case(
+        self,
+        procedure: str,
+        /,
+        *,
+        purpose: str,
+        consent: str = "",
+        case_id: str = "",
+        **form: Value,
+    ) -> Steps[ACase]:
+        """Opens a case of the procedure; `form` holds its fields.
+
+        Each field is sealed here to the departments that need it: the gateway reads none of them.
+        `consent` is the reference of the subject's consent, for steps that need it. `case_id` (32
+        hex digits) makes it safe to ask again after a lost reply; without one it is drawn.
+        """
+        from landbridge.forms import sealed_application
+
+        described = yield from self._ask(cases.describe(procedure))
+        request = sealed_application(
+            described,
+            form,
+            purpose=purpose,
+            consent=consent,
+            case_id=case_id or secrets.token_hex(16),
+            pinned=self._manifest,
+        )
+        return self._case(self._driver, (yield from self._ask(cases.opening(request))))
+
+    @once
+    def form_types(self, procedure: str, texts: Mapping[str, str]) -> Steps[dict[str, int | str]]:
+        """Texts, as a person types them, in the types of the procedure's form.
+
+        A field that the form has not stays text, and `open_case` refuses it.
+        """
+        return cases.typed((yield from self._ask(cases.describe(procedure))), texts)
+
+    @once
+    def case(self, case_id: str) -> Steps[ACase]:
+        """The case of that id, as it stands."""
+        return self._case(self._driver, (yield from self._ask(cases.show(case_id))))
+
+    @once
+    def cases(
+        self,
+        procedure: str = "",
+        *,
+        state: str = "",
+        overdue: bool = False,
+        after: str = "",
+        most: int = 100,
+    ) -> Steps[tuple[CaseView, ...]]:
+        """The cases that this caller may see, by id: their own, and those that they supervise.
+
+        `overdue`: those with a step past its deadline. `after`: cases after this id.
+        """
+        return self._ask(cases.listing(procedure, state, after, most, overdue=overdue))
+
+    @once
+    def consult(
+        self,
+        matter: str,
+        /,
+        *,
+        purpose: str,
+        basis: str,
+        epsilon: float | None = None,
+        **arguments: Value,
+    ) -> Steps[AConsultation]:
+        """Puts before an officer of the owner what policy does not answer by itself.
+
+        `matter` is one SELECT of aggregates, of one department, or "department.handler" with its
+        arguments; `basis` says on which legal basis it is asked, in at most 2,000 characters.
+        """
+        asked = exchange.consult(
+            matter, purpose=purpose, basis=basis, epsilon=epsilon, arguments=arguments
+        )
+        view = yield from self._ask(asked)
+        return self._consultation(self._driver, view, "" if arguments else matter)
+
+    @once
+    def consultation(self, identifier: str) -> Steps[AConsultation]:
+        """One that was opened before, by its id."""
+        view = yield from self._ask(exchange.follow(identifier, after=0, wait=0))
+        return self._consultation(self._driver, view)
+
+    @once
+    def directory(self) -> Steps[Directory]:
+        """The members, their contracts and handlers, as far as this caller may use them."""
+        return self._ask(exchange.directory())
+
+    @once
+    def about(
+        self, subject: str, *, purpose: str, before: Mapping[str, int] | None = None
+    ) -> Steps[AccessList]:
+        """Who looked at one person's data: for a citizens' portal.
+
+        `before` goes on where an earlier list ended: give it that list's `older`.
+        """
+        return self._ask(exchange.about(subject, purpose=purpose, before=before))

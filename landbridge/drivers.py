@@ -1,0 +1,143 @@
+"""Who does the steps of a call: with threads and blocking calls, and with asyncio.
+
+Everything that is decided about a call is decided in its steps; a driver sends and waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final, TypeVar, cast
+
+import grpc
+from google.protobuf.message import Message
+
+from landbridge.errors import LandbridgeError, error
+from landbridge.exchange import Outcome, Pause, Send, Steps
+from landbridge.status import from_rpc_error
+from landbridge.stubs import Stubs
+from landbridge.transport import TokenSource, Way, bearer, current_token
+
+Result = TypeVar("Result")
+
+TIMEOUT: Final = 30.0
+
+
+class BlockingDriver:
+    """Blocks; may be used from several threads. `timeout`: seconds for a call that names none."""
+
+    def __init__(
+        self, way: Way, token: TokenSource | None, timeout: float, clock: Callable[[], float]
+    ) -> None:
+        self.target = way.target
+        self.timeout = timeout
+        self.clock = clock
+        self._token = token
+        self._channel = way.channel()
+        self._stubs = Stubs(self._channel)
+        self._closed = False
+
+    def carry(self, steps: Steps[Result]) -> Result:
+        """What the steps lead to."""
+        outcome: Outcome = None
+        while True:
+            try:
+                step = steps.send(outcome)
+            except StopIteration as end:
+                return cast(Result, end.value)
+            outcome = self.do(step)
+
+    def do(self, step: Send | Pause) -> Outcome:
+        """One step, and what came of it."""
+        if isinstance(step, Pause):
+            time.sleep(step.seconds)
+            return None
+        if self._closed:
+            raise _closed()
+        token = current_token(self._token)
+        if inspect.isawaitable(token):
+            raise error("INVALID_ARGUMENT", "token may be a coroutine function for aconnect only.")
+        metadata = bearer(token) if token is not None else ()
+        try:
+            reply = self._stubs.method(step.service, step.method)(
+                step.request, timeout=step.seconds, metadata=metadata
+            )
+        except grpc.RpcError as failure:
+            return _placed(from_rpc_error(failure), self.target)
+        except ValueError:
+            if self._closed:  # by another thread, since we looked
+                raise _closed() from None
+            raise
+        return cast(Message, reply)
+
+    def close(self) -> None:
+        """Ends the connection; calls that still run fail."""
+        self._closed = True
+        self._channel.close()
+
+
+class AwaitedDriver:
+    """`BlockingDriver` for the event loop that runs when it is made."""
+
+    def __init__(
+        self, way: Way, token: TokenSource | None, timeout: float, clock: Callable[[], float]
+    ) -> None:
+        self.target = way.target
+        self.timeout = timeout
+        self.clock = clock
+        self._token = token
+        self._channel = way.aio_channel()
+        self._stubs = Stubs(self._channel)
+        self._closed = False
+
+    async def carry(self, steps: Steps[Result]) -> Result:
+        """What the steps lead to."""
+        outcome: Outcome = None
+        while True:
+            try:
+                step = steps.send(outcome)
+            except StopIteration as end:
+                return cast(Result, end.value)
+            outcome = await self.do(step)
+
+    async def do(self, step: Send | Pause) -> Outcome:
+        """One step, and what came of it."""
+        if isinstance(step, Pause):
+            await asyncio.sleep(step.seconds)
+            return None
+        if self._closed:
+            raise _closed()
+        token = current_token(self._token)
+        if inspect.isawaitable(token):
+            token = await token
+        metadata = bearer(token) if token is not None else ()
+        try:
+            reply = await self._stubs.method(step.service, step.method)(
+                step.request, timeout=step.seconds, metadata=metadata
+            )
+        except grpc.RpcError as failure:
+            return _placed(from_rpc_error(failure), self.target)
+        return cast(Message, reply)
+
+    async def close(self) -> None:
+        """Ends the connection; calls that still run fail."""
+        self._closed = True
+        await self._channel.close()
+
+
+def _placed(failure: LandbridgeError, target: str) -> LandbridgeError:
+    """The same failure; where nobody answered, it says at which address."""
+    if failure.reason != "GATEWAY_UNREACHABLE" or failure.hint:
+        return failure
+    return replace(
+        failure,
+        message=f"The gateway at {target} cannot be reached.",
+        hint="It must be running there, with a certificate that ca signs for that host name.",
+    )
+
+
+def _closed() -> LandbridgeError:
+    return error("INVALID_ARGUMENT", "This client is closed; connect again.")
