@@ -50,6 +50,11 @@ from gateway.shown import over_tls as seen_over_tls
 from gateway.sight import Watched
 from gateway.sql import silence
 from gateway.standing import standing
+from gateway.watches.evaluator import Evaluator
+from gateway.watches.servicer import WatchesServicer
+from gateway.watches.store import WatchStore
+from gateway.watches.telling import Telling
+from gateway.watches.watches import Watches
 from gateway.witnessing import Rounds, logs, witnesses
 from landbridge.edge import life
 from landbridge.edge.exporters import Exporting, exporting
@@ -83,6 +88,7 @@ from landbridge.v1 import (
     enrolment_pb2_grpc,
     gateway_pb2_grpc,
     portal_pb2_grpc,
+    watch_pb2_grpc,
 )
 from policies.noise import draw
 
@@ -98,6 +104,7 @@ class Gateway:
     witness_key: str
     _departments: Departments
     _driver: Driver
+    _evaluator: Evaluator
     _store: Store
     _holding: Holding | None
     _tenure: Tenure
@@ -142,6 +149,7 @@ class Gateway:
         if self._holding is not None:
             self._holding.stop()
         self._driver.stop()
+        self._evaluator.stop()
         if self._holding is not None:
             with suppress(LandbridgeError):  # the lease ends by itself
                 self._tenure.leave()
@@ -284,6 +292,16 @@ def start(
         settings.manifest.read_bytes,
         settings.calls // 2,
     )
+    watch_store = WatchStore(database, signer.name)
+    telling = Telling(watch_store, recorder)
+    evaluator = Evaluator(
+        watch_store, telling, planning, departments, signing, recorder, sight, signer.vkey,
+        time.time, time.monotonic, report,
+    )  # fmt: skip
+    watches = Watches(
+        watch_store, evaluator, telling, planning, departments, trust.verifier, signing, recorder,
+        sight, signer.vkey, time.time, settings.calls // 4,
+    )  # fmt: skip
     with suppress(Unavailable):  # it serves and refuses, so that callers are told why
         life.begin(
             recorder,
@@ -304,6 +322,7 @@ def start(
             certificates_shown.look(members)
     with suppress(Unavailable):
         recording.recover(settings.state / "log")
+        telling.recover(settings.state / "log")
     procedures.look()
     driver.start()
     holding = None
@@ -312,6 +331,7 @@ def start(
             tenure, recording, driver, lambda: recorder.size, settings.state / "log", tell, report
         )
         holding.start()
+    evaluator.start()
     renewed = settings.tls_certificate.read_bytes
     running = serve(
         [
@@ -323,6 +343,10 @@ def start(
                 ConsultationsServicer(asking, servicer.request),
             ),
             partial(portal_pb2_grpc.add_PortalServicer_to_server, portal),
+            partial(
+                watch_pb2_grpc.add_WatchesServicer_to_server,
+                WatchesServicer(watches, servicer.request),
+            ),
             partial(
                 batch_pb2_grpc.add_CallsServicer_to_server,
                 CallsServicer(asking, departments, signing, recorder, watching.telemetry),
@@ -406,6 +430,7 @@ def start(
         cosigner.vkey,
         departments,
         driver,
+        evaluator,
         store,
         holding,
         tenure,

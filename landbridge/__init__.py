@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         Unavailable,
     )
     from landbridge.receipt import Receipt
+    from landbridge.watch_handle import AsyncWatch, Watch
 
 _HOMES = {
     "aconnect": "client",
@@ -39,6 +40,8 @@ _HOMES = {
     "AsyncConsultation": "consultation.callers",
     "Reviewer": "consultation.officers",
     "review": "consultation.officers",
+    "Watch": "watch_handle",
+    "AsyncWatch": "watch_handle",
     "Access": "access_list",
     "AccessList": "access_list",
     "Answer": "answers",
@@ -61,6 +64,7 @@ __all__ = [
     "Answer",
     "AsyncClient",
     "AsyncConsultation",
+    "AsyncWatch",
     "Client",
     "Consultation",
     "DeadlineExceeded",
@@ -75,6 +79,7 @@ __all__ = [
     "Reviewer",
     "Unauthenticated",
     "Unavailable",
+    "Watch",
     "aconnect",
     "connect",
     "review",

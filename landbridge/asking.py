@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 
 from landbridge import case as cases
 from landbridge import exchange
+from landbridge import watch as standing
 from landbridge.access_list import AccessList
 from landbridge.answers import Answer, Plan, Reply, Value
 from landbridge.case import CaseView
@@ -16,16 +17,20 @@ from landbridge.consultation.callers import AsyncConsultation, Consultation
 from landbridge.directory import Directory
 from landbridge.exchange import Steps
 from landbridge.once import Asks, once
+from landbridge.watch import WatchView
+from landbridge.watch_handle import AsyncWatch, Watch
 
 ACase = TypeVar("ACase", Case, AsyncCase)
 AConsultation = TypeVar("AConsultation", Consultation, AsyncConsultation)
+AWatch = TypeVar("AWatch", Watch, AsyncWatch)
 
 
-class Asking(Asks, Generic[ACase, AConsultation]):
-    """The methods; `ACase` and `AConsultation` are what their handles are made of."""
+class Asking(Asks, Generic[ACase, AConsultation, AWatch]):
+    """The methods; `ACase`, `AConsultation` and `AWatch` are what their handles are made of."""
 
     _case: type[ACase]
     _consultation: type[AConsultation]
+    _watch: type[AWatch]
     _manifest: bytes | None
 
     @once
@@ -190,6 +195,45 @@ class Asking(Asks, Generic[ACase, AConsultation]):
         """One that was opened before, by its id."""
         view = yield from self._ask(exchange.follow(identifier, after=0, wait=0))
         return self._consultation(self._driver, view)
+
+    @once
+    def watch(
+        self,
+        sql: str,
+        *,
+        purpose: str,
+        when: str,
+        every: float | None = None,
+        epsilon: float | None = None,
+        alerts: int | None = None,
+        days: float | None = None,
+        rest: float = standing.DAY,
+        watch_id: str = "",
+    ) -> Steps[AWatch]:
+        """A standing question: tells when a count or a sum of one department is beyond a number.
+
+        `when` is the condition, for example "n >= 100" for `SELECT count(*) AS n`. `every`: seconds
+        between evaluations (None: whenever the department has loaded new data). `epsilon`: the
+        privacy parameter of its whole life, set aside at once, for `alerts` alerts (3 without it);
+        silence costs nothing. `days`: how long it lives at the most (30). `rest`: seconds for which
+        it says no more of a cell that it told of. `watch_id` (32 hex digits) makes it safe to ask
+        again after a lost reply; without one it is drawn.
+        """
+        asked = standing.create(
+            sql, purpose=purpose, when=when, every=every, epsilon=epsilon, alerts=alerts, days=days,
+            rest=rest, watch_id=watch_id,
+        )  # fmt: skip
+        return self._watch(self._driver, (yield from self._ask(asked)))
+
+    @once
+    def watching(self, watch_id: str) -> Steps[AWatch]:
+        """The watch of that id, as it stands."""
+        return self._watch(self._driver, (yield from self._ask(standing.show(watch_id))))
+
+    @once
+    def watches(self, *, ended: bool = False, after: str = "") -> Steps[tuple[WatchView, ...]]:
+        """The watches of this caller's organisation, by id; with `ended`, those that ended too."""
+        return self._ask(standing.listing(ended=ended, after=after))
 
     @once
     def directory(self) -> Steps[Directory]:

@@ -16,6 +16,7 @@ from landbridge.drivers import TIMEOUT, AwaitedDriver, BlockingDriver
 from landbridge.errors import error
 from landbridge.once import Awaited, Blocking
 from landbridge.transport import Endpoint, Pem, TokenSource, Way, bearer
+from landbridge.watch_handle import AsyncWatch, Watch
 
 
 def connect(
@@ -66,11 +67,12 @@ def aconnect(
     )
 
 
-class Client(Asking[Case, Consultation], Blocking):
+class Client(Asking[Case, Consultation, Watch], Blocking):
     """Asks a gateway; may be used from several threads. Close it, or use it in a `with`."""
 
     _case = Case
     _consultation = Consultation
+    _watch = Watch
 
     def __init__(
         self,
@@ -103,11 +105,12 @@ class Client(Asking[Case, Consultation], Blocking):
         return f"<landbridge.Client of {self._driver.target}>"
 
 
-class AsyncClient(Asking[AsyncCase, AsyncConsultation], Awaited):
+class AsyncClient(Asking[AsyncCase, AsyncConsultation, AsyncWatch], Awaited):
     """`Client` for asyncio: the same methods, awaited."""
 
     _case = AsyncCase
     _consultation = AsyncConsultation
+    _watch = AsyncWatch
 
     def __init__(
         self,

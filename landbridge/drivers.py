@@ -16,7 +16,7 @@ import grpc
 from google.protobuf.message import Message
 
 from landbridge.errors import LandbridgeError, error
-from landbridge.exchange import Outcome, Pause, Send, Steps
+from landbridge.exchange import Hear, Listen, Outcome, Pause, Replies, Send, Steps
 from landbridge.status import from_rpc_error
 from landbridge.stubs import Stubs
 from landbridge.transport import TokenSource, Way, bearer, current_token
@@ -50,11 +50,13 @@ class BlockingDriver:
                 return cast(Result, end.value)
             outcome = self.do(step)
 
-    def do(self, step: Send | Pause) -> Outcome:
+    def do(self, step: Send | Listen | Hear | Pause) -> Outcome:
         """One step, and what came of it."""
         if isinstance(step, Pause):
             time.sleep(step.seconds)
             return None
+        if isinstance(step, Hear):
+            return self._hear(step.replies)
         if self._closed:
             raise _closed()
         token = current_token(self._token)
@@ -71,7 +73,15 @@ class BlockingDriver:
             if self._closed:  # by another thread, since we looked
                 raise _closed() from None
             raise
-        return cast(Message, reply)
+        return Replies(reply) if isinstance(step, Listen) else cast(Message, reply)
+
+    def _hear(self, replies: Replies) -> Outcome:
+        try:
+            return cast(Message | None, next(replies.source, None))
+        except grpc.RpcError as failure:
+            if self._closed:
+                raise _closed() from None
+            return _placed(from_rpc_error(failure), self.target)
 
     def close(self) -> None:
         """Ends the connection; calls that still run fail."""
@@ -103,24 +113,31 @@ class AwaitedDriver:
                 return cast(Result, end.value)
             outcome = await self.do(step)
 
-    async def do(self, step: Send | Pause) -> Outcome:
+    async def do(self, step: Send | Listen | Hear | Pause) -> Outcome:
         """One step, and what came of it."""
         if isinstance(step, Pause):
             await asyncio.sleep(step.seconds)
             return None
+        if isinstance(step, Hear):
+            return await self._hear(step.replies)
         if self._closed:
             raise _closed()
         token = current_token(self._token)
         if inspect.isawaitable(token):
             token = await token
         metadata = bearer(token) if token is not None else ()
+        method = self._stubs.method(step.service, step.method)
         try:
-            reply = await self._stubs.method(step.service, step.method)(
-                step.request, timeout=step.seconds, metadata=metadata
-            )
+            call = method(step.request, timeout=step.seconds, metadata=metadata)
+            return Replies(aiter(call)) if isinstance(step, Listen) else cast(Message, await call)
         except grpc.RpcError as failure:
             return _placed(from_rpc_error(failure), self.target)
-        return cast(Message, reply)
+
+    async def _hear(self, replies: Replies) -> Outcome:
+        try:
+            return cast(Message | None, await anext(replies.source, None))
+        except grpc.RpcError as failure:
+            return _placed(from_rpc_error(failure), self.target)
 
     async def close(self) -> None:
         """Ends the connection; calls that still run fail."""

@@ -244,6 +244,10 @@ CATALOGUE: Final[dict[str, Reason]] = {
     ),
     "GRANT_EXPIRED": Reason("PERMISSION_DENIED", Refused, "The grant has expired."),
     "GRANT_SPENT": Reason("PERMISSION_DENIED", Refused, "The grant was used before."),
+    # what stands for long
+    "WATCHES_EXHAUSTED": Reason(
+        "RESOURCE_EXHAUSTED", Refused, "Too many watches of this organisation stand."
+    ),
     # whether the server's own files can be used; stands in its log alone
     "POLICY_INVALID": Reason(
         "UNAVAILABLE", Unavailable, "The changed policy cannot be used; the earlier one goes on."

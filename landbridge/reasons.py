@@ -185,6 +185,10 @@ class GrantSpent(errors.Refused):
     """The grant was used before."""
 
 
+class WatchesExhausted(errors.Refused):
+    """Too many watches of this organisation stand."""
+
+
 class PolicyInvalid(errors.Unavailable):
     """The changed policy cannot be used; the earlier one goes on."""
 
@@ -305,6 +309,7 @@ BY_REASON: Final[dict[str, type[errors.LandbridgeError]]] = {
     "GRANT_INVALID": GrantInvalid,
     "GRANT_EXPIRED": GrantExpired,
     "GRANT_SPENT": GrantSpent,
+    "WATCHES_EXHAUSTED": WatchesExhausted,
     "POLICY_INVALID": PolicyInvalid,
     "DEPARTMENT_MISSING": DepartmentMissing,
     "LINK_LOST": LinkLost,

@@ -75,7 +75,7 @@ class _Turn(Generic[Channel]):
 
 
 class Replicas:
-    """A channel for threads, as far as a stub of unary methods needs one."""
+    """A channel for threads, as far as stubs of unary methods and of streams of replies need."""
 
     def __init__(self, openers: Sequence[Callable[[], grpc.Channel]]) -> None:
         self._turn = _Turn(openers)
@@ -95,6 +95,25 @@ class Replicas:
                     leg.channel.close()
 
         return ask
+
+    def unary_stream(self, path: str, **how: Any) -> Callable[..., Any]:
+        """The stream, from whichever replica can be reached; the connection is held until it ends.
+
+        The next stream may come from another replica, which goes on behind the same token.
+        """
+
+        def follow(*request: Any, **terms: Any) -> Any:
+            leg, unreachable = self._turn.take(), False
+            try:
+                yield from leg.channel.unary_stream(path, **how)(*request, **terms)
+            except grpc.RpcError as failure:
+                unreachable = _unreachable(failure)
+                raise
+            finally:
+                if self._turn.give_back(leg, unreachable=unreachable):
+                    leg.channel.close()
+
+        return follow
 
     def close(self) -> None:
         """Ends all connections."""
@@ -123,6 +142,23 @@ class AsyncReplicas:
                     await leg.channel.close()
 
         return ask
+
+    def unary_stream(self, path: str, **how: Any) -> Callable[..., Any]:
+        """As `Replicas.unary_stream`."""
+
+        async def follow(*request: Any, **terms: Any) -> Any:
+            leg, unreachable = self._turn.take(), False
+            try:
+                async for reply in leg.channel.unary_stream(path, **how)(*request, **terms):
+                    yield reply
+            except grpc.RpcError as failure:
+                unreachable = _unreachable(failure)
+                raise
+            finally:
+                if self._turn.give_back(leg, unreachable=unreachable):
+                    await leg.channel.close()
+
+        return follow
 
     async def close(self) -> None:
         """Ends all connections."""

@@ -43,6 +43,7 @@ from landbridge.v1 import (
     portal_pb2_grpc,
     renewal_pb2_grpc,
     step_pb2_grpc,
+    watch_pb2_grpc,
     witness_pb2_grpc,
 )
 from nodes import policy as policies_of
@@ -82,11 +83,14 @@ from nodes.replying import Replying
 from nodes.reviewing import Reviewing
 from nodes.servicer import NodeServicer
 from nodes.settings import Settings
+from nodes.standing import StandingQuestions
 from nodes.step_memory import StepMemory
 from nodes.stepping import Stepping
 from nodes.store import Store
 from nodes.subject_access import SubjectAccessServicer
 from nodes.tables import Tables
+from nodes.watch_memory import WatchMemory
+from nodes.watch_servicer import WatchingServicer, read_wanted
 from nodes.witnessing import WitnessedLogServicer, WitnessServicer
 from policies.noise import draw
 
@@ -109,6 +113,7 @@ class Node:
     _ledger: Ledger
     _quotas: Quotas
     _memory: StepMemory
+    _watches: WatchMemory
     _history: History
     _log: Log
     _recorder: Recorder
@@ -155,6 +160,7 @@ class Node:
         self._ledger.close()
         self._quotas.close()
         self._memory.close()
+        self._watches.close()
         self._history.close()
         self._watched.close()
 
@@ -205,6 +211,8 @@ def start(
     quotas = Quotas(settings.state / "quotas.sqlite", time.time)
     memory = StepMemory(settings.state / "steps.sqlite", time.time)
     memory.recover(settings.state / "log")
+    watches = WatchMemory(settings.state / "watches.sqlite", time.time)
+    watches.recover(settings.state / "log")
     store = Store(settings.state / "data")
     tables: Tables[Engine] = Tables(
         store,
@@ -270,6 +278,21 @@ def start(
         replying,
         recorder,
         watching.telemetry,
+    )
+    standing = StandingQuestions(
+        guard,
+        ledger,
+        tables,
+        recorder,
+        draw,
+        history,
+        watches,
+        lambda caller: trust.revoked_caller(caller, time.time()),
+        read_wanted,
+    )
+    standing.recover()
+    watching_questions = WatchingServicer(
+        servicer.admit, signed, standing, recorder, watching.telemetry
     )
     subject_access = SubjectAccessServicer(
         servicer.admit,
@@ -355,6 +378,7 @@ def start(
             partial(portal_pb2_grpc.add_SubjectAccessServicer_to_server, subject_access),
             partial(membership_pb2_grpc.add_MembersServicer_to_server, members),
             partial(consult_pb2_grpc.add_ConsultingServicer_to_server, consulting),
+            partial(watch_pb2_grpc.add_WatchingServicer_to_server, watching_questions),
             partial(
                 renewal_pb2_grpc.add_RenewalServicer_to_server,
                 RenewalServicer(servicer.admit, renewal, recorder),
@@ -381,6 +405,7 @@ def start(
 
     def looks(*, at_once: bool) -> None:
         renewal.look()
+        standing.tidy()
         underways.purge()
         follower.look(at_once=at_once)
 
@@ -396,6 +421,7 @@ def start(
         ledger,
         quotas,
         memory,
+        watches,
         history,
         log,
         recorder,

@@ -18,7 +18,7 @@ from landbridge.errors import error
 from landbridge.identity.caller import Caller
 from landbridge.identity.issuers import Verifier
 from landbridge.levels import Level
-from policies.access import AccessPolicy
+from policies.access import AccessPolicy, Action
 from policies.canonical import masked, masking, text
 from policies.column_sight import ColumnSight
 from policies.consultation import Lifts, Terms, terms_of
@@ -137,11 +137,17 @@ class Guard:
         self._rules = rules
 
     def question(
-        self, asking: Asking, question: Question, members: Sequence[str], draft: Draft
-    ) -> Permission:
-        """Raises Unauthenticated, Refused or InvalidQuestion; notes what it finds in the draft."""
+        self, asking: Asking, question: Question, members: Sequence[str], draft: Draft,
+        *, action: Action = "query", known: Caller | None = None,
+    ) -> Permission:  # fmt: skip
+        """Raises Unauthenticated, Refused or InvalidQuestion; notes what it finds in the draft.
+
+        `known` was identified by a token when a watch was made; the policy of now decides.
+        """
         rules = self._begin(draft)
-        caller = self._identify(asking, draft)
+        caller = (
+            self._identify(asking, draft) if known is None else self._known(known, asking, draft)
+        )
         now = Moment.at(self._clock())
         contract = _contract(rules, question, caller, now)
         draft.note(resource=contract.id)
@@ -161,7 +167,7 @@ class Guard:
             for policy in rules.access.require(
                 request(
                     caller, "contract", part.id, asking.purpose, level_in(part, contract, usage),
-                    now,
+                    now, action,
                     columns=columns_in(part, contract, usage, question),
                 )
             )
@@ -411,6 +417,13 @@ class Guard:
         if rules.digest:
             draft.note(policy_digest=rules.digest)
         return rules
+
+    def _known(self, caller: Caller, asking: Asking, draft: Draft) -> Caller:
+        draft.note(question_id=asking.question_id)
+        draft.caller(caller)
+        require_stated(asking.purpose, caller.purposes)
+        draft.note(purpose=asking.purpose)
+        return caller
 
     def _identify(self, asking: Asking, draft: Draft) -> Caller:
         caller = self.identify(asking, draft)

@@ -48,6 +48,7 @@ PARTS: Final = (
             "pooled",
             "linked",
             "consultation",
+            "watch",
             "directory",
             "log",
             "log-entry",

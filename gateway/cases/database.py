@@ -1,5 +1,6 @@
-"""The database of cases: SQLite in the gateway's state folder, PostgreSQL when it is configured.
+"""The gateway's database: SQLite in its state folder, PostgreSQL when it is configured.
 
+What lasts at the gateway lies in it: cases and watches, each with tables and a store of its own.
 Owner file of SQLAlchemy, with its neighbours in this package, and of Alembic.
 """
 

@@ -35,6 +35,7 @@ from landbridge.cli import (
     servers,
     token,
     up,
+    watch,
     witness,
 )
 from landbridge.cli.ending import OperatorError, Status, sentence, status_of
@@ -157,6 +158,13 @@ def application() -> typer.Typer:
     cases.command("list")(case.list_)
     cases.command("cancel")(case.cancel)
     whole.add_typer(cases, name="case")
+    watches = _group("Make standing questions, and follow what they tell.")
+    watches.command("create")(watch.create)
+    watches.command("list")(watch.list_)
+    watches.command("show")(watch.show)
+    watches.command("follow")(watch.follow)
+    watches.command("stop")(watch.stop)
+    whole.add_typer(watches, name="watch")
     procedures = _group("Review declared procedures, without a running gateway.")
     procedures.callback()(_procedures)
     procedures.command("check")(servers.procedure_check)

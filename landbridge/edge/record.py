@@ -211,7 +211,7 @@ class Recorder:
         LOG_CONTRADICTED, LOG_UNWITNESSED, LOG_UNAVAILABLE.
         """
         self.require()
-        draft = Draft(kind, self._dated(), dict(fields))
+        draft = Draft(kind, self.dated(), dict(fields))
         with self._log.coming:
             try:
                 yield draft
@@ -227,7 +227,7 @@ class Recorder:
     @contextmanager
     def check(self, kind: str, **fields: Any) -> Iterator[None]:
         """Something before a request that only a refusal leaves an entry of."""
-        draft = Draft(kind, self._dated(), dict(fields))
+        draft = Draft(kind, self.dated(), dict(fields))
         try:
             yield
         except LandbridgeError as refusal:
@@ -246,7 +246,7 @@ class Recorder:
         first._first_look = None
         return first
 
-    def _dated(self) -> Recorder:
+    def dated(self) -> Recorder:
         """This recorder, with this month's key."""
         if self._periods is None:
             return self

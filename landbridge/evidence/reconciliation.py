@@ -48,6 +48,9 @@ ANSWERING: Final = frozenset({"query", "call"})
 STEP: Final = "step"
 """Only some entries of this kind are of a department's answer: others admit, or change a case."""
 
+ALERT: Final = "alert"
+"""Departments make alerts of watches, which have a question id; others they keep to themselves."""
+
 PASSED_ON: Final = ANSWERING | {"about"}
 """Kinds that departments are asked; where one refuses a look-up, the list goes out without it."""
 
@@ -198,7 +201,8 @@ def _read_gateway(gateway: Entries, sides: _Sides) -> None:
 
 def _answers(entry: Entry) -> bool:
     """Whether a department's entry is one that the gateway has to name."""
-    return entry.kind in PASSED_ON or (entry.kind == STEP and bool(entry.answer_digest))
+    proved = entry.kind in (STEP, ALERT) and bool(entry.answer_digest)
+    return entry.kind in PASSED_ON or proved
 
 
 def _name(index: int, entry: Entry, part: Part, sides: _Sides) -> None:
@@ -314,7 +318,7 @@ def _of_questions(gateway: Entries, wanted: set[str]) -> dict[str, list[tuple[in
             entry = Entry.from_bytes(content)
         except EvidenceError:
             continue  # said when it was read first
-        if entry.question_id in wanted and (entry.kind in PASSED_ON or entry.kind == STEP):
+        if entry.question_id in wanted and (entry.kind in PASSED_ON or entry.kind in (STEP, ALERT)):
             known.setdefault(entry.question_id, []).append((index, entry))
     return known
 

@@ -26,6 +26,7 @@ from landbridge.v1 import (
     pooled_pb2,
     portal_pb2,
     step_pb2,
+    watch_pb2,
 )
 
 _LABEL: Final = b"landbridge asking v1"
@@ -39,6 +40,7 @@ Consulting = (
     | consult_pb2.AnswerGrantedRequest
     | consult_pb2.ReplyGrantedRequest
 )
+Watching = watch_pb2.StandRequest | watch_pb2.EvaluateRequest | watch_pb2.EndRequest
 Request = (
     node_pb2.AnswerRequest
     | node_pb2.EstimateRequest
@@ -49,6 +51,7 @@ Request = (
     | step_pb2.TakeRequest
     | portal_pb2.SubjectAccessListRequest
     | Consulting
+    | Watching
 )
 AnyRequest = TypeVar(
     "AnyRequest",
@@ -65,6 +68,9 @@ AnyRequest = TypeVar(
     batch_pb2.ReplyManyRequest,
     step_pb2.TakeRequest,
     portal_pb2.SubjectAccessListRequest,
+    watch_pb2.StandRequest,
+    watch_pb2.EvaluateRequest,
+    watch_pb2.EndRequest,
 )
 
 
@@ -73,8 +79,9 @@ class Statement:
     """One request to one department, at one moment.
 
     `subject` is the question hash, for a handler the hash of name and arguments, about a
-    consultation that of all that is said beside who asks; `request` the hash of the whole request
-    without its signature, so that a field that is added to it is signed from its first day.
+    consultation or a watch that of all that is said beside who asks; `request` the hash of the
+    whole request without its signature, so that a field that is added to it is signed from its
+    first day.
     """
 
     federation: str
@@ -122,7 +129,7 @@ def statement(federation: str, department: str, request: Request, issued_at_ms: 
     asking = request.asking
     written = canonical_fields(request, without={"asking": "signed"})
     price, members = 0, tuple[str, ...]()
-    if isinstance(request, Consulting):
+    if isinstance(request, Consulting | Watching):
         # Its whole name: no request of one service can be taken for one of another.
         method = str(request.DESCRIPTOR.full_name)
         subject = _of(written, written.keys() - {"asking"})

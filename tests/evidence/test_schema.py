@@ -22,6 +22,7 @@ EVENTS: dict[str, dict[str, Any]] = {
     "explain": {"outcome": "answered"},
     "call": {"outcome": "refused", "reason": "ACCESS_DENIED", "rule": "x", "subject": "ab" * 32},
     "submit": {"outcome": "answered", "records": 12},
+    "watch": {"watch": "w1"},
     "alert": {"watch": "w1"},
     "consult": {"outcome": "answered", "basis": "Art. 6(1)(e)", "case": "c1"},
     "step": {"outcome": "answered", "procedure": "grant", "case": "c1", "step": "income"},

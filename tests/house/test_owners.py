@@ -26,7 +26,7 @@ OWNERS = {
     ),
     "pandas": ("landbridge/arrow.py",),
     "matplotlib": ("landbridge/plot.py",),
-    "sqlalchemy": ("landbridge/dialect.py", "gateway/cases/"),
+    "sqlalchemy": ("landbridge/dialect.py", "gateway/cases/", "gateway/watches/"),
     "opentelemetry": ("landbridge/edge/telemetry.py", "landbridge/edge/exporters.py"),
     "prometheus_client": ("landbridge/edge/exporters.py",),
     "grpc_health": ("landbridge/edge/health.py",),
