@@ -89,6 +89,7 @@ class Driver:
         self._adopt = adopt
         self._turns = Turns()
         self._latest = 0.0
+        self._seen = monotonic()
         self._numbers = count()
         self._arrived = threading.Condition()
         # All below is guarded by _arrived.
@@ -113,7 +114,8 @@ class Driver:
         """Carries these open cases on, or all of this gateway's; gives the number of steps."""
         latest = self._store.latest()
         with self._arrived:
-            self._latest = max(self._latest, latest)
+            if latest > self._latest:
+                self._latest, self._seen = latest, self._monotonic()
         steps = 0
         for case, _, row in self._store.under_way(cases):
             self._put("ask", case, row.step, 0.0)
@@ -131,9 +133,13 @@ class Driver:
             thread.join()
 
     def now(self) -> float:
-        """Seconds since 1970, never less than before: deadlines do not move with the clock."""
+        """Seconds since 1970, never less than before: deadlines do not move with the clock.
+
+        While the wall's clock is behind what was shown already, time goes on by the other one.
+        """
         with self._arrived:
-            self._latest = max(self._latest, self._clock())
+            ran, self._seen = self._monotonic() - self._seen, self._monotonic()
+            self._latest = max(self._latest + max(0.0, ran), self._clock())
             return self._latest
 
     def offer_token(self, case: Case, token: str, expires: float) -> None:
