@@ -15,6 +15,7 @@ from typing import Final, TypeVar, cast
 import grpc
 from google.protobuf.message import Message
 
+from landbridge import tracing
 from landbridge.errors import LandbridgeError, error
 from landbridge.exchange import Hear, Listen, Outcome, Pause, Replies, Send, Steps
 from landbridge.status import from_rpc_error
@@ -63,17 +64,23 @@ class BlockingDriver:
         if inspect.isawaitable(token):
             raise error("INVALID_ARGUMENT", "token may be a coroutine function for aconnect only.")
         metadata = bearer(token) if token is not None else ()
-        try:
-            reply = self._stubs.method(step.service, step.method)(
-                step.request, timeout=step.seconds, metadata=metadata
-            )
-        except grpc.RpcError as failure:
-            return _placed(from_rpc_error(failure), self.target)
-        except ValueError:
-            if self._closed:  # by another thread, since we looked
-                raise _closed() from None
-            raise
-        return Replies(reply) if isinstance(step, Listen) else cast(Message, reply)
+        with tracing.sending(step, self.target) as sending:
+            try:
+                reply = self._stubs.method(step.service, step.method)(
+                    step.request, timeout=step.seconds, metadata=(*metadata, *sending.headers)
+                )
+            except grpc.RpcError as failure:
+                found = _placed(from_rpc_error(failure), self.target)
+                sending.failed(found)
+                return found
+            except ValueError:
+                if self._closed:  # by another thread, since we looked
+                    raise _closed() from None
+                raise
+            if isinstance(step, Listen):
+                return Replies(reply)
+            sending.replied()
+            return cast(Message, reply)
 
     def _hear(self, replies: Replies) -> Outcome:
         try:
@@ -127,11 +134,20 @@ class AwaitedDriver:
             token = await token
         metadata = bearer(token) if token is not None else ()
         method = self._stubs.method(step.service, step.method)
-        try:
-            call = method(step.request, timeout=step.seconds, metadata=metadata)
-            return Replies(aiter(call)) if isinstance(step, Listen) else cast(Message, await call)
-        except grpc.RpcError as failure:
-            return _placed(from_rpc_error(failure), self.target)
+        with tracing.sending(step, self.target) as sending:
+            try:
+                call = method(
+                    step.request, timeout=step.seconds, metadata=(*metadata, *sending.headers)
+                )
+                if isinstance(step, Listen):
+                    return Replies(aiter(call))
+                reply = cast(Message, await call)
+            except grpc.RpcError as failure:
+                found = _placed(from_rpc_error(failure), self.target)
+                sending.failed(found)
+                return found
+            sending.replied()
+            return reply
 
     async def _hear(self, replies: Replies) -> Outcome:
         try:

@@ -23,6 +23,8 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, get_current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from landbridge.status import FAULTS
+
 Metadata = Sequence[tuple[str, str | bytes]]
 
 SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -102,7 +104,7 @@ class Telemetry:
                     yield
                 finally:
                     span.set_attributes({**attributes, **ended.attributes()})
-                    if ended.status in _FAULTS:
+                    if ended.status in FAULTS:
                         span.set_status(Status(StatusCode.ERROR))
         finally:
             self._active.add(-1, attributes)
@@ -160,12 +162,6 @@ class Telemetry:
             set_status_on_exception=False,
         ) as span:
             yield span
-
-
-_FAULTS: Final = frozenset(
-    ("UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS")
-)
-"""Statuses that are a server's error by the conventions; a refusal is an answer."""
 
 
 class Call:

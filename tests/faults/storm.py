@@ -258,7 +258,7 @@ def reconciled(logs: Mapping[str, Sequence[bytes]]) -> tuple[Finding, ...]:
     """What the gateway's log and those of the departments do not both say."""
     whole = {name: list(enumerate(entries)) for name, entries in logs.items()}
     return reconcile(
-        partial(whole.__getitem__, "gateway"),
+        {"gateway": partial(whole.__getitem__, "gateway")},
         {name: partial(whole.__getitem__, name) for name in DEPARTMENTS},
         in_flight=timedelta(0),
         now=datetime.now(UTC),

@@ -27,7 +27,11 @@ OWNERS = {
     "pandas": ("landbridge/arrow.py",),
     "matplotlib": ("landbridge/plot.py",),
     "sqlalchemy": ("landbridge/dialect.py", "gateway/cases/", "gateway/watches/"),
-    "opentelemetry": ("landbridge/edge/telemetry.py", "landbridge/edge/exporters.py"),
+    "opentelemetry": (
+        "landbridge/edge/telemetry.py",
+        "landbridge/edge/exporters.py",
+        "landbridge/tracing.py",  # the API alone, in the SDK
+    ),
     "prometheus_client": ("landbridge/edge/exporters.py",),
     "grpc_health": ("landbridge/edge/health.py",),
     "grpc_reflection": ("landbridge/edge/reflection.py",),
