@@ -186,7 +186,9 @@ def test_the_migrations_make_what_the_program_reads(tmp_path: Path) -> None:
     from alembic.migration import MigrationContext
 
     from gateway.cases.schema import METADATA
+    from gateway.watches.schema import watch
 
+    assert watch.metadata is METADATA  # whose tables lie in the same database
     Database(f"sqlite:///{tmp_path / 'cases.sqlite'}").close()
     engine = sa.create_engine(f"sqlite:///{tmp_path / 'cases.sqlite'}")
     with engine.connect() as connection:
