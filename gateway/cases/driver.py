@@ -98,6 +98,7 @@ class Driver:
         self._gates: dict[str, _Gate] = {}
         self._tokens: dict[str, tuple[str, float]] = {}
         self._admitted: set[tuple[str, str]] = set()
+        self._under_way: set[tuple[str, str]] = set()
         self._stopping = False
         self._threads: list[threading.Thread] = []
 
@@ -152,11 +153,18 @@ class Driver:
             lacking = [row for row in waiting if (id_, row.step) not in self._admitted]
             if lacking:
                 self._tokens[id_] = (token, expires)
+            # Who is being asked now is asked again only if it does not take what it was shown.
+            lacking = [row for row in lacking if (id_, row.step) not in self._under_way]
         if lacking and case.owner != self._store.owner and self._adopt(id_):
             self.take_up([id_])  # whoever has its applicant's token can carry it on
         for row in lacking:
             kind: Kind = "ask" if row.state is StepState.ASKED else "admit"
             self._put(kind, id_, row.step, 0.0)
+
+    def keep_token(self, case_id: str, token: str, expires: float) -> None:
+        """The token of a case that is about to be opened, so that its first steps have it."""
+        with self._arrived:
+            self._tokens[case_id] = (token, expires)
 
     def change(self, case_id: str, decide: Callable[[Case, float], list[Change]]) -> Case:
         """Records what `decide` makes of the case, with all that follows; gives the case after.
@@ -287,11 +295,20 @@ class Driver:
         self.change(job.case, decide)
 
     def _ask(self, job: _Job, case: Case, procedure: Procedure, step: Step) -> None:
+        place = (job.case, job.step)
+        with self._arrived:
+            self._under_way.add(place)
+        token = self._token(job.case)
         try:
-            taken = self._taking.take(procedure, case, step, self._token(job.case))
+            taken = self._taking.take(procedure, case, step, token)
         except LandbridgeError as said:
-            self._not_taken(job, step, said)
+            with self._arrived:
+                self._under_way.discard(place)
+            self._not_taken(job, step, said, token)
             return
+        finally:
+            with self._arrived:
+                self._under_way.discard(place)
         self._open_gate(step.department)
         with self._arrived:
             self._admitted.add((job.case, job.step))
@@ -318,17 +335,21 @@ class Driver:
         try:
             self._taking.admit(procedure, case, step, token)
         except LandbridgeError as said:
-            self._not_taken(job, step, said)
+            self._not_taken(job, step, said, token)
             return
         self._open_gate(step.department)
         with self._arrived:
             self._admitted.add((job.case, job.step))
 
-    def _not_taken(self, job: _Job, step: Step, said: LandbridgeError) -> None:
+    def _not_taken(self, job: _Job, step: Step, said: LandbridgeError, token: str) -> None:
         if said.status == "UNAUTHENTICATED" or said.reason == "STEP_NOT_ADMITTED":
-            with self._arrived:  # it waits for its applicant, or for the deadline
-                self._tokens.pop(job.case, None)
+            with self._arrived:
+                kept, _ = self._tokens.get(job.case, ("", 0.0))
+                if kept == token:  # it waits for its applicant, or for the deadline
+                    self._tokens.pop(job.case, None)
                 self._admitted.discard((job.case, job.step))
+            if kept not in ("", token):
+                self._put(job.kind, job.case, job.step, 0.0)  # another one came meanwhile
         elif said.status in ("RESOURCE_EXHAUSTED",):
             self._put(job.kind, job.case, job.step, EXHAUSTED_SECONDS)
         elif said.status in ("PERMISSION_DENIED", "INVALID_ARGUMENT"):

@@ -25,6 +25,7 @@ from gateway.cases.taking import Taken, Taking
 from gateway.cases.unfolding import unfolded
 from gateway.catalogue import Catalogue
 from landbridge.edge.record import Recorder
+from landbridge.errors import error
 from landbridge.evidence.entry import Entry, SubjectKey
 from landbridge.evidence.log import Log
 from landbridge.evidence.lookup import Lookup
@@ -43,7 +44,7 @@ steps:
   office:
     handler: town.checked
     form: {{company_id: company}}
-    deadline: 1s
+    deadline: {deadline}s
     silence: {silence}
 decision: all
 roles: {{desk: [mayors-office]}}
@@ -71,6 +72,7 @@ class Town:
 
     folder: Path
     silence: str
+    deadline: int = 1
     shift: float = 0.0
     office: Office = field(default_factory=Office)
     signer: Signer = field(default_factory=lambda: Signer.create("town/gateway"))
@@ -78,7 +80,9 @@ class Town:
 
     def start(self) -> None:
         """As the gateway does."""
-        self.procedure = read(PROCEDURE.format(silence=self.silence), "p.yaml")
+        self.procedure = read(
+            PROCEDURE.format(silence=self.silence, deadline=self.deadline), "p.yaml"
+        )
         self.store = Store(Database(f"sqlite:///{self.folder / 'cases.sqlite'}"), "town/gateway")
         self.log = Log.open(self.folder / "log", self.folder / "journal", self.signer)
         recorder = Recorder(self.log, SubjectKey.create(), "0" * 64, self.clock)
@@ -133,7 +137,8 @@ class Town:
 @pytest.fixture
 def town(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Town]:
     """A town whose silence rule is the parameter."""
-    made = Town(tmp_path, request.param)
+    silence, _, deadline = request.param.partition(" after ")
+    made = Town(tmp_path, silence, int(deadline or 1))
     made.start()
     yield made
     made.stop()
@@ -198,8 +203,13 @@ def test_a_clock_that_is_put_back_moves_no_deadline(town: Town, *, again: bool) 
     case = town.open()
     town.shift = -HOUR
     if again:
-        town.driver._stopping = True  # as killed: what it still has in its hands is lost
-        town.reported = []
+        # As killed: what it still has in its hands is lost, and its department never hears of it.
+        with town.driver._arrived:
+            town.driver._stopping = True
+            town.driver._arrived.notify_all()
+        for thread in town.driver._threads:
+            thread.join(0.2)
+        town.office, town.reported = Office(), []
         town.log.close()
         town.store.close()
         town.start()
@@ -209,3 +219,34 @@ def test_a_clock_that_is_put_back_moves_no_deadline(town: Town, *, again: bool) 
     assert time.monotonic() - began < HOUR / 100
     times = [each.time for each in town.store.changes(case)]
     assert times == sorted(times)
+
+
+@pytest.mark.parametrize("town", ["refuse after 60"], indirect=True)
+def test_a_token_that_comes_while_a_step_is_asked_without_one_is_used_at_once(town: Town) -> None:
+    """A token that was not shown is not thrown away because nothing else was taken.
+
+    And who is under way is not asked a second time because its applicant looks.
+    """
+    shown: list[str] = []
+    asked, go = threading.Event(), threading.Event()
+
+    def take(procedure: Procedure, case: Case, step: Step, token: str) -> Taken:
+        del procedure, case, step
+        shown.append(token)
+        asked.set()
+        go.wait(20)
+        if not token:
+            raise error("STEP_NOT_ADMITTED")
+        return Taken(True, "PASS", (), (), ())
+
+    town.office.take = take  # type: ignore[method-assign]
+    case = town.open()
+    assert asked.wait(20)
+    found = town.store.find(case)
+    assert found is not None
+    for _ in range(3):  # an applicant who looks, and looks again
+        town.driver.offer_token(found, "token", 9e9)
+    assert shown == [""]
+    go.set()
+    assert town.when(case, lambda said: "approved" in said)[2:] == ["passed", "approved"]
+    assert shown == ["", "token"]
