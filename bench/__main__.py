@@ -52,6 +52,7 @@ ROWS: Final = (
     "idle_memory",
     "handler_path",
     "handler_rate",
+    "submit_rate",
     "case_four_steps",
     "cases_restart",
     "fresh_small",

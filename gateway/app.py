@@ -28,6 +28,7 @@ from gateway.consult_servicer import ConsultationsServicer
 from gateway.consulting import Consulting
 from gateway.departments import Connect, Connection, Departments, Member, over_tls
 from gateway.enrolment import EnrolmentServicer
+from gateway.flow import Paces, Places
 from gateway.following import Follower, access_policy, read_access
 from gateway.links import Links
 from gateway.membership import own_authority, prepare
@@ -50,6 +51,8 @@ from gateway.shown import over_tls as seen_over_tls
 from gateway.sight import Watched
 from gateway.sql import silence
 from gateway.standing import standing
+from gateway.submission_servicer import SubmissionsServicer
+from gateway.submitting import Submitting
 from gateway.watches.evaluator import Evaluator
 from gateway.watches.servicer import WatchesServicer
 from gateway.watches.store import WatchStore
@@ -263,6 +266,20 @@ def start(
         watching.telemetry,
         sight,
     )
+    # Streams hold a thread each: questions keep most of them, and every department its own.
+    submitting = Submitting(
+        planning,
+        departments,
+        trust.verifier,
+        recorder,
+        signer.vkey,
+        signing,
+        sight,
+        settings.manifest.read_bytes,
+        Paces(),
+        Places(max(1, settings.calls // 2), max(1, settings.calls // 4)),
+        time.monotonic,
+    )
     database = Database(settings.case_store)
     store = Store(database, signer.name)
     tenure = Tenure(database, signer.name, recorder.digest("caller", "cases"))
@@ -343,6 +360,7 @@ def start(
                 ConsultationsServicer(asking, servicer.request),
             ),
             partial(portal_pb2_grpc.add_PortalServicer_to_server, portal),
+            SubmissionsServicer(submitting, watching.telemetry, report).register,
             partial(
                 watch_pb2_grpc.add_WatchesServicer_to_server,
                 WatchesServicer(watches, servicer.request),

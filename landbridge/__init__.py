@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         Unavailable,
     )
     from landbridge.receipt import Receipt
+    from landbridge.submission.receipt import Contribution, SubmissionReceipt
     from landbridge.watch_handle import AsyncWatch, Watch
 
 _HOMES = {
@@ -49,6 +50,8 @@ _HOMES = {
     "Reply": "answers",
     "Directory": "directory",
     "Receipt": "receipt",
+    "Contribution": "submission.receipt",
+    "SubmissionReceipt": "submission.receipt",
     "DeadlineExceeded": "errors",
     "Fault": "errors",
     "InvalidQuestion": "errors",
@@ -67,6 +70,7 @@ __all__ = [
     "AsyncWatch",
     "Client",
     "Consultation",
+    "Contribution",
     "DeadlineExceeded",
     "Directory",
     "Fault",
@@ -77,6 +81,7 @@ __all__ = [
     "Refused",
     "Reply",
     "Reviewer",
+    "SubmissionReceipt",
     "Unauthenticated",
     "Unavailable",
     "Watch",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
-from typing import Generic, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from landbridge import case as cases
 from landbridge import exchange
@@ -19,6 +20,10 @@ from landbridge.exchange import Steps
 from landbridge.once import Asks, once
 from landbridge.watch import WatchView
 from landbridge.watch_handle import AsyncWatch, Watch
+
+if TYPE_CHECKING:
+    from landbridge.submission.form import Form
+    from landbridge.submission.receipt import SubmissionReceipt
 
 ACase = TypeVar("ACase", Case, AsyncCase)
 AConsultation = TypeVar("AConsultation", Consultation, AsyncConsultation)
@@ -195,6 +200,58 @@ class Asking(Asks, Generic[ACase, AConsultation, AWatch]):
         """One that was opened before, by its id."""
         view = yield from self._ask(exchange.follow(identifier, after=0, wait=0))
         return self._consultation(self._driver, view)
+
+    @once
+    def collection(self, contract: str, /, *, purpose: str) -> Steps[Form]:
+        """What records of "contract" or "department.contract" hold, and by which rules they are
+        taken, as the department that owns them signed it.
+        """
+        from landbridge.submission.handing_in import Submission
+
+        asked = Submission(contract, (), purpose, self._manifest)
+        found = yield from self._ask(asked.describe())
+        return found.form
+
+    @once
+    def submit(
+        self,
+        contract: str,
+        records: Any = (),
+        /,
+        *,
+        purpose: str,
+        queue: str | Path | None = None,
+        texts: bool = False,
+        batch: int = 500,
+        named: Callable[[int], str] | None = None,
+        progress: Callable[[int], None] | None = None,
+        timeout: float | None = None,
+    ) -> Steps[SubmissionReceipt]:
+        """Hands in records: checked here, sealed to the department, taken once.
+
+        `records`: an iterable of mappings or of `landbridge.Contribution`, a pyarrow.Table or a
+        pandas.DataFrame; read as it is sent. `queue`: a file in which records wait while nobody can
+        be reached; what waits there goes first, and with the next call. `texts`: all values are
+        texts, as in a CSV file. `batch`: records that are sealed together. `named` gives the id of
+        a record by its place. `progress` is told how many have a result. `timeout`: seconds after
+        which it gives up when no record has come to its end; with a queue, what is left waits.
+        Raises the errors of `landbridge.errors`.
+        """
+        from landbridge.submission.handing_in import Submission, handed_in
+
+        asked = Submission(
+            contract, records, purpose, self._manifest, texts, batch, named, progress
+        )
+        seconds = self._driver.timeout if timeout is None else timeout
+        return (
+            yield from handed_in(
+                asked,
+                queue,
+                lambda: self._ask(asked.describe(), seconds),
+                seconds,
+                self._driver.clock,
+            )
+        )
 
     @once
     def watch(

@@ -34,8 +34,9 @@ def connect(
     are asked before every call. `ca`: PEM of the authority that signs the gateway's certificate
     (None: the public ones). `certificate`: (key, certificate), PEM, for mutual TLS. `manifest`:
     the federation's signed list of members, if you have it from elsewhere than the gateway: forms
-    of cases are then sealed to the keys in it, and to no others. `timeout`: seconds for a call that
-    names none. Raises InvalidQuestion or Unauthenticated for arguments that can never work.
+    of cases and records are then sealed to the keys in it, and to no others. `timeout`: seconds
+    for a call that names none. Raises InvalidQuestion or Unauthenticated for arguments that can
+    never work.
     """
     return Client(
         Endpoint.at(address, ca=ca, certificate=certificate),

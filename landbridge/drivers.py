@@ -15,9 +15,9 @@ from typing import Final, TypeVar, cast
 import grpc
 from google.protobuf.message import Message
 
-from landbridge import tracing
+from landbridge import streams, tracing
 from landbridge.errors import LandbridgeError, error
-from landbridge.exchange import Hear, Listen, Outcome, Pause, Replies, Send, Steps
+from landbridge.exchange import HandOn, Hear, Listen, Outcome, Pause, Replies, Step, Steps
 from landbridge.status import from_rpc_error
 from landbridge.stubs import Stubs
 from landbridge.transport import TokenSource, Way, bearer, current_token
@@ -51,7 +51,7 @@ class BlockingDriver:
                 return cast(Result, end.value)
             outcome = self.do(step)
 
-    def do(self, step: Send | Listen | Hear | Pause) -> Outcome:
+    def do(self, step: Step) -> Outcome:
         """One step, and what came of it."""
         if isinstance(step, Pause):
             time.sleep(step.seconds)
@@ -63,6 +63,9 @@ class BlockingDriver:
         token = current_token(self._token)
         if inspect.isawaitable(token):
             raise error("INVALID_ARGUMENT", "token may be a coroutine function for aconnect only.")
+        if isinstance(step, HandOn):
+            method = self._stubs.method(step.service, step.method)
+            return streams.hand_on(step, method, _needed(token))
         metadata = bearer(token) if token is not None else ()
         with tracing.sending(step, self.target) as sending:
             try:
@@ -120,7 +123,7 @@ class AwaitedDriver:
                 return cast(Result, end.value)
             outcome = await self.do(step)
 
-    async def do(self, step: Send | Listen | Hear | Pause) -> Outcome:
+    async def do(self, step: Step) -> Outcome:
         """One step, and what came of it."""
         if isinstance(step, Pause):
             await asyncio.sleep(step.seconds)
@@ -132,6 +135,9 @@ class AwaitedDriver:
         token = current_token(self._token)
         if inspect.isawaitable(token):
             token = await token
+        if isinstance(step, HandOn):
+            method = self._stubs.method(step.service, step.method)
+            return await streams.hand_on_awaited(step, method, _needed(token))
         metadata = bearer(token) if token is not None else ()
         method = self._stubs.method(step.service, step.method)
         with tracing.sending(step, self.target) as sending:
@@ -159,6 +165,13 @@ class AwaitedDriver:
         """Ends the connection; calls that still run fail."""
         self._closed = True
         await self._channel.close()
+
+
+def _needed(token: str | None) -> str:
+    """The token that a stream is opened with; raises TOKEN_MISSING."""
+    if token is None:
+        raise error("TOKEN_MISSING", "This needs a token; a certificate is not one.")
+    return token
 
 
 def _placed(failure: LandbridgeError, target: str) -> LandbridgeError:

@@ -291,6 +291,9 @@ CATALOGUE: Final[dict[str, Reason]] = {
     "LEDGER_UNAVAILABLE": Reason(
         "UNAVAILABLE", Unavailable, "The budget ledger cannot be written, so nothing may be read."
     ),
+    "INTAKE_UNAVAILABLE": Reason(
+        "UNAVAILABLE", Unavailable, "The department cannot take records now; none was taken."
+    ),
     "QUEUE_UNAVAILABLE": Reason(
         "UNAVAILABLE", Unavailable, "The queue of consultations cannot be written."
     ),
@@ -316,6 +319,7 @@ RETRY_AFTER: Final[dict[str, float]] = {
     "LOG_UNWITNESSED": 10.0,
     "LEDGER_UNAVAILABLE": 10.0,
     "CASES_UNAVAILABLE": 10.0,
+    "INTAKE_UNAVAILABLE": 1.0,
     "SIGNATURE_EXPIRED": 1.0,
 }
 """Reason -> seconds after which the same question may be asked again. Where a reason does not stand

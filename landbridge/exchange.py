@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from numbers import Real
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
@@ -106,11 +106,40 @@ class Pause:
     seconds: float
 
 
+class Batches(Protocol):
+    """What goes over a stream, one batch after the other, and takes what comes back."""
+
+    def begin(self) -> tuple[int, Message]:
+        """A new stream: its number, and its first message."""
+        ...
+
+    def next(self, stream: int, token: str) -> Message | None:
+        """The next message for that stream; None where there is no more to send on it."""
+        ...
+
+    def take(self, stream: int, response: Any) -> None:
+        """A reply; raises a LandbridgeError for one that cannot be believed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class HandOn:
+    """Open a stream, send what there is, and take every reply, until the stream ends."""
+
+    method: str
+    batches: Batches
+    seconds: float
+    under_way: int
+    """Messages that are sent before the first one's reply is back."""
+    service: str
+
+
 Outcome = Message | LandbridgeError | Replies | None
 """What a driver gives back: a reply or an error for `Send` and `Hear`, `Replies` for `Listen`, None
-for `Pause` and at the end of a stream."""
+for `Pause` and at the end of a stream; for `HandOn` what broke it, None where it ended in order."""
 
-Steps = Generator[Send | Pause, Outcome, Result]
+Step = Send | Listen | Hear | Pause | HandOn
+Steps = Generator[Step, Outcome, Result]
 """What is to be done, one thing after another, until it has a result."""
 
 

@@ -241,6 +241,10 @@ class LedgerUnavailable(errors.Unavailable):
     """The budget ledger cannot be written, so nothing may be read."""
 
 
+class IntakeUnavailable(errors.Unavailable):
+    """The department cannot take records now; none was taken."""
+
+
 class QueueUnavailable(errors.Unavailable):
     """The queue of consultations cannot be written."""
 
@@ -323,6 +327,7 @@ BY_REASON: Final[dict[str, type[errors.LandbridgeError]]] = {
     "LOG_CONTRADICTED": LogContradicted,
     "CASES_UNAVAILABLE": CasesUnavailable,
     "LEDGER_UNAVAILABLE": LedgerUnavailable,
+    "INTAKE_UNAVAILABLE": IntakeUnavailable,
     "QUEUE_UNAVAILABLE": QueueUnavailable,
     "TOO_BUSY": TooBusy,
     "DEADLINE": Deadline,

@@ -10,6 +10,7 @@ again, while the replica is long back and the other one goes; it ends when its l
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
@@ -96,6 +97,24 @@ class Replicas:
 
         return ask
 
+    def stream_stream(self, path: str, **how: Any) -> Callable[..., Any]:
+        """The same for a method that streams; the replica is left once the stream has ended."""
+
+        def ask(*request: Any, **terms: Any) -> Any:
+            leg = self._turn.take()
+            call = leg.channel.stream_stream(path, **how)(*request, **terms)
+
+            def ended() -> None:
+                if self._turn.give_back(leg, unreachable=_unreachable(call)):
+                    # Not here: this is a thread of the channel itself.
+                    threading.Thread(target=leg.channel.close, daemon=True).start()
+
+            if not call.add_callback(ended):
+                ended()
+            return call
+
+        return ask
+
     def unary_stream(self, path: str, **how: Any) -> Callable[..., Any]:
         """The stream, from whichever replica can be reached; the connection is held until it ends.
 
@@ -126,6 +145,7 @@ class AsyncReplicas:
 
     def __init__(self, openers: Sequence[Callable[[], grpc.aio.Channel]]) -> None:
         self._turn = _Turn(openers)
+        self._leaving: set[asyncio.Future[None]] = set()
 
     def unary_unary(self, path: str, **how: Any) -> Callable[..., Any]:
         """The method, asked of whichever replica can be reached."""
@@ -142,6 +162,28 @@ class AsyncReplicas:
                     await leg.channel.close()
 
         return ask
+
+    def stream_stream(self, path: str, **how: Any) -> Callable[..., Any]:
+        """The same for a method that streams; the replica is left once the stream has ended."""
+
+        def ask(*request: Any, **terms: Any) -> Any:
+            leg = self._turn.take()
+            call = leg.channel.stream_stream(path, **how)(*request, **terms)
+
+            def ended(_: Any) -> None:
+                gone = asyncio.ensure_future(self._left(leg, call))
+                self._leaving.add(gone)
+                gone.add_done_callback(self._leaving.discard)
+
+            call.add_done_callback(ended)
+            return call
+
+        return ask
+
+    async def _left(self, leg: _Leg[grpc.aio.Channel], call: Any) -> None:
+        unreachable = await call.code() is grpc.StatusCode.UNAVAILABLE
+        if self._turn.give_back(leg, unreachable=unreachable):
+            await leg.channel.close()
 
     def unary_stream(self, path: str, **how: Any) -> Callable[..., Any]:
         """As `Replicas.unary_stream`."""

@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
+from hashlib import sha256
 
 from landbridge.edge import life
 from landbridge.edge.exporters import Exporting, exporting
@@ -64,6 +66,9 @@ from nodes.hand_over import HandOver
 from nodes.handler_servicer import HandlersServicer, StepsServicer
 from nodes.handlers.pool import FunctionPool
 from nodes.history import History
+from nodes.intake import Intakes
+from nodes.intake_servicer import IntakeServicer
+from nodes.intaking import Intaking
 from nodes.ledger import Ledger
 from nodes.link_making import Making
 from nodes.link_matching import Matching
@@ -76,6 +81,7 @@ from nodes.members import MembersServicer, logged
 from nodes.policy import Policy
 from nodes.pooling import Pooling
 from nodes.pooling_servicer import PoolingServicer
+from nodes.publishing import Publishing
 from nodes.queue import Queue
 from nodes.quotas import Quotas
 from nodes.renewal import Renewal, RenewalServicer
@@ -92,6 +98,7 @@ from nodes.tables import Tables
 from nodes.watch_memory import WatchMemory
 from nodes.watch_servicer import WatchingServicer, read_wanted
 from nodes.witnessing import WitnessedLogServicer, WitnessServicer
+from policies.contract import Contract
 from policies.noise import draw
 
 OFFICERS = 8
@@ -124,6 +131,8 @@ class Node:
     _first_look: FirstLook
     _following: Following
     _underways: Underways
+    _intakes: Intakes
+    _publishing: Publishing
 
     @property
     def port(self) -> int:
@@ -143,11 +152,13 @@ class Node:
         """Takes no more calls, lets those under way finish, and puts everything on disk."""
         begun = self._first_look.end()
         self._following.close()
+        self._publishing.close()
         grace = self._grace if grace is None else grace
         self._desk.stop()
         self._local.stop(grace)
         self.running.stop(grace)
         self._underways.close()
+        self._intakes.close()
         self._queue.close()
         self._tables.close()
         self._functions.close()
@@ -316,7 +327,39 @@ def start(
         LinkVerifier(settings.federation, settings.department, pinned.gateway_key, time.time),
     )
 
+    intakes = Intakes(settings.state / "intake", lambda: datetime.now(UTC).isoformat())
+    collected = watching.telemetry.counter(
+        "landbridge.intake.records", "{record}", "Records that came in, by what became of them."
+    )
+    intaking = IntakeServicer(
+        servicer.require,
+        Intaking(
+            settings.federation, guard, keys, intakes, recorder, time.time,
+            lambda fate, records: collected(records, {"landbridge.fate": fate}),
+        ),
+        recorder,
+        watching.telemetry,
+        report,
+    )  # fmt: skip
+    documents = policy.documents
+
+    def collecting() -> dict[str, tuple[Contract, bytes]]:
+        """The contracts in force that collect, with their texts."""
+        return {
+            name: (contract, documents[name])
+            for name, contract in guard.rules.contracts.items()
+            if contract.collection is not None
+            and sha256(documents.get(name, b"")).hexdigest() == contract.digest
+        }
+
+    publishing = Publishing(
+        settings.state / "intake", settings.state / "data", intakes, collecting, time.time, tell,
+        report,
+    )  # fmt: skip
+
     def describe(changed: Policy) -> None:
+        nonlocal documents
+        documents = changed.documents
         servicer.describe(_description(settings, changed, signer.vkey))
 
     members = MembersServicer(admission, pinned, recorder)
@@ -383,6 +426,7 @@ def start(
                 renewal_pb2_grpc.add_RenewalServicer_to_server,
                 RenewalServicer(servicer.admit, renewal, recorder),
             ),
+            intaking.register,
         ],
         address=settings.listen,
         tls=tls,
@@ -392,6 +436,7 @@ def start(
         threads=settings.calls,
     )
     health.enter()
+    publishing.start()
     if late and oversight is not None:
         first_look.begin(begin, oversight.looked)
     enforce = Enforcement(guard, tables, functions, describe, tell)
@@ -432,6 +477,8 @@ def start(
         first_look,
         Following(looks, report),
         underways,
+        intakes,
+        publishing,
     )
 
 

@@ -34,6 +34,7 @@ from policies.review import Usage, not_available, review
 from policies.sight import (
     log_request,
     may_consult,
+    may_submit,
     request,
     requested_step,
     sees_contract,
@@ -403,6 +404,25 @@ class Guard:
         asked = requested_step(caller, full, purpose, handler.level, now)
         draft.note(policies=list(rules.access.require(asked)))
         return caller, handler
+
+    def collecting(self, asking: Asking, name: str, draft: Draft) -> tuple[Caller, Contract]:
+        """The contract that this caller may hand in records under; raises as `question` does.
+
+        Who gives records is shown none, so no level is asked for.
+        """
+        rules = self._begin(draft)
+        caller = self._identify(asking, draft)
+        now = Moment.at(self._clock())
+        contract = rules.contracts.get(name)
+        if contract is None or not may_submit(caller, contract, rules.access, now):
+            raise not_available("collection", name)
+        draft.note(resource=contract.id)
+        require_allowed(asking.purpose, contract.purposes)
+        asked = request(
+            caller, "contract", contract.id, asking.purpose, Level.OPEN, now, "submit", columns=()
+        )
+        draft.note(policies=list(rules.access.require(asked)))
+        return caller, contract
 
     def subject_access(self, asking: Asking, log: str, draft: Draft) -> None:
         """Whether the caller may look a person up in the department's log; raises as above."""

@@ -40,7 +40,7 @@ MEMORY: Final = 4_096
 """Decisions remembered per policy set."""
 DEFAULT_DENY: Final = "default deny"
 
-Action = Literal["query", "call", "watch", "consult", "review", "case", "step", "about"]
+Action = Literal["query", "call", "watch", "consult", "review", "case", "step", "about", "submit"]
 
 _FAILED: Final = re.compile(r"policy `([^`]*)`")
 

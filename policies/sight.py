@@ -73,6 +73,18 @@ def may_consult(
     return None
 
 
+def may_submit(asker: Asker, contract: Contract, access: AccessPolicy, now: Moment) -> bool:
+    """Whether the caller could ever hand in records of it.
+
+    Who gives records is shown none, so no level is asked for.
+    """
+    if contract.collection is None:
+        return False
+    return _sees(
+        asker, "contract", contract.id, Level.OPEN, contract.purposes, access, now, "submit"
+    )
+
+
 def requested_step(
     asker: Asker, resource: str, purpose: str, level: Level, moment: Moment
 ) -> Request:

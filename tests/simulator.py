@@ -688,6 +688,12 @@ class _Channel:
 
         return Method()
 
+    def stream_stream(self, path: str, *_: Any, **__: Any) -> Any:
+        def call(*_: Any, **__: Any) -> Any:
+            raise AssertionError(f"{path} is a stream: it needs a socket")
+
+        return call
+
     def close(self) -> None:
         """Nothing is open."""
 

@@ -33,6 +33,7 @@ from landbridge.cli import (
     query,
     review,
     servers,
+    submit,
     token,
     up,
     watch,
@@ -89,6 +90,7 @@ def application() -> typer.Typer:
     whole.command()(query.query)
     whole.command()(explain.explain)
     whole.command()(call.call)
+    whole.command()(submit.submit)
     whole.command()(directory.directory)
     whole.command()(about.about)
     consultations = _group("Put before an officer of the owner what policy does not answer.")

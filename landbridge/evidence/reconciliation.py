@@ -55,7 +55,7 @@ STEP: Final = "step"
 ALERT: Final = "alert"
 """Departments make alerts of watches, which have a question id; others they keep to themselves."""
 
-PASSED_ON: Final = ANSWERING | {"about"}
+PASSED_ON: Final = ANSWERING | {"about", "submit"}
 """Kinds that departments are asked; where one refuses a look-up, the list goes out without it."""
 
 

@@ -26,6 +26,7 @@ from landbridge.v1 import (
     pooled_pb2,
     portal_pb2,
     step_pb2,
+    submission_pb2,
     watch_pb2,
 )
 
@@ -40,6 +41,7 @@ Consulting = (
     | consult_pb2.AnswerGrantedRequest
     | consult_pb2.ReplyGrantedRequest
 )
+Submitting = submission_pb2.DescribeIntakeRequest | submission_pb2.IntakeOpening
 Watching = watch_pb2.StandRequest | watch_pb2.EvaluateRequest | watch_pb2.EndRequest
 Request = (
     node_pb2.AnswerRequest
@@ -51,6 +53,7 @@ Request = (
     | step_pb2.TakeRequest
     | portal_pb2.SubjectAccessListRequest
     | Consulting
+    | Submitting
     | Watching
 )
 AnyRequest = TypeVar(
@@ -68,6 +71,8 @@ AnyRequest = TypeVar(
     batch_pb2.ReplyManyRequest,
     step_pb2.TakeRequest,
     portal_pb2.SubjectAccessListRequest,
+    submission_pb2.DescribeIntakeRequest,
+    submission_pb2.IntakeOpening,
     watch_pb2.StandRequest,
     watch_pb2.EvaluateRequest,
     watch_pb2.EndRequest,
@@ -129,7 +134,7 @@ def statement(federation: str, department: str, request: Request, issued_at_ms: 
     asking = request.asking
     written = canonical_fields(request, without={"asking": "signed"})
     price, members = 0, tuple[str, ...]()
-    if isinstance(request, Consulting | Watching):
+    if isinstance(request, Consulting | Submitting | Watching):
         # Its whole name: no request of one service can be taken for one of another.
         method = str(request.DESCRIPTOR.full_name)
         subject = _of(written, written.keys() - {"asking"})

@@ -22,6 +22,7 @@ COMMANDS = (
     ("query",),
     ("explain",),
     ("call",),
+    ("submit",),
     ("directory",),
     ("case",),
     ("case", "open"),

@@ -21,6 +21,7 @@ OWNERS = {
     "pyarrow": (
         "landbridge/arrow.py",
         "landbridge/parquet.py",
+        "landbridge/submission/parquet.py",
         "gateway/flight/arrow.py",
         "gateway/flight/tables.py",
     ),
@@ -35,7 +36,13 @@ OWNERS = {
     "prometheus_client": ("landbridge/edge/exporters.py",),
     "grpc_health": ("landbridge/edge/health.py",),
     "grpc_reflection": ("landbridge/edge/reflection.py",),
-    "sqlite3": ("nodes/ledger.py", "nodes/history.py", "nodes/queue.py", "nodes/sqlite_file.py"),
+    "sqlite3": (
+        "nodes/ledger.py",
+        "nodes/history.py",
+        "nodes/queue.py",
+        "nodes/sqlite_file.py",
+        "landbridge/submission/outbox.py",
+    ),
     "alembic": ("gateway/cases/",),
     "rfc8785": ("landbridge/evidence/entry.py",),
     "starlette": ("landbridge/edge/witness_http.py",),
