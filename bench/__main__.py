@@ -55,6 +55,7 @@ ROWS: Final = (
     "submit_rate",
     "case_four_steps",
     "cases_restart",
+    "console_first_page",
     "fresh_small",
     "fresh_clone",
 )

@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import grpc
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.asking import Asking
 from gateway.batch import CallsServicer
@@ -23,6 +25,7 @@ from gateway.cases.servicer import CasesServicer
 from gateway.cases.store import Store
 from gateway.cases.taking import Taking
 from gateway.cases.tenure import Tenure
+from gateway.console.latencies import Latencies
 from gateway.consult_planning import ConsultPlanning
 from gateway.consult_servicer import ConsultationsServicer
 from gateway.consulting import Consulting
@@ -59,6 +62,7 @@ from gateway.watches.store import WatchStore
 from gateway.watches.telling import Telling
 from gateway.watches.watches import Watches
 from gateway.witnessing import Rounds, logs, witnesses
+from landbridge.client import connect as connect_client
 from landbridge.edge import life
 from landbridge.edge.exporters import Exporting, exporting
 from landbridge.edge.health import Health
@@ -77,6 +81,8 @@ from landbridge.evidence.cosignature import WitnessKey
 from landbridge.evidence.log import Log
 from landbridge.evidence.oversight import Oversight
 from landbridge.evidence.signer import Verifier
+from landbridge.evidence.subject import SubjectKey
+from landbridge.evidence.subject_keys import SubjectKeys
 from landbridge.evidence.witness_memory import Witness
 from landbridge.membership.keys import signing_key
 from landbridge.membership.link_statement import LinkSigner
@@ -94,6 +100,9 @@ from landbridge.v1 import (
     watch_pb2_grpc,
 )
 from policies.noise import draw
+
+if TYPE_CHECKING:
+    from gateway.console.composing import Console
 
 REFRESH_SECONDS = 5.0
 
@@ -119,6 +128,7 @@ class Gateway:
     _grace: float
     _refreshing: Refreshing
     flight: Running | None = None
+    console: Console | None = None
 
     @property
     def port(self) -> int:
@@ -128,7 +138,8 @@ class Gateway:
     @property
     def more_ports(self) -> dict[str, int]:
         """Those of the other faces, by name."""
-        return {"flight_port": self.flight.port} if self.flight else {}
+        flight = {"flight_port": self.flight.port} if self.flight else {}
+        return flight | ({"console_port": self.console.port} if self.console else {})
 
     @property
     def metrics_port(self) -> int:
@@ -142,6 +153,8 @@ class Gateway:
     def stop(self, grace: float | None = None) -> None:
         """Takes no more calls, lets those under way finish, and puts everything on disk."""
         grace = self._grace if grace is None else grace
+        if self.console is not None:
+            self.console.close()
         faces = [face for face in (self.running, self.flight) if face is not None]
         stops = [threading.Thread(target=face.stop, args=(grace,)) for face in faces]
         for each in stops:
@@ -350,6 +363,12 @@ def start(
         holding.start()
     evaluator.start()
     renewed = settings.tls_certificate.read_bytes
+    latencies = Latencies()
+
+    def observed(method: str, status: str, reason: str, seconds: float, trace: str) -> None:
+        latencies.ended(method, seconds)
+        ended(method, status, reason, seconds, trace)
+
     running = serve(
         [
             health.register,
@@ -391,14 +410,21 @@ def start(
         if callers
         else [],
         report=report,
-        outside=[Observing(watching.telemetry, ended)],
+        outside=[Observing(watching.telemetry, observed)],
         leave=health.leaving(settings.operating.notice_seconds),
         threads=settings.calls,
     )
+    flight: Running | None = None
     try:
         flight = _serve_flight(settings, asking, departments, watching.telemetry, report)
+        console = _open_console(
+            settings, planning, departments, trust, recorder, periods, lasting, signer.vkey,
+            key_of_gateway, latencies, store, procedures, running.port, report,
+        )  # fmt: skip
     except CannotListen:
-        running.stop(0)
+        for face in (running, flight):
+            if face is not None:
+                face.stop(0)
         raise
     health.enter()
 
@@ -427,6 +453,8 @@ def start(
             renewals.go(manifest, departments.connections)
         changed = own_certificate.follow(time.time())
         if changed is not None:
+            if console is not None:
+                console.renew()
             departments.reconnect(connect(changed))
             until = Life.of(changed).last_moment
             recorder.event(
@@ -460,6 +488,7 @@ def start(
         settings.operating.grace_seconds,
         refreshing,
         flight,
+        console,
     )
 
 
@@ -489,6 +518,73 @@ def _serve_flight(
         report=report,
         threads=settings.calls,
         boundary=StreamBoundary,
+    )
+
+
+def _open_console(
+    settings: Settings,
+    planning: Planning,
+    departments: Departments,
+    trust: Trusted,
+    recorder: Recorder,
+    periods: SubjectKeys,
+    lasting: SubjectKey,
+    vkey: str,
+    key: Ed25519PrivateKey,
+    latencies: Latencies,
+    store: Store,
+    procedures: Procedures,
+    port: int,
+    report: Report,
+) -> Console | None:
+    """The web console on a port of its own; None where it is off."""
+    if not settings.console.listen:
+        return None
+    try:
+        from gateway.console.composing import Ground, open_console  # nobody else here needs pages
+        from gateway.console.enrolling import Commands
+    except ImportError as missing:
+        raise CannotListen(
+            f"The console needs {missing.name}, which is not installed: "
+            "pip install 'landbridge[server]'."
+        ) from None
+
+    host = settings.listen.rpartition(":")[0]
+    own = f"{'127.0.0.1' if host in ('', '0.0.0.0', '[::]') else host}:{port}"  # noqa: S104
+
+    def watching() -> list[WitnessKey]:
+        members = members_of(open_manifest(settings, key))
+        listed = [each.witness_key for each in members if each.witness_key]
+        outside = [each.key for each in read_witnesses(settings.witnesses)]
+        return [WitnessKey.parse(each) for each in (*listed, *outside)]
+
+    return open_console(
+        settings.console,
+        Ground(
+            federation=settings.federation,
+            log=settings.state / "log",
+            log_name=log_name(settings),
+            vkey=vkey,
+            state=settings.state,
+            issuer=settings.trust.issuers[0].name,
+            key=settings.tls_key,
+            certificate=settings.tls_certificate,
+            recorder=recorder,
+            verifier=trust.verifier,
+            access=lambda: planning.access,
+            catalogue=departments.catalogue,
+            silent=lambda: departments.silent,
+            witnesses=watching,
+            periods=periods,
+            lasting=lasting,
+            latencies=latencies,
+            store=store,
+            procedures=procedures.known,
+            policy=settings.access,
+            enrolling=Commands(settings, time.time),
+            portal=lambda token: connect_client(own, token=token, ca=settings.tls_authority),
+            report=report,
+        ),
     )
 
 

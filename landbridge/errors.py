@@ -132,6 +132,12 @@ CATALOGUE: Final[dict[str, Reason]] = {
         Unauthenticated,
         "The bearer token is bound to a client certificate, which this connection does not show.",
     ),
+    "FORM_INVALID": Reason(
+        "PERMISSION_DENIED", Refused, "This form is not one that was made for your session."
+    ),
+    "SIGN_IN_UNAVAILABLE": Reason(
+        "UNAVAILABLE", Unavailable, "The provider that people sign in at cannot be used now."
+    ),
     "PEER_UNKNOWN": Reason(
         "UNAUTHENTICATED", Unauthenticated, "The certificate of the peer is not the gateway's."
     ),

@@ -37,6 +37,14 @@ class TokenBound(errors.Unauthenticated):
     """The bearer token is bound to a client certificate, which this connection does not show."""
 
 
+class FormInvalid(errors.Refused):
+    """This form is not one that was made for your session."""
+
+
+class SignInUnavailable(errors.Unavailable):
+    """The provider that people sign in at cannot be used now."""
+
+
 class PeerUnknown(errors.Unauthenticated):
     """The certificate of the peer is not the gateway's."""
 
@@ -276,6 +284,8 @@ BY_REASON: Final[dict[str, type[errors.LandbridgeError]]] = {
     "TOKEN_AUDIENCE": TokenAudience,
     "TOKEN_REVOKED": TokenRevoked,
     "TOKEN_BOUND": TokenBound,
+    "FORM_INVALID": FormInvalid,
+    "SIGN_IN_UNAVAILABLE": SignInUnavailable,
     "PEER_UNKNOWN": PeerUnknown,
     "CERTIFICATE_REVOKED": CertificateRevoked,
     "CERTIFICATE_ENDED": CertificateEnded,

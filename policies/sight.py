@@ -149,6 +149,29 @@ def log_request(asker: Asker, log: str, purpose: str, moment: Moment) -> Request
     )
 
 
+def console_request(
+    asker: Asker,
+    action: Literal["audit", "view", "enrol"],
+    resource: str,
+    moment: Moment,
+) -> Request:
+    """The question to the policies: may this person look at that log or department, or enrol.
+
+    No purpose is stated there: whoever looks has one for all that they look at, their office.
+    """
+    return Request(
+        subject=asker.subject,
+        organisation=asker.organisation,
+        clearance=asker.clearance,
+        action=action,
+        resource_kind="department" if action == "view" else "log",
+        resource=resource,
+        purpose="",
+        level=Level.RESTRICTED,
+        moment=moment,
+    )
+
+
 def _sees(
     asker: Asker,
     kind: Literal["contract", "handler"],

@@ -53,6 +53,7 @@ PARTS: Final = (
             "log",
             "log-entry",
             "witnesses",
+            "console",
             "audit",
             "bench",
         ),

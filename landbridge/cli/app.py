@@ -110,6 +110,7 @@ def application() -> typer.Typer:
     reviews.command("ask")(review.ask)
     reviews.command("decline")(review.decline)
     reviews.command("follow")(review.follow)
+    reviews.command("serve")(review.serve)
     whole.add_typer(reviews, name="review")
     logs = _group("Read and verify published logs and receipts, asking nobody.")
     logs.command("show")(log.show)

@@ -18,6 +18,7 @@ KINDS: Final[Mapping[str, str]] = {
     "consult": "a consultation was opened, on a stated legal basis, moved, looked at or used",
     "step": "a step of a case was taken",
     "about": "a portal asked for the entries about one person",
+    "console": "somebody signed in to the console, looked at something there, or did something",
     "policy_change": "the policy is another than at the last start, or than before this entry",
     "membership_change": "the list of members changed, or somebody asked to change it",
     "refused_login": "somebody was not let in",

@@ -49,6 +49,7 @@ COMMANDS = (
     ("review", "ask"),
     ("review", "decline"),
     ("review", "follow"),
+    ("review", "serve"),
     ("log",),
     ("log", "show"),
     ("log", "verify"),

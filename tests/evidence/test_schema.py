@@ -27,6 +27,7 @@ EVENTS: dict[str, dict[str, Any]] = {
     "consult": {"outcome": "answered", "basis": "Art. 6(1)(e)", "case": "c1"},
     "step": {"outcome": "answered", "procedure": "grant", "case": "c1", "step": "income"},
     "about": {"outcome": "answered", "subject": "ab" * 32},
+    "console": {"outcome": "answered", "resource": "town/gateway", "note": "log?kind=query"},
     "policy_change": {"program": "landbridge 1", "changed": ("changed access",)},
     "membership_change": {"program": "landbridge 1", "changed": ("added member:faa",)},
     "refused_login": {"outcome": "refused", "reason": "TOKEN_EXPIRED"},

@@ -41,12 +41,15 @@ OWNERS = {
         "nodes/history.py",
         "nodes/queue.py",
         "nodes/sqlite_file.py",
+        "gateway/console/index.py",
         "landbridge/submission/outbox.py",
     ),
     "alembic": ("gateway/cases/",),
     "rfc8785": ("landbridge/evidence/entry.py",),
-    "starlette": ("landbridge/edge/witness_http.py",),
-    "uvicorn": ("landbridge/edge/witness_http.py",),
+    "starlette": ("landbridge/edge/witness_http.py", "landbridge/web/door.py"),
+    "uvicorn": ("landbridge/edge/witness_http.py", "landbridge/web/door.py"),
+    "jinja2": ("landbridge/web/pages.py",),
+    "babel": ("landbridge/web/words.py",),
     "typer": ("landbridge/cli/",),
 }
 
