@@ -294,22 +294,18 @@ class Store:
                 schema.step.c.state == StepState.ASKED.value, schema.step.c.due_at <= overdue_at
             )
             query = query.where(table.c.state == CaseState.OPEN.value, table.c.id.in_(late))
-        with self._database.read() as run:
-            rows = run.execute(query.order_by(table.c.id).limit(most)).fetchall()
-            found = sa.select(schema.step).where(
-                schema.step.c.case_id.in_([row.id for row in rows])
-            )
-            steps: dict[str, list[Any]] = {}
-            for row in run.execute(found):
-                steps.setdefault(row.case_id, []).append(row)
-            return [case_of(row, steps.get(row.id, [])) for row in rows]
+        return [*self._whole(query.order_by(table.c.id).limit(most))]
 
     def recent(self, most: int) -> Sequence[Case]:
         """The cases that were opened last, open ones before all others."""
         table = schema.case
         closed = sa.case((table.c.state == CaseState.OPEN.value, 0), else_=1)
         query = sa.select(table).order_by(closed, table.c.opened_at.desc()).limit(most)
-        with self._read() as run:
+        return self._whole(query)
+
+    def _whole(self, query: sa.Select[Any]) -> Sequence[Case]:
+        """Those cases, with their steps."""
+        with self._database.read() as run:
             rows = run.execute(query).fetchall()
             found = sa.select(schema.step).where(
                 schema.step.c.case_id.in_([row.id for row in rows])
@@ -317,7 +313,7 @@ class Store:
             steps: dict[str, list[Any]] = {}
             for row in run.execute(found):
                 steps.setdefault(row.case_id, []).append(row)
-            return [_case(row, steps.get(row.id, [])) for row in rows]
+            return [case_of(row, steps.get(row.id, [])) for row in rows]
 
     def latest(self) -> float:
         """The time of the latest change, 0 where there is none: no clock here goes back of it."""
