@@ -16,12 +16,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from gateway.asking import Asking
 from gateway.batch import CallsServicer
 from gateway.cases.cases import Cases
+from gateway.cases.database import Database
 from gateway.cases.driver import Driver
+from gateway.cases.holding import Holding
 from gateway.cases.procedures import Procedures, read_folder
 from gateway.cases.recording import Recording
 from gateway.cases.servicer import CasesServicer
 from gateway.cases.store import Store
 from gateway.cases.taking import Taking
+from gateway.cases.tenure import Tenure
 from gateway.console.latencies import Latencies
 from gateway.consult_planning import ConsultPlanning
 from gateway.consult_servicer import ConsultationsServicer
@@ -116,6 +119,8 @@ class Gateway:
     _driver: Driver
     _evaluator: Evaluator
     _store: Store
+    _holding: Holding | None
+    _tenure: Tenure
     _log: Log
     _recorder: Recorder
     _witness: Witness
@@ -158,8 +163,13 @@ class Gateway:
         for each in stops:
             each.join()
         self._refreshing.close()
+        if self._holding is not None:
+            self._holding.stop()
         self._driver.stop()
         self._evaluator.stop()
+        if self._holding is not None:
+            with suppress(LandbridgeError):  # the lease ends by itself
+                self._tenure.leave()
         self._store.close()
         self._trusted.close()
         with suppress(Unavailable):  # a log that was stopped takes no last entry
@@ -284,7 +294,11 @@ def start(
         Places(max(1, settings.calls // 2), max(1, settings.calls // 4)),
         time.monotonic,
     )
-    store = Store(settings.case_store, signer.vkey.partition("+")[0])
+    database = Database(settings.case_store)
+    store = Store(database, signer.name)
+    tenure = Tenure(database, signer.name, recorder.digest("caller", "cases"))
+    if database.shared:
+        tenure.begin()
     recording = Recording(store, recorder)
     procedures = Procedures(declared, store, departments.catalogue, tell)
     driver = Driver(
@@ -295,6 +309,7 @@ def start(
         time.time,
         time.monotonic,
         report,
+        lambda case: tenure.adopt(case, recorder.size),
     )
     cases = Cases(
         store,
@@ -308,7 +323,7 @@ def start(
         settings.manifest.read_bytes,
         settings.calls // 2,
     )
-    watch_store = WatchStore(store.database, signer.vkey.partition("+")[0])
+    watch_store = WatchStore(database, signer.name)
     telling = Telling(watch_store, recorder)
     evaluator = Evaluator(
         watch_store, telling, planning, departments, signing, recorder, sight, signer.vkey,
@@ -341,6 +356,12 @@ def start(
         telling.recover(settings.state / "log")
     procedures.look()
     driver.start()
+    holding = None
+    if database.shared:
+        holding = Holding(
+            tenure, recording, driver, lambda: recorder.size, settings.state / "log", tell, report
+        )
+        holding.start()
     evaluator.start()
     renewed = settings.tls_certificate.read_bytes
     latencies = Latencies()
@@ -458,6 +479,8 @@ def start(
         driver,
         evaluator,
         store,
+        holding,
+        tenure,
         log,
         recorder,
         witness,

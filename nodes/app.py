@@ -36,6 +36,7 @@ from landbridge.membership.pinned import Pinned
 from landbridge.membership.statement import AskingVerifier
 from landbridge.protocols.masks import Exchanges
 from landbridge.v1 import (
+    attend_pb2_grpc,
     batch_pb2_grpc,
     consult_pb2_grpc,
     link_pb2_grpc,
@@ -51,8 +52,11 @@ from landbridge.v1 import (
 )
 from nodes import policy as policies_of
 from nodes.answering import Answering
+from nodes.attend_servicer import AttendingServicer
+from nodes.attending import Attending
 from nodes.circle import Circles
 from nodes.computing import Computing
+from nodes.concerns import Concerns
 from nodes.consult_servicer import ConsultingServicer, ReviewingServicer
 from nodes.consulting import Consulting
 from nodes.description import handler_to
@@ -122,6 +126,8 @@ class Node:
     _quotas: Quotas
     _memory: StepMemory
     _watches: WatchMemory
+    _attending: Attending
+    _concerns: Concerns
     _history: History
     _log: Log
     _recorder: Recorder
@@ -156,6 +162,7 @@ class Node:
         self._publishing.close()
         grace = self._grace if grace is None else grace
         self._desk.stop()
+        self._attending.stop()
         self._local.stop(grace)
         self.running.stop(grace)
         self._underways.close()
@@ -173,6 +180,7 @@ class Node:
         self._quotas.close()
         self._memory.close()
         self._watches.close()
+        self._concerns.close()
         self._history.close()
         self._watched.close()
 
@@ -306,6 +314,9 @@ def start(
     watching_questions = WatchingServicer(
         servicer.admit, signed, standing, recorder, watching.telemetry
     )
+    concerns = Concerns(settings.state / "concerns.sqlite", time.time)
+    concerns.recover(settings.state / "log")
+    attending = Attending(guard, tables, computing, concerns, recorder, report)
     subject_access = SubjectAccessServicer(
         servicer.admit,
         signed,
@@ -381,7 +392,13 @@ def start(
         first_look.begin(begin)
     officers = ReviewingServicer(Reviewing(desk, recorder), recorder)
     local = serve_local(
-        [partial(consult_pb2_grpc.add_ReviewingServicer_to_server, officers)],
+        [
+            partial(consult_pb2_grpc.add_ReviewingServicer_to_server, officers),
+            partial(
+                attend_pb2_grpc.add_AttendingServicer_to_server,
+                AttendingServicer(attending, recorder),
+            ),
+        ],
         settings.review or settings.state / "review",
         report=report,
         threads=OFFICERS,
@@ -437,6 +454,7 @@ def start(
         threads=settings.calls,
     )
     health.enter()
+    attending.start()
     publishing.start()
     if late and oversight is not None:
         first_look.begin(begin, oversight.looked)
@@ -468,6 +486,8 @@ def start(
         quotas,
         memory,
         watches,
+        attending,
+        concerns,
         history,
         log,
         recorder,

@@ -683,6 +683,9 @@ class _Channel:
 
                 return Call()
 
+            def __call__(self, request: Any, timeout: float, metadata: Any) -> Any:
+                return self.future(request, timeout, metadata).result()
+
         return Method()
 
     def stream_stream(self, path: str, *_: Any, **__: Any) -> Any:
