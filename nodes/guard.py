@@ -293,6 +293,12 @@ class Guard:
             for each in resources
         )
 
+    def attends(self, officer: Caller, handler: str, purpose: str, level: Level, role: str) -> bool:
+        """Whether the owner's policy lets this officer be told of a handler watch's cases."""
+        now = Moment.at(self._clock())
+        asked = request(officer, "handler", handler, purpose, level, now, "attend", columns=())
+        return self._rules.access.decide(replace(asked, role=role)).permitted
+
     def linked(
         self, asking: Asking, question: LinkedQuestion, draft: Draft
     ) -> tuple[Caller, LinkPlan]:
