@@ -31,18 +31,22 @@ GUIDES = (
 """Run in this order: the tutorial starts what the others ask."""
 
 BY_HAND = {
-    "docs/consultation.md": 1, "docs/pooled.md": 1, "docs/sdk.md": 1, "docs/witnesses.md": 1,
+    "docs/console.md": 1, "docs/consultation.md": 1, "docs/pooled.md": 1, "docs/sdk.md": 1,
+    "docs/witnesses.md": 1,
 }  # fmt: skip
-"""Commands in blocks without a language; the tests of pooling and witnesses run their like."""
+"""Commands in blocks without a language, whose words test_fragments.py knows; the tests of pooling,
+witnesses, consultations and the desk run their like."""
 
 FRAGMENTS = {
-    "consultation.md", "handlers.md", "linked.md", "procedures.md", "sdk.md", "sql.md",
+    "census.md", "consultation.md", "handlers.md", "linked.md", "procedures.md", "sdk.md", "sql.md",
+    "submit.md", "watch.md",
 }  # fmt: skip
 """Pages whose Python is the middle of something.
 
-tests/consultation, tests/handlers and tests/examples run the whole; what handlers.md and
-procedures.md declare is read by tests/handlers/test_pages.py, and tests/journeys/test_tools.py
-runs what sdk.md and sql.md show.
+tests/census, tests/consultation, tests/handlers, tests/submission, tests/watch and tests/examples
+run the whole; what handlers.md and procedures.md declare is read by tests/handlers/test_pages.py,
+and tests/journeys/test_tools.py runs what sdk.md and sql.md show. That every method and argument of
+them exists is held by test_fragments.py.
 """
 
 START_SECONDS = 300.0
