@@ -28,6 +28,7 @@ from landbridge.federation.running import Federation
 from landbridge.protocols.step_info import step_question
 from landbridge.testing import federation
 from tests.cli.commands import PROGRAM
+from tests.evidence.schema import problems
 
 pytestmark = pytest.mark.journey
 
@@ -63,10 +64,11 @@ def patiently(do: object, *arguments: object, **named: object) -> object:
 
 
 def entries(up: Federation, name: str | None) -> list[Entry]:
-    """Everything in a log, once what is under way is published."""
+    """Everything in a log, as its schema says, once what is under way is published."""
     time.sleep(0.7)
-    lookup = Lookup.of(up.log(name))
-    return [Entry.from_bytes(content) for _, content in lookup.entries(0)]
+    found = [content for _, content in Lookup.of(up.log(name)).entries(0)]
+    assert not [each for content in found for each in problems(content)]
+    return [Entry.from_bytes(content) for content in found]
 
 
 def test_every_case_ends_once_whoever_is_killed_when(running: Federation) -> None:
