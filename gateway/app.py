@@ -331,6 +331,7 @@ def start(
         outside=[Observing(watching.telemetry, ended)],
         leave=health.leaving(settings.operating.notice_seconds),
         threads=settings.calls,
+        maximum_seconds=settings.call_seconds,
     )
     try:
         flight = _serve_flight(settings, asking, departments, watching.telemetry, report)
@@ -422,6 +423,7 @@ def _serve_flight(
         ),
         report=report,
         threads=settings.calls,
+        maximum_seconds=settings.call_seconds,
         boundary=StreamBoundary,
     )
 
