@@ -1,4 +1,4 @@
-"""With whom a department computes together, as a reviewer reads it, and what a change of it does."""
+"""With whom a department computes together, as a reviewer reads it, and what a change does."""
 
 from __future__ import annotations
 
