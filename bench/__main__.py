@@ -52,8 +52,10 @@ ROWS: Final = (
     "idle_memory",
     "handler_path",
     "handler_rate",
+    "submit_rate",
     "case_four_steps",
     "cases_restart",
+    "console_first_page",
     "fresh_small",
     "fresh_clone",
 )

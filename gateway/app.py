@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import grpc
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.asking import Asking
 from gateway.batch import CallsServicer
@@ -20,11 +22,13 @@ from gateway.cases.recording import Recording
 from gateway.cases.servicer import CasesServicer
 from gateway.cases.store import Store
 from gateway.cases.taking import Taking
+from gateway.console.latencies import Latencies
 from gateway.consult_planning import ConsultPlanning
 from gateway.consult_servicer import ConsultationsServicer
 from gateway.consulting import Consulting
 from gateway.departments import Connect, Connection, Departments, Member, over_tls
 from gateway.enrolment import EnrolmentServicer
+from gateway.flow import Paces, Places
 from gateway.following import Follower, access_policy, read_access
 from gateway.links import Links
 from gateway.membership import own_authority, prepare
@@ -47,7 +51,15 @@ from gateway.shown import over_tls as seen_over_tls
 from gateway.sight import Watched
 from gateway.sql import silence
 from gateway.standing import standing
+from gateway.submission_servicer import SubmissionsServicer
+from gateway.submitting import Submitting
+from gateway.watches.evaluator import Evaluator
+from gateway.watches.servicer import WatchesServicer
+from gateway.watches.store import WatchStore
+from gateway.watches.telling import Telling
+from gateway.watches.watches import Watches
 from gateway.witnessing import Rounds, logs, witnesses
+from landbridge.client import connect as connect_client
 from landbridge.edge import life
 from landbridge.edge.exporters import Exporting, exporting
 from landbridge.edge.health import Health
@@ -66,6 +78,8 @@ from landbridge.evidence.cosignature import WitnessKey
 from landbridge.evidence.log import Log
 from landbridge.evidence.oversight import Oversight
 from landbridge.evidence.signer import Verifier
+from landbridge.evidence.subject import SubjectKey
+from landbridge.evidence.subject_keys import SubjectKeys
 from landbridge.evidence.witness_memory import Witness
 from landbridge.membership.keys import signing_key
 from landbridge.membership.link_statement import LinkSigner
@@ -80,8 +94,12 @@ from landbridge.v1 import (
     enrolment_pb2_grpc,
     gateway_pb2_grpc,
     portal_pb2_grpc,
+    watch_pb2_grpc,
 )
 from policies.noise import draw
+
+if TYPE_CHECKING:
+    from gateway.console.composing import Console
 
 REFRESH_SECONDS = 5.0
 
@@ -95,6 +113,7 @@ class Gateway:
     witness_key: str
     _departments: Departments
     _driver: Driver
+    _evaluator: Evaluator
     _store: Store
     _log: Log
     _recorder: Recorder
@@ -104,6 +123,7 @@ class Gateway:
     _grace: float
     _refreshing: Refreshing
     flight: Running | None = None
+    console: Console | None = None
 
     @property
     def port(self) -> int:
@@ -113,7 +133,8 @@ class Gateway:
     @property
     def more_ports(self) -> dict[str, int]:
         """Those of the other faces, by name."""
-        return {"flight_port": self.flight.port} if self.flight else {}
+        flight = {"flight_port": self.flight.port} if self.flight else {}
+        return flight | ({"console_port": self.console.port} if self.console else {})
 
     @property
     def metrics_port(self) -> int:
@@ -127,6 +148,8 @@ class Gateway:
     def stop(self, grace: float | None = None) -> None:
         """Takes no more calls, lets those under way finish, and puts everything on disk."""
         grace = self._grace if grace is None else grace
+        if self.console is not None:
+            self.console.close()
         faces = [face for face in (self.running, self.flight) if face is not None]
         stops = [threading.Thread(target=face.stop, args=(grace,)) for face in faces]
         for each in stops:
@@ -135,6 +158,7 @@ class Gateway:
             each.join()
         self._refreshing.close()
         self._driver.stop()
+        self._evaluator.stop()
         self._store.close()
         self._trusted.close()
         with suppress(Unavailable):  # a log that was stopped takes no last entry
@@ -245,6 +269,20 @@ def start(
         watching.telemetry,
         sight,
     )
+    # Streams hold a thread each: questions keep most of them, and every department its own.
+    submitting = Submitting(
+        planning,
+        departments,
+        trust.verifier,
+        recorder,
+        signer.vkey,
+        signing,
+        sight,
+        settings.manifest.read_bytes,
+        Paces(),
+        Places(max(1, settings.calls // 2), max(1, settings.calls // 4)),
+        time.monotonic,
+    )
     store = Store(settings.case_store, signer.vkey.partition("+")[0])
     recording = Recording(store, recorder)
     procedures = Procedures(declared, store, departments.catalogue, tell)
@@ -269,6 +307,16 @@ def start(
         settings.manifest.read_bytes,
         settings.calls // 2,
     )
+    watch_store = WatchStore(store.database, signer.vkey.partition("+")[0])
+    telling = Telling(watch_store, recorder)
+    evaluator = Evaluator(
+        watch_store, telling, planning, departments, signing, recorder, sight, signer.vkey,
+        time.time, time.monotonic, report,
+    )  # fmt: skip
+    watches = Watches(
+        watch_store, evaluator, telling, planning, departments, trust.verifier, signing, recorder,
+        sight, signer.vkey, time.time, settings.calls // 4,
+    )  # fmt: skip
     with suppress(Unavailable):  # it serves and refuses, so that callers are told why
         life.begin(
             recorder,
@@ -289,9 +337,17 @@ def start(
             certificates_shown.look(members)
     with suppress(Unavailable):
         recording.recover(settings.state / "log")
+        telling.recover(settings.state / "log")
     procedures.look()
     driver.start()
+    evaluator.start()
     renewed = settings.tls_certificate.read_bytes
+    latencies = Latencies()
+
+    def observed(method: str, status: str, reason: str, seconds: float, trace: str) -> None:
+        latencies.ended(method, seconds)
+        ended(method, status, reason, seconds, trace)
+
     running = serve(
         [
             health.register,
@@ -302,6 +358,11 @@ def start(
                 ConsultationsServicer(asking, servicer.request),
             ),
             partial(portal_pb2_grpc.add_PortalServicer_to_server, portal),
+            SubmissionsServicer(submitting, watching.telemetry, report).register,
+            partial(
+                watch_pb2_grpc.add_WatchesServicer_to_server,
+                WatchesServicer(watches, servicer.request),
+            ),
             partial(
                 batch_pb2_grpc.add_CallsServicer_to_server,
                 CallsServicer(asking, departments, signing, recorder, watching.telemetry),
@@ -328,15 +389,22 @@ def start(
         if callers
         else [],
         report=report,
-        outside=[Observing(watching.telemetry, ended)],
+        outside=[Observing(watching.telemetry, observed)],
         leave=health.leaving(settings.operating.notice_seconds),
         threads=settings.calls,
         maximum_seconds=settings.call_seconds,
     )
+    flight: Running | None = None
     try:
         flight = _serve_flight(settings, asking, departments, watching.telemetry, report)
+        console = _open_console(
+            settings, planning, departments, trust, recorder, periods, lasting, signer.vkey,
+            key_of_gateway, latencies, store, procedures, running.port, report,
+        )  # fmt: skip
     except CannotListen:
-        running.stop(0)
+        for face in (running, flight):
+            if face is not None:
+                face.stop(0)
         raise
     health.enter()
 
@@ -365,6 +433,8 @@ def start(
             renewals.go(manifest, departments.connections)
         changed = own_certificate.follow(time.time())
         if changed is not None:
+            if console is not None:
+                console.renew()
             departments.reconnect(connect(changed))
             until = Life.of(changed).last_moment
             recorder.event(
@@ -386,6 +456,7 @@ def start(
         cosigner.vkey,
         departments,
         driver,
+        evaluator,
         store,
         log,
         recorder,
@@ -395,6 +466,7 @@ def start(
         settings.operating.grace_seconds,
         refreshing,
         flight,
+        console,
     )
 
 
@@ -425,6 +497,73 @@ def _serve_flight(
         threads=settings.calls,
         maximum_seconds=settings.call_seconds,
         boundary=StreamBoundary,
+    )
+
+
+def _open_console(
+    settings: Settings,
+    planning: Planning,
+    departments: Departments,
+    trust: Trusted,
+    recorder: Recorder,
+    periods: SubjectKeys,
+    lasting: SubjectKey,
+    vkey: str,
+    key: Ed25519PrivateKey,
+    latencies: Latencies,
+    store: Store,
+    procedures: Procedures,
+    port: int,
+    report: Report,
+) -> Console | None:
+    """The web console on a port of its own; None where it is off."""
+    if not settings.console.listen:
+        return None
+    try:
+        from gateway.console.composing import Ground, open_console  # nobody else here needs pages
+        from gateway.console.enrolling import Commands
+    except ImportError as missing:
+        raise CannotListen(
+            f"The console needs {missing.name}, which is not installed: "
+            "pip install 'landbridge[server]'."
+        ) from None
+
+    host = settings.listen.rpartition(":")[0]
+    own = f"{'127.0.0.1' if host in ('', '0.0.0.0', '[::]') else host}:{port}"  # noqa: S104
+
+    def watching() -> list[WitnessKey]:
+        members = members_of(open_manifest(settings, key))
+        listed = [each.witness_key for each in members if each.witness_key]
+        outside = [each.key for each in read_witnesses(settings.witnesses)]
+        return [WitnessKey.parse(each) for each in (*listed, *outside)]
+
+    return open_console(
+        settings.console,
+        Ground(
+            federation=settings.federation,
+            log=settings.state / "log",
+            log_name=log_name(settings),
+            vkey=vkey,
+            state=settings.state,
+            issuer=settings.trust.issuers[0].name,
+            key=settings.tls_key,
+            certificate=settings.tls_certificate,
+            recorder=recorder,
+            verifier=trust.verifier,
+            access=lambda: planning.access,
+            catalogue=departments.catalogue,
+            silent=lambda: departments.silent,
+            witnesses=watching,
+            periods=periods,
+            lasting=lasting,
+            latencies=latencies,
+            store=store,
+            procedures=procedures.known,
+            policy=settings.access,
+            enrolling=Commands(settings, time.time),
+            portal=lambda token: connect_client(own, token=token, ca=settings.tls_authority),
+            report=report,
+        ),
     )
 
 

@@ -80,7 +80,7 @@ class Asking:
             token, caller = self._identified(request, draft)  # (1)
             request, micro_epsilon = _stated(request, sql, micro_epsilon)
             plan = self._planned(request, sql, micro_epsilon, caller, draft, parameters)
-            put = Put(plan, request, token, micro_epsilon, draft, partial)
+            put = Put(plan, request, token, caller.organisation, micro_epsilon, draft, partial)
             if plan.link is not None:
                 linked = self._linking.answer(put, plan.link, caller.organisation)
                 return self._combined(linked, draft)
@@ -117,7 +117,7 @@ class Asking:
             token, caller = self._identified(request, draft)  # (1)
             request, micro_epsilon = _stated(request, sql, micro_epsilon)
             plan = self._planned_or_nearest(request, sql, micro_epsilon, caller, draft, parameters)
-            put = Put(plan, request, token, micro_epsilon, draft)
+            put = Put(plan, request, token, caller.organisation, micro_epsilon, draft)
             if plan.link is not None:
                 found = self._linking.estimate(put, plan.link)
                 linked = explain_response(Explained(plan, found, ()))

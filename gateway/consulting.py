@@ -200,7 +200,7 @@ class Consulting(Asking):
                 ),
                 request,
             )
-            put = Put(plan, request, token, asked.micro_epsilon, draft)
+            put = Put(plan, request, token, caller.organisation, asked.micro_epsilon, draft)
             replies = Asked({grant.department: reply.response}, {}, {})
             return self._combined(self._gathering.received(put, replies, seen), draft)
 

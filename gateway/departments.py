@@ -28,6 +28,8 @@ from landbridge.v1 import (
     pooled_pb2_grpc,
     renewal_pb2_grpc,
     step_pb2_grpc,
+    submission_pb2_grpc,
+    watch_pb2_grpc,
     witness_pb2_grpc,
 )
 from policies import odcs
@@ -108,6 +110,8 @@ class Connection:
     link: link_pb2_grpc.LinkStub
     handlers: batch_pb2_grpc.HandlersStub
     steps: step_pb2_grpc.StepsStub
+    intake: submission_pb2_grpc.IntakeStub
+    watching: watch_pb2_grpc.WatchingStub
 
     @classmethod
     def over(cls, channel: grpc.Channel) -> Connection:
@@ -124,6 +128,8 @@ class Connection:
             link_pb2_grpc.LinkStub(channel),
             batch_pb2_grpc.HandlersStub(channel),
             step_pb2_grpc.StepsStub(channel),
+            submission_pb2_grpc.IntakeStub(channel),
+            watch_pb2_grpc.WatchingStub(channel),
         )
 
 

@@ -50,6 +50,7 @@ def access_policy(
         contracts={name for member in members for name in member.contracts},
         handlers={f"{member.department}.{name}" for member in members for name in member.handlers},
         procedures=procedures,
+        departments={member.department for member in members},
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 
 from gateway.by_department import side_by_side
 from gateway.combine import Combined, combine, require_budgets
@@ -18,6 +19,7 @@ from gateway.sight import Sight
 from gateway.total import total
 from gateway.way import way
 from landbridge.edge.record import Draft
+from landbridge.edge.turns import Turns
 from landbridge.errors import LandbridgeError, error
 from landbridge.membership.statement import AskingSigner
 from landbridge.v1 import node_pb2, pooled_pb2, release_pb2
@@ -42,14 +44,22 @@ class Gathered:
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """A planned question that is put to its departments now."""
+    """A planned question that is put to its departments now, for the organisation `recipient`."""
 
     plan: Plan
     request: Request
     token: str
+    recipient: str
     micro_epsilon: int
     draft: Draft
     partial: bool = False
+
+    @property
+    def same(self) -> bytes:
+        """What two askings share whose answer departments remember as one, as far as we know."""
+        asked = question_to(self.plan.question).SerializeToString(deterministic=True)
+        shared = (self.recipient, str(self.micro_epsilon), *self.plan.departments)
+        return sha256(b"\0".join([*(each.encode() for each in shared), asked])).digest()
 
 
 class Gathering:
@@ -62,13 +72,19 @@ class Gathering:
         self._departments = departments
         self._signer = signer
         self._log_name = log_name
+        self._turns = Turns()
 
     def answer(self, put: Put) -> Gathered:
         """The cells of the plan; raises a refusal, ANSWER_REJECTED, or who is missing.
 
         What every department logged is in the draft before anything is raised for it.
         """
-        return self._parts(put) if put.plan.way.pooling is None else self._total(put)
+        if put.plan.way.pooling is None:
+            return self._parts(put)
+        # Of two askings at once each department could take another one first, and then both would
+        # be drawn and charged everywhere; the second one finds the first one's round.
+        with self._turns.turn(put.same, put.request.seconds):
+            return self._total(put)
 
     def estimate(self, put: Put) -> tuple[Mapping[str, node_pb2.EstimateResponse], tuple[str, ...]]:
         """What each department says that it would cost, and who did not say."""

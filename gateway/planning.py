@@ -22,7 +22,7 @@ from landbridge.errors import error
 from landbridge.identity.caller import Caller
 from landbridge.levels import Level
 from landbridge.literals import Value
-from policies.access import AccessPolicy
+from policies.access import AccessPolicy, Action
 from policies.canonical import masking, text
 from policies.contract import Contract
 from policies.disclosure import ReleasePlan
@@ -120,11 +120,12 @@ class Planning:
     def question(
         self, sql: str, purpose: str, micro_epsilon: int, caller: Caller, known: Catalogue,
         draft: Draft, *, values: tuple[Value, ...] = (), remember: bool = True,
+        action: Action = "query",
     ) -> Plan:  # fmt: skip
         """The plan; raises InvalidQuestion or Refused, and notes what it finds in the draft.
 
         `values` go to the places (?) of the text. Texts that nobody asked are not worth
-        remembering.
+        remembering. `action` is what the policies are asked about.
         """
         rules = self.begin(draft)
         _state(purpose, caller, draft)
@@ -164,7 +165,7 @@ class Planning:
             for policy in rules.access.require(  # (3)
                 request(
                     caller, "contract", part.id, purpose, level_in(part, contract, usage),
-                    Moment.at(self._clock()),
+                    Moment.at(self._clock()), action,
                     columns=columns_in(part, contract, reviewed, question, served.key),
                 )
             )

@@ -11,6 +11,7 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
+from gateway.console.settings import ConsoleSettings, read_console
 from gateway.departments import Member
 from gateway.outside import OutsideWitness
 from landbridge.edge.operating import Operating, read_operating
@@ -59,6 +60,7 @@ class Settings:
     procedures: Path | None = None
     cases_url: str = ""
     listen_flight: str = ""
+    console: ConsoleSettings = field(default_factory=ConsoleSettings)
 
     @property
     def case_store(self) -> str:
@@ -106,7 +108,11 @@ def read(
         procedures=top.path("procedures", "procedures"),
         cases_url=cases.text("url", ""),
         listen_flight=top.text("listen_flight", ""),
+        console=read_console(top, problems),
     )
+    trusted_issuers = {each.name for each in settings.trust.issuers}
+    if settings.console.issuer and settings.console.issuer not in trusted_issuers:
+        problems.append("console.issuer must be one of the issuers that the gateway trusts")
     if settings.cases_url and not settings.cases_url.startswith("postgresql+psycopg://"):
         problems.append("cases.url is postgresql+psycopg://..., or left out for a file")
     if bool(settings.listen_mutual) != (settings.tls_callers is not None):

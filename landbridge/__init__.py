@@ -29,6 +29,8 @@ if TYPE_CHECKING:
         Unavailable,
     )
     from landbridge.receipt import Receipt
+    from landbridge.submission.receipt import Contribution, SubmissionReceipt
+    from landbridge.watch_handle import AsyncWatch, Watch
 
 _HOMES = {
     "aconnect": "client",
@@ -39,6 +41,8 @@ _HOMES = {
     "AsyncConsultation": "consultation.callers",
     "Reviewer": "consultation.officers",
     "review": "consultation.officers",
+    "Watch": "watch_handle",
+    "AsyncWatch": "watch_handle",
     "Access": "access_list",
     "AccessList": "access_list",
     "Answer": "answers",
@@ -46,6 +50,8 @@ _HOMES = {
     "Reply": "answers",
     "Directory": "directory",
     "Receipt": "receipt",
+    "Contribution": "submission.receipt",
+    "SubmissionReceipt": "submission.receipt",
     "DeadlineExceeded": "errors",
     "Fault": "errors",
     "InvalidQuestion": "errors",
@@ -61,8 +67,10 @@ __all__ = [
     "Answer",
     "AsyncClient",
     "AsyncConsultation",
+    "AsyncWatch",
     "Client",
     "Consultation",
+    "Contribution",
     "DeadlineExceeded",
     "Directory",
     "Fault",
@@ -73,8 +81,10 @@ __all__ = [
     "Refused",
     "Reply",
     "Reviewer",
+    "SubmissionReceipt",
     "Unauthenticated",
     "Unavailable",
+    "Watch",
     "aconnect",
     "connect",
     "review",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
-from typing import Generic, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from landbridge import case as cases
 from landbridge import exchange
+from landbridge import watch as standing
 from landbridge.access_list import AccessList
 from landbridge.answers import Answer, Plan, Reply, Value
 from landbridge.case import CaseView
@@ -16,16 +18,24 @@ from landbridge.consultation.callers import AsyncConsultation, Consultation
 from landbridge.directory import Directory
 from landbridge.exchange import Steps
 from landbridge.once import Asks, once
+from landbridge.watch import WatchView
+from landbridge.watch_handle import AsyncWatch, Watch
+
+if TYPE_CHECKING:
+    from landbridge.submission.form import Form
+    from landbridge.submission.receipt import SubmissionReceipt
 
 ACase = TypeVar("ACase", Case, AsyncCase)
 AConsultation = TypeVar("AConsultation", Consultation, AsyncConsultation)
+AWatch = TypeVar("AWatch", Watch, AsyncWatch)
 
 
-class Asking(Asks, Generic[ACase, AConsultation]):
-    """The methods; `ACase` and `AConsultation` are what their handles are made of."""
+class Asking(Asks, Generic[ACase, AConsultation, AWatch]):
+    """The methods; `ACase`, `AConsultation` and `AWatch` are what their handles are made of."""
 
     _case: type[ACase]
     _consultation: type[AConsultation]
+    _watch: type[AWatch]
     _manifest: bytes | None
 
     @once
@@ -190,6 +200,97 @@ class Asking(Asks, Generic[ACase, AConsultation]):
         """One that was opened before, by its id."""
         view = yield from self._ask(exchange.follow(identifier, after=0, wait=0))
         return self._consultation(self._driver, view)
+
+    @once
+    def collection(self, contract: str, /, *, purpose: str) -> Steps[Form]:
+        """What records of "contract" or "department.contract" hold, and by which rules they are
+        taken, as the department that owns them signed it.
+        """
+        from landbridge.submission.handing_in import Submission
+
+        asked = Submission(contract, (), purpose, self._manifest)
+        found = yield from self._ask(asked.describe())
+        return found.form
+
+    @once
+    def submit(
+        self,
+        contract: str,
+        records: Any = (),
+        /,
+        *,
+        purpose: str,
+        queue: str | Path | None = None,
+        texts: bool = False,
+        batch: int = 500,
+        named: Callable[[int], str] | None = None,
+        progress: Callable[[int], None] | None = None,
+        timeout: float | None = None,
+    ) -> Steps[SubmissionReceipt]:
+        """Hands in records: checked here, sealed to the department, taken once.
+
+        `records`: an iterable of mappings or of `landbridge.Contribution`, a pyarrow.Table or a
+        pandas.DataFrame; read as it is sent. `queue`: a file in which records wait while nobody can
+        be reached; what waits there goes first, and with the next call. `texts`: all values are
+        texts, as in a CSV file. `batch`: records that are sealed together. `named` gives the id of
+        a record by its place. `progress` is told how many have a result. `timeout`: seconds after
+        which it gives up when no record has come to its end; with a queue, what is left waits.
+        Raises the errors of `landbridge.errors`.
+        """
+        from landbridge.submission.handing_in import Submission, handed_in
+
+        asked = Submission(
+            contract, records, purpose, self._manifest, texts, batch, named, progress
+        )
+        seconds = self._driver.timeout if timeout is None else timeout
+        return (
+            yield from handed_in(
+                asked,
+                queue,
+                lambda: self._ask(asked.describe(), seconds),
+                seconds,
+                self._driver.clock,
+            )
+        )
+
+    @once
+    def watch(
+        self,
+        sql: str,
+        *,
+        purpose: str,
+        when: str,
+        every: float | None = None,
+        epsilon: float | None = None,
+        alerts: int | None = None,
+        days: float | None = None,
+        rest: float = standing.DAY,
+        watch_id: str = "",
+    ) -> Steps[AWatch]:
+        """A standing question: tells when a count or a sum of one department is beyond a number.
+
+        `when` is the condition, for example "n >= 100" for `SELECT count(*) AS n`. `every`: seconds
+        between evaluations (None: whenever the department has loaded new data). `epsilon`: the
+        privacy parameter of its whole life, set aside at once, for `alerts` alerts (3 without it);
+        silence costs nothing. `days`: how long it lives at the most (30). `rest`: seconds for which
+        it says no more of a cell that it told of. `watch_id` (32 hex digits) makes it safe to ask
+        again after a lost reply; without one it is drawn.
+        """
+        asked = standing.create(
+            sql, purpose=purpose, when=when, every=every, epsilon=epsilon, alerts=alerts, days=days,
+            rest=rest, watch_id=watch_id,
+        )  # fmt: skip
+        return self._watch(self._driver, (yield from self._ask(asked)))
+
+    @once
+    def watching(self, watch_id: str) -> Steps[AWatch]:
+        """The watch of that id, as it stands."""
+        return self._watch(self._driver, (yield from self._ask(standing.show(watch_id))))
+
+    @once
+    def watches(self, *, ended: bool = False, after: str = "") -> Steps[tuple[WatchView, ...]]:
+        """The watches of this caller's organisation, by id; with `ended`, those that ended too."""
+        return self._ask(standing.listing(ended=ended, after=after))
 
     @once
     def directory(self) -> Steps[Directory]:

@@ -16,6 +16,7 @@ from landbridge.drivers import TIMEOUT, AwaitedDriver, BlockingDriver
 from landbridge.errors import error
 from landbridge.once import Awaited, Blocking
 from landbridge.transport import Endpoint, Pem, TokenSource, Way, bearer
+from landbridge.watch_handle import AsyncWatch, Watch
 
 
 def connect(
@@ -33,8 +34,9 @@ def connect(
     are asked before every call. `ca`: PEM of the authority that signs the gateway's certificate
     (None: the public ones). `certificate`: (key, certificate), PEM, for mutual TLS. `manifest`:
     the federation's signed list of members, if you have it from elsewhere than the gateway: forms
-    of cases are then sealed to the keys in it, and to no others. `timeout`: seconds for a call that
-    names none. Raises InvalidQuestion or Unauthenticated for arguments that can never work.
+    of cases and records are then sealed to the keys in it, and to no others. `timeout`: seconds
+    for a call that names none. Raises InvalidQuestion or Unauthenticated for arguments that can
+    never work.
     """
     return Client(
         Endpoint.at(address, ca=ca, certificate=certificate),
@@ -66,11 +68,12 @@ def aconnect(
     )
 
 
-class Client(Asking[Case, Consultation], Blocking):
+class Client(Asking[Case, Consultation, Watch], Blocking):
     """Asks a gateway; may be used from several threads. Close it, or use it in a `with`."""
 
     _case = Case
     _consultation = Consultation
+    _watch = Watch
 
     def __init__(
         self,
@@ -103,11 +106,12 @@ class Client(Asking[Case, Consultation], Blocking):
         return f"<landbridge.Client of {self._driver.target}>"
 
 
-class AsyncClient(Asking[AsyncCase, AsyncConsultation], Awaited):
+class AsyncClient(Asking[AsyncCase, AsyncConsultation, AsyncWatch], Awaited):
     """`Client` for asyncio: the same methods, awaited."""
 
     _case = AsyncCase
     _consultation = AsyncConsultation
+    _watch = AsyncWatch
 
     def __init__(
         self,

@@ -33,7 +33,7 @@ from landbridge.directory import Directory, OfferedContract
 
 _TYPES: Final[dict[str, type[types.TypeEngine[Any]]]] = {
     "integer": types.BigInteger,
-    "number": types.Double,
+    "number": getattr(types, "Double", types.Float),
     "string": types.String,
     "boolean": types.Boolean,
     "date": types.Date,
@@ -76,6 +76,9 @@ class LandbridgeDialect(default.DefaultDialect):
     def import_dbapi(cls) -> ModuleType:
         """The PEP 249 module."""
         return dbapi
+
+    if not hasattr(default.DefaultDialect, "import_dbapi"):  # SQLAlchemy 1.4, which Superset has
+        dbapi = import_dbapi  # type: ignore[assignment, unused-ignore]
 
     def create_connect_args(self, url: URL) -> tuple[list[Any], dict[str, Any]]:
         """`landbridge://[:TOKEN@]HOST:PORT/?PROPERTY=...`; raises ArgumentError for others.

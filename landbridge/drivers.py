@@ -15,8 +15,9 @@ from typing import Final, TypeVar, cast
 import grpc
 from google.protobuf.message import Message
 
+from landbridge import streams, tracing
 from landbridge.errors import LandbridgeError, error
-from landbridge.exchange import Outcome, Pause, Send, Steps
+from landbridge.exchange import HandOn, Hear, Listen, Outcome, Pause, Replies, Step, Steps
 from landbridge.status import from_rpc_error
 from landbridge.stubs import Stubs
 from landbridge.transport import TokenSource, Way, bearer, current_token
@@ -50,28 +51,47 @@ class BlockingDriver:
                 return cast(Result, end.value)
             outcome = self.do(step)
 
-    def do(self, step: Send | Pause) -> Outcome:
+    def do(self, step: Step) -> Outcome:
         """One step, and what came of it."""
         if isinstance(step, Pause):
             time.sleep(step.seconds)
             return None
+        if isinstance(step, Hear):
+            return self._hear(step.replies)
         if self._closed:
             raise _closed()
         token = current_token(self._token)
         if inspect.isawaitable(token):
             raise error("INVALID_ARGUMENT", "token may be a coroutine function for aconnect only.")
+        if isinstance(step, HandOn):
+            method = self._stubs.method(step.service, step.method)
+            return streams.hand_on(step, method, _needed(token))
         metadata = bearer(token) if token is not None else ()
+        with tracing.sending(step, self.target) as sending:
+            try:
+                reply = self._stubs.method(step.service, step.method)(
+                    step.request, timeout=step.seconds, metadata=(*metadata, *sending.headers)
+                )
+            except grpc.RpcError as failure:
+                found = _placed(from_rpc_error(failure), self.target)
+                sending.failed(found)
+                return found
+            except ValueError:
+                if self._closed:  # by another thread, since we looked
+                    raise _closed() from None
+                raise
+            if isinstance(step, Listen):
+                return Replies(reply)
+            sending.replied()
+            return cast(Message, reply)
+
+    def _hear(self, replies: Replies) -> Outcome:
         try:
-            reply = self._stubs.method(step.service, step.method)(
-                step.request, timeout=step.seconds, metadata=metadata
-            )
+            return cast(Message | None, next(replies.source, None))
         except grpc.RpcError as failure:
-            return _placed(from_rpc_error(failure), self.target)
-        except ValueError:
-            if self._closed:  # by another thread, since we looked
+            if self._closed:
                 raise _closed() from None
-            raise
-        return cast(Message, reply)
+            return _placed(from_rpc_error(failure), self.target)
 
     def close(self) -> None:
         """Ends the connection; calls that still run fail."""
@@ -103,29 +123,55 @@ class AwaitedDriver:
                 return cast(Result, end.value)
             outcome = await self.do(step)
 
-    async def do(self, step: Send | Pause) -> Outcome:
+    async def do(self, step: Step) -> Outcome:
         """One step, and what came of it."""
         if isinstance(step, Pause):
             await asyncio.sleep(step.seconds)
             return None
+        if isinstance(step, Hear):
+            return await self._hear(step.replies)
         if self._closed:
             raise _closed()
         token = current_token(self._token)
         if inspect.isawaitable(token):
             token = await token
+        if isinstance(step, HandOn):
+            method = self._stubs.method(step.service, step.method)
+            return await streams.hand_on_awaited(step, method, _needed(token))
         metadata = bearer(token) if token is not None else ()
+        method = self._stubs.method(step.service, step.method)
+        with tracing.sending(step, self.target) as sending:
+            try:
+                call = method(
+                    step.request, timeout=step.seconds, metadata=(*metadata, *sending.headers)
+                )
+                if isinstance(step, Listen):
+                    return Replies(aiter(call))
+                reply = cast(Message, await call)
+            except grpc.RpcError as failure:
+                found = _placed(from_rpc_error(failure), self.target)
+                sending.failed(found)
+                return found
+            sending.replied()
+            return reply
+
+    async def _hear(self, replies: Replies) -> Outcome:
         try:
-            reply = await self._stubs.method(step.service, step.method)(
-                step.request, timeout=step.seconds, metadata=metadata
-            )
+            return cast(Message | None, await anext(replies.source, None))
         except grpc.RpcError as failure:
             return _placed(from_rpc_error(failure), self.target)
-        return cast(Message, reply)
 
     async def close(self) -> None:
         """Ends the connection; calls that still run fail."""
         self._closed = True
         await self._channel.close()
+
+
+def _needed(token: str | None) -> str:
+    """The token that a stream is opened with; raises TOKEN_MISSING."""
+    if token is None:
+        raise error("TOKEN_MISSING", "This needs a token; a certificate is not one.")
+    return token
 
 
 def _placed(failure: LandbridgeError, target: str) -> LandbridgeError:

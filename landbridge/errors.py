@@ -132,6 +132,12 @@ CATALOGUE: Final[dict[str, Reason]] = {
         Unauthenticated,
         "The bearer token is bound to a client certificate, which this connection does not show.",
     ),
+    "FORM_INVALID": Reason(
+        "PERMISSION_DENIED", Refused, "This form is not one that was made for your session."
+    ),
+    "SIGN_IN_UNAVAILABLE": Reason(
+        "UNAVAILABLE", Unavailable, "The provider that people sign in at cannot be used now."
+    ),
     "PEER_UNKNOWN": Reason(
         "UNAUTHENTICATED", Unauthenticated, "The certificate of the peer is not the gateway's."
     ),
@@ -244,6 +250,10 @@ CATALOGUE: Final[dict[str, Reason]] = {
     ),
     "GRANT_EXPIRED": Reason("PERMISSION_DENIED", Refused, "The grant has expired."),
     "GRANT_SPENT": Reason("PERMISSION_DENIED", Refused, "The grant was used before."),
+    # what stands for long
+    "WATCHES_EXHAUSTED": Reason(
+        "RESOURCE_EXHAUSTED", Refused, "Too many watches of this organisation stand."
+    ),
     # whether the server's own files can be used; stands in its log alone
     "POLICY_INVALID": Reason(
         "UNAVAILABLE", Unavailable, "The changed policy cannot be used; the earlier one goes on."
@@ -287,6 +297,9 @@ CATALOGUE: Final[dict[str, Reason]] = {
     "LEDGER_UNAVAILABLE": Reason(
         "UNAVAILABLE", Unavailable, "The budget ledger cannot be written, so nothing may be read."
     ),
+    "INTAKE_UNAVAILABLE": Reason(
+        "UNAVAILABLE", Unavailable, "The department cannot take records now; none was taken."
+    ),
     "QUEUE_UNAVAILABLE": Reason(
         "UNAVAILABLE", Unavailable, "The queue of consultations cannot be written."
     ),
@@ -312,6 +325,7 @@ RETRY_AFTER: Final[dict[str, float]] = {
     "LOG_UNWITNESSED": 10.0,
     "LEDGER_UNAVAILABLE": 10.0,
     "CASES_UNAVAILABLE": 10.0,
+    "INTAKE_UNAVAILABLE": 1.0,
     "SIGNATURE_EXPIRED": 1.0,
 }
 """Reason -> seconds after which the same question may be asked again. Where a reason does not stand

@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from numbers import Real
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
@@ -76,16 +76,70 @@ class Send:
 
 
 @dataclass(frozen=True, slots=True)
+class Listen:
+    """Open a stream of replies; gives them back as `Replies`, before anything is heard."""
+
+    method: str
+    request: Message
+    seconds: float
+    service: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replies:
+    """A stream that was opened; let go of, it is ended."""
+
+    source: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Hear:
+    """Wait for the next reply of a stream: it, the error that came instead, or None at its end."""
+
+    replies: Replies
+
+
+@dataclass(frozen=True, slots=True)
 class Pause:
     """Wait."""
 
     seconds: float
 
 
-Outcome = Message | LandbridgeError | None
-"""What a driver gives back: a reply or an error for `Send`, None for `Pause`."""
+class Batches(Protocol):
+    """What goes over a stream, one batch after the other, and takes what comes back."""
 
-Steps = Generator[Send | Pause, Outcome, Result]
+    def begin(self) -> tuple[int, Message]:
+        """A new stream: its number, and its first message."""
+        ...
+
+    def next(self, stream: int, token: str) -> Message | None:
+        """The next message for that stream; None where there is no more to send on it."""
+        ...
+
+    def take(self, stream: int, response: Any) -> None:
+        """A reply; raises a LandbridgeError for one that cannot be believed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class HandOn:
+    """Open a stream, send what there is, and take every reply, until the stream ends."""
+
+    method: str
+    batches: Batches
+    seconds: float
+    under_way: int
+    """Messages that are sent before the first one's reply is back."""
+    service: str
+
+
+Outcome = Message | LandbridgeError | Replies | None
+"""What a driver gives back: a reply or an error for `Send` and `Hear`, `Replies` for `Listen`, None
+for `Pause` and at the end of a stream; for `HandOn` what broke it, None where it ended in order."""
+
+Step = Send | Listen | Hear | Pause | HandOn
+Steps = Generator[Step, Outcome, Result]
 """What is to be done, one thing after another, until it has a result."""
 
 
@@ -128,11 +182,11 @@ def query(
     if not isinstance(partial, bool):
         raise error("INVALID_ARGUMENT", f"partial must be True or False, not {_kind(partial)}.")
     request = gateway_pb2.QueryRequest(
-        sql=_sql(sql),
-        purpose=_purpose(purpose),
+        sql=question_text(sql),
+        purpose=stated(purpose),
         micro_epsilon=micro_epsilon(epsilon),
         partial=partial,
-        question_id=_question_id(),
+        question_id=question_id(),
         parameters=_literals(parameters),
     )
     if grant is None:
@@ -148,8 +202,8 @@ def explain(
 ) -> Exchange[Plan]:
     """What a query would do, need and cost."""
     request = gateway_pb2.ExplainRequest(
-        sql=_sql(sql),
-        purpose=_purpose(purpose),
+        sql=question_text(sql),
+        purpose=stated(purpose),
         micro_epsilon=micro_epsilon(epsilon),
         parameters=_literals(parameters),
     )
@@ -167,9 +221,9 @@ def call(
     """Runs a department's handler for one subject."""
     request = gateway_pb2.CallRequest(
         handler=_handler(handler),
-        purpose=_purpose(purpose),
-        question_id=_question_id(),
-        consent=_text(consent, "INVALID_ARGUMENT", "The consent reference"),
+        purpose=stated(purpose),
+        question_id=question_id(),
+        consent=text(consent, "INVALID_ARGUMENT", "The consent reference"),
         arguments={
             name: write_literal(value, f"The argument {name}") for name, value in arguments.items()
         },
@@ -197,9 +251,9 @@ def call_many(
         arguments={
             name: write_literal(value, f"The argument {name}") for name, value in arguments.items()
         },
-        consents=[_text(each, "INVALID_ARGUMENT", "A consent reference") for each in consents],
-        purpose=_purpose(purpose),
-        question_id=_question_id(),
+        consents=[text(each, "INVALID_ARGUMENT", "A consent reference") for each in consents],
+        purpose=stated(purpose),
+        question_id=question_id(),
     )
     return Exchange("CallMany", request, read_replies, "Calls")
 
@@ -215,7 +269,7 @@ def _handler(handler: str) -> str:
             "INVALID_ARGUMENT",
             'The handler must be named "department.handler", for example "faa.airworthiness_band".',
         )
-    return _text(handler, "INVALID_ARGUMENT", "The handler's name")
+    return text(handler, "INVALID_ARGUMENT", "The handler's name")
 
 
 def about(subject: str, *, purpose: str, before: Mapping[str, int] | None) -> Exchange[AccessList]:
@@ -223,9 +277,9 @@ def about(subject: str, *, purpose: str, before: Mapping[str, int] | None) -> Ex
     if not isinstance(subject, str) or not subject:
         raise error("INVALID_ARGUMENT", "The subject must be text.")
     request = portal_pb2.AboutRequest(
-        purpose=_purpose(purpose),
-        question_id=_question_id(),
-        subject=_text(subject, "INVALID_ARGUMENT", "The subject"),
+        purpose=stated(purpose),
+        question_id=question_id(),
+        subject=text(subject, "INVALID_ARGUMENT", "The subject"),
         before=before or {},
     )
     return Exchange("About", request, read_accesses, "Portal")
@@ -239,15 +293,15 @@ def consult(
     if arguments and not handler:
         raise error("INVALID_ARGUMENT", "A question has no arguments; a handler does.")
     request = consult_pb2.OpenConsultationRequest(
-        sql="" if handler else _sql(matter),
+        sql="" if handler else question_text(matter),
         handler=handler,
         arguments={
             name: write_literal(value, f"The argument {name}") for name, value in arguments.items()
         },
-        purpose=_purpose(purpose),
+        purpose=stated(purpose),
         micro_epsilon=micro_epsilon(epsilon),
-        basis=_text(basis, "INVALID_ARGUMENT", "The legal basis"),
-        question_id=_question_id(),
+        basis=text(basis, "INVALID_ARGUMENT", "The legal basis"),
+        question_id=question_id(),
     )
     return Exchange("OpenConsultation", request, _consultation, "Consultations")
 
@@ -255,7 +309,7 @@ def consult(
 def follow(identifier: str, *, after: int, wait: float) -> Exchange[View]:
     """How a consultation stands, and what happened after that event."""
     request = consult_pb2.FollowConsultationRequest(
-        id=_text(identifier, "INVALID_ARGUMENT", "The id"), after=after, wait_seconds=int(wait)
+        id=text(identifier, "INVALID_ARGUMENT", "The id"), after=after, wait_seconds=int(wait)
     )
     return Exchange("FollowConsultation", request, _consultation, "Consultations")
 
@@ -265,12 +319,12 @@ def respond(
 ) -> Exchange[View]:
     """The caller's move."""
     request = consult_pb2.RespondConsultationRequest(
-        id=_text(identifier, "INVALID_ARGUMENT", "The id"),
+        id=text(identifier, "INVALID_ARGUMENT", "The id"),
         turn=turn,
-        reply=_text(reply, "INVALID_ARGUMENT", "The reply"),
+        reply=text(reply, "INVALID_ARGUMENT", "The reply"),
         accept=accept,
         withdraw=withdraw,
-        question_id=_question_id(),
+        question_id=question_id(),
     )
     return Exchange("RespondConsultation", request, _consultation, "Consultations")
 
@@ -291,7 +345,8 @@ def _grant(grant: bytes) -> consult_pb2.Grant:
         raise error("GRANT_INVALID", "This is no grant.") from None
 
 
-def _question_id() -> str:
+def question_id() -> str:
+    """A new one: 32 hexadecimal digits."""
     return secrets.token_hex(16)
 
 
@@ -305,27 +360,30 @@ def _literals(parameters: Sequence[Value]) -> list[question_pb2.Literal]:
     ]
 
 
-def _sql(sql: str) -> str:
+def question_text(sql: str) -> str:
+    """The text of a question; raises INVALID_QUESTION for what is none."""
     if not isinstance(sql, str) or not sql.strip():
         raise error("INVALID_QUESTION", "The question must be text with one SELECT in it.")
-    return _text(sql, "INVALID_QUESTION", "The question")
+    return text(sql, "INVALID_QUESTION", "The question")
 
 
-def _purpose(purpose: str) -> str:
+def stated(purpose: str) -> str:
+    """The purpose; raises PURPOSE_MISSING."""
     if not isinstance(purpose, str) or not purpose.strip():
         raise error(
             "PURPOSE_MISSING",
             'The purpose must be stated, for example purpose="dpv:ResearchAndDevelopment".',
         )
-    return _text(purpose, "INVALID_ARGUMENT", "The purpose")
+    return text(purpose, "INVALID_ARGUMENT", "The purpose")
 
 
-def _text(text: str, reason: str, what: str) -> str:
+def text(given: str, reason: str, what: str) -> str:
+    """The text, which can travel; raises `reason`."""
     try:
-        text.encode()
+        given.encode()
     except UnicodeEncodeError:
         raise error(reason, f"{what} must be valid Unicode text.") from None
-    return text
+    return given
 
 
 def micro_epsilon(epsilon: object) -> int:

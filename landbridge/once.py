@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, get_args, overload
 
 from landbridge.drivers import AwaitedDriver, BlockingDriver
-from landbridge.exchange import Exchange, Outcome, Pause, Result, Send, Steps, attempts
+from landbridge.exchange import Exchange, Outcome, Result, Step, Steps, attempts
 
 P = ParamSpec("P")
 Item = TypeVar("Item")
@@ -29,7 +29,7 @@ class Give(Generic[Item]):
     item: Item
 
 
-Stream = Generator[Send | Pause | Give[Item], Outcome, None]
+Stream = Generator[Step | Give[Item], Outcome, None]
 """The steps of a method that gives one thing after another."""
 
 
@@ -162,7 +162,7 @@ class each(_Method, Generic[P, Item]):  # noqa: N801 - a decorator
         return method
 
 
-def _next(steps: Stream[Any], outcome: Outcome) -> Send | Pause | Give[Any] | None:
+def _next(steps: Stream[Any], outcome: Outcome) -> Step | Give[Any] | None:
     """The next step; None at the end."""
     try:
         return steps.send(outcome)

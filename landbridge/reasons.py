@@ -37,6 +37,14 @@ class TokenBound(errors.Unauthenticated):
     """The bearer token is bound to a client certificate, which this connection does not show."""
 
 
+class FormInvalid(errors.Refused):
+    """This form is not one that was made for your session."""
+
+
+class SignInUnavailable(errors.Unavailable):
+    """The provider that people sign in at cannot be used now."""
+
+
 class PeerUnknown(errors.Unauthenticated):
     """The certificate of the peer is not the gateway's."""
 
@@ -185,6 +193,10 @@ class GrantSpent(errors.Refused):
     """The grant was used before."""
 
 
+class WatchesExhausted(errors.Refused):
+    """Too many watches of this organisation stand."""
+
+
 class PolicyInvalid(errors.Unavailable):
     """The changed policy cannot be used; the earlier one goes on."""
 
@@ -237,6 +249,10 @@ class LedgerUnavailable(errors.Unavailable):
     """The budget ledger cannot be written, so nothing may be read."""
 
 
+class IntakeUnavailable(errors.Unavailable):
+    """The department cannot take records now; none was taken."""
+
+
 class QueueUnavailable(errors.Unavailable):
     """The queue of consultations cannot be written."""
 
@@ -268,6 +284,8 @@ BY_REASON: Final[dict[str, type[errors.LandbridgeError]]] = {
     "TOKEN_AUDIENCE": TokenAudience,
     "TOKEN_REVOKED": TokenRevoked,
     "TOKEN_BOUND": TokenBound,
+    "FORM_INVALID": FormInvalid,
+    "SIGN_IN_UNAVAILABLE": SignInUnavailable,
     "PEER_UNKNOWN": PeerUnknown,
     "CERTIFICATE_REVOKED": CertificateRevoked,
     "CERTIFICATE_ENDED": CertificateEnded,
@@ -305,6 +323,7 @@ BY_REASON: Final[dict[str, type[errors.LandbridgeError]]] = {
     "GRANT_INVALID": GrantInvalid,
     "GRANT_EXPIRED": GrantExpired,
     "GRANT_SPENT": GrantSpent,
+    "WATCHES_EXHAUSTED": WatchesExhausted,
     "POLICY_INVALID": PolicyInvalid,
     "DEPARTMENT_MISSING": DepartmentMissing,
     "LINK_LOST": LinkLost,
@@ -318,6 +337,7 @@ BY_REASON: Final[dict[str, type[errors.LandbridgeError]]] = {
     "LOG_CONTRADICTED": LogContradicted,
     "CASES_UNAVAILABLE": CasesUnavailable,
     "LEDGER_UNAVAILABLE": LedgerUnavailable,
+    "INTAKE_UNAVAILABLE": IntakeUnavailable,
     "QUEUE_UNAVAILABLE": QueueUnavailable,
     "TOO_BUSY": TooBusy,
     "DEADLINE": Deadline,

@@ -10,6 +10,7 @@ again, while the replica is long back and the other one goes; it ends when its l
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
@@ -75,7 +76,7 @@ class _Turn(Generic[Channel]):
 
 
 class Replicas:
-    """A channel for threads, as far as a stub of unary methods needs one."""
+    """A channel for threads, as far as stubs of unary methods and of streams of replies need."""
 
     def __init__(self, openers: Sequence[Callable[[], grpc.Channel]]) -> None:
         self._turn = _Turn(openers)
@@ -96,6 +97,43 @@ class Replicas:
 
         return ask
 
+    def stream_stream(self, path: str, **how: Any) -> Callable[..., Any]:
+        """The same for a method that streams; the replica is left once the stream has ended."""
+
+        def ask(*request: Any, **terms: Any) -> Any:
+            leg = self._turn.take()
+            call = leg.channel.stream_stream(path, **how)(*request, **terms)
+
+            def ended() -> None:
+                if self._turn.give_back(leg, unreachable=_unreachable(call)):
+                    # Not here: this is a thread of the channel itself.
+                    threading.Thread(target=leg.channel.close, daemon=True).start()
+
+            if not call.add_callback(ended):
+                ended()
+            return call
+
+        return ask
+
+    def unary_stream(self, path: str, **how: Any) -> Callable[..., Any]:
+        """The stream, from whichever replica can be reached; the connection is held until it ends.
+
+        The next stream may come from another replica, which goes on behind the same token.
+        """
+
+        def follow(*request: Any, **terms: Any) -> Any:
+            leg, unreachable = self._turn.take(), False
+            try:
+                yield from leg.channel.unary_stream(path, **how)(*request, **terms)
+            except grpc.RpcError as failure:
+                unreachable = _unreachable(failure)
+                raise
+            finally:
+                if self._turn.give_back(leg, unreachable=unreachable):
+                    leg.channel.close()
+
+        return follow
+
     def close(self) -> None:
         """Ends all connections."""
         for channel in self._turn.channels():
@@ -107,6 +145,7 @@ class AsyncReplicas:
 
     def __init__(self, openers: Sequence[Callable[[], grpc.aio.Channel]]) -> None:
         self._turn = _Turn(openers)
+        self._leaving: set[asyncio.Future[None]] = set()
 
     def unary_unary(self, path: str, **how: Any) -> Callable[..., Any]:
         """The method, asked of whichever replica can be reached."""
@@ -123,6 +162,45 @@ class AsyncReplicas:
                     await leg.channel.close()
 
         return ask
+
+    def stream_stream(self, path: str, **how: Any) -> Callable[..., Any]:
+        """The same for a method that streams; the replica is left once the stream has ended."""
+
+        def ask(*request: Any, **terms: Any) -> Any:
+            leg = self._turn.take()
+            call = leg.channel.stream_stream(path, **how)(*request, **terms)
+
+            def ended(_: Any) -> None:
+                gone = asyncio.ensure_future(self._left(leg, call))
+                self._leaving.add(gone)
+                gone.add_done_callback(self._leaving.discard)
+
+            call.add_done_callback(ended)
+            return call
+
+        return ask
+
+    async def _left(self, leg: _Leg[grpc.aio.Channel], call: Any) -> None:
+        unreachable = await call.code() is grpc.StatusCode.UNAVAILABLE
+        if self._turn.give_back(leg, unreachable=unreachable):
+            await leg.channel.close()
+
+    def unary_stream(self, path: str, **how: Any) -> Callable[..., Any]:
+        """As `Replicas.unary_stream`."""
+
+        async def follow(*request: Any, **terms: Any) -> Any:
+            leg, unreachable = self._turn.take(), False
+            try:
+                async for reply in leg.channel.unary_stream(path, **how)(*request, **terms):
+                    yield reply
+            except grpc.RpcError as failure:
+                unreachable = _unreachable(failure)
+                raise
+            finally:
+                if self._turn.give_back(leg, unreachable=unreachable):
+                    await leg.channel.close()
+
+        return follow
 
     async def close(self) -> None:
         """Ends all connections."""

@@ -40,6 +40,11 @@ MAXIMUM_BYTES: Final = 96 * 1024
 CLIENT_METADATA_BYTES: Final = 256 * 1024
 """What a client must accept: `MAXIMUM_BYTES` in base64, beside the message in percent-encoding."""
 
+FAULTS: Final = frozenset(
+    ("UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS")
+)
+"""Statuses that are a server's error by OpenTelemetry's conventions; a refusal is an answer."""
+
 NEAREST: Final[dict[str, str]] = {
     "UNAUTHENTICATED": "TOKEN_INVALID",
     "INVALID_ARGUMENT": "INVALID_ARGUMENT",

@@ -12,6 +12,8 @@ from landbridge.v1.case_pb2_grpc import CasesStub
 from landbridge.v1.consult_pb2_grpc import ConsultationsStub
 from landbridge.v1.gateway_pb2_grpc import GatewayStub
 from landbridge.v1.portal_pb2_grpc import PortalStub
+from landbridge.v1.submission_pb2_grpc import SubmissionsStub
+from landbridge.v1.watch_pb2_grpc import WatchesStub
 
 
 class Stubs:
@@ -24,6 +26,8 @@ class Stubs:
             "Cases": CasesStub(channel),
             "Consultations": ConsultationsStub(channel),
             "Portal": PortalStub(channel),
+            "Submissions": SubmissionsStub(channel),
+            "Watches": WatchesStub(channel),
         }
 
     def method(self, service: str, name: str) -> Callable[..., Any]:

@@ -61,7 +61,7 @@ def read_answer(message: gateway_pb2.QueryResponse) -> Answer:
         missing=tuple(message.missing),
         departments=tuple(message.departments),
         cost=Cost(message.cost.epsilon, message.cost.delta, _budgets(message.cost.budgets)),
-        receipt=_receipt(message.receipt) if message.HasField("receipt") else None,
+        receipt=read_receipt(message.receipt) if message.HasField("receipt") else None,
     )
 
 
@@ -95,14 +95,14 @@ def read_plan(message: gateway_pb2.ExplainResponse) -> Plan:
 
 def read_reply(message: gateway_pb2.CallResponse) -> Reply:
     """The handler's reply."""
-    receipt = _receipt(message.receipt) if message.HasField("receipt") else None
+    receipt = read_receipt(message.receipt) if message.HasField("receipt") else None
     number = message.number if message.HasField("number") else None
     return Reply(message.code, message.version, receipt, tuple(message.reasons), number)
 
 
 def read_replies(message: batch_pb2.CallManyResponse) -> tuple[Reply, ...]:
     """The replies of a batch, in the order of its subjects."""
-    receipt = _receipt(message.receipt) if message.HasField("receipt") else None
+    receipt = read_receipt(message.receipt) if message.HasField("receipt") else None
     return tuple(
         Reply(
             reply.code,
@@ -157,7 +157,7 @@ def error_receipt(refusal: LandbridgeError) -> Receipt | None:
     """The receipt that a refusal carries, None where it carries none."""
     if not refusal.receipt:
         return None
-    return _receipt(evidence_pb2.Receipt.FromString(refusal.receipt))
+    return read_receipt(evidence_pb2.Receipt.FromString(refusal.receipt))
 
 
 def write_literal(value: Value, where: str) -> question_pb2.Literal:
@@ -264,7 +264,8 @@ def _contract(contract: gateway_pb2.DirectoryContract) -> OfferedContract:
     )
 
 
-def _receipt(receipt: evidence_pb2.Receipt) -> Receipt:
+def read_receipt(receipt: evidence_pb2.Receipt) -> Receipt:
+    """The proof that came along."""
     return Receipt(receipt.entry, receipt.proof, receipt.answer_salt)
 
 

@@ -220,6 +220,12 @@ def _load(path: Path, contract: str | None, source: Path | None, script: Path | 
             if name not in contracts:
                 tell(f"There is no contract {name}; there are {', '.join(contracts)}.")
                 return STOPPED_BY_OPERATOR
+            if contracts[name].collection is not None:
+                tell(
+                    f"The rows of {name} are handed in (landbridgeCollection) and not loaded; "
+                    "hand the file in with landbridge submit."
+                )
+                return STOPPED_BY_OPERATOR
             try:
                 found = load(contracts[name], file, store)
             except LoadRefused as refused:

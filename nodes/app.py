@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
+from hashlib import sha256
 
 from landbridge.edge import life
 from landbridge.edge.exporters import Exporting, exporting
@@ -43,6 +45,7 @@ from landbridge.v1 import (
     portal_pb2_grpc,
     renewal_pb2_grpc,
     step_pb2_grpc,
+    watch_pb2_grpc,
     witness_pb2_grpc,
 )
 from nodes import policy as policies_of
@@ -63,6 +66,9 @@ from nodes.hand_over import HandOver
 from nodes.handler_servicer import HandlersServicer, StepsServicer
 from nodes.handlers.pool import FunctionPool
 from nodes.history import History
+from nodes.intake import Intakes
+from nodes.intake_servicer import IntakeServicer
+from nodes.intaking import Intaking
 from nodes.ledger import Ledger
 from nodes.link_making import Making
 from nodes.link_matching import Matching
@@ -75,6 +81,7 @@ from nodes.members import MembersServicer, logged
 from nodes.policy import Policy
 from nodes.pooling import Pooling
 from nodes.pooling_servicer import PoolingServicer
+from nodes.publishing import Publishing
 from nodes.queue import Queue
 from nodes.quotas import Quotas
 from nodes.renewal import Renewal, RenewalServicer
@@ -82,12 +89,16 @@ from nodes.replying import Replying
 from nodes.reviewing import Reviewing
 from nodes.servicer import NodeServicer
 from nodes.settings import Settings
+from nodes.standing import StandingQuestions
 from nodes.step_memory import StepMemory
 from nodes.stepping import Stepping
 from nodes.store import Store
 from nodes.subject_access import SubjectAccessServicer
 from nodes.tables import Tables
+from nodes.watch_memory import WatchMemory
+from nodes.watch_servicer import WatchingServicer, read_wanted
 from nodes.witnessing import WitnessedLogServicer, WitnessServicer
+from policies.contract import Contract
 from policies.noise import draw
 
 OFFICERS = 8
@@ -109,6 +120,7 @@ class Node:
     _ledger: Ledger
     _quotas: Quotas
     _memory: StepMemory
+    _watches: WatchMemory
     _history: History
     _log: Log
     _recorder: Recorder
@@ -119,6 +131,8 @@ class Node:
     _first_look: FirstLook
     _following: Following
     _underways: Underways
+    _intakes: Intakes
+    _publishing: Publishing
 
     @property
     def port(self) -> int:
@@ -138,11 +152,13 @@ class Node:
         """Takes no more calls, lets those under way finish, and puts everything on disk."""
         begun = self._first_look.end()
         self._following.close()
+        self._publishing.close()
         grace = self._grace if grace is None else grace
         self._desk.stop()
         self._local.stop(grace)
         self.running.stop(grace)
         self._underways.close()
+        self._intakes.close()
         self._queue.close()
         self._tables.close()
         self._functions.close()
@@ -155,6 +171,7 @@ class Node:
         self._ledger.close()
         self._quotas.close()
         self._memory.close()
+        self._watches.close()
         self._history.close()
         self._watched.close()
 
@@ -205,6 +222,8 @@ def start(
     quotas = Quotas(settings.state / "quotas.sqlite", time.time)
     memory = StepMemory(settings.state / "steps.sqlite", time.time)
     memory.recover(settings.state / "log")
+    watches = WatchMemory(settings.state / "watches.sqlite", time.time)
+    watches.recover(settings.state / "log")
     store = Store(settings.state / "data")
     tables: Tables[Engine] = Tables(
         store,
@@ -271,6 +290,21 @@ def start(
         recorder,
         watching.telemetry,
     )
+    standing = StandingQuestions(
+        guard,
+        ledger,
+        tables,
+        recorder,
+        draw,
+        history,
+        watches,
+        lambda caller: trust.revoked_caller(caller, time.time()),
+        read_wanted,
+    )
+    standing.recover()
+    watching_questions = WatchingServicer(
+        servicer.admit, signed, standing, recorder, watching.telemetry
+    )
     subject_access = SubjectAccessServicer(
         servicer.admit,
         signed,
@@ -293,7 +327,39 @@ def start(
         LinkVerifier(settings.federation, settings.department, pinned.gateway_key, time.time),
     )
 
+    intakes = Intakes(settings.state / "intake", lambda: datetime.now(UTC).isoformat())
+    collected = watching.telemetry.counter(
+        "landbridge.intake.records", "{record}", "Records that came in, by what became of them."
+    )
+    intaking = IntakeServicer(
+        servicer.require,
+        Intaking(
+            settings.federation, guard, keys, intakes, recorder, time.time,
+            lambda fate, records: collected(records, {"landbridge.fate": fate}),
+        ),
+        recorder,
+        watching.telemetry,
+        report,
+    )  # fmt: skip
+    documents = policy.documents
+
+    def collecting() -> dict[str, tuple[Contract, bytes]]:
+        """The contracts in force that collect, with their texts."""
+        return {
+            name: (contract, documents[name])
+            for name, contract in guard.rules.contracts.items()
+            if contract.collection is not None
+            and sha256(documents.get(name, b"")).hexdigest() == contract.digest
+        }
+
+    publishing = Publishing(
+        settings.state / "intake", settings.state / "data", intakes, collecting, time.time, tell,
+        report,
+    )  # fmt: skip
+
     def describe(changed: Policy) -> None:
+        nonlocal documents
+        documents = changed.documents
         servicer.describe(_description(settings, changed, signer.vkey))
 
     members = MembersServicer(admission, pinned, recorder)
@@ -355,10 +421,12 @@ def start(
             partial(portal_pb2_grpc.add_SubjectAccessServicer_to_server, subject_access),
             partial(membership_pb2_grpc.add_MembersServicer_to_server, members),
             partial(consult_pb2_grpc.add_ConsultingServicer_to_server, consulting),
+            partial(watch_pb2_grpc.add_WatchingServicer_to_server, watching_questions),
             partial(
                 renewal_pb2_grpc.add_RenewalServicer_to_server,
                 RenewalServicer(servicer.admit, renewal, recorder),
             ),
+            intaking.register,
         ],
         address=settings.listen,
         tls=tls,
@@ -369,6 +437,7 @@ def start(
         maximum_seconds=settings.call_seconds,
     )
     health.enter()
+    publishing.start()
     if late and oversight is not None:
         first_look.begin(begin, oversight.looked)
     enforce = Enforcement(guard, tables, functions, describe, tell)
@@ -382,6 +451,7 @@ def start(
 
     def looks(*, at_once: bool) -> None:
         renewal.look()
+        standing.tidy()
         underways.purge()
         follower.look(at_once=at_once)
 
@@ -397,6 +467,7 @@ def start(
         ledger,
         quotas,
         memory,
+        watches,
         history,
         log,
         recorder,
@@ -407,6 +478,8 @@ def start(
         first_look,
         Following(looks, report),
         underways,
+        intakes,
+        publishing,
     )
 
 

@@ -13,6 +13,7 @@ from landbridge.evidence.finding import EvidenceError
 from landbridge.membership.pinned import Pinned
 from nodes import policy
 from nodes import settings as settings_of
+from nodes.join import gateway_address
 from nodes.policy import Policy, PolicyFolderInvalid
 from nodes.settings import Settings
 from nodes.store import Store, StoreDamaged
@@ -29,8 +30,8 @@ def examine(
 ) -> list[Finding]:
     """Everything about the node of that `node.toml`; changes nothing.
 
-    `gateway` is "host:port" of its gateway, where it is to be reached and its clock compared: a
-    node itself never connects to it.
+    `gateway` is "host:port" of its gateway, which is reached and its clock compared; else it is the
+    address that the department joined at. A node itself never connects to its gateway.
     """
     try:
         found = settings_of.read(path, environment)
@@ -50,9 +51,25 @@ def examine(
         *(_data(found, served) if served else []),
         *_membership(found),
         *examination.serving(found.listen, tls, clock),
-        *(examination.reach(gateway, tls, found.gateway, clock, "gateway") if gateway else []),
+        *_gateway(found, tls, clock, gateway),
         *examination.log(found.state),
     ]
+
+
+def _gateway(
+    found: Settings, tls: Identity, clock: Callable[[], float], named: str
+) -> list[Finding]:
+    address = named or gateway_address(found.state)
+    if not address:
+        said = "where the gateway is, is not known here; nothing needs it but this check"
+        return [Finding("gateway", "ok", f"{said}: --gateway host:port")]
+    reached = examination.reach(address, tls, found.gateway, clock, "gateway")
+    if named or reached[0].state == "ok" or "says" in reached[0].found:
+        return reached
+    # It may have moved since; questions come from there, not the other way round.
+    moved = "if it moved, name its address: landbridge doctor --gateway host:port"
+    remedy = f"{moved}; else {reached[0].remedy}"
+    return [Finding("gateway", "warning", reached[0].found, remedy), *reached[1:]]
 
 
 def _policy(found: Settings) -> tuple[Policy | None, list[Finding]]:

@@ -18,7 +18,7 @@ from landbridge.errors import error
 from landbridge.identity.caller import Caller
 from landbridge.identity.issuers import Verifier
 from landbridge.levels import Level
-from policies.access import AccessPolicy
+from policies.access import AccessPolicy, Action
 from policies.canonical import masked, masking, text
 from policies.column_sight import ColumnSight
 from policies.consultation import Lifts, Terms, terms_of
@@ -34,6 +34,7 @@ from policies.review import Usage, not_available, review
 from policies.sight import (
     log_request,
     may_consult,
+    may_submit,
     request,
     requested_step,
     sees_contract,
@@ -137,11 +138,17 @@ class Guard:
         self._rules = rules
 
     def question(
-        self, asking: Asking, question: Question, members: Sequence[str], draft: Draft
-    ) -> Permission:
-        """Raises Unauthenticated, Refused or InvalidQuestion; notes what it finds in the draft."""
+        self, asking: Asking, question: Question, members: Sequence[str], draft: Draft,
+        *, action: Action = "query", known: Caller | None = None,
+    ) -> Permission:  # fmt: skip
+        """Raises Unauthenticated, Refused or InvalidQuestion; notes what it finds in the draft.
+
+        `known` was identified by a token when a watch was made; the policy of now decides.
+        """
         rules = self._begin(draft)
-        caller = self._identify(asking, draft)
+        caller = (
+            self._identify(asking, draft) if known is None else self._known(known, asking, draft)
+        )
         now = Moment.at(self._clock())
         contract = _contract(rules, question, caller, now)
         draft.note(resource=contract.id)
@@ -161,7 +168,7 @@ class Guard:
             for policy in rules.access.require(
                 request(
                     caller, "contract", part.id, asking.purpose, level_in(part, contract, usage),
-                    now,
+                    now, action,
                     columns=columns_in(part, contract, usage, question),
                 )
             )
@@ -398,6 +405,25 @@ class Guard:
         draft.note(policies=list(rules.access.require(asked)))
         return caller, handler
 
+    def collecting(self, asking: Asking, name: str, draft: Draft) -> tuple[Caller, Contract]:
+        """The contract that this caller may hand in records under; raises as `question` does.
+
+        Who gives records is shown none, so no level is asked for.
+        """
+        rules = self._begin(draft)
+        caller = self._identify(asking, draft)
+        now = Moment.at(self._clock())
+        contract = rules.contracts.get(name)
+        if contract is None or not may_submit(caller, contract, rules.access, now):
+            raise not_available("collection", name)
+        draft.note(resource=contract.id)
+        require_allowed(asking.purpose, contract.purposes)
+        asked = request(
+            caller, "contract", contract.id, asking.purpose, Level.OPEN, now, "submit", columns=()
+        )
+        draft.note(policies=list(rules.access.require(asked)))
+        return caller, contract
+
     def subject_access(self, asking: Asking, log: str, draft: Draft) -> None:
         """Whether the caller may look a person up in the department's log; raises as above."""
         rules = self._begin(draft)
@@ -411,6 +437,13 @@ class Guard:
         if rules.digest:
             draft.note(policy_digest=rules.digest)
         return rules
+
+    def _known(self, caller: Caller, asking: Asking, draft: Draft) -> Caller:
+        draft.note(question_id=asking.question_id)
+        draft.caller(caller)
+        require_stated(asking.purpose, caller.purposes)
+        draft.note(purpose=asking.purpose)
+        return caller
 
     def _identify(self, asking: Asking, draft: Draft) -> Caller:
         caller = self.identify(asking, draft)

@@ -8,6 +8,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
+from typing import Final
 
 import grpc
 from cryptography import x509
@@ -27,6 +28,9 @@ from landbridge.status import from_rpc_error
 from landbridge.v1 import enrolment_pb2, enrolment_pb2_grpc
 from nodes import policy as policies_of
 from nodes.settings import Settings
+
+_ADDRESS: Final = "gateway.address"
+"""In the state folder: where this department reached its gateway, for its doctor alone."""
 
 PAUSE = 1.0
 """Seconds between two questions whether the operator has decided."""
@@ -157,7 +161,16 @@ def _finish(
         )
     replace_durably(settings.tls_authority, authority.public_bytes(serialization.Encoding.PEM))
     replace_durably(settings.tls_certificate, granted.certificate)
+    replace_durably(settings.state / _ADDRESS, code.address.encode())
     Pinned.first(settings.state, granted.manifest)
+
+
+def gateway_address(state: Path) -> str:
+    """Where the gateway was when the department joined, "host:port"; empty where nobody knows."""
+    try:
+        return (state / _ADDRESS).read_text("ascii").strip()
+    except (OSError, ValueError):
+        return ""
 
 
 def _tls_key(path: Path) -> ec.EllipticCurvePrivateKey:

@@ -18,7 +18,7 @@ from landbridge.evidence.finding import EvidenceError
 from landbridge.evidence.lookup import Lookup
 from landbridge.evidence.receipt import Receipt
 from landbridge.identity.caller import Caller
-from landbridge.levels import Level
+from nodes.known_caller import from_json, to_json
 from nodes.sqlite_file import SqliteFile
 
 _SCHEMA = (
@@ -161,17 +161,9 @@ class StepMemory:
 
 
 def _written(admission: Admission) -> str:
-    caller = admission.caller
     return json.dumps(
         {
-            "subject": caller.subject,
-            "organisation": caller.organisation,
-            "client": caller.client,
-            "clearance": caller.clearance.label,
-            "purposes": sorted(caller.purposes),
-            "token_id": caller.token_id,
-            "expires": caller.expires,
-            "certificate": caller.certificate,
+            **to_json(admission.caller),
             "purpose": admission.purpose,
             "procedure": admission.procedure,
             "handler": admission.handler,
@@ -181,18 +173,4 @@ def _written(admission: Admission) -> str:
 
 def _admission(text: str) -> Admission:
     kept = json.loads(text)
-    return Admission(
-        Caller(
-            kept["subject"],
-            kept["organisation"],
-            kept["client"],
-            Level.named(kept["clearance"]),
-            frozenset(kept["purposes"]),
-            kept["token_id"],
-            kept["expires"],
-            kept["certificate"],
-        ),
-        kept["purpose"],
-        kept["procedure"],
-        kept["handler"],
-    )
+    return Admission(from_json(kept), kept["purpose"], kept["procedure"], kept["handler"])

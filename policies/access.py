@@ -40,7 +40,20 @@ MEMORY: Final = 4_096
 """Decisions remembered per policy set."""
 DEFAULT_DENY: Final = "default deny"
 
-Action = Literal["query", "call", "consult", "review", "case", "step", "about"]
+Action = Literal[
+    "query",
+    "call",
+    "watch",
+    "consult",
+    "review",
+    "case",
+    "step",
+    "about",
+    "submit",
+    "audit",
+    "view",
+    "enrol",
+]
 
 _FAILED: Final = re.compile(r"policy `([^`]*)`")
 
@@ -67,17 +80,17 @@ class Request:
     """One question to the policies.
 
     `subject`, `organisation` and `clearance` are the verified token's; `resource` is a contract's
-    id, `department.handler`, the name of a procedure or of a log; `level` is the highest among the
-    columns used, or the handler's; `moment` is when; `role` is that of `review` alone. `columns`
-    are those of a contract that a question uses, by name and level, sorted; none where only rows
-    are counted.
+    id, `department.handler`, the name of a procedure, a log or a department; `level` is the highest
+    among the columns used, or the handler's; `moment` is when; `role` is that of `review` alone.
+    `columns` are those of a contract that a question uses, by name and level, sorted; none where
+    only rows are counted.
     """
 
     subject: str
     organisation: str
     clearance: Level
     action: Action
-    resource_kind: Literal["contract", "handler", "procedure", "log"]
+    resource_kind: Literal["contract", "handler", "procedure", "log", "department"]
     resource: str
     purpose: str
     level: Level
@@ -138,12 +151,14 @@ class AccessPolicy:
         handlers: Collection[str],
         columns: Collection[str] | None = None,
         procedures: Collection[str] = (),
+        departments: Collection[str] | None = None,
     ) -> AccessPolicy:
         """The policy set of that text, checked against Landbridge's schema.
 
         `where` names the text in errors; `contracts` and `handlers` are the ids that policies may
         name, handlers as `department.handler`; `procedures` likewise; `columns` as
-        `contract.column`, or None where only their contracts are known. Every policy carries a
+        `contract.column`, or None where only their contracts are known; `departments` None where
+        nobody knows them. Every policy carries a
         unique @id, by which refusals name it, and may carry a @hint, which a forbid tells those it
         refuses. An empty set denies everything. Raises PolicyInvalid with every problem.
         """
@@ -154,6 +169,8 @@ class AccessPolicy:
             "Handler": frozenset(handlers),
             "Procedure": frozenset(procedures),
         }
+        if departments is not None:
+            known["Department"] = frozenset(departments)
         if columns is not None:
             known["Column"] = frozenset(columns)
         try:

@@ -215,6 +215,53 @@ class Link:
     keys: int = 1_000_000
 
 
+class Correctors(StrEnum):
+    """Who may correct a record that was collected."""
+
+    CONTRIBUTOR = "contributor"
+    """Who handed it in."""
+    ORGANISATION = "organisation"
+    """Anybody of the organisation that handed it in."""
+    ANYBODY = "anybody"
+    """Whoever may submit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allotment:
+    """So many records in a period ("day", "month", "year" or "never": in all)."""
+
+    records: int
+    period: str
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """The rules by which a contract's records are collected; `policies.collection` reads them.
+
+    `opens` and `closes` bound when a record may be made, `grace` is hours that one may come later.
+    `subject` are the columns that name whom a record is about: one record per subject and `period`
+    ("day", "month", "year" or "never": for ever) of the column `of`; empty: as many as come.
+    `correct_until`: None for ever. `also` are organisations that may correct everybody's. A device
+    is a caller, as a token names it. Every `every` seconds, records that came become visible to
+    questions, for some methods only where at least `least` units have changed.
+    """
+
+    opens: datetime | None = None
+    closes: datetime | None = None
+    grace: int = 0
+    subject: tuple[str, ...] = ()
+    period: str = "never"
+    of: str = ""
+    correctable: bool = False
+    correct_until: datetime | None = None
+    by: Correctors = Correctors.CONTRIBUTOR
+    also: frozenset[str] = frozenset()
+    device: Allotment | None = None
+    organisation: Allotment | None = None
+    every: int = 3600
+    least: int = 1
+
+
 @dataclass(frozen=True)
 class Contract:
     """One table that a department serves, and the terms.
@@ -225,7 +272,8 @@ class Contract:
     may be linked across departments; empty: with nobody. `responsible`: who answers for it.
     `parts` are the contracts that this one joins on their common unit (`policies.joined`), empty
     for an owner's own document. `hidden` are columns that do not exist for the one who asks, never
-    the unit; none in an owner's document.
+    the unit; none in an owner's document. `collection`: by which rules its records are handed in;
+    None where they are loaded from files.
     """
 
     id: str
@@ -242,6 +290,7 @@ class Contract:
     parts: tuple[Contract, ...] = ()
     links: tuple[Link, ...] = ()
     hidden: frozenset[str] = frozenset()
+    collection: Collection | None = None
 
     @property
     def column_ids(self) -> tuple[str, ...]:

@@ -85,6 +85,7 @@ def read(document: bytes | str, where: str) -> Contract:
         delays=terms.delays,
         links=terms.links,
         responsible=responsible,
+        collection=terms.collection,
     )
 
 

@@ -73,6 +73,18 @@ def may_consult(
     return None
 
 
+def may_submit(asker: Asker, contract: Contract, access: AccessPolicy, now: Moment) -> bool:
+    """Whether the caller could ever hand in records of it.
+
+    Who gives records is shown none, so no level is asked for.
+    """
+    if contract.collection is None:
+        return False
+    return _sees(
+        asker, "contract", contract.id, Level.OPEN, contract.purposes, access, now, "submit"
+    )
+
+
 def requested_step(
     asker: Asker, resource: str, purpose: str, level: Level, moment: Moment
 ) -> Request:
@@ -132,6 +144,29 @@ def log_request(asker: Asker, log: str, purpose: str, moment: Moment) -> Request
         resource_kind="log",
         resource=log,
         purpose=purpose,
+        level=Level.RESTRICTED,
+        moment=moment,
+    )
+
+
+def console_request(
+    asker: Asker,
+    action: Literal["audit", "view", "enrol"],
+    resource: str,
+    moment: Moment,
+) -> Request:
+    """The question to the policies: may this person look at that log or department, or enrol.
+
+    No purpose is stated there: whoever looks has one for all that they look at, their office.
+    """
+    return Request(
+        subject=asker.subject,
+        organisation=asker.organisation,
+        clearance=asker.clearance,
+        action=action,
+        resource_kind="department" if action == "view" else "log",
+        resource=resource,
+        purpose="",
         level=Level.RESTRICTED,
         moment=moment,
     )

@@ -13,8 +13,9 @@ from typing import Final
 
 from landbridge.levels import Level
 from policies.accounting import MICRO, charge, limit, question_rho
+from policies.collection import COLLECTION, read_collection
 from policies.columns import read_custom
-from policies.contract import Allowance, Column, Disclosure, Method, Noise, Type
+from policies.contract import Allowance, Collection, Column, Disclosure, Method, Noise, Type
 from policies.delay import DELAY, Delays, read_delays
 from policies.links import LINKS, Links, read_links
 from policies.place import Place, listed
@@ -47,7 +48,9 @@ _ROWS, _SPAN, _NOISE = "landbridgeRowsPerUnit", "landbridgeUnitsSpan", "landbrid
 _BUDGET, _EPSILON, _CELLS = "landbridgeBudget", "landbridgeEpsilon", "landbridgeMaximumCells"
 _POOLING: Final = "landbridgePooling"
 _PROTECTING: Final = (_ROWS, _SPAN, _NOISE, _BUDGET, _EPSILON, _POOLING)
-_CUSTOM: Final = (_UNIT, _METHOD, _PURPOSES, _CELLS, DELAY, LINKS, *_PROTECTING, *THRESHOLDS)
+_CUSTOM: Final = (
+    _UNIT, _METHOD, _PURPOSES, _CELLS, DELAY, LINKS, COLLECTION, *_PROTECTING, *THRESHOLDS,
+)  # fmt: skip
 _MEANT: Final = {
     Method.DP: _PROTECTING,
     Method.CELL_KEY: (_SPAN, *FOR_CELL_KEY),
@@ -66,6 +69,7 @@ class Terms:
     disclosure: Disclosure
     delays: Delays = ()
     links: Links = ()
+    collection: Collection | None = None
 
 
 def read_terms(
@@ -124,6 +128,9 @@ def read_terms(
             recipient=replace(disclosure.recipient, selecting=True),
             overall=replace(disclosure.overall, selecting=True),
         )
+    collection = read_collection(
+        term(COLLECTION), None if method is None else Method(method), disclosure, columns, links
+    )
     if method == Method.DP and len(document.problems.found) == before:
         _payable(term(_EPSILON).at("maximum"), disclosure)
     if len(document.problems.found) > before or unit is None:
@@ -134,6 +141,7 @@ def read_terms(
         disclosure=disclosure if cells is None else replace(disclosure, maximum_cells=cells),
         delays=delays,
         links=links,
+        collection=collection,
     )
 
 

@@ -12,13 +12,14 @@ from collections.abc import Iterable
 
 import pytest
 
-TOGETHER = ("tests/attacks", "tests/journeys")
+TOGETHER = ("tests/attacks", "tests/journeys", "tests/console")
 """Folders whose files share what takes seconds to start."""
 
 LONGEST_FIRST = (
     "tests/attacks",
     "tests/docs/test_snippets.py",
     "tests/journeys",
+    "tests/console",
     "tests/examples/test_joint_questionnaire.py",
     "tests/examples/test_examples.py",
     "tests/cli/test_journeys.py",

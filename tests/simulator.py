@@ -282,6 +282,7 @@ class SimulatedNode:
     before: Callable[[Any], None] | None = None
     linking: Any = None
     underways: Any = None
+    guard: Any = None
 
     def put_down(self) -> None:
         """Lets go of its files, but for the tables: another one can be started over them."""
@@ -527,6 +528,7 @@ class FederationSimulator:
             name, servicer, ledger, history, log, tables, engines, recorder, signer.vkey,
             consulting, Reviewing(desk, recorder), queue, quotas, key, access,
         )  # fmt: skip
+        node.guard = guard
         node.exchanges = Exchanges(self.keys(name).masking)
         circles = Circles(name, lambda: node.pinned or self.manifest, node.exchanges)
         node.pooling = PoolingServicer(
@@ -682,6 +684,12 @@ class _Channel:
                 return Call()
 
         return Method()
+
+    def stream_stream(self, path: str, *_: Any, **__: Any) -> Any:
+        def call(*_: Any, **__: Any) -> Any:
+            raise AssertionError(f"{path} is a stream: it needs a socket")
+
+        return call
 
     def close(self) -> None:
         """Nothing is open."""

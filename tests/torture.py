@@ -1,4 +1,4 @@
-"""`python -m tests.torture [--effort 0.01] [--seed N] [--only words]`: the audit's long form.
+"""`python -m tests.torture [--effort 0.01] [--seed N] [--only words]`: audit and faults at length.
 
 One table on standard output: what was tried, how much of it was stopped, and by what. Exit status 1
 if anything got through, or if a positive control did not (then the harness is blind). With an
@@ -19,6 +19,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from landbridge.testing import federation
 from policies.contract import Noise
 from policies.noise import Draw, draw
 from tests.audit import attackers, crossing, selection, spoilt
@@ -28,6 +29,8 @@ from tests.audit.grammar import Grammar
 from tests.audit.mechanisms import SCENARIOS, Scenario, Worlds, prepare
 from tests.audit.outcome import HEAD, Outcome
 from tests.audit.worlds_apart import World, difference
+from tests.faults import town
+from tests.faults.storm import Storm
 from tests.simulator import exact
 
 Job = tuple[str, Callable[[Path], Outcome]]
@@ -61,6 +64,8 @@ def jobs(effort: float, seed: int) -> Iterator[Job]:
     for play in (differencing, singling_out):
         name = play.__name__.replace("_", " ")
         yield name, partial(games, name, effort=some(1_000, 12), play=play)
+    name = "storm: kill -9 of gateway and nodes"
+    yield name, partial(_storm, name, some(1_000, 6), seed)
     yield from _controls()
 
 
@@ -130,6 +135,20 @@ def _found(name: str, found: Finding) -> Outcome:
                    found.broken)  # fmt: skip
 
 
+def _storm(name: str, kills: int, seed: int, folder: Path) -> Outcome:
+    """Real processes; what must hold is compared with the logs and ledgers at the end."""
+    folder.mkdir()
+    with federation(town.write(folder / "town"), state=folder / "state") as running:
+        town.fix_port(running)
+        storm = Storm(running, seed)
+        storm.blow(kills)
+        found = storm.findings()
+    for each in found:
+        sys.stderr.write(f"seed {seed}: {each}\n")
+    figure = found[0] if found else f"{len(storm.seen.given)} answers hold (seed {seed})"
+    return Outcome(name, kills, 0 if found else kills, "log and ledger", figure, bool(found))
+
+
 def _texts(texts: int, seed: int, folder: Path) -> Outcome:
     worlds = [World(name, folder / name) for name in ("rare", "common", "absent")]
     grammar = Grammar(seed)
@@ -157,7 +176,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--effort", type=float, default=1.0, help="share of the full number of runs"
     )
-    parser.add_argument("--seed", type=int, default=secrets.randbelow(2**31), help="of the texts")
+    parser.add_argument(
+        "--seed", type=int, default=secrets.randbelow(2**31), help="of texts and storms"
+    )
     parser.add_argument("--only", default="", help="rows whose name holds this")
     chosen = parser.parse_args(arguments)
     sys.stdout.write(HEAD + "\n")

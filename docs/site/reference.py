@@ -17,6 +17,7 @@ import typer
 import landbridge
 from gateway import settings as gateway_settings
 from landbridge.cli.app import application
+from landbridge.desk import settings as desk_settings
 from landbridge.edge.settings import Known, SettingsInvalid, variable
 from landbridge.errors import CATALOGUE
 from nodes import settings as node_settings
@@ -24,7 +25,11 @@ from nodes import settings as node_settings
 ROOT: Final = Path(__file__).parents[2]
 WORDS: Final = Path(__file__).parents[1] / "words"
 PROPERTY: Final = re.compile(r'"(landbridge[A-Z][A-Za-z]*)"')
-SERVERS: Final = (("gateway", gateway_settings), ("node", node_settings))
+SERVERS: Final = (
+    ("gateway", gateway_settings),
+    ("node", node_settings),
+    ("desk", desk_settings),
+)
 
 
 NAMES: Final = ("command-line", "python", "settings", "contract", "errors", "protocol")

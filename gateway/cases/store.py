@@ -9,26 +9,17 @@ again by `unlogged`.
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
 
 from gateway.cases import schema
-from landbridge.errors import error
+from gateway.cases.database import Database, StoreUnusable
 from policies.progress import CaseState, StepState
 
-_MIGRATIONS = Path(__file__).parent / "migrations"
-
-
-class StoreUnusable(Exception):
-    """The store cannot be opened; one sentence for the operator."""
+__all__ = ["Case", "Change", "Opened", "Sealed", "StepRow", "Store", "StoreUnusable", "Unlogged"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,21 +101,8 @@ class Store:
 
     def __init__(self, url: str, owner: str) -> None:
         self._owner = owner
-        self._writing = threading.Lock()
-        try:
-            self._engine = sa.create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
-            if self._engine.dialect.name == "sqlite":
-                sa.event.listen(self._engine, "connect", _sqlite)
-            with self._engine.begin() as connection:
-                config = Config()
-                config.set_main_option("script_location", str(_MIGRATIONS))
-                config.attributes["connection"] = connection
-                command.upgrade(config, "head")
-        except (sa.exc.SQLAlchemyError, ImportError) as failure:
-            raise StoreUnusable(
-                f"The store of cases cannot be opened ({type(failure).__name__}): is its database "
-                "reachable, and may this user change its tables?"
-            ) from None
+        self.database = Database(url)
+        self._read, self._write = self.database.read, self.database.write
 
     def create(
         self,
@@ -341,6 +319,21 @@ class Store:
                 steps.setdefault(row.case_id, []).append(row)
             return [_case(row, steps.get(row.id, [])) for row in rows]
 
+    def recent(self, most: int) -> Sequence[Case]:
+        """The cases that were opened last, open ones before all others."""
+        table = schema.case
+        closed = sa.case((table.c.state == CaseState.OPEN.value, 0), else_=1)
+        query = sa.select(table).order_by(closed, table.c.opened_at.desc()).limit(most)
+        with self._read() as run:
+            rows = run.execute(query).fetchall()
+            found = sa.select(schema.step).where(
+                schema.step.c.case_id.in_([row.id for row in rows])
+            )
+            steps: dict[str, list[Any]] = {}
+            for row in run.execute(found):
+                steps.setdefault(row.case_id, []).append(row)
+            return [_case(row, steps.get(row.id, [])) for row in rows]
+
     def latest(self) -> float:
         """The time of the latest change, 0 where there is none: no clock here goes back of it."""
         query = sa.select(sa.func.max(schema.change.c.time))
@@ -349,27 +342,10 @@ class Store:
 
     def close(self) -> None:
         """Lets go of every connection."""
-        self._engine.dispose()
+        self.database.close()
 
     def _open(self) -> tuple[Any, ...]:
         return (schema.case.c.owner == self._owner, schema.case.c.state == CaseState.OPEN.value)
-
-    @contextmanager
-    def _write(self) -> Iterator[sa.Connection]:
-        try:
-            # SQLite has one writer at a time; waiting here is cheaper than waiting there.
-            with self._writing, self._engine.begin() as connection:
-                yield connection
-        except sa.exc.SQLAlchemyError:
-            raise error("CASES_UNAVAILABLE") from None
-
-    @contextmanager
-    def _read(self) -> Iterator[sa.Connection]:
-        try:
-            with self._engine.connect() as connection:
-                yield connection
-        except sa.exc.SQLAlchemyError:
-            raise error("CASES_UNAVAILABLE") from None
 
     @staticmethod
     def _insert(run: sa.Connection, case: str, changes: Sequence[Change], log_size: int) -> None:
@@ -472,11 +448,3 @@ def _change(row: Any) -> Change:
         tuple(json.loads(row.parts)) if row.parts else (),
         row.due_at,
     )
-
-
-def _sqlite(connection: Any, _: Any) -> None:
-    """As the ledgers are: a committed transaction survives a power cut."""
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA busy_timeout=5000")
-    connection.execute("PRAGMA foreign_keys=ON")

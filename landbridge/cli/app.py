@@ -33,8 +33,10 @@ from landbridge.cli import (
     query,
     review,
     servers,
+    submit,
     token,
     up,
+    watch,
     witness,
 )
 from landbridge.cli.ending import OperatorError, Status, sentence, status_of
@@ -88,6 +90,7 @@ def application() -> typer.Typer:
     whole.command()(query.query)
     whole.command()(explain.explain)
     whole.command()(call.call)
+    whole.command()(submit.submit)
     whole.command()(directory.directory)
     whole.command()(about.about)
     consultations = _group("Put before an officer of the owner what policy does not answer.")
@@ -107,6 +110,7 @@ def application() -> typer.Typer:
     reviews.command("ask")(review.ask)
     reviews.command("decline")(review.decline)
     reviews.command("follow")(review.follow)
+    reviews.command("serve")(review.serve)
     whole.add_typer(reviews, name="review")
     logs = _group("Read and verify published logs and receipts, asking nobody.")
     logs.command("show")(log.show)
@@ -157,6 +161,13 @@ def application() -> typer.Typer:
     cases.command("list")(case.list_)
     cases.command("cancel")(case.cancel)
     whole.add_typer(cases, name="case")
+    watches = _group("Make standing questions, and follow what they tell.")
+    watches.command("create")(watch.create)
+    watches.command("list")(watch.list_)
+    watches.command("show")(watch.show)
+    watches.command("follow")(watch.follow)
+    watches.command("stop")(watch.stop)
+    whole.add_typer(watches, name="watch")
     procedures = _group("Review declared procedures, without a running gateway.")
     procedures.callback()(_procedures)
     procedures.command("check")(servers.procedure_check)

@@ -26,6 +26,21 @@ def lines(running: Federation, question: Sequence[str] = ("directory",)) -> list
     ]
 
 
+def console(running: Federation) -> list[str]:
+    """Where the web console is, and who can look at something there; nothing without one."""
+    if not running.console_address:
+        return []
+    return [
+        f"# Look at it in a browser: {running.console_address}",
+        *(
+            f"# The officers' desk of {each.department}: {running.desk_address(each.department)}"
+            for each in running.folder.members
+            if running.desk_address(each.department)
+        ),
+        "# Its certificate is of a development authority, and its sign-in asks for no password.",
+    ]
+
+
 def program() -> str:
     """How this program is called here: by its name where the shell finds it, else by its path."""
     if shutil.which("landbridge"):

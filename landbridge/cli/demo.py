@@ -38,7 +38,7 @@ def demo(
     verified. Exit status 1 says that a part fell short. Ctrl-C stops every process.
     """
     folder = _folder()
-    with running(folder, state) as federation:
+    with running(folder, state, console=not once) as federation:
         fell_short = _tour(federation, as_json=json_)
         for sentence in fell_short:
             tell(f"Fell short: {sentence}")
@@ -102,7 +102,7 @@ def _invite(federation: Federation, *, as_json: bool) -> None:
     line = tell if as_json else say
     line("")
     line("# Ask by hand, from another terminal; a token lives one hour:")
-    for text in by_hand.lines(federation, asking):
+    for text in (*by_hand.lines(federation, asking), *by_hand.console(federation)):
         line(text)
     callers = ", ".join(federation.folder.callers)
     line(f"# Another token ({callers}): {by_hand.program()} token issue {state} NAME")

@@ -11,11 +11,11 @@ import typer
 from landbridge.cli import checkpoint_file, receipt_file
 from landbridge.cli.ending import OperatorError, Status
 from landbridge.cli.formats import Page, write_json
-from landbridge.cli.log_reading import Archive, fields, read_key, verified
+from landbridge.cli.log_reading import Archive, Keys, fields, read_key, verified
 from landbridge.cli.terminal import page, plain, say, tell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from rich.table import Table
 
@@ -43,8 +43,9 @@ Witness = Annotated[
 
 
 def show(
-    folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="A published log folder.", show_default=False)
+    folders: Annotated[
+        list[Path],
+        typer.Argument(metavar="DIR...", help="Published log folders.", show_default=False),
     ],
     last: Annotated[
         int | None,
@@ -53,11 +54,20 @@ def show(
     format_: Annotated[
         Page, typer.Option("--format", help="json: one entry a line, with its index.")
     ] = Page.TABLE,
-    key: Key = None,
+    key: Keys = None,
     archive: Archive = None,
 ) -> None:
-    """Show the entries of a log, once the whole log is verified."""
-    log = verified(folder, read_key(key), archives=archive or ())
+    """Show the entries of a log, once the whole log is verified.
+
+    Several logs, such as those of a gateway's replicas, are shown as one, by time; each entry says
+    which log it is in.
+    """
+    if len(folders) > 1:
+        _show_all(folders, last, format_, key or (), archive or ())
+        return
+    if len(key or ()) > 1:
+        raise OperatorError("One log has one key.")
+    log = verified(folders[0], read_key(key[0] if key else None), archives=archive or ())
     entries = deque(((index, fields(entry)) for index, entry in log.entries()), maxlen=last)
     if format_ is Page.JSON:
         for index, found in entries:
@@ -65,6 +75,26 @@ def show(
     else:
         page().print(table(entries))
     _tell_whose(log)
+
+
+def _show_all(
+    folders: Sequence[Path],
+    last: int | None,
+    format_: Page,
+    keys: Sequence[str],
+    archives: Sequence[Path],
+) -> None:
+    from landbridge.cli.log_search import listing
+    from landbridge.cli.log_selection import chosen
+    from landbridge.evidence.selection import Selection
+
+    _, found = chosen(folders, Selection(), keys, archives)
+    entries = deque(found, maxlen=last)
+    if format_ is Page.JSON:
+        for each in entries:
+            write_json({"log": each.log, "index": each.index, **each.fields}, indent=None)
+    else:
+        page().print(listing(entries))
 
 
 def verify(

@@ -1,4 +1,4 @@
-"""`landbridge log reconcile`: the gateway's log beside its departments'."""
+"""`landbridge log reconcile`: the gateway's log, of every replica, beside its departments'."""
 
 from __future__ import annotations
 
@@ -26,8 +26,12 @@ def reconcile(
     gateway: Annotated[
         Path, typer.Argument(metavar="GATEWAY", help="The gateway's published log folder.")
     ],
-    departments: Annotated[
-        list[Path], typer.Argument(metavar="NODE...", help="The departments' log folders.")
+    others: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="LOG...",
+            help="The departments' log folders, and those of the gateway's other replicas.",
+        ),
     ],
     in_flight: Annotated[
         float,
@@ -46,6 +50,7 @@ def reconcile(
 ) -> None:
     """Report every answer that one log has and the other has not.
 
+    Where a gateway has replicas, give the log of each: GATEWAY is the one without a replica's name.
     The logs are verified first. Exit status 1 says that something was found; entries that may be
     under way are listed and are nothing wrong.
     """
@@ -53,10 +58,11 @@ def reconcile(
 
     now = datetime.now(UTC)
     # The departments' first: whatever the gateway names was durable there before.
-    logs = verified_all([*departments, gateway], key or (), archive or ())
-    parts, whole = logs[:-1], logs[-1]
+    *logs, whole = verified_all([*others, gateway], key or (), archive or ())
+    replicas = [log for log in logs if log.origin.startswith(f"{whole.origin}/")]
+    parts = [log for log in logs if log not in replicas]
     found = compare(
-        whole.entries,
+        {_short(log): log.entries for log in (whole, *replicas)},
         {_department(log, whole): partial(log.entries, 0) for log in parts},
         in_flight=timedelta(seconds=in_flight),
         now=now,
@@ -65,6 +71,7 @@ def reconcile(
         write_json(
             {
                 "gateway": whole.origin,
+                "replicas": [log.origin for log in replicas],
                 "departments": [log.origin for log in parts],
                 "matched": found.matched,
                 "in_flight": len(found.findings) - len(found.wrong),
@@ -83,11 +90,17 @@ def reconcile(
         raise typer.Exit(Status.NOT_VERIFIED)
 
 
+def _short(log: Verification) -> str:
+    """The log's name without its federation's: "gateway", "gateway/second"."""
+    return log.origin.partition("/")[2] or log.origin
+
+
 def _department(log: Verification, gateway: Verification) -> str:
     federation, _, name = log.origin.rpartition("/")
     if federation != gateway.origin.rpartition("/")[0] or log.origin == gateway.origin:
         raise OperatorError(
-            f"The log {log.origin} is of no department of the federation of {gateway.origin}."
+            f"The log {log.origin} is of no department of the federation of {gateway.origin}, and "
+            "of none of its replicas. The first folder must hold the gateway's own log."
         )
     return name
 
@@ -104,7 +117,7 @@ def _table(found: Reconciliation) -> Table:
         cells = (
             finding.what.replace("_", " "),
             finding.department,
-            "" if finding.gateway is None else str(finding.gateway),
+            "" if finding.gateway is None else f"{finding.gateway_log} {finding.gateway}",
             "" if finding.entry is None else str(finding.entry),
             finding.question_id,
             finding.sentence,

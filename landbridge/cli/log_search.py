@@ -94,7 +94,7 @@ def search(
     match format_:
         case Listing.TABLE:
             first = list(islice(found, SHOWN + 1))
-            page().print(_table(first[:SHOWN]))
+            page().print(listing(first[:SHOWN]))
             if len(first) > SHOWN:
                 tell(f"There are more than {SHOWN}: narrow the search, or use --format jsonl.")
         case Listing.JSON:
@@ -241,7 +241,8 @@ def _write_list(file: TextIO, documents: Iterable[dict[str, Any]]) -> None:
     file.write("\n]\n" if opened else "[]\n")
 
 
-def _table(found: Iterable[Found]) -> Table:
+def listing(found: Iterable[Found]) -> Table:
+    """A line per entry of several logs, each with the name of its log."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
@@ -253,7 +254,7 @@ def _table(found: Iterable[Found]) -> Table:
         fields = each.fields
         event = [str(fields[name]) for name in ("kind", "outcome", "reason") if fields.get(name)]
         cells = (
-            each.log.rpartition("/")[2],
+            each.log.partition("/")[2] or each.log,
             str(each.index),
             str(fields.get("time", ""))[:19].replace("T", " "),
             " ".join(event) or str(fields.get("unreadable", "")),

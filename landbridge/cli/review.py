@@ -184,6 +184,27 @@ def decline(
         _show(officer.decline(_seen(officer, identifier, turn), reason), format_)
 
 
+def serve(
+    settings: Annotated[
+        Path,
+        typer.Argument(metavar="SETTINGS", help="The desk's desk.toml.", show_default=False),
+    ],
+) -> None:
+    """Serve the queue as web pages, for officers with a browser (docs/console.md).
+
+    On the machine of the node, as its user: officers sign in at their provider, and the node
+    decides what each of them sees and does.
+    """
+    try:
+        from landbridge.desk.__main__ import serve as serve_desk
+    except ImportError as missing:
+        raise OperatorError(
+            f"The desk needs {missing.name}, which is not installed: "
+            "pip install 'landbridge[server]'."
+        ) from None
+    raise typer.Exit(serve_desk(settings, with_parent=False))
+
+
 def follow(
     folder: Folder,
     after: Annotated[

@@ -150,7 +150,8 @@ def doctor(
         ),
     ],
     gateway: Annotated[
-        str, typer.Option(help="A node's gateway, host:port, to be reached as well.")
+        str,
+        typer.Option(help="A node's gateway, host:port; else where the department joined."),
     ] = "",
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,

@@ -56,18 +56,21 @@ def up(
     """
     if once is not None and not once.is_file():
         raise OperatorError(f"There is no script {once}.")
-    with running(folder, state) as federation:
+    with running(folder, state, console=once is None) as federation:
         if once is not None:
             raise typer.Exit(_run(once))
         say("# Ask it from another terminal; a token lives one hour:")
-        for line in by_hand.lines(federation):
+        for line in (*by_hand.lines(federation), *by_hand.console(federation)):
             say(line)
         stay(federation)
 
 
 @contextmanager
-def running(folder: Path, state: Path | None) -> Iterator[Federation]:
-    """The federation, up; every process is stopped when the block ends, however it ends."""
+def running(folder: Path, state: Path | None, *, console: bool = False) -> Iterator[Federation]:
+    """The federation, up, with its web console where that is wanted.
+
+    Every process is stopped when the block ends, however it ends.
+    """
     with stoppable(), alone(state):
         # gRPC's own words on standard error are for its developers.
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")
@@ -84,7 +87,7 @@ def running(folder: Path, state: Path | None) -> Iterator[Federation]:
         with ExitStack() as kept:
             with progress(title) as happens:
                 federation = kept.enter_context(
-                    testing.federation(folder, state=state, progress=happens)
+                    testing.federation(folder, state=state, progress=happens, console=console)
                 )
             yield federation
 

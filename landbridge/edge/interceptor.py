@@ -57,11 +57,13 @@ class Boundary(grpc.ServerInterceptor):
         handler = continuation(handler_call_details)
         if handler is None:
             return None
+        if handler.unary_stream is not None:
+            return self._streaming(handler)
         serve = handler.unary_unary
         if serve is None:
             if isinstance(handler.stream_stream, Guarded):
                 return handler
-            raise TypeError("Boundary guards unary methods only; a streaming one was registered.")
+            raise TypeError("Boundary guards unary requests only; a stream of them was registered.")
 
         def guarded(request: Request, context: grpc.ServicerContext) -> Response:
             try:
@@ -71,6 +73,29 @@ class Boundary(grpc.ServerInterceptor):
             context.abort_with_status(status)  # raises
 
         return grpc.unary_unary_rpc_method_handler(
+            guarded,
+            request_deserializer=handler.request_deserializer,
+            response_serializer=handler.response_serializer,
+        )
+
+    def _streaming(
+        self, handler: grpc.RpcMethodHandler[Request, Response]
+    ) -> grpc.RpcMethodHandler[Request, Response]:
+        """A method that tells as it goes: what was said stands, and the end may be a refusal."""
+        serve: Callable[[Any, grpc.ServicerContext], Iterator[Any]] = handler.unary_stream  # type: ignore[assignment]
+
+        def guarded(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+            try:
+                yield from serve(request, self.timed(context))
+            except GeneratorExit:
+                raise  # whoever listened has gone
+            except BaseException as failure:  # noqa: BLE001 - SystemExit too: a call must end
+                status = self.status(failure)
+            else:
+                return
+            context.abort_with_status(status)  # raises
+
+        return grpc.unary_stream_rpc_method_handler(
             guarded,
             request_deserializer=handler.request_deserializer,
             response_serializer=handler.response_serializer,

@@ -141,6 +141,20 @@ class Draft:
         self.logged = logged[-1] if logged else None
         return logged
 
+    def answering(self, answer: bytes) -> Callable[[], Logged]:
+        """As `answered`, which is what the result does: entries that are begun together share a
+        sync.
+        """
+        salt = self.recorder.salts.next()
+        self.note(answer_digest=sha256(salt + answer).hexdigest())
+        begun = self.recorder.begin(self.kind, {**self.fields, "outcome": "answered"})
+
+        def durable() -> Logged:
+            self.logged = Logged(begun(), salt)
+            return self.logged
+
+        return durable
+
     def ended(self) -> None:
         """Raises FAULT when the use case left no entry: a defect, and nothing may leave."""
         if self.logged is None:
@@ -211,7 +225,7 @@ class Recorder:
         LOG_CONTRADICTED, LOG_UNWITNESSED, LOG_UNAVAILABLE.
         """
         self.require()
-        draft = Draft(kind, self._dated(), dict(fields))
+        draft = Draft(kind, self.dated(), dict(fields))
         with self._log.coming:
             try:
                 yield draft
@@ -224,10 +238,25 @@ class Recorder:
                 self.append(draft, outcome="failed", reason="FAULT")
                 raise
 
+    def draft(self, kind: str, **fields: Any) -> Draft:
+        """The entry of something that ends elsewhere than it begins; raises as `request` does."""
+        self.require()
+        return Draft(kind, self.dated(), dict(fields))
+
+    @contextmanager
+    def refusing(self, draft: Draft) -> Iterator[None]:
+        """What is refused here ends that draft, with what was noted until then."""
+        try:
+            yield
+        except LandbridgeError as refusal:
+            if draft.logged is None and refusal.reason != "LOG_UNAVAILABLE":
+                refusal.receipt = self._refused(draft, refusal)
+            raise
+
     @contextmanager
     def check(self, kind: str, **fields: Any) -> Iterator[None]:
         """Something before a request that only a refusal leaves an entry of."""
-        draft = Draft(kind, self._dated(), dict(fields))
+        draft = Draft(kind, self.dated(), dict(fields))
         try:
             yield
         except LandbridgeError as refusal:
@@ -246,7 +275,7 @@ class Recorder:
         first._first_look = None
         return first
 
-    def _dated(self) -> Recorder:
+    def dated(self) -> Recorder:
         """This recorder, with this month's key."""
         if self._periods is None:
             return self
@@ -312,10 +341,14 @@ class Recorder:
         waiting = [self._log.submit(self._bytes(kind, {**each, **fields})) for each in drafts]
         return [receipt.result() for receipt in waiting]
 
+    def begin(self, kind: str, fields: Mapping[str, Any]) -> Callable[[], Receipt]:
+        """An entry whose result waits until it is durable. Raises LOG_UNAVAILABLE, now or then."""
+        return self._log.submit(self._bytes(kind, fields)).result
+
     def _write(self, kind: str, fields: dict[str, Any]) -> Receipt:
         return self._log.append(self._bytes(kind, fields))
 
-    def _bytes(self, kind: str, fields: dict[str, Any]) -> bytes:
+    def _bytes(self, kind: str, fields: Mapping[str, Any]) -> bytes:
         # Made from its fields: the object between them and the bytes would cost as much as those.
         return Entry.bytes_of(
             {

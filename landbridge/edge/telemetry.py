@@ -23,6 +23,8 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, get_current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from landbridge.status import FAULTS
+
 Metadata = Sequence[tuple[str, str | bytes]]
 
 SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -92,7 +94,7 @@ class Telemetry:
                     yield
                 finally:
                     span.set_attributes({**attributes, **ended.attributes()})
-                    if ended.status in _FAULTS:
+                    if ended.status in FAULTS:
                         span.set_status(Status(StatusCode.ERROR))
         finally:
             self._active.add(-1, attributes)
@@ -128,6 +130,11 @@ class Telemetry:
 
         self._meter.create_observable_gauge(name, [observe], unit, what)
 
+    def counter(self, name: str, unit: str, what: str) -> Callable[[int, dict[str, str]], None]:
+        """Counts something under attributes that come from a closed list."""
+        made = self._meter.create_counter(name, unit, what)
+        return lambda number, attributes: made.add(number, attributes)
+
     def close(self) -> None:
         """Sends what is still here; a collector that does not answer holds it up for seconds."""
         self._tracing.shutdown()
@@ -149,12 +156,6 @@ class Telemetry:
             set_status_on_exception=False,
         ) as span:
             yield span
-
-
-_FAULTS: Final = frozenset(
-    ("UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS")
-)
-"""Statuses that are a server's error by the conventions; a refusal is an answer."""
 
 
 class Call:

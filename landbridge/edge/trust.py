@@ -8,6 +8,7 @@ from pathlib import Path
 
 from landbridge.edge.settings import Section
 from landbridge.identity.address import LAST_GOOD, KeyAddress
+from landbridge.identity.caller import Caller
 from landbridge.identity.certificates import Peer
 from landbridge.identity.fetch import Fetcher
 from landbridge.identity.issuers import Issuers, Verifier
@@ -51,6 +52,13 @@ class Trusted:
         return self.revocations is not None and self.revocations.hold_certificate(
             member.fingerprint, member.serial, now
         )
+
+    def revoked_caller(self, caller: Caller, now: float) -> bool:
+        """Whether the token that this caller once showed is on the list at `now`.
+
+        The key that signed it is not known any more; everything else of it is looked at.
+        """
+        return self.revocations is not None and self.revocations.hold(caller, "", now)
 
 
 def read_trust(top: Section, problems: list[str]) -> Trust:

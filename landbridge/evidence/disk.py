@@ -14,8 +14,13 @@ from landbridge.evidence.finding import EvidenceError
 TEMPORARY = ".tmp"
 
 
+_PASSING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE})
+
+
 class NoRoom(OSError):
-    """The disk is full, or a quota is; nothing was lost by it, and it can be tried again.
+    """The disk is full, a quota is, or no more files can be opened.
+
+    Nothing was lost by it, and it can be tried again.
 
     Never raised by a sync: what a failed sync lost, a second one may not tell.
     """
@@ -23,11 +28,11 @@ class NoRoom(OSError):
 
 @contextmanager
 def needing_room() -> Iterator[None]:
-    """What a full disk stops inside, and no sync is, leaves as NoRoom."""
+    """What a full disk or too many open files stop inside, and no sync is, leaves as NoRoom."""
     try:
         yield
     except OSError as problem:
-        if problem.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if problem.errno not in _PASSING:
             raise
         raise NoRoom(problem.errno, problem.strerror, problem.filename) from problem
 
@@ -55,8 +60,12 @@ class Disk:
         os.fsync(file)
 
     def sync_folder(self, folder: Path) -> None:
-        """Return when the names in `folder` are on the medium."""
-        file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        """Return when the names in `folder` are on the medium.
+
+        NoRoom when it cannot be opened for want of descriptors: nothing was synced, or lost.
+        """
+        with needing_room():
+            file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             self.sync(file)
         finally:

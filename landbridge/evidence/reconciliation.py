@@ -1,8 +1,9 @@
-"""Whether a gateway's log and its departments' logs tell of the same answers.
+"""Whether a gateway's logs and its departments' logs tell of the same answers.
 
 The gateway's entry names, by index and leaf hash, the entry that each department made of its part.
-Followed in both directions, that shows every answer that one side has and the other has not. The
-logs are read one after the other while the servers go on, so that the newest entries of one may not
+Followed in both directions, that shows every answer that one side has and the other has not. A
+gateway of several replicas has a log of each; together they are the gateway's side. The logs are
+read one after the other while the servers go on, so that the newest entries of one may not
 have reached the other: those are told apart by their time. Pure: takes entries, gives findings.
 """
 
@@ -19,6 +20,9 @@ from landbridge.evidence.merkle import leaf_hash
 
 Entries = Callable[[], Iterable[tuple[int, bytes]]]
 """Index and bytes of every entry of a verified log; may be asked more than once."""
+
+Place = tuple[str, int]
+"""An entry of the gateway: the name of its log, and the index in it."""
 
 What = Literal[
     "missing_at_department",
@@ -48,16 +52,23 @@ ANSWERING: Final = frozenset({"query", "call"})
 STEP: Final = "step"
 """Only some entries of this kind are of a department's answer: others admit, or change a case."""
 
-PASSED_ON: Final = ANSWERING | {"about"}
+ALERT: Final = "alert"
+"""Departments make alerts of watches, which have a question id; others they keep to themselves."""
+
+PASSED_ON: Final = ANSWERING | {"about", "submit"}
 """Kinds that departments are asked; where one refuses a look-up, the list goes out without it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that the two sides do not both say; `gateway` and `entry` are indices, or None."""
+    """Something that the two sides do not both say; `gateway` and `entry` are indices, or None.
+
+    `gateway_log` is the name of the log that `gateway` counts in, empty where that is None.
+    """
 
     what: What
     department: str
+    gateway_log: str
     gateway: int | None
     entry: int | None
     question_id: str
@@ -85,7 +96,7 @@ class _Named:
     """An entry of a department, as the gateway names it."""
 
     leaf: str
-    gateway: int
+    gateway: Place
     whole: Entry
     seen: bool = False
 
@@ -112,8 +123,8 @@ class _Sides:
     """What was read so far."""
 
     named: dict[str, dict[int, _Named]] = field(default_factory=dict)
-    answers: dict[int, _Answer] = field(default_factory=dict)
-    times: dict[int, str] = field(default_factory=dict)
+    answers: dict[Place, _Answer] = field(default_factory=dict)
+    times: dict[Place, str] = field(default_factory=dict)
     unnamed: list[tuple[str, int, Entry]] = field(default_factory=list)
     sizes: dict[str, int] = field(default_factory=dict)
     border: str = ""
@@ -126,68 +137,84 @@ class _Sides:
         return self.border <= time <= self.latest
 
     def find(
-        self, what: What, department: str, at: int | None, index: int | None, question: str,
+        self, what: What, department: str, at: Place | None, index: int | None, question: str,
         sentence: str,
     ) -> None:  # fmt: skip
         """Adds a finding."""
-        self.findings.append(Finding(what, department, at, index, question, sentence))
+        log, number = at or ("", None)
+        self.findings.append(Finding(what, department, log, number, index, question, sentence))
 
 
 def reconcile(
-    gateway: Entries, departments: Mapping[str, Entries], *, in_flight: timedelta, now: datetime
+    gateways: Mapping[str, Entries],
+    departments: Mapping[str, Entries],
+    *,
+    in_flight: timedelta,
+    now: datetime,
 ) -> Reconciliation:
-    """What the gateway's log and the departments' do not both say.
+    """What the gateway's logs, one of each replica, and the departments' do not both say.
 
-    `now` is the auditor's own clock before the first log was read: no log may say what is young.
-    Entries younger than `in_flight` before it are under way, and said to be; entries more than
-    `LEEWAY` after it are a finding. Reads each log once, the gateway's twice where a department has
-    entries that nobody names.
+    Both are given by name. `now` is the auditor's own clock before the first log was read: no log
+    may say what is young. Entries younger than `in_flight` before it are under way, and said to be;
+    entries more than `LEEWAY` after it are a finding. Reads each log once, the gateway's twice
+    where a department has entries that nobody names. A replica's log that is not given shows as
+    answers missing at the gateway: departments do not write down which replica asked.
     """
     sides = _Sides(border=instant(now - in_flight), latest=instant(now + LEEWAY))
-    _read_gateway(gateway, sides)  # (1) what the gateway says of its departments
+    for name, entries in gateways.items():
+        _read_gateway(name, entries, sides)  # (1) what the gateway says of its departments
     for name, entries in departments.items():
         _read_department(name, entries, sides)  # (2) what they say themselves
     _missing_there(sides, departments)  # (3) named, but not there
-    _missing_here(gateway, sides)  # (4) there, but not named
+    _missing_here(gateways, sides)  # (4) there, but not named
     _sums(sides)  # (5) whole answers
     order = sorted(
         sides.findings,
-        key=lambda found: (found.department, found.gateway or 0, found.entry or 0, found.what),
+        key=lambda found: (
+            found.department,
+            found.gateway_log,
+            found.gateway or 0,
+            found.entry or 0,
+            found.what,
+        ),
     )
     return Reconciliation(sides.matched, tuple(order))
 
 
-def _read(where: str, entries: Entries, sides: _Sides) -> Iterator[tuple[int, bytes, Entry]]:
+def _read(
+    entries: Entries, sides: _Sides, *, department: str = "", gateway: str = ""
+) -> Iterator[tuple[int, bytes, Entry]]:
+    """The entries of one log; what is said of them alone is found on the way."""
     for index, content in entries():
+        place, own = (None, index) if department else ((gateway, index), None)
         try:
             entry = Entry.from_bytes(content)
         except EvidenceError as problem:
-            at, own = (None, index) if where else (index, None)
-            sides.find("unreadable", where, at, own, "", f"It is no entry: {problem}.")
+            sides.find("unreadable", department, place, own, "", f"It is no entry: {problem}.")
             continue
         if entry.time > sides.latest:
-            at, own = (None, index) if where else (index, None)
             said = "Its time is after the auditor's own."
-            sides.find("ahead_of_time", where, at, own, entry.question_id, said)
+            sides.find("ahead_of_time", department, place, own, entry.question_id, said)
         yield index, content, entry
 
 
-def _read_gateway(gateway: Entries, sides: _Sides) -> None:
+def _read_gateway(name: str, gateway: Entries, sides: _Sides) -> None:
     apart: dict[str, list[Part]] = {}
-    for index, _, entry in _read("", gateway, sides):
+    for index, _, entry in _read(gateway, sides, gateway=name):
         if entry.kind == "parts":
             apart.setdefault(entry.question_id, []).extend(entry.parts)
             continue
+        place = (name, index)
         parts = [*apart.pop(entry.question_id, ()), *entry.parts]
         for part in parts:
-            _name(index, entry, part, sides)
+            _name(place, entry, part, sides)
         if entry.kind not in ANSWERING or entry.outcome != "answered":
             continue
         if not parts:
             said = "The gateway answered and names no department's entry."
-            sides.find("without_parts", "", index, None, entry.question_id, said)
+            sides.find("without_parts", "", place, None, entry.question_id, said)
             continue
-        sides.answers[index] = _Answer(
+        sides.answers[place] = _Answer(
             entry.question_id,
             entry.charged_micro_rho,
             entry.remembered,
@@ -198,24 +225,26 @@ def _read_gateway(gateway: Entries, sides: _Sides) -> None:
 
 def _answers(entry: Entry) -> bool:
     """Whether a department's entry is one that the gateway has to name."""
-    return entry.kind in PASSED_ON or (entry.kind == STEP and bool(entry.answer_digest))
+    proved = entry.kind in (STEP, ALERT) and bool(entry.answer_digest)
+    return entry.kind in PASSED_ON or proved
 
 
-def _name(index: int, entry: Entry, part: Part, sides: _Sides) -> None:
+def _name(place: Place, entry: Entry, part: Part, sides: _Sides) -> None:
     named = sides.named.setdefault(part["department"], {})
     earlier = named.get(part["index"])
     if earlier is not None:
-        said = f"The gateway's entry {earlier.gateway} names the same entry."
-        sides.find("named_twice", part["department"], index, part["index"], entry.question_id, said)
+        log, number = earlier.gateway
+        said = f"The gateway's entry {number} in {log} names the same entry."
+        sides.find("named_twice", part["department"], place, part["index"], entry.question_id, said)
         return
-    named[part["index"]] = _Named(part["leaf_hash"], index, entry)
-    sides.times[index] = entry.time
+    named[part["index"]] = _Named(part["leaf_hash"], place, entry)
+    sides.times[place] = entry.time
 
 
 def _read_department(department: str, entries: Entries, sides: _Sides) -> None:
     named = sides.named.get(department, {})
     size = 0
-    for index, content, entry in _read(department, entries, sides):
+    for index, content, entry in _read(entries, sides, department=department):
         size = index + 1
         found = named.get(index)
         if found is not None:
@@ -279,8 +308,8 @@ def _missing_there(sides: _Sides, departments: Mapping[str, Entries]) -> None:
             sides.find(what, department, part.gateway, index, part.question_id, said)
 
 
-def _missing_here(gateway: Entries, sides: _Sides) -> None:
-    known = _of_questions(gateway, {entry.question_id for _, _, entry in sides.unnamed})
+def _missing_here(gateways: Mapping[str, Entries], sides: _Sides) -> None:
+    known = _of_questions(gateways, {entry.question_id for _, _, entry in sides.unnamed})
     for department, index, entry in sides.unnamed:
         same = known.get(entry.question_id, [])
         at = same[-1][0] if same else None
@@ -289,7 +318,7 @@ def _missing_here(gateway: Entries, sides: _Sides) -> None:
             what = "in_flight"
             said = "The gateway may not have logged or published it yet."
         elif not same:
-            said = "The gateway's log has nothing of this question."
+            said = "No log of the gateway that was given has anything of this question."
         elif entry.outcome == "answered":
             how = ", ".join(sorted({f"{e.outcome} {e.reason}".strip() for _, e in same}))
             said = f"The department answered; the gateway names no such part (it says: {how})."
@@ -304,28 +333,32 @@ def _missing_here(gateway: Entries, sides: _Sides) -> None:
         sides.find(what, department, at, index, entry.question_id, said)
 
 
-def _of_questions(gateway: Entries, wanted: set[str]) -> dict[str, list[tuple[int, Entry]]]:
+def _of_questions(
+    gateways: Mapping[str, Entries], wanted: set[str]
+) -> dict[str, list[tuple[Place, Entry]]]:
     """The gateway's entries of these questions."""
-    known: dict[str, list[tuple[int, Entry]]] = {}
+    known: dict[str, list[tuple[Place, Entry]]] = {}
     if not wanted:
         return known
-    for index, content in gateway():
-        try:
-            entry = Entry.from_bytes(content)
-        except EvidenceError:
-            continue  # said when it was read first
-        if entry.question_id in wanted and (entry.kind in PASSED_ON or entry.kind == STEP):
-            known.setdefault(entry.question_id, []).append((index, entry))
+    for name, entries in gateways.items():
+        for index, content in entries():
+            try:
+                entry = Entry.from_bytes(content)
+            except EvidenceError:
+                continue  # said when it was read first
+            answering = entry.kind in PASSED_ON or entry.kind in (STEP, ALERT)
+            if answering and entry.question_id in wanted:
+                known.setdefault(entry.question_id, []).append(((name, index), entry))
     return known
 
 
 def _sums(sides: _Sides) -> None:
-    for index, answer in sides.answers.items():
+    for place, answer in sides.answers.items():
         if answer.waiting:
             continue  # a part is missing or another: said above
         if answer.charged != answer.parts_charged:
             said = f"It says {answer.charged} micro rho, its parts {answer.parts_charged}."
-            sides.find("another_charge", "", index, None, answer.question_id, said)
+            sides.find("another_charge", "", place, None, answer.question_id, said)
         if answer.remembered != answer.parts_remembered:
             said = "Gateway and departments differ in whether the answer was a remembered one."
-            sides.find("another_memory", "", index, None, answer.question_id, said)
+            sides.find("another_memory", "", place, None, answer.question_id, said)

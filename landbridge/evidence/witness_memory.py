@@ -158,10 +158,12 @@ class Witness:
             self._failed = True
             try:
                 self._disk.put(self._folder / _name(origin), note.encode())
+                self._disk.sync_folder(self._folder)
             except NoRoom:
-                self._failed = False  # the file is as it was
+                # The file is as it was, or the new one without its name synced; whichever it is,
+                # the next one is written and synced before anything is cosigned.
+                self._failed = False
                 raise
-            self._disk.sync_folder(self._folder)
             self._failed = False
         self._seen[origin], self._notes[origin] = accepted.checkpoint, note
         return line

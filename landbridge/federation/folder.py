@@ -48,7 +48,10 @@ class DevelopmentCaller:
 
 @dataclass(frozen=True, slots=True)
 class FederationFolder:
-    """Everything that the folder says; without `flight_port` no Arrow Flight SQL is spoken."""
+    """Everything that the folder says; without `flight_port` no Arrow Flight SQL is spoken.
+
+    `console_port` is for whoever runs it with its console.
+    """
 
     path: Path
     name: str
@@ -58,6 +61,7 @@ class FederationFolder:
     members: tuple[MemberFolder, ...]
     callers: dict[str, DevelopmentCaller]
     flight_port: int | None = None
+    console_port: int = 0
 
 
 def read(path: Path) -> FederationFolder:
@@ -82,6 +86,7 @@ def read(path: Path) -> FederationFolder:
             members=members,
             callers=_callers(path / "gateway" / "callers.toml"),
             flight_port=_optional_port(values.get("gateway", {}).get("flight_port")),
+            console_port=int(values.get("gateway", {}).get("console_port", 0)),
         )
     except KeyError as missing:
         raise FederationInvalid(f"{path / 'federation.toml'} lacks the key {missing}.") from None

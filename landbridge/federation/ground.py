@@ -28,6 +28,14 @@ HOST = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)
+class Console:
+    """What the gateway's console is told: the provider's address, and departments' desks."""
+
+    provider: str
+    desks: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Ground:
     """The state folder of a federation that is about to run."""
 
@@ -110,6 +118,7 @@ class Ground:
         self,
         addresses: Mapping[str, str],
         granted: Mapping[str, Mapping[str, Sequence[str]]],
+        console: Console | None = None,
     ) -> Path:
         """Writes `gateway.toml` and the manifest of members beside it."""
         folder = self.folder("gateway")
@@ -124,7 +133,49 @@ class Ground:
         }
         if self.federation.flight_port is not None:
             values["listen_flight"] = f"{HOST}:{self.federation.flight_port}"
-        return self._settings("gateway", "gateway.toml", values)
+        lines = [] if console is None else self._console(console)
+        return self._settings("gateway", "gateway.toml", values, more=lines)
+
+    def _console(self, console: Console) -> list[str]:
+        lines = [
+            "[console]",
+            f"listen = {json.dumps(f'{HOST}:{self.federation.console_port}')}",
+            f"provider = {json.dumps(console.provider)}",
+            f"provider_ca = {json.dumps(str(self.ca))}",
+        ]
+        for department, address in console.desks.items():
+            lines += [
+                "[[console.desk]]",
+                f"department = {json.dumps(department)}",
+                f"address = {json.dumps(address)}",
+            ]
+        return lines
+
+    def desk_settings(self, department: str, provider: str) -> Path:
+        """Writes the `desk.toml` of a department's officers."""
+        folder = self.folder(department)
+        lines = [
+            f"department = {json.dumps(department)}",
+            f"review = {json.dumps(str(folder / 'review'))}",
+            *self._identity(),
+            "[tls]",
+            f"key = {json.dumps(str(folder / 'tls.key'))}",
+            f"certificate = {json.dumps(str(folder / 'tls.pem'))}",
+            "[sign_in]",
+            f"provider = {json.dumps(provider)}",
+            f"provider_ca = {json.dumps(str(self.ca))}",
+        ]
+        path = folder / "desk.toml"
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return path
+
+    def _identity(self) -> list[str]:
+        return [
+            "[identity]",
+            f"issuer = {json.dumps(self.issuer.issuer)}",
+            f"audience = {json.dumps(self.issuer.audience)}",
+            f"jwks = {json.dumps(str(self.state / 'issuer' / 'jwks.json'))}",
+        ]
 
     def _manifest(
         self,
@@ -156,20 +207,19 @@ class Ground:
         file: str,
         values: Mapping[str, str],
         watching: Mapping[str, str] = MappingProxyType({}),
+        more: Sequence[str] = (),
     ) -> Path:
         folder = self.folder(name)
         lines = [f"{key} = {json.dumps(value)}" for key, value in values.items()]
         lines += [
-            "[identity]",
-            f"issuer = {json.dumps(self.issuer.issuer)}",
-            f"audience = {json.dumps(self.issuer.audience)}",
-            f"jwks = {json.dumps(str(self.state / 'issuer' / 'jwks.json'))}",
+            *self._identity(),
             "[tls]",
             f"key = {json.dumps(str(folder / 'tls.key'))}",
             f"certificate = {json.dumps(str(folder / 'tls.pem'))}",
             f"authority = {json.dumps(str(self.ca))}",
             "[log]",
             *(f"{key} = {json.dumps(value)}" for key, value in watching.items()),
+            *more,
         ]
         path = folder / file
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS = 30.0
+START_SECONDS = 120.0
+"""For machines that are busy; a process that ends instead is seen at once."""
 
 
 class ProcessFailed(Exception):
@@ -29,6 +30,7 @@ class ServerProcess:
     port: int = 0
     log_key: str = ""
     flight_port: int = 0
+    console_port: int = 0
 
     def await_ready(self) -> None:
         """Returns when it listens; raises ProcessFailed with what it said."""
@@ -43,6 +45,7 @@ class ServerProcess:
             said = json.loads(line)
             self.port, self.log_key = int(said["port"]), str(said["log_key"])
             self.flight_port = int(said.get("flight_port", 0))
+            self.console_port = int(said.get("console_port", 0))
         except (ValueError, KeyError, TypeError):
             self.kill()
             raise ProcessFailed(f"{self.name} did not start: {self.last_words()}") from None
@@ -79,9 +82,12 @@ class ServerProcess:
                 pipe.close()
 
 
-def spawn(name: str, module: str, settings: Path) -> ServerProcess:
-    """Starts `python -m module serve settings`; it ends when this process does."""
-    log = settings.parent / "stderr.log"
+def spawn(name: str, module: str, settings: Path, words: str = "stderr.log") -> ServerProcess:
+    """Starts `python -m module serve settings`; it ends when this process does.
+
+    Its standard error goes to the file `words` beside the settings.
+    """
+    log = settings.parent / words
     with log.open("wb") as errors:
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", module, "serve", str(settings), "--with-parent"],

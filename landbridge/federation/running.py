@@ -9,15 +9,19 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 import yaml
 
 from landbridge.client import Client, connect
 from landbridge.consultation.officers import Reviewer, review
+from landbridge.federation.development_provider import DevelopmentProvider
 from landbridge.federation.folder import FederationFolder, FederationInvalid, MemberFolder, read
-from landbridge.federation.ground import HOST, Ground
+from landbridge.federation.ground import HOST, Console, Ground
 from landbridge.federation.process import ProcessFailed, ServerProcess, run_load, spawn
+
+CLIENT: Final = "landbridge-console"
+"""What the console is to its provider."""
 
 Progress = Callable[[str], None]
 """Takes a sentence about what happens now."""
@@ -26,28 +30,44 @@ Progress = Callable[[str], None]
 class Federation:
     """Made by `Federation.up`. Everything ends with `close`, or with this process."""
 
-    def __init__(self, ground: Ground, progress: Progress, *, temporary: bool) -> None:
+    def __init__(
+        self, ground: Ground, progress: Progress, *, temporary: bool, console: bool = False
+    ) -> None:
         self._ground = ground
         self._progress = progress
         self._temporary = temporary
+        self._with_console = console
+        self._provider: DevelopmentProvider | None = None
         self._nodes: dict[str, ServerProcess] = {}
+        self._desks: dict[str, ServerProcess] = {}
         self._gateway: ServerProcess | None = None
         self._loading: list[subprocess.Popen[bytes]] = []
         self.loaded: dict[str, list[dict[str, object]]] = {}
 
     @classmethod
     def up(
-        cls, folder: Path, *, state: Path | None = None, progress: Progress = lambda _: None
+        cls,
+        folder: Path,
+        *,
+        state: Path | None = None,
+        progress: Progress = lambda _: None,
+        console: bool = False,
     ) -> Federation:
         """Runs the federation in `folder` and returns when its gateway answers.
 
         `state` keeps everything between runs; without it a temporary folder goes with the
-        federation. Raises FederationInvalid, ProcessFailed or OSError, one sentence each, and
-        leaves no process behind.
+        federation. With `console` the gateway serves its web console too, and this process a
+        development issuer for it. Raises FederationInvalid, ProcessFailed or OSError, one sentence
+        each, and leaves no process behind.
         """
         described = read(folder.resolve())
         place = state or Path(tempfile.mkdtemp(prefix="landbridge-"))
-        federation = cls(Ground.lay(described, place.resolve()), progress, temporary=state is None)
+        federation = cls(
+            Ground.lay(described, place.resolve()),
+            progress,
+            temporary=state is None,
+            console=console,
+        )
         try:
             federation._start()
         except BaseException:
@@ -70,6 +90,17 @@ class Federation:
         """Where the gateway speaks Arrow Flight SQL, "host:port"; empty where it does not."""
         port = self._running_gateway().flight_port
         return f"{HOST}:{port}" if port else ""
+
+    @property
+    def console_address(self) -> str:
+        """Where the web console is, "https://host:port"; empty where there is none."""
+        port = self._running_gateway().console_port
+        return f"https://{HOST}:{port}" if port else ""
+
+    def desk_address(self, department: str) -> str:
+        """Where a department's desk for its officers is; empty where it has none."""
+        desk = self._desks.get(department)
+        return f"https://{HOST}:{desk.port}" if desk else ""
 
     @property
     def ca(self) -> Path:
@@ -107,6 +138,17 @@ class Federation:
         """Where the department's node listens on loopback."""
         return self._nodes[department].port
 
+    def load(self, department: str, contract: str, file: Path) -> None:
+        """Loads a newer file of one contract while the node serves, as an operator would.
+
+        Raises ProcessFailed, one sentence, where the file does not keep to the contract.
+        """
+        member = next(m for m in self.folder.members if m.department == department)
+        settings = self._ground.folder(department) / "node.toml"
+        load = run_load(settings, [contract, str(file.resolve())])
+        self._loading.append(load)
+        self._await_load(member, load)
+
     def kill(self, department: str) -> None:
         """Ends the department's node at once, as a crash would."""
         self._nodes[department].kill()
@@ -143,7 +185,11 @@ class Federation:
             load.kill()
             load.communicate()
         self._loading.clear()
-        servers = [*([self._gateway] if self._gateway else []), *self._nodes.values()]
+        servers = [
+            *([self._gateway] if self._gateway else []),
+            *self._desks.values(),
+            *self._nodes.values(),
+        ]
         for server in servers:  # all are asked before one is waited for
             if server.port:
                 server.ask_to_stop()
@@ -151,7 +197,9 @@ class Federation:
                 server.kill()  # it is not ready, so there is nothing to end in order
         for server in servers:
             server.stop()
-        self._nodes, self._gateway = {}, None
+        if self._provider is not None:
+            self._provider.close()
+        self._nodes, self._desks, self._gateway, self._provider = {}, {}, None, None
         if self._temporary:
             shutil.rmtree(self._ground.state, ignore_errors=True)
 
@@ -185,11 +233,39 @@ class Federation:
             node.await_ready()
             self._progress(f"node {name} listens on port {node.port}")
         addresses = {name: f"{HOST}:{node.port}" for name, node in self._nodes.items()}
+        console = self._console() if self._with_console else None
         self._gateway = spawn(
-            "gateway", "gateway", self._ground.gateway_settings(addresses, granted)
+            "gateway", "gateway", self._ground.gateway_settings(addresses, granted, console)
         )
         self._gateway.await_ready()
         self._progress(f"gateway listens on {self.address}")
+
+    def _console(self) -> Console:
+        """The development issuer, serving; what the gateway's console is told of it."""
+        callers = {
+            name: f"{each.organisation}, {each.clearance}"
+            for name, each in self.folder.callers.items()
+        }
+        folder = self._ground.folder("gateway")
+        self._provider = DevelopmentProvider.serve(
+            self._ground.issuer,
+            callers,
+            [CLIENT],
+            self.token,
+            folder / "tls.key",
+            folder / "tls.pem",
+        )
+        for member in self.folder.members:
+            if _has_officers(member):
+                settings = self._ground.desk_settings(member.department, self._provider.address)
+                name = f"desk {member.department}"
+                self._desks[member.department] = spawn(
+                    name, "landbridge.desk", settings, "desk.stderr.log"
+                )
+        for desk in self._desks.values():
+            desk.await_ready()
+        desks = {name: f"https://{HOST}:{desk.port}" for name, desk in self._desks.items()}
+        return Console(self._provider.address, desks)
 
     def _node(self, member: MemberFolder, port: int) -> ServerProcess:
         settings = self._ground.node_settings(member, port)
@@ -233,3 +309,9 @@ def _offered(member: MemberFolder) -> dict[str, list[str]]:
     folder = member.folder / "handlers"
     handlers = sorted(path.stem for path in (*folder.glob("*.sql"), *folder.glob("*.py")))
     return {"contracts": contracts, "handlers": handlers}
+
+
+def _has_officers(member: MemberFolder) -> bool:
+    """Whether the department's policy speaks of deciding consultations."""
+    path = member.folder / "access.cedar"
+    return path.exists() and 'Action::"review"' in path.read_text(encoding="utf-8")

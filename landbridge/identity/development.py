@@ -218,7 +218,7 @@ class DevelopmentIssuer:
         level = Level.named(clearance) if isinstance(clearance, str) else clearance
         issued = time.time() if now is None else now
         header = {"alg": "EdDSA", "kid": self.jwk["kid"], "typ": "at+jwt"}
-        claims = {
+        claims: dict[str, object] = {
             "iss": self.issuer,
             "aud": self.audience,
             "sub": subject,
@@ -230,6 +230,32 @@ class DevelopmentIssuer:
             "clearance": level.label,
             "purposes": sorted(set(purposes)),
         }
+        return self._signed(header, claims)
+
+    def identify(
+        self,
+        subject: str,
+        *,
+        client: str,
+        nonce: str,
+        lifetime: float = 300,
+        now: float | None = None,
+    ) -> str:
+        """An ID token (OpenID Connect Core 1.0, section 2) for a client's sign-in."""
+        issued = time.time() if now is None else now
+        header = {"alg": "EdDSA", "kid": self.jwk["kid"], "typ": "JWT"}
+        claims: dict[str, object] = {
+            "iss": self.issuer,
+            "aud": client,
+            "sub": subject,
+            "nonce": nonce,
+            "iat": issued,
+            "auth_time": issued,
+            "exp": issued + lifetime,
+        }
+        return self._signed(header, claims)
+
+    def _signed(self, header: dict[str, str], claims: dict[str, object]) -> str:
         signed = ".".join(_base64url(json.dumps(part).encode()) for part in (header, claims))
         return f"{signed}.{_base64url(self._key.sign(signed.encode()))}"
 

@@ -1,4 +1,4 @@
-"""One bounded GET over HTTPS: what an issuer's keys are fetched with.
+"""One bounded exchange over HTTPS: what an issuer's keys are fetched, and codes redeemed, with.
 
 The standard library is enough, and says less than a client library would: it follows no redirect,
 reads no proxy from the environment, keeps no cookie and unpacks nothing. What it lacks, an end to
@@ -12,14 +12,17 @@ import re
 import socket
 import ssl
 import threading
+from base64 import b64encode
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
 from landbridge.identity.followed import LARGEST, SourceError
+
+T = TypeVar("T")
 
 SECONDS: Final = 10.0
 """For the whole exchange; half of it for the connection and for each silence."""
@@ -40,6 +43,14 @@ class Fetched:
     document: bytes | None
     tag: str
     fresh: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """What a form was answered with."""
+
+    status: int
+    document: bytes
 
 
 Fetch = Callable[[str], Fetched]
@@ -95,9 +106,19 @@ class Fetcher:
 
         Raises SourceError, one sentence that quotes nothing of the answer.
         """
+        return self._told(lambda connected: self._answer(connected, tag))
+
+    def post(self, form: bytes, basic: str = "") -> Posted:
+        """The answer to that form, with `basic` (name:password) as authorization.
+
+        Raises SourceError as a fetch does; a status that is no success is an answer.
+        """
+        return self._told(lambda connected: self._posted(connected, form, basic))
+
+    def _told(self, talk: Callable[[socket.socket], T]) -> T:
         name = self._address.url
         try:
-            return self._exchange(tag)
+            return self._exchange(talk)
         except SourceError:
             raise
         except ssl.SSLCertVerificationError:
@@ -107,7 +128,7 @@ class Fetcher:
         except (OSError, http.client.HTTPException, ValueError) as reason:
             raise SourceError(f"{name} cannot be fetched: {type(reason).__name__}.") from None
 
-    def _exchange(self, tag: str) -> Fetched:
+    def _exchange(self, talk: Callable[[socket.socket], T]) -> T:
         address = self._address
         raw = socket.create_connection((address.host, address.port), timeout=self._seconds / 2)
         late = threading.Event()
@@ -126,7 +147,7 @@ class Fetcher:
             try:
                 if isinstance(connected, ssl.SSLSocket):
                     connected.do_handshake()
-                return self._answer(connected, tag)
+                return talk(connected)
             except (OSError, http.client.HTTPException, ValueError):
                 if late.is_set():
                     raise TimeoutError from None
@@ -154,6 +175,36 @@ class Fetcher:
         with connection.getresponse() as answer:
             return self._document(answer, tag)
 
+    def _posted(self, connected: socket.socket, form: bytes, basic: str) -> Posted:
+        connection = http.client.HTTPConnection(self._address.host, self._address.port)
+        connection.sock = connected
+        headers = {
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+            "Connection": "close",
+            "Content-Type": "application/x-www-form-urlencoded",
+        }
+        if basic:
+            headers["Authorization"] = f"Basic {b64encode(basic.encode()).decode()}"
+        connection.request("POST", self._address.target, body=form, headers=headers)
+        with connection.getresponse() as answer:
+            if 300 <= answer.status < 400:
+                raise SourceError(f"{self._address.url} redirects a form, which is not followed.")
+            return Posted(answer.status, self._whole(answer))
+
+    def _whole(self, answer: http.client.HTTPResponse) -> bytes:
+        """The body, which has an end and is in no encoding."""
+        name = self._address.url
+        if answer.getheader("Content-Encoding", "identity").lower() != "identity":
+            raise SourceError(f"{name} answers in an encoding that was not asked for.")
+        document = answer.read(LARGEST + 1)
+        if len(document) > LARGEST:
+            raise SourceError(f"{name} answers with more than 256 KiB, which no JWKS needs.")
+        if answer.length:
+            # http.client gives a body that broke off without a word.
+            raise SourceError(f"{name} broke off in the middle of its answer.")
+        return document
+
     def _document(self, answer: http.client.HTTPResponse, tag: str) -> Fetched:
         name = self._address.url
         if 300 <= answer.status < 400 and answer.status != 304:
@@ -163,14 +214,7 @@ class Fetcher:
         fresh = _fresh(answer.headers.get_all("Cache-Control", []), answer.getheader("Age"))
         if answer.status == 304:
             return Fetched(None, tag, fresh)
-        if answer.getheader("Content-Encoding", "identity").lower() != "identity":
-            raise SourceError(f"{name} answers in an encoding that was not asked for.")
-        document = answer.read(LARGEST + 1)
-        if len(document) > LARGEST:
-            raise SourceError(f"{name} answers with more than 256 KiB, which no JWKS needs.")
-        if answer.length:
-            # http.client gives a body that broke off without a word.
-            raise SourceError(f"{name} broke off in the middle of its answer.")
+        document = self._whole(answer)
         found = answer.getheader("ETag", "")
         return Fetched(document, found if _TAG.fullmatch(found) else "", fresh)
 

@@ -27,6 +27,8 @@ from landbridge.v1 import (
     pooled_pb2,
     portal_pb2,
     step_pb2,
+    submission_pb2,
+    watch_pb2,
 )
 
 _LABEL: Final = b"landbridge asking v1"
@@ -40,6 +42,8 @@ Consulting = (
     | consult_pb2.AnswerGrantedRequest
     | consult_pb2.ReplyGrantedRequest
 )
+Submitting = submission_pb2.DescribeIntakeRequest | submission_pb2.IntakeOpening
+Watching = watch_pb2.StandRequest | watch_pb2.EvaluateRequest | watch_pb2.EndRequest
 Request = (
     node_pb2.AnswerRequest
     | node_pb2.EstimateRequest
@@ -50,6 +54,8 @@ Request = (
     | step_pb2.TakeRequest
     | portal_pb2.SubjectAccessListRequest
     | Consulting
+    | Submitting
+    | Watching
 )
 AnyRequest = TypeVar(
     "AnyRequest",
@@ -66,6 +72,11 @@ AnyRequest = TypeVar(
     batch_pb2.ReplyManyRequest,
     step_pb2.TakeRequest,
     portal_pb2.SubjectAccessListRequest,
+    submission_pb2.DescribeIntakeRequest,
+    submission_pb2.IntakeOpening,
+    watch_pb2.StandRequest,
+    watch_pb2.EvaluateRequest,
+    watch_pb2.EndRequest,
 )
 
 
@@ -74,8 +85,9 @@ class Statement:
     """One request to one department, at one moment.
 
     `subject` is the question hash, for a handler the hash of name and arguments, about a
-    consultation that of all that is said beside who asks; `request` the hash of the whole request
-    without its signature, so that a field that is added to it is signed from its first day.
+    consultation or a watch that of all that is said beside who asks; `request` the hash of the
+    whole request without its signature, so that a field that is added to it is signed from its
+    first day.
     """
 
     federation: str
@@ -124,7 +136,7 @@ def statement(federation: str, department: str, request: Request, issued_at_ms: 
     bare.asking.ClearField("signed")
     asking = bare.asking
     price, members = 0, tuple[str, ...]()
-    if isinstance(bare, Consulting):
+    if isinstance(bare, Consulting | Submitting | Watching):
         # Its whole name: no request of one service can be taken for one of another.
         method = str(bare.DESCRIPTOR.full_name)
         content = deepcopy(bare)

@@ -24,9 +24,10 @@ def federation(
     *,
     state: Path | None = None,
     progress: Callable[[str], None] = lambda _: None,
+    console: bool = False,
 ) -> Iterator[Federation]:
     """Runs the federation in `folder` for the block; see `Federation` for what it can do."""
-    with Federation.up(Path(folder), state=state, progress=progress) as running:
+    with Federation.up(Path(folder), state=state, progress=progress, console=console) as running:
         _running.append(running)
         try:
             yield running

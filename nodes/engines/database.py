@@ -160,3 +160,22 @@ def open_for_loading(path: str, *, spill: str) -> Connection:
     # The order of a file means nothing to us, and keeping it takes up to twice the time and memory.
     connection.execute("SET preserve_insertion_order = false")
     return connection
+
+
+def open_for_collecting(path: str, *, spill: str, memory_bytes: int) -> Connection:
+    """The file of collected records, read and written by one process; `spill` as above.
+
+    A commit is on disk when it returns: DuckDB syncs its write-ahead log.
+    """
+    connection = _duckdb.connect(
+        path,
+        config={
+            **_NO_EXTENSIONS,
+            "temp_directory": spill,
+            "memory_limit": f"{memory_bytes}B",
+            # More would help an export alone, and take from whoever asks questions.
+            "threads": 1,
+        },
+    )
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection

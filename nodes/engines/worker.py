@@ -62,8 +62,8 @@ def serve(
     replies = os.dup(1)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     try:
-        setup = _receive(0)
-        _die_with(setup["parent"])
+        setup = receive(0)
+        die_with(setup["parent"])
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
         prepare(setup)
@@ -74,7 +74,7 @@ def serve(
                 threads=setup["threads"],
             )
         except database.Unopened as unopened:
-            _send(replies, {"unopened": unopened.table})
+            send(replies, {"unopened": unopened.table})
             return
         # The first statement pages in the parser, the planner and the executor.
         database.select(connection, "SELECT count(*) FROM range(3)", [], maximum_rows=1)
@@ -82,17 +82,17 @@ def serve(
         try:
             answer = seal(connection, setup)
         except Unprepared as unprepared:
-            _send(replies, {"broken": unprepared.name})
+            send(replies, {"broken": unprepared.name})
             return
-        _send(replies, {"ready": True})
+        send(replies, {"ready": True})
         while True:
-            question = _receive(0)
+            question = receive(0)
             _arm_cpu(setup["cpu_seconds"])
             try:
                 reply, columns = answer(question)
             except Exception:  # noqa: BLE001 - every failure looks the same; messages quote data
                 reply, columns = {"failed": True}, ()
-            _send(replies, reply)
+            send(replies, reply)
             for column in columns:
                 _write(replies, column)
             if "failed" in reply:
@@ -145,7 +145,7 @@ def _cell(value: object) -> int | float | str | bool | None:
     raise TypeError
 
 
-def _die_with(parent: int) -> None:
+def die_with(parent: int) -> None:
     """Asks the kernel to kill this process when its parent's starting thread ends."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0) != 0:
@@ -169,7 +169,8 @@ def _arm_cpu(allowance: int) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (used + allowance, hard))
 
 
-def _receive(descriptor: int) -> dict[str, Any]:
+def receive(descriptor: int) -> dict[str, Any]:
+    """The next frame; raises ParentGone."""
     size = int.from_bytes(_read(descriptor, 4), "big")
     frame: dict[str, Any] = json.loads(_read(descriptor, size))
     return frame
@@ -186,7 +187,8 @@ def _read(descriptor: int, size: int) -> bytes:
     return b"".join(parts)
 
 
-def _send(descriptor: int, frame: dict[str, Any]) -> None:
+def send(descriptor: int, frame: dict[str, Any]) -> None:
+    """Writes a frame."""
     body = json.dumps(frame, separators=(",", ":")).encode()
     _write(descriptor, len(body).to_bytes(4, "big") + body)
 

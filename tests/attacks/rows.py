@@ -30,6 +30,7 @@ _NODE = "attacks/test_doors.py::test_a_node_refuses_every_peer_but_the_gateway"
 _HISTORY = "disclosure/test_differencing.py::test_the_second_half_of_a_difference_is_refused"
 _ATTACKER = "audit/test_attackers.py::test_an_attacker_stays_under_the_bound"
 _SANDBOX = "nodes_engine/test_sandbox.py::"
+_TRANSCRIPT = "linked/test_transcript.py::"
 _STOPPED = "attacks/test_engine.py::test_what_is_refused_or_explained_needs_no_engine"
 
 ROWS: dict[int, Row] = {
@@ -179,9 +180,17 @@ ROWS: dict[int, Row] = {
         "attacks/test_statements.py::test_what_a_parser_would_choke_on_never_reaches_it",
     )),
     75: Row("shadowing"),
-    76: Row("pseudonym dictionary"),
-    78: Row("PSI series"),
-    79: Row("cross-purpose linking"),
+    76: Row("pseudonym dictionary", (
+        _TRANSCRIPT + "test_the_gateway_gets_no_id_no_value_and_no_label",
+        _TRANSCRIPT + "test_no_department_sees_anything_of_another",
+    )),
+    78: Row("PSI series", (
+        _TRANSCRIPT + "test_the_number_of_rows_is_noisy_even_for_who_knows_the_common_dummies",
+        "linked/test_rounds.py::test_one_id_is_one_draw_and_one_charge",
+    )),
+    79: Row("cross-purpose linking", (
+        _TRANSCRIPT + "test_two_questions_pseudonyms_are_unrelated",
+    )),
     80: Row("outer/anti join", (
         "joins/test_reading.py::test_every_other_join_is_refused_where_it_stands",
         "joins/test_federation.py::test_a_join_and_a_plain_question_spend_one_budget",
@@ -191,7 +200,10 @@ ROWS: dict[int, Row] = {
         "gateway/test_questions.py::test_a_proof_of_another_entry_is_no_proof_of_this_answer",
         "gateway/test_questions.py::test_one_odd_department_stops_nobody_else",
     )),
-    82: Row("wire capture"),
+    82: Row("wire capture", (
+        _TRANSCRIPT + "test_what_gateway_and_owner_send_each_other_is_uniform",
+        _TRANSCRIPT + "test_no_department_sees_anything_of_another",
+    )),
     83: Row("handler bisection", (
         "attacks/test_handlers.py::test_a_threshold_is_the_owners_and_never_the_callers",
         "attacks/test_handlers.py::test_a_listed_threshold_cannot_be_halved",
@@ -306,10 +318,7 @@ ROWS: dict[int, Row] = {
 }  # fmt: skip
 
 WAITS: dict[int, str] = {
-    76: "linked joins: there is no call that takes or gives a pseudonym",
-    78: "linked joins: there is no private join",
-    79: "linked joins: there are no pseudonyms",
-    82: "linked joins: nothing crosses between departments yet",
+    78: "a series of 135 joins by an attacker was not played; the budget bounds it",
     92: "identity: a bearer token can be used again until it ends, unless it is bound",
     99: "floods: rapid resets, ping floods, one byte a second, the honest caller's latency",
     100: "fairness: no cap per caller, so the fast one waits until the slow ones are killed",

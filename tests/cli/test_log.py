@@ -150,6 +150,23 @@ def test_entries_as_json_are_one_a_line_with_their_index(kept: Kept, run: Run) -
     assert found[0]["question"] == "SELECT 3"
 
 
+def test_several_logs_are_shown_as_one_by_time(kept: Kept, run: Run, tmp_path: Path) -> None:
+    """A gateway of two replicas has two; the newest entry is the newest of both."""
+    signer = Signer.create("town/gateway/second")
+    with Log.open(tmp_path / "second", tmp_path / "second.state", signer) as log:
+        log.append(Entry(kind="stop", time="2099-01-01T00:00:00.000000Z", program="p").to_bytes())
+    folders = (str(kept.folder), str(tmp_path / "second"))
+    ended = run("log", "show", *folders, "--format", "json", "--last", "2")
+    found = [json.loads(line) for line in ended.out.splitlines()]
+    assert [(each["log"], each["index"]) for each in found] == [
+        ("town/gateway", 4), ("town/gateway/second", 0)
+    ]  # fmt: skip
+    shown = run("log", "show", *reversed(folders), "--key", kept.vkey, "--key", signer.vkey)
+    assert (shown.status, shown.err) == (0, "")
+    assert shown.out.index("SELECT 3") < shown.out.index("gateway/second")
+    assert run("log", "show", *folders, "--key", Signer.create("town/gateway").vkey).status == 1
+
+
 def test_a_receipt_verifies_against_the_logs_key(kept: Kept, run: Run, tmp_path: Path) -> None:
     """Offline, from one file and one key."""
     file = kept.receipt_file(3, tmp_path / "receipt.json")

@@ -28,7 +28,8 @@ def keep(tmp_path: Path) -> Keep:
 
     def made(name: str, *entries: Entry, federation: str = "town") -> list[Receipt]:
         signer = Signer.create(f"{federation}/{name}")
-        with Log.open(tmp_path / name, tmp_path / f"{name}.state", signer) as log:
+        folder = name.replace("/", "-")
+        with Log.open(tmp_path / folder, tmp_path / f"{folder}.state", signer) as log:
             return [log.append(entry.to_bytes()) for entry in entries]
 
     return made
@@ -94,3 +95,47 @@ def test_keys_are_held_against_the_logs_that_bear_their_names(
     assert run(*words, "--key", str(tmp_path / "jfk/vkey")).status == 0
     assert run(*words, "--key", Signer.create("town/jfk").vkey).status == 1
     assert run(*words, "--key", Signer.create("town/lga").vkey).status == 2
+
+
+def test_the_logs_of_all_replicas_are_one_side(keep: Keep, run: Run, tmp_path: Path) -> None:
+    """Each replica logs what it answered; a department logs what it answered to either."""
+    first, second, unnamed = keep(
+        "jfk", answered(), answered(question_id="cd" * 16), answered(question_id="ef" * 16)
+    )
+    keep("gateway", answered(parts=(part(first),)))
+    keep("gateway/second", answered(question_id="cd" * 16, parts=(part(second),)))
+    gateway, replica, jfk = (str(tmp_path / name) for name in ("gateway", "gateway-second", "jfk"))
+    whole = json.loads(run("log", "reconcile", gateway, jfk, replica, "--json").out)
+    assert (whole["gateway"], whole["replicas"]) == ("town/gateway", ["town/gateway/second"])
+    assert (whole["departments"], whole["matched"]) == (["town/jfk"], 2)
+    # What no replica names is still found, and only that.
+    assert [found["entry"] for found in whole["findings"]] == [unnamed.index]
+    # Positive control: without the second log its answer is missing.
+    part_of = json.loads(run("log", "reconcile", gateway, jfk, "--json").out)
+    assert [found["entry"] for found in part_of["findings"]] == [second.index, unnamed.index]
+
+
+def test_one_entry_cannot_serve_two_replicas(keep: Keep, run: Run, tmp_path: Path) -> None:
+    """One logged release would cover two answers; the finding says in which logs."""
+    (receipt,) = keep("jfk", answered())
+    keep("gateway", answered(parts=(part(receipt),)))
+    keep("gateway/second", answered(parts=(part(receipt),)))
+    folders = [str(tmp_path / name) for name in ("gateway", "gateway-second", "jfk")]
+    ended = run("log", "reconcile", *folders, "--json")
+    (found,) = json.loads(ended.out)["findings"]
+    assert (ended.status, found["what"], found["gateway_log"]) == (
+        1,
+        "named_twice",
+        "gateway/second",
+    )
+    assert "entry 0 in gateway names" in found["sentence"]
+    assert "gateway/second 0" in run("log", "reconcile", *folders).out
+
+
+def test_the_gateways_own_log_stands_first(keep: Keep, run: Run, tmp_path: Path) -> None:
+    """A replica's name extends the gateway's, not the other way round."""
+    keep("jfk", answered())
+    keep("gateway/second", answered())
+    ended = run("log", "reconcile", str(tmp_path / "gateway-second"), str(tmp_path / "jfk"))
+    assert ended.status == 2
+    assert "first folder must hold the gateway's own log" in ended.err

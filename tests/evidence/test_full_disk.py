@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import random
+import resource
 import shutil
 import subprocess
 import threading
@@ -19,7 +20,7 @@ import pytest
 from landbridge.edge.record import Recorder
 from landbridge.errors import LandbridgeError, Unavailable
 from landbridge.evidence import Log, Signer, SubjectKey, verify_folder, verify_receipt
-from landbridge.evidence.disk import Disk
+from landbridge.evidence.disk import Disk, NoRoom
 from landbridge.evidence.receipt import Receipt
 from landbridge.reasons import LogUnavailable
 from tests.evidence.faulty_disk import CrashDisk, FaultyDisk
@@ -93,6 +94,40 @@ def test_a_full_journal_refuses_until_there_is_room_and_leaves_no_gap(
         verify_receipt(receipt.entry, receipt.proof, SIGNER.vkey)
     with open_log(tmp_path) as log:
         assert log.size == 2
+
+
+def test_too_many_open_files_are_waited_out_like_a_full_disk(tmp_path: Path) -> None:
+    """F26: a flood of connections must not end the log for good; nothing was written or lost."""
+    disk = FaultyDisk()
+
+    def exhausted(operation: str, path: Path) -> int | None:
+        if operation == "create":
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), str(path))
+        return None
+
+    with open_log(tmp_path, disk) as log:
+        log.append(b"before")
+        disk.fault = exhausted
+        with pytest.raises(LogUnavailable):  # the entry after it, once publication was refused
+            for _ in range(1_000):
+                log.append(b"while")
+                time.sleep(0.01)
+        disk.fault = ROOMY
+        until(lambda: log.append(b"after"))
+        size = log.size
+    found = entries_of(tmp_path)
+    assert (found[0], found[-1], len(found)) == (b"before", b"after", size)
+
+
+def test_a_folder_that_cannot_be_opened_was_not_synced_and_lost_nothing(tmp_path: Path) -> None:
+    """The real error of the system, of this very process, before any sync is tried."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        with pytest.raises(NoRoom):
+            Disk().sync_folder(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_nothing_begins_while_the_disk_is_full(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def compare(
 ) -> Reconciliation:
     """Both sides, after whatever a test did to them."""
     return reconcile(
-        partial(read, gateway),
+        {"gateway": partial(read, gateway)},
         {name: partial(read, log) for name, log in departments.items()},
         in_flight=window,
         now=now or newest([gateway, *departments.values()]),
@@ -134,7 +134,7 @@ def test_a_time_that_never_was_is_a_finding(federation: FederationSimulator, tim
     strange = encode({"kind": "query", "time": time, "outcome": "answered"})
     read_north = [*read(departments["north"]), (len(departments["north"]), strange)]
     found = reconcile(
-        partial(read, gateway),
+        {"gateway": partial(read, gateway)},
         {"north": lambda: read_north, "south": partial(read, departments["south"])},
         in_flight=MINUTE,
         now=newest([gateway, *departments.values()]),
@@ -282,7 +282,7 @@ def test_what_is_no_entry_is_found_and_not_quoted(federation: FederationSimulato
     """A verified log can still hold bytes that say nothing."""
     gateway, departments = logs(federation)
     found = reconcile(
-        lambda: [*read(gateway), (len(gateway), b"secret")],
+        {"gateway": lambda: [*read(gateway), (len(gateway), b"secret")]},
         {name: partial(read, log) for name, log in departments.items()},
         in_flight=MINUTE,
         now=newest([gateway, *departments.values()]),

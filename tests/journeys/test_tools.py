@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,48 @@ def test_sqlalchemy_and_pandas_connect_with_a_url(
     (table,) = found.get_table_names(department)
     assert found.get_columns(table, department)
     engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def sqlalchemy_1_4() -> Path:
+    """The SQLAlchemy that Superset has, in a folder of its own; in CI its lack is a failure."""
+    found = ROOT / "build" / "sqlalchemy-1.4"
+    if not (found / "sqlalchemy").is_dir():
+        why = (
+            "It is not set up: pip install --no-deps --require-hashes "
+            "--target build/sqlalchemy-1.4 -r tests/sql/sqlalchemy-1.4.txt"
+        )
+        if os.environ.get("CI") == "true":
+            pytest.fail(why)
+        pytest.skip(why)
+    return found
+
+
+def test_superset_finds_its_way_about(
+    town: Federation, expected: list[tuple[Any, ...]], token_file: Path, sqlalchemy_1_4: Path
+) -> None:
+    """Superset pins SQLAlchemy below 2; it asks these questions of each database it knows."""
+    url = f"landbridge://{town.address}/?token_file={token_file}&ca={town.ca}&purpose={PURPOSE}"
+    script = ROOT / "tests" / "sql" / "asked_by_superset.py"
+    ran = subprocess.run(
+        [sys.executable, "-W", "error", str(script), url, init.QUESTION],
+        env={**os.environ, "PYTHONPATH": f"{sqlalchemy_1_4}{os.pathsep}{ROOT}"},
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    found = json.loads(ran.stdout)
+    assert found["version"].startswith("1.4.")
+    assert (found["schema"], found["table"], found["alive"]) == ("library", "loans", True)
+    assert found["columns"] == {
+        "reader": "VARCHAR", "topic": "VARCHAR", "month": "BIGINT", "days": "BIGINT"
+    }  # fmt: skip
+    assert all(found["comments"])
+    assert found["comment"]
+    assert (found["has_table"], found["default_schema"]) == (True, None)
+    assert found["views"] == found["key"] == found["foreign_keys"] == found["indexes"] == []
+    assert [tuple(row) for row in found["rows"]] == expected
+    assert [len(row) for row in found["chart"]] == [2] * len(found["chart"])
+    assert found["chart"] == sorted(found["chart"], key=lambda row: -row[1])
 
 
 @pytest.mark.parametrize("page", ["sdk.md", "sql.md"])

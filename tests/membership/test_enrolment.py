@@ -24,7 +24,7 @@ from landbridge.membership.keys import MemberKeys
 from landbridge.membership.manifest import MemberEntry
 from landbridge.status import from_rpc_error
 from landbridge.v1 import enrolment_pb2, enrolment_pb2_grpc, node_pb2
-from nodes.join import JoinFailed, join
+from nodes.join import JoinFailed, gateway_address, join
 from tests.membership.town import Town, eventually, fail
 
 NOW = 1_790_000_000.0
@@ -37,7 +37,9 @@ def test_two_commands_make_a_member_that_a_running_gateway_asks(
     monkeypatch.setattr(gateway_app, "REFRESH_SECONDS", 0.05)
     town.running.hurry()  # the round that waits was begun with the longer pause
     assert town.reason(town.explain) == "NOT_AVAILABLE"
-    town.join(town.code())
+    code = town.code()
+    town.join(code)
+    assert gateway_address(town.node.state) == code.address  # for the doctor
     town.start_node()
     eventually(lambda: town.reason(town.explain) == "", "the new member is asked")
     # It describes itself, has pinned the manifest, and witnesses the gateway's log.

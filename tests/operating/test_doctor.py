@@ -387,10 +387,19 @@ def test_a_log_that_does_not_hold_is_found(node: Copy) -> None:
     assert "restore" in found.remedy
 
 
-def test_a_gateway_that_a_node_cannot_reach_is_found(node: Copy) -> None:
-    """Only where the operator names its address: a node itself never connects to it."""
-    findings = examine_node(node.settings, {}, time.time, gateway=f"127.0.0.1:{free_port()}")
+def test_a_gateway_that_a_node_cannot_reach_is_found(running: Federation, node: Copy) -> None:
+    """At the address that its operator names; else at the one that it joined at, as a warning."""
+    nowhere = f"127.0.0.1:{free_port()}"
+    findings = examine_node(node.settings, {}, time.time, gateway=nowhere)
     assert only(findings, "gateway").state == "problem"
+    (node.folder / "gateway.address").write_text(nowhere)  # as `node join` leaves it
+    found = only(node.examine(), "gateway")
+    assert (found.state, nowhere in found.found, "--gateway" in found.remedy) == (
+        "warning", True, True
+    )  # fmt: skip
+    (node.folder / "gateway.address").write_text(running.address)
+    assert only(node.examine(), "gateway").found == f"gateway at {running.address} says SERVING"
+    assert only(node.examine(-200), "clock").state == "problem"  # the gateway's is compared too
 
 
 def test_the_command_prints_a_table_or_json_and_an_exit_status(

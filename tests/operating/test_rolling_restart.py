@@ -10,6 +10,8 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from landbridge.edge.state import log_signer, witness_key
 from landbridge.errors import LandbridgeError
 from landbridge.evidence.audit import verify_folder
 from landbridge.evidence.entry import Entry
+from landbridge.evidence.reconciliation import Reconciliation, reconcile
 from landbridge.federation.process import ServerProcess, spawn
 from landbridge.federation.running import Federation
 from tests.operating.town import PURPOSE, write
@@ -259,3 +262,24 @@ def test_every_answer_stands_in_the_log_of_the_replica_that_gave_it(restarted: R
         for entry in _answered(restarted.logs[name])
     }
     assert {entry.question_id for entry in _answered(restarted.logs["library"])} <= gateways
+
+
+def test_the_logs_of_both_replicas_reconcile_with_the_departments(restarted: Restarted) -> None:
+    """What neither of two servers may hide together; one log alone would call the other a liar."""
+
+    def read(name: str) -> list[tuple[int, bytes]]:
+        return [(index, entry.to_bytes()) for index, entry in enumerate(restarted.logs[name])]
+
+    def compare(*names: str) -> Reconciliation:
+        return reconcile(
+            {name: partial(read, name) for name in names},
+            {"library": partial(read, "library")},
+            in_flight=timedelta(0),
+            now=datetime.now(UTC),
+        )
+
+    both = compare("first", "second")
+    assert both.findings == ()
+    assert both.matched >= restarted.both.answered
+    alone = Counter(finding.what for finding in compare("first").findings)
+    assert alone["missing_at_gateway"] == both.matched - compare("first").matched > 0

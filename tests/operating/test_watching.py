@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
@@ -63,6 +65,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
             write(folder / "town"), state=folder / "state"
         ) as running:
             _ask(running)
+            _ask_as_a_service(running, collector.port)
             serving, clock = _health(running)
             found = Watched(
                 collector,
@@ -94,6 +97,49 @@ def _ask(running: Federation) -> None:
             client.query(QUESTION, purpose=NAME)
     with running.client("desk") as desk:
         assert desk.call("library.reader_standing", purpose="dpv:ServiceProvision", reader="R-4711")
+
+
+SERVICE = """
+import sys
+from pathlib import Path
+
+from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+import landbridge
+
+collector, gateway, ca, token, sql, *refused = sys.argv[1:]
+WHO = (("authorization", "Bearer collectors-own"),)
+provider = TracerProvider(resource=Resource.create({"service.name": "a-service"}))
+exporter = OTLPSpanExporter(collector, insecure=True, headers=WHO)
+provider.add_span_processor(BatchSpanProcessor(exporter))
+trace.set_tracer_provider(provider)
+with landbridge.connect(gateway, token=token, ca=Path(ca)) as client:
+    with trace.get_tracer("a-service").start_as_current_span("the service's own work"):
+        client.query(sql, purpose="dpv:ServiceOptimisation")
+    for text in refused:
+        try:
+            client.query(text, purpose="dpv:ServiceOptimisation")
+        except landbridge.LandbridgeError:
+            continue
+        raise SystemExit(f"{text} was not refused")
+provider.shutdown()
+"""
+
+
+def _ask_as_a_service(running: Federation, collector: int) -> None:
+    """A program with a provider of its own, which knows nothing of ours."""
+    ca = running.state / "service-ca.pem"
+    ca.write_bytes(running.ca.read_bytes())
+    subprocess.run(
+        [sys.executable, "-c", SERVICE, f"http://127.0.0.1:{collector}", running.address, str(ca),
+         running.token("planner"), QUESTION,
+         f"SELECT count(*) FROM loans WHERE reader = '{NAME}'", f"SELECT '{NAME}' FROM loans"],
+        check=True, timeout=120,
+    )  # fmt: skip
 
 
 def _get(port: int) -> str:
@@ -162,7 +208,11 @@ def _strangers(running: Federation) -> dict[str, tuple[grpc.StatusCode, str]]:
 def test_a_question_is_one_trace_over_both_servers(seen: Watched) -> None:
     """OpenTelemetry's names, so that an operator's dashboards know what they see."""
     spans = seen.collector.spans()
-    (ask, *_) = [span for service, span in spans if span.name == "landbridge.v1.Gateway/Query"]
+    (ask, *_) = [
+        span
+        for service, span in spans
+        if service == "landbridge.gateway" and span.name == "landbridge.v1.Gateway/Query"
+    ]
     answers = [
         span
         for service, span in spans
@@ -178,6 +228,27 @@ def test_a_question_is_one_trace_over_both_servers(seen: Watched) -> None:
     assert attributes["db.system.name"] == "duckdb"
     assert statement.trace_id == ask.trace_id
     assert statement.kind == statement.SPAN_KIND_CLIENT
+
+
+def test_a_trace_begins_at_the_service_that_asks(seen: Watched) -> None:
+    """Its own span, the client's below it, the gateway's below that, the node's below that."""
+    spans = seen.collector.spans()
+    by_id = {span.span_id: (service, span) for service, span in spans}
+    (work,) = [span for _, span in spans if span.name == "the service's own work"]
+    trace = [(service, span) for service, span in spans if span.trace_id == work.trace_id]
+    (client,) = [span for service, span in trace if span.parent_span_id == work.span_id]
+    assert (client.name, client.kind) == ("landbridge.v1.Gateway/Query", client.SPAN_KIND_CLIENT)
+    (served,) = [
+        (service, span) for service, span in trace if span.parent_span_id == client.span_id
+    ]
+    assert served[0] == "landbridge.gateway"
+    assert served[1].kind == client.SPAN_KIND_SERVER
+    answers = [span for service, span in trace if service == "landbridge.node.library"]
+    assert answers
+    for span in answers:
+        place = ("", span)
+        while place[1].span_id != work.span_id:  # up to where it began
+            place = by_id[place[1].parent_span_id]
 
 
 def test_a_refusal_is_an_answer_with_its_reason(seen: Watched) -> None:

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
-import opendp.prelude as opendp
 import pytest
+from opendp import measurements
 
 from policies import noise
 from policies.contract import Noise
@@ -32,13 +32,13 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, float]]:
     """Every construction that OpenDP was asked for, by kind and scale."""
     found: list[tuple[str, float]] = []
     for name in ("then_gaussian", "then_laplace"):
-        original = getattr(opendp.m, name)
+        original = getattr(measurements, name)
 
         def counted(*, scale: float, original: Any = original, name: str = name) -> Any:
             found.append((name, scale))
             return original(scale=scale)
 
-        monkeypatch.setattr(opendp.m, name, counted)
+        monkeypatch.setattr(measurements, name, counted)
     return found
 
 
@@ -87,7 +87,7 @@ def test_a_cost_above_what_was_accounted_is_a_fault_each_time(
         def __call__(self, cells: list[int]) -> list[int]:
             return cells
 
-    monkeypatch.setattr(opendp.m, "then_gaussian", lambda **_: Costly())
+    monkeypatch.setattr(measurements, "then_gaussian", lambda **_: Costly())
     for _ in range(2):
         with pytest.raises(NoiseError):
             draw([0], GAUSSIAN)

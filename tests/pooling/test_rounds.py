@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -208,3 +209,17 @@ def test_a_draw_that_was_lost_is_not_made_again_under_its_id(simulate: Simulate)
         pool(federation, "east", THREE)
     assert said.value.reason == "QUESTION_ID_REUSED"
     assert spent(federation, "east") == charged
+
+
+def test_the_same_question_at_once_is_one_round(simulate: Simulate) -> None:
+    """Departments may be reached in another order by each asking: then everybody drew twice.
+
+    Without turns at the gateway about half of these questions are drawn more than once.
+    """
+    federation = three(simulate, contract=PLENTY)
+    for age in range(20, 26):
+        sql = f"SELECT count(*) AS n FROM people WHERE age > {age}"
+        with ThreadPoolExecutor(4) as callers:
+            answers = list(callers.map(federation.query, [sql] * 4))
+        assert len({str(answer.rows()) for answer in answers}) == 1
+        assert sum(answer.cost.epsilon > 0 for answer in answers) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
+from collections.abc import Iterator
 from typing import Never, cast
 
 import grpc
@@ -166,11 +167,45 @@ def test_time_remaining_runs_down_and_stops_at_zero() -> None:
     assert seen == [5.0, 2.0, 0.0]
 
 
-def test_a_streaming_method_is_not_served_unguarded() -> None:
+def test_a_stream_of_requests_is_not_served_unguarded() -> None:
     """Nothing may leave past the boundary because it was registered in another shape."""
     boundary = Boundary(lambda _defect: None, maximum_seconds=5.0)
-    streaming: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_stream_rpc_method_handler(
-        lambda _request, _context: iter(())
+    streaming: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_unary_rpc_method_handler(
+        lambda _requests, _context: b""
     )
     with pytest.raises(TypeError, match="unary"):
         boundary.intercept_service(lambda _details: streaming, None)  # type: ignore[arg-type]
+
+
+def test_a_stream_that_fails_half_way_says_nothing_of_why() -> None:
+    """What was told stands; the end is a status like any other, with a deadline of ours."""
+    reported: list[BaseException] = []
+    ended: list[grpc.Status] = []
+
+    def tell(_request: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
+        yield b"told"
+        assert context.time_remaining() <= 5.0
+        raise ValueError(PLANTED)
+
+    class Caller:
+        def time_remaining(self) -> float:
+            return 9.2e18
+
+        def abort_with_status(self, status: grpc.Status) -> Never:
+            ended.append(status)
+            raise RuntimeError
+
+    boundary = Boundary(reported.append, maximum_seconds=5.0)
+    handler: grpc.RpcMethodHandler[bytes, bytes] | None = boundary.intercept_service(
+        lambda _details: grpc.unary_stream_rpc_method_handler(tell),
+        None,  # type: ignore[arg-type]
+    )
+    assert handler is not None
+    assert handler.unary_stream is not None
+    replies = handler.unary_stream(b"", Caller())  # type: ignore[arg-type]
+    assert next(iter(replies)) == b"told"
+    with pytest.raises(RuntimeError):
+        next(iter(replies))
+    assert [type(each) for each in reported] == [ValueError]
+    assert ended[0].code is grpc.StatusCode.INTERNAL
+    assert PLANTED not in repr(ended)

@@ -33,6 +33,7 @@ def played(
     try:
         while True:
             step = playing.send(outcome)
+            assert isinstance(step, Send | Pause)
             steps.append(step)
             if isinstance(step, Pause):
                 now, outcome = now + step.seconds, None

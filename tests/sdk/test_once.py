@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from landbridge.errors import LandbridgeError, error
-from landbridge.exchange import Exchange, Outcome, Pause, Send, Steps
+from landbridge.exchange import Exchange, Outcome, Pause, Send, Step, Steps
 from landbridge.once import Asks, Awaited, Blocking, Give, Stream, each, once
 from landbridge.v1 import gateway_pb2
 
@@ -30,11 +30,12 @@ class Recorder:
         """It stands still."""
         return 0.0
 
-    def next(self, step: Send | Pause) -> Outcome:
+    def next(self, step: Step) -> Outcome:
         """What the list says next."""
         if isinstance(step, Pause):
             self.done.append(f"pause {step.seconds}")
             return None
+        assert isinstance(step, Send)
         self.done.append(f"{step.method} {step.seconds}")
         return self.says.pop(0)
 
@@ -42,7 +43,7 @@ class Recorder:
 class BlockingRecorder(Recorder):
     """For threads."""
 
-    def do(self, step: Send | Pause) -> Outcome:
+    def do(self, step: Step) -> Outcome:
         """One step."""
         return self.next(step)
 
@@ -59,7 +60,7 @@ class BlockingRecorder(Recorder):
 class AwaitedRecorder(Recorder):
     """For asyncio."""
 
-    async def do(self, step: Send | Pause) -> Outcome:
+    async def do(self, step: Step) -> Outcome:
         """One step."""
         await asyncio.sleep(0)
         return self.next(step)

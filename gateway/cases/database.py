@@ -1,0 +1,76 @@
+"""The gateway's database: SQLite in its state folder, PostgreSQL when it is configured.
+
+What lasts at the gateway lies in it: cases and watches, each with tables and a store of its own.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+
+from landbridge.errors import error
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class StoreUnusable(Exception):
+    """The store cannot be opened; one sentence for the operator."""
+
+
+class Database:
+    """Opened at this URL, its tables made or brought to what this version knows."""
+
+    def __init__(self, url: str) -> None:
+        self._writing = threading.Lock()
+        try:
+            self._engine = sa.create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
+            if self._engine.dialect.name == "sqlite":
+                sa.event.listen(self._engine, "connect", _sqlite)
+            with self._engine.begin() as connection:
+                config = Config()
+                config.set_main_option("script_location", str(_MIGRATIONS))
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+        except (sa.exc.SQLAlchemyError, ImportError) as failure:
+            raise StoreUnusable(
+                f"The store of cases cannot be opened ({type(failure).__name__}): is its database "
+                "reachable, and may this user change its tables?"
+            ) from None
+
+    @contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """All or nothing, on disk when it returns; raises CASES_UNAVAILABLE."""
+        try:
+            # SQLite has one writer at a time; waiting here is cheaper than waiting there.
+            with self._writing, self._engine.begin() as connection:
+                yield connection
+        except sa.exc.SQLAlchemyError:
+            raise error("CASES_UNAVAILABLE") from None
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """For looking; raises CASES_UNAVAILABLE."""
+        try:
+            with self._engine.connect() as connection:
+                yield connection
+        except sa.exc.SQLAlchemyError:
+            raise error("CASES_UNAVAILABLE") from None
+
+    def close(self) -> None:
+        """Lets go of every connection."""
+        self._engine.dispose()
+
+
+def _sqlite(connection: Any, _: Any) -> None:
+    """As the ledgers are: a committed transaction survives a power cut."""
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA busy_timeout=5000")
+    connection.execute("PRAGMA foreign_keys=ON")

@@ -1,0 +1,1 @@
+"""Standing questions at the gateway: kept, evaluated in time, told to who follows them."""

@@ -1,0 +1,161 @@
+"""Records that wait on a device until somebody takes them: one SQLite file, durable, in order.
+
+They lie there as they were given (mode 0600) and are sealed when they are sent, to the key that the
+department has then. One that is final leaves the file in the same transaction in which its result
+is counted; a device that loses its power in between hands it in again, and it is taken once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from landbridge.errors import error
+from landbridge.submission.fate import TAKEN, Fate
+from landbridge.submission.receipt import RefusedRecord
+from landbridge.submission.sealed import Record
+from landbridge.submission.sending import Item
+
+VERSION: Final = 1
+PAGE: Final = 500
+_SCHEMA: Final = (
+    "CREATE TABLE waiting (place INTEGER PRIMARY KEY AUTOINCREMENT, contract TEXT NOT NULL, "
+    "id TEXT NOT NULL UNIQUE, captured INTEGER NOT NULL, corrects TEXT NOT NULL, "
+    "content TEXT NOT NULL) STRICT",
+    "CREATE INDEX of_contract ON waiting (contract, place)",
+    "CREATE TABLE described (contract TEXT PRIMARY KEY, message BLOB NOT NULL) STRICT",
+    "CREATE TABLE refused (place INTEGER PRIMARY KEY, contract TEXT NOT NULL, id TEXT NOT NULL, "
+    "reason TEXT NOT NULL) STRICT",
+)
+
+
+class Outbox:
+    """The queue in that file; one process has it at a time. Raises INVALID_ARGUMENT."""
+
+    def __init__(self, path: Path) -> None:
+        self._lock = threading.Lock()
+        try:
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            self._connection = sqlite3.connect(
+                path, check_same_thread=False, isolation_level=None, timeout=0.5
+            )
+            self._prepare()
+        except (sqlite3.Error, OSError):
+            raise error(
+                "INVALID_ARGUMENT",
+                f"{path} cannot be used as a queue of records: is another program using it, is "
+                "the disk full, may this user write there?",
+            ) from None
+
+    def _prepare(self) -> None:
+        run = self._connection.execute
+        run("PRAGMA locking_mode=EXCLUSIVE")
+        run("PRAGMA journal_mode=WAL")
+        run("PRAGMA synchronous=FULL")
+        run("PRAGMA secure_delete=ON")
+        run("BEGIN IMMEDIATE")
+        found = run("PRAGMA user_version").fetchone()[0]
+        if found == 0:
+            for statement in _SCHEMA:
+                run(statement)
+            run(f"PRAGMA user_version={VERSION}")
+        elif found != VERSION:
+            raise sqlite3.DatabaseError
+        run("COMMIT")
+
+    def described(self, contract: str) -> bytes | None:
+        """The description under which records were checked last; None before the first."""
+        with self._lock:
+            row = self._connection.execute(
+                "SELECT message FROM described WHERE contract = ?", (contract,)
+            ).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def describe(self, contract: str, message: bytes) -> None:
+        """Keeps a description."""
+        with self._lock:
+            self._connection.execute(
+                "INSERT INTO described VALUES (?, ?) ON CONFLICT DO UPDATE "
+                "SET message = excluded.message",
+                (contract, message),
+            )
+
+    def put(self, contract: str, items: Iterable[Item]) -> list[RefusedRecord]:
+        """Takes them in, all or none, on disk when it returns; gives those that do not fit.
+
+        One whose id waits already is the same one.
+        """
+        unfit = []
+        with self._lock:
+            run = self._connection.execute
+            run("BEGIN IMMEDIATE")
+            try:
+                for _, item in items:
+                    if isinstance(item, RefusedRecord):
+                        unfit.append(item)
+                        continue
+                    run(
+                        "INSERT INTO waiting (contract, id, captured, corrects, content) "
+                        "VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                        (
+                            contract,
+                            item.id,
+                            item.captured,
+                            json.dumps(item.corrects),
+                            json.dumps(list(item.values)),
+                        ),
+                    )
+                run("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    run("ROLLBACK")
+                raise
+        return unfit
+
+    def items(self, contract: str) -> Iterator[Item]:
+        """What waits, in order, a page at a time; `settled` may take some away meanwhile."""
+        after = 0
+        while True:
+            with self._lock:
+                rows = self._connection.execute(
+                    "SELECT place, id, captured, corrects, content FROM waiting "
+                    "WHERE contract = ? AND place > ? ORDER BY place LIMIT ?",
+                    (contract, after, PAGE),
+                ).fetchall()
+            for place, ident, captured, corrects, content in rows:
+                yield place, Record(ident, captured, json.loads(corrects), json.loads(content))
+                after = place
+            if not rows:
+                return
+
+    def settled(self, final: Sequence[tuple[int, Record, Fate]], contract: str) -> None:
+        """Takes out what has its result; what was refused is kept by its id and reason."""
+        with self._lock:
+            run = self._connection.execute
+            run("BEGIN IMMEDIATE")
+            for place, record, fate in final:
+                run("DELETE FROM waiting WHERE place = ?", (place,))
+                if fate not in TAKEN:
+                    run(
+                        "INSERT INTO refused VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                        (place, contract, record.id, str(fate)),
+                    )
+            run("COMMIT")
+
+    def waiting(self, contract: str) -> int:
+        """How many wait."""
+        with self._lock:
+            row = self._connection.execute(
+                "SELECT count(*) FROM waiting WHERE contract = ?", (contract,)
+            ).fetchone()
+        return int(row[0])
+
+    def close(self) -> None:
+        """Lets go of the file."""
+        with self._lock:
+            self._connection.close()

@@ -1,0 +1,1 @@
+"""What fails around us: processes, disks, clocks and lines, and what must hold then."""

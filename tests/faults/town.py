@@ -1,0 +1,47 @@
+"""A town of two departments that hold loans: what the faults happen to."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+from landbridge.federation.running import Federation
+from tests.operating import town
+from tests.ports import free_port
+
+PURPOSE = town.PURPOSE
+DEPARTMENTS = ("archive", "library")
+MEMBER = '\n[[members]]\ndepartment = "archive"\ntitle = "Town archive"\nport = 0\n'
+
+
+def write(folder: Path) -> Path:
+    """The federation's folder, with budgets for thousands of questions."""
+    place = town.write(folder, capital=100_000)
+    shutil.copytree(place / "library", place / "archive")
+    shutil.rmtree(place / "archive" / "handlers")
+    access = place / "archive" / "access.cedar"
+    before, _, rest = access.read_text().partition("// The desk asks")
+    access.write_text(before + rest[rest.index("// Nobody reads") :])
+    with (place / "federation.toml").open("a") as description:
+        description.write(MEMBER)
+    return place
+
+
+def fix_port(running: Federation) -> str:
+    """Starts the gateway anew at a port that it keeps over restarts; gives its address."""
+    running.stop_gateway()
+    path = running.state / "gateway" / "gateway.toml"
+    port = free_port()
+    path.write_text(path.read_text().replace(':0"', f':{port}"', 1))
+    running.start_gateway()
+    assert running.address.endswith(f":{port}"), json.dumps(path.read_text())
+    return running.address
+
+
+def folders(running: Federation) -> dict[str, Path]:
+    """Every log of the town by its keeper's name; the gateway's is "gateway"."""
+    return {
+        "gateway": running.log(),
+        **{department: running.log(department) for department in DEPARTMENTS},
+    }

@@ -1,0 +1,1 @@
+"""Records that are handed in: checked, sealed, taken once, and seen by questions."""

@@ -1,0 +1,24 @@
+"""One town for the tests that need real processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+import landbridge.testing
+from landbridge.federation.running import Federation
+from tests.submission.town import RULES, lay
+
+
+@pytest.fixture(scope="package")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
+    """A gateway and the rescue service: real processes, real gRPC."""
+    folder = lay(tmp_path_factory.mktemp("town") / "federation", {
+        **RULES,
+        "one": {"per": ["person"]},
+        "correct": {"by": "contributor", "also": ["enumerators"]},
+        "quota": {"device": {"records": 6_000, "period": "never"}},
+    })  # fmt: skip
+    with landbridge.testing.federation(folder) as running:
+        yield running

@@ -1,0 +1,1 @@
+"""What our web consoles share."""
