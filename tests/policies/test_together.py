@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,8 @@ import pytest
 from nodes.policy_folder import compare, review
 from policies import odcs
 from policies.change import changes
-from policies.contract import Contract
-from policies.together import exposed, together
+from policies.contract import Contract, Link, Pooling
+from policies.together import differences, exposed, together
 from tests.cli.commands import ROOT
 from tests.linked.world import document as linked_document
 from tests.people import contract
@@ -72,6 +73,29 @@ def test_a_change_of_totals_is_told_with_its_direction(case: str) -> None:
     for old, new, wider in ((less, more, True), (more, less, False)):
         found = changes(({"people": old}, {}, ()), ({"people": new}, {}, ()))
         assert [change.wider for change in found] == [wider], found
+
+
+@pytest.mark.parametrize("name", sorted(Pooling.__dataclass_fields__))
+def test_no_term_of_totals_changes_in_silence(name: str) -> None:
+    """One that is added one day must be told too."""
+    other: Any = {
+        "minimum": 3, "honest": 2, "alone": False, "department": True,
+        "departments": frozenset({"a", "b"}),
+    }[name]  # fmt: skip
+    was = contract()
+    terms = replace(was.disclosure, pooling=replace(Pooling(), **{name: other}))
+    assert list(differences(was, replace(was, disclosure=terms)))
+
+
+@pytest.mark.parametrize("name", sorted(Link.__dataclass_fields__))
+def test_no_term_of_links_changes_in_silence(name: str) -> None:
+    """The same."""
+    other: Any = {
+        "departments": frozenset({"a"}), "on": ("town",), "unique": True, "minimum": 77, "keys": 7,
+    }[name]  # fmt: skip
+    was = linked()
+    links = tuple(replace(each, **{name: other}) for each in was.links)
+    assert list(differences(was, replace(was, links=links)))
 
 
 def test_a_change_of_links_is_told_with_its_direction() -> None:
