@@ -6,7 +6,7 @@ STAMP := $(VENV)/.complete
 # How many processes the tests are shared among.
 WORKERS ?= 2
 
-.PHONY: setup demo test check torture docs bench lock stubs
+.PHONY: setup demo test check torture docs bench lock stubs sbom audit
 .DEFAULT_GOAL := setup
 
 setup: $(STAMP)
@@ -49,6 +49,22 @@ bench: setup
 lock:
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
 	  --no-annotate --no-header --no-config --no-emit-index-url --no-emit-find-links -o requirements.lock
+
+# Their tools live in a folder of their own: what they need is no part of the product.
+SUPPLY := build/supply
+
+$(SUPPLY)/.complete: distribution/supply.lock
+	$(PYTHON) -m venv $(SUPPLY)
+	$(SUPPLY)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+# What the product is made of, every package with its hashes, as CycloneDX.
+sbom: $(SUPPLY)/.complete
+	$(SUPPLY)/bin/cyclonedx-py requirements requirements.lock --output-reproducible -o build/landbridge.cdx.json
+
+# Known weaknesses of the packages in the lock; asks the package index's advisories.
+audit: $(SUPPLY)/.complete
+	$(SUPPLY)/bin/pip-audit --disable-pip --require-hashes -r requirements.lock
 
 stubs: setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python proto/generate.py

@@ -52,6 +52,7 @@ ROWS: Final = (
     "idle_memory",
     "handler_path",
     "handler_rate",
+    "watch_evaluations",
     "submit_rate",
     "case_four_steps",
     "cases_restart",

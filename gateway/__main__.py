@@ -89,7 +89,7 @@ def main(arguments: list[str]) -> int:
 def _serve(path: Path, *, with_parent: bool) -> int:
     # An operator's command has no use for a server.
     from gateway.app import start
-    from gateway.cases.store import StoreUnusable
+    from gateway.cases.database import StoreUnusable
 
     def begin() -> Gateway:
         found = settings.read(path, os.environ)

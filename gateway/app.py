@@ -16,12 +16,17 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from gateway.asking import Asking
 from gateway.batch import CallsServicer
 from gateway.cases.cases import Cases
+from gateway.cases.database import Database
 from gateway.cases.driver import Driver
+from gateway.cases.holding import Holding
 from gateway.cases.procedures import Procedures, read_folder
 from gateway.cases.recording import Recording
 from gateway.cases.servicer import CasesServicer
 from gateway.cases.store import Store
 from gateway.cases.taking import Taking
+from gateway.cases.tenure import Tenure
+from gateway.census import Census
+from gateway.census_servicer import CensusServicer
 from gateway.console.latencies import Latencies
 from gateway.consult_planning import ConsultPlanning
 from gateway.consult_servicer import ConsultationsServicer
@@ -75,6 +80,7 @@ from landbridge.edge.telemetry import Telemetry
 from landbridge.edge.trust import Trusted, trusted
 from landbridge.errors import LandbridgeError, Unavailable
 from landbridge.evidence.cosignature import WitnessKey
+from landbridge.evidence.keyfile import read_key
 from landbridge.evidence.log import Log
 from landbridge.evidence.oversight import Oversight
 from landbridge.evidence.signer import Verifier
@@ -90,6 +96,7 @@ from landbridge.protocols.keeping import Keeper
 from landbridge.v1 import (
     batch_pb2_grpc,
     case_pb2_grpc,
+    census_pb2_grpc,
     consult_pb2_grpc,
     enrolment_pb2_grpc,
     gateway_pb2_grpc,
@@ -115,6 +122,8 @@ class Gateway:
     _driver: Driver
     _evaluator: Evaluator
     _store: Store
+    _holding: Holding | None
+    _tenure: Tenure
     _log: Log
     _recorder: Recorder
     _witness: Witness
@@ -157,8 +166,13 @@ class Gateway:
         for each in stops:
             each.join()
         self._refreshing.close()
+        if self._holding is not None:
+            self._holding.stop()
         self._driver.stop()
         self._evaluator.stop()
+        if self._holding is not None:
+            with suppress(LandbridgeError):  # the lease ends by itself
+                self._tenure.leave()
         self._store.close()
         self._trusted.close()
         with suppress(Unavailable):  # a log that was stopped takes no last entry
@@ -191,7 +205,7 @@ def start(
     own_certificate = OwnCertificate(settings, own)
     own_certificate.renew(time.time())
     authority = settings.tls_authority.read_bytes()
-    key, certificate = settings.tls_key.read_bytes(), settings.tls_certificate.read_bytes()
+    key, certificate = read_key(settings.tls_key), settings.tls_certificate.read_bytes()
     callers = settings.tls_callers.read_bytes() if settings.tls_callers else None
 
     def connect(shown: bytes) -> Connect:
@@ -269,6 +283,17 @@ def start(
         watching.telemetry,
         sight,
     )
+    census = Census(
+        planning,
+        departments,
+        trust.verifier,
+        recorder,
+        signer.vkey,
+        signing,
+        sight,
+        settings.manifest.read_bytes,
+        time.time,
+    )
     # Streams hold a thread each: questions keep most of them, and every department its own.
     submitting = Submitting(
         planning,
@@ -283,7 +308,11 @@ def start(
         Places(max(1, settings.calls // 2), max(1, settings.calls // 4)),
         time.monotonic,
     )
-    store = Store(settings.case_store, signer.vkey.partition("+")[0])
+    database = Database(settings.case_store)
+    store = Store(database, signer.name)
+    tenure = Tenure(database, signer.name, recorder.digest("caller", "cases"))
+    if database.shared:
+        tenure.begin()
     recording = Recording(store, recorder)
     procedures = Procedures(declared, store, departments.catalogue, tell)
     driver = Driver(
@@ -294,6 +323,7 @@ def start(
         time.time,
         time.monotonic,
         report,
+        lambda case: tenure.adopt(case, recorder.size),
     )
     cases = Cases(
         store,
@@ -307,7 +337,7 @@ def start(
         settings.manifest.read_bytes,
         settings.calls // 2,
     )
-    watch_store = WatchStore(store.database, signer.vkey.partition("+")[0])
+    watch_store = WatchStore(database, signer.name)
     telling = Telling(watch_store, recorder)
     evaluator = Evaluator(
         watch_store, telling, planning, departments, signing, recorder, sight, signer.vkey,
@@ -340,6 +370,12 @@ def start(
         telling.recover(settings.state / "log")
     procedures.look()
     driver.start()
+    holding = None
+    if database.shared:
+        holding = Holding(
+            tenure, recording, driver, lambda: recorder.size, settings.state / "log", tell, report
+        )
+        holding.start()
     evaluator.start()
     renewed = settings.tls_certificate.read_bytes
     latencies = Latencies()
@@ -359,6 +395,10 @@ def start(
             ),
             partial(portal_pb2_grpc.add_PortalServicer_to_server, portal),
             SubmissionsServicer(submitting, watching.telemetry, report).register,
+            partial(
+                census_pb2_grpc.add_CensusServicer_to_server,
+                CensusServicer(census, servicer.request),
+            ),
             partial(
                 watch_pb2_grpc.add_WatchesServicer_to_server,
                 WatchesServicer(watches, servicer.request),
@@ -458,6 +498,8 @@ def start(
         driver,
         evaluator,
         store,
+        holding,
+        tenure,
         log,
         recorder,
         witness,
@@ -491,7 +533,7 @@ def _serve_flight(
         [FlightServicer(asking, departments, telemetry).register],
         address=settings.listen_flight,
         tls=Tls(
-            settings.tls_key.read_bytes(), certificate.read_bytes(), renewed=certificate.read_bytes
+            read_key(settings.tls_key), certificate.read_bytes(), renewed=certificate.read_bytes
         ),
         report=report,
         threads=settings.calls,

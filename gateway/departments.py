@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import grpc
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -19,6 +19,7 @@ from landbridge.protocols.agreement import keys_digest
 from landbridge.status import CLIENT_METADATA_BYTES, from_rpc_error
 from landbridge.v1 import (
     batch_pb2_grpc,
+    census_pb2_grpc,
     consult_pb2_grpc,
     link_pb2_grpc,
     membership_pb2,
@@ -110,6 +111,7 @@ class Connection:
     link: link_pb2_grpc.LinkStub
     handlers: batch_pb2_grpc.HandlersStub
     steps: step_pb2_grpc.StepsStub
+    tally: census_pb2_grpc.TallyStub
     intake: submission_pb2_grpc.IntakeStub
     watching: watch_pb2_grpc.WatchingStub
 
@@ -128,6 +130,7 @@ class Connection:
             link_pb2_grpc.LinkStub(channel),
             batch_pb2_grpc.HandlersStub(channel),
             step_pb2_grpc.StepsStub(channel),
+            census_pb2_grpc.TallyStub(channel),
             submission_pb2_grpc.IntakeStub(channel),
             watch_pb2_grpc.WatchingStub(channel),
         )
@@ -172,6 +175,8 @@ class Departments:
         self._report = report
         self._lock = threading.Lock()
         self._known = self._catalogue_of({})
+        # What the last description was read into: a node says the same at every round but a few.
+        self._described: dict[str, tuple[Member, node_pb2.DescribeResponse, Offer]] = {}
         self._silent: tuple[str, ...] = tuple(self._members)
         self._told: dict[str, bytes] = {}
         self._masking: Mapping[str, X25519PublicKey] = {}
@@ -212,16 +217,25 @@ class Departments:
         described = set()
         offers: dict[str, Offer] = {}
         for name, reply in asked.replies.items():
+            member = members[name]
+            if (known := self._described.get(name)) and known[:2] == (member, reply):
+                described.add(name)
+                offers[name] = known[2]
+                continue
             try:
-                offer = offer_of(members[name], reply)
+                offer = offer_of(member, reply)
             except odcs.ContractInvalid as invalid:
                 self._report(f"department {name} serves a contract that cannot be used: {invalid}")
                 continue
             described.add(name)
             offers[name] = offer
+            self._described[name] = (member, reply, offer)
         for name, said in asked.refused.items():
             self._report(f"department {name} refuses to describe itself: {said.reason}")
         with self._lock:
+            self._described = {
+                name: kept for name, kept in self._described.items() if name in self._members
+            }
             offers = {**self._known.offers, **offers}
             offers = {name: offer for name, offer in offers.items() if name in self._members}
             if offers != self._known.offers:
@@ -417,6 +431,8 @@ def ask_each(
     """As `Departments.ask`, over these stubs of whichever service."""
     if seconds <= 0:
         raise error("DEADLINE")
+    if len(names) == 1:
+        return _ask_alone(stubs, names[0], method, request, seconds, headers)
     calls = {}
     missing: dict[str, LandbridgeError] = {}
     for name in names:
@@ -432,14 +448,43 @@ def ask_each(
         try:
             replies[name] = call.result()
         except grpc.RpcError as failure:
-            said = from_rpc_error(failure)
-            passing = said.status in ("UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL")
-            (missing if passing else refused)[name] = said
+            said = _said(failure)
+            (missing if said.status in _PASSING else refused)[name] = said
         except grpc.FutureCancelledError:
             missing[name] = error("DEPARTMENT_MISSING")
     return Asked(replies, missing, refused)
 
 
+def _ask_alone(
+    stubs: Mapping[str, Stub],
+    name: str,
+    method: Callable[[Stub], grpc.UnaryUnaryMultiCallable[Request, Response]],
+    request: Callable[[str], Request],
+    seconds: float,
+    headers: Sequence[tuple[str, str]],
+) -> Asked[Response]:
+    """The same of one, on this thread: a future's reply comes by way of the channel's own."""
+    try:
+        reply = method(stubs[name])(request(name), timeout=seconds, metadata=tuple(headers))
+    except (KeyError, ValueError):
+        return Asked({}, {name: error("DEPARTMENT_MISSING")}, {})
+    except grpc.RpcError as failure:
+        said = _said(failure)
+        passing = said.status in _PASSING
+        return Asked({}, {name: said} if passing else {}, {} if passing else {name: said})
+    return Asked({name: reply}, {}, {})
+
+
+def _said(failure: grpc.RpcError) -> LandbridgeError:
+    """What came of a call; one whose channel was closed under it is of a department that left."""
+    call: Any = failure  # gRPC's published types do not know that it is one
+    if call.code() is grpc.StatusCode.CANCELLED:
+        return error("DEPARTMENT_MISSING")
+    return from_rpc_error(failure)
+
+
+_PASSING: Final = frozenset(("UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL"))
+"""Statuses that are no answer; the others are a refusal."""
 LONGEST_RULE = 200
 LONGEST_TEXT = 500
 

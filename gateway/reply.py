@@ -169,6 +169,11 @@ def _column(plan: Plan, output: Output) -> gateway_pb2.ResultColumn:
     )
 
 
+def type_of(kind: Type) -> gateway_pb2.ResultColumn.Type.ValueType:
+    """A contract's type, as results name it."""
+    return _TYPES[kind]
+
+
 def _key_type(plan: Plan, key: GroupKey) -> gateway_pb2.ResultColumn.Type.ValueType:
     match key:
         case Whole(column):
@@ -217,13 +222,15 @@ def _budgets(
     if terms.method is not Method.DP:
         return []
     return [
-        _budget(terms, name, reply.recipient_budget, reply.overall_budget, reply.charged_micro_rho)
+        department_budget(
+            terms, name, reply.recipient_budget, reply.overall_budget, reply.charged_micro_rho
+        )
         for name, reply in replies.items()
         if plan.link is None or reply.overall_budget.limit_micro_rho  # it protects somebody
     ]
 
 
-def _budget(
+def department_budget(
     terms: Disclosure,
     department: str,
     recipient: release_pb2.Budget,

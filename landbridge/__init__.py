@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from landbridge.access_list import Access, AccessList
     from landbridge.answers import Answer, Plan, Reply
+    from landbridge.attending import Attendant, Concern, attend
     from landbridge.client import AsyncClient, Client, aconnect, connect
     from landbridge.consultation.callers import AsyncConsultation, Consultation
     from landbridge.consultation.officers import Reviewer, review
@@ -45,6 +46,9 @@ _HOMES = {
     "AsyncWatch": "watch_handle",
     "Access": "access_list",
     "AccessList": "access_list",
+    "Attendant": "attending",
+    "Concern": "attending",
+    "attend": "attending",
     "Answer": "answers",
     "Plan": "answers",
     "Reply": "answers",
@@ -68,7 +72,9 @@ __all__ = [
     "AsyncClient",
     "AsyncConsultation",
     "AsyncWatch",
+    "Attendant",
     "Client",
+    "Concern",
     "Consultation",
     "Contribution",
     "DeadlineExceeded",
@@ -86,6 +92,7 @@ __all__ = [
     "Unavailable",
     "Watch",
     "aconnect",
+    "attend",
     "connect",
     "review",
 ]

@@ -14,6 +14,8 @@ from landbridge.access_list import AccessList
 from landbridge.answers import Answer, Plan, Reply, Value
 from landbridge.case import CaseView
 from landbridge.case_handle import AsyncCase, Case
+from landbridge.census import exchanges as census
+from landbridge.census.exchanges import Contribution
 from landbridge.consultation.callers import AsyncConsultation, Consultation
 from landbridge.directory import Directory
 from landbridge.exchange import Steps
@@ -200,6 +202,43 @@ class Asking(Asks, Generic[ACase, AConsultation, AWatch]):
         """One that was opened before, by its id."""
         view = yield from self._ask(exchange.follow(identifier, after=0, wait=0))
         return self._consultation(self._driver, view)
+
+    @once
+    def contribute(
+        self, contract: str, column: str, /, *values: Value, purpose: str
+    ) -> Steps[Contribution]:
+        """Hands in values of a column that two departments measure, each in two shares.
+
+        The values are split here and sealed to the two departments, neither of which can read one.
+        Raises INVALID_ARGUMENT for a value that the column cannot have; then none is sent.
+        """
+        return census.contribution(
+            self._ask, contract, column, values, purpose=purpose, pinned=self._manifest
+        )
+
+    @once
+    def contribute_text(
+        self, contract: str, column: str, /, *texts: str, purpose: str
+    ) -> Steps[Contribution]:
+        """As `contribute`, of values as a person types them, in the types that the column has."""
+        return census.contribution(
+            self._ask, contract, column, texts, purpose=purpose, pinned=self._manifest, texts=True
+        )
+
+    @once
+    def collect(
+        self,
+        contract: str,
+        column: str,
+        /,
+        *,
+        purpose: str,
+        epsilon: float | None = None,
+        timeout: float | None = None,
+    ) -> Steps[Answer]:
+        """The noisy total of the values of a measured column that no earlier batch has."""
+        asked = census.collecting(contract, column, purpose=purpose, epsilon=epsilon)
+        return self._ask(asked, timeout)
 
     @once
     def collection(self, contract: str, /, *, purpose: str) -> Steps[Form]:

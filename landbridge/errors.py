@@ -265,6 +265,33 @@ CATALOGUE: Final[dict[str, Reason]] = {
         Unavailable,
         "The department does not hold this linked question, or it is not at this round.",
     ),
+    "REPORT_UNREADABLE": Reason(
+        "PERMISSION_DENIED",
+        Refused,
+        "A share of the report is not sealed to this department for it.",
+    ),
+    "REPORT_INVALID": Reason(
+        "PERMISSION_DENIED", Refused, "The report does not prove that its value is in range."
+    ),
+    "REPORT_ID_REUSED": Reason(
+        "PERMISSION_DENIED", Refused, "That report id was used for another report."
+    ),
+    "REPORTS_EXHAUSTED": Reason(
+        "RESOURCE_EXHAUSTED",
+        Refused,
+        "The caller has handed in as many reports as the owner takes.",
+    ),
+    "BATCH_TOO_SMALL": Reason(
+        "PERMISSION_DENIED", Refused, "Too few reports are valid and not collected yet."
+    ),
+    "BATCH_UNDER_WAY": Reason(
+        "RESOURCE_EXHAUSTED", Refused, "A batch is being collected by somebody else."
+    ),
+    "BATCH_DIFFERS": Reason(
+        "PERMISSION_DENIED",
+        Refused,
+        "The two departments do not hold the same reports of this batch.",
+    ),
     "MEMBERS_DIFFER": Reason(
         "UNAVAILABLE", Unavailable, "A department has pinned other members than the gateway names."
     ),

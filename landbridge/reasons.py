@@ -209,6 +209,34 @@ class LinkLost(errors.Unavailable):
     """The department does not hold this linked question, or it is not at this round."""
 
 
+class ReportUnreadable(errors.Refused):
+    """A share of the report is not sealed to this department for it."""
+
+
+class ReportInvalid(errors.Refused):
+    """The report does not prove that its value is in range."""
+
+
+class ReportIdReused(errors.Refused):
+    """That report id was used for another report."""
+
+
+class ReportsExhausted(errors.Refused):
+    """The caller has handed in as many reports as the owner takes."""
+
+
+class BatchTooSmall(errors.Refused):
+    """Too few reports are valid and not collected yet."""
+
+
+class BatchUnderWay(errors.Refused):
+    """A batch is being collected by somebody else."""
+
+
+class BatchDiffers(errors.Refused):
+    """The two departments do not hold the same reports of this batch."""
+
+
 class MembersDiffer(errors.Unavailable):
     """A department has pinned other members than the gateway names."""
 
@@ -327,6 +355,13 @@ BY_REASON: Final[dict[str, type[errors.LandbridgeError]]] = {
     "POLICY_INVALID": PolicyInvalid,
     "DEPARTMENT_MISSING": DepartmentMissing,
     "LINK_LOST": LinkLost,
+    "REPORT_UNREADABLE": ReportUnreadable,
+    "REPORT_INVALID": ReportInvalid,
+    "REPORT_ID_REUSED": ReportIdReused,
+    "REPORTS_EXHAUSTED": ReportsExhausted,
+    "BATCH_TOO_SMALL": BatchTooSmall,
+    "BATCH_UNDER_WAY": BatchUnderWay,
+    "BATCH_DIFFERS": BatchDiffers,
     "MEMBERS_DIFFER": MembersDiffer,
     "ROUND_FORGOTTEN": RoundForgotten,
     "CONTRACT_CHANGED": ContractChanged,

@@ -9,6 +9,7 @@ import grpc
 
 from landbridge.v1.batch_pb2_grpc import CallsStub
 from landbridge.v1.case_pb2_grpc import CasesStub
+from landbridge.v1.census_pb2_grpc import CensusStub
 from landbridge.v1.consult_pb2_grpc import ConsultationsStub
 from landbridge.v1.gateway_pb2_grpc import GatewayStub
 from landbridge.v1.portal_pb2_grpc import PortalStub
@@ -24,6 +25,7 @@ class Stubs:
             "Gateway": GatewayStub(channel),
             "Calls": CallsStub(channel),
             "Cases": CasesStub(channel),
+            "Census": CensusStub(channel),
             "Consultations": ConsultationsStub(channel),
             "Portal": PortalStub(channel),
             "Submissions": SubmissionsStub(channel),

@@ -24,6 +24,7 @@ from landbridge.edge.state import log_signer, subject_key, subject_keys, witness
 from landbridge.edge.trust import Trusted, trusted
 from landbridge.errors import Unavailable
 from landbridge.evidence.cosignature import WitnessKey
+from landbridge.evidence.keyfile import read_key
 from landbridge.evidence.log import Log
 from landbridge.evidence.oversight import Oversight
 from landbridge.evidence.signer import Signer, Verifier
@@ -35,7 +36,9 @@ from landbridge.membership.pinned import Pinned
 from landbridge.membership.statement import AskingVerifier
 from landbridge.protocols.masks import Exchanges
 from landbridge.v1 import (
+    attend_pb2_grpc,
     batch_pb2_grpc,
+    census_pb2_grpc,
     consult_pb2_grpc,
     link_pb2_grpc,
     membership_pb2_grpc,
@@ -50,8 +53,16 @@ from landbridge.v1 import (
 )
 from nodes import policy as policies_of
 from nodes.answering import Answering
+from nodes.attend_servicer import AttendingServicer
+from nodes.attending import Attending
+from nodes.census import Census
+from nodes.census_batch import CensusBatches
+from nodes.census_servicer import TallyServicer
+from nodes.census_side import Sides
+from nodes.census_store import CensusStore
 from nodes.circle import Circles
 from nodes.computing import Computing
+from nodes.concerns import Concerns
 from nodes.consult_servicer import ConsultingServicer, ReviewingServicer
 from nodes.consulting import Consulting
 from nodes.description import handler_to
@@ -121,7 +132,10 @@ class Node:
     _quotas: Quotas
     _memory: StepMemory
     _watches: WatchMemory
+    _attending: Attending
+    _concerns: Concerns
     _history: History
+    _census: CensusStore
     _log: Log
     _recorder: Recorder
     _witness: Witness
@@ -155,6 +169,7 @@ class Node:
         self._publishing.close()
         grace = self._grace if grace is None else grace
         self._desk.stop()
+        self._attending.stop()
         self._local.stop(grace)
         self.running.stop(grace)
         self._underways.close()
@@ -172,7 +187,9 @@ class Node:
         self._quotas.close()
         self._memory.close()
         self._watches.close()
+        self._concerns.close()
         self._history.close()
+        self._census.close()
         self._watched.close()
 
 
@@ -193,7 +210,7 @@ def start(
     policy = understand(texts)
     trust = trusted(settings.trust)
     tls = Tls(
-        settings.tls_key.read_bytes(),
+        read_key(settings.tls_key),
         settings.tls_certificate.read_bytes(),
         settings.tls_authority.read_bytes(),
         settings.tls_certificate.read_bytes,
@@ -276,6 +293,21 @@ def start(
         watching.telemetry,
         signed,
     )
+    census = CensusStore(settings.state / "census.sqlite", time.time)
+    sides = Sides(
+        settings.department,
+        settings.federation,
+        keys,
+        circles.exchanges,
+        lambda: pinned.manifest,
+    )
+    tally = TallyServicer(
+        servicer.require,
+        Census(guard, sides, census, recorder),
+        CensusBatches(guard, sides, census, ledger, recorder, draw),
+        recorder,
+        watching.telemetry,
+    )
     granting = Granting(guard, settings.federation, keys.signing, time.time)
     queue = Queue(settings.state / "consultations.sqlite", time.time)
     waiting = max(1, settings.calls // 4)
@@ -305,6 +337,9 @@ def start(
     watching_questions = WatchingServicer(
         servicer.admit, signed, standing, recorder, watching.telemetry
     )
+    concerns = Concerns(settings.state / "concerns.sqlite", time.time)
+    concerns.recover(settings.state / "log")
+    attending = Attending(guard, tables, computing, concerns, recorder, report)
     subject_access = SubjectAccessServicer(
         servicer.admit,
         signed,
@@ -380,7 +415,13 @@ def start(
         first_look.begin(begin)
     officers = ReviewingServicer(Reviewing(desk, recorder), recorder)
     local = serve_local(
-        [partial(consult_pb2_grpc.add_ReviewingServicer_to_server, officers)],
+        [
+            partial(consult_pb2_grpc.add_ReviewingServicer_to_server, officers),
+            partial(
+                attend_pb2_grpc.add_AttendingServicer_to_server,
+                AttendingServicer(attending, recorder),
+            ),
+        ],
         settings.review or settings.state / "review",
         report=report,
         threads=OFFICERS,
@@ -402,6 +443,7 @@ def start(
             partial(node_pb2_grpc.add_NodeServicer_to_server, servicer),
             partial(link_pb2_grpc.add_LinkServicer_to_server, linking),
             partial(pooled_pb2_grpc.add_PoolingServicer_to_server, pooling),
+            partial(census_pb2_grpc.add_TallyServicer_to_server, tally),
             partial(
                 batch_pb2_grpc.add_HandlersServicer_to_server,
                 HandlersServicer(servicer.require, replying, recorder, watching.telemetry),
@@ -437,6 +479,7 @@ def start(
         maximum_seconds=settings.call_seconds,
     )
     health.enter()
+    attending.start()
     publishing.start()
     if late and oversight is not None:
         first_look.begin(begin, oversight.looked)
@@ -468,7 +511,10 @@ def start(
         quotas,
         memory,
         watches,
+        attending,
+        concerns,
         history,
+        census,
         log,
         recorder,
         witness,

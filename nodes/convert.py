@@ -16,6 +16,7 @@ from landbridge.errors import LandbridgeError, error
 from landbridge.literals import from_literal, to_literal
 from landbridge.protocols.masks import to_bytes
 from landbridge.v1 import question_pb2, release_pb2
+from nodes.census_share import Summed
 from nodes.ledger import Account
 from nodes.release import Released
 from nodes.share import Masked
@@ -145,6 +146,13 @@ def masked_to(masked: Masked) -> bytes:
     if not isinstance(masked, Masked):
         raise TypeError("only what the release step masked can leave")
     return to_bytes(masked.numbers)
+
+
+def summed_to(own: Summed) -> bytes:
+    """A share of a measurement's total, which only its release step makes."""
+    if not isinstance(own, Summed):
+        raise TypeError("only a share with noise leaves")
+    return own.share
 
 
 def budget_to(account: Account) -> release_pb2.Budget:

@@ -30,10 +30,11 @@ from policies.linked import LinkedQuestion, linked, words
 from policies.moment import Moment
 from policies.purpose import require_allowed, require_stated
 from policies.question import Question
-from policies.review import Usage, not_available, review
+from policies.review import Usage, not_available, review, visible
 from policies.sight import (
     log_request,
     may_consult,
+    may_contribute,
     may_submit,
     request,
     requested_step,
@@ -292,6 +293,12 @@ class Guard:
             for each in resources
         )
 
+    def attends(self, officer: Caller, handler: str, purpose: str, level: Level, role: str) -> bool:
+        """Whether the owner's policy lets this officer be told of a handler watch's cases."""
+        now = Moment.at(self._clock())
+        asked = request(officer, "handler", handler, purpose, level, now, "attend", columns=())
+        return self._rules.access.decide(replace(asked, role=role)).permitted
+
     def linked(
         self, asking: Asking, question: LinkedQuestion, draft: Draft
     ) -> tuple[Caller, LinkPlan]:
@@ -345,6 +352,45 @@ class Guard:
         )
         draft.note(policies=sorted(ids))
         return caller, plan_link(question)
+
+    def contribution(self, asking: Asking, name: str, draft: Draft) -> tuple[Caller, Contract]:
+        """The contract, for a caller who may hand in reports of what it measures."""
+        rules = self._begin(draft)
+        caller = self._identify(asking, draft)
+        now = Moment.at(self._clock())
+        contract = rules.contracts.get(name)
+        if contract is None or not may_contribute(caller, contract, rules.access, now):
+            raise not_available("table", name)
+        draft.note(resource=contract.id)
+        require_allowed(asking.purpose, contract.purposes)
+        asked = request(
+            caller, "contract", contract.id, asking.purpose, Level.OPEN, now, "submit", columns=()
+        )
+        draft.note(policies=list(rules.access.require(asked)))
+        return caller, contract
+
+    def measurement(
+        self, asking: Asking, name: str, column: str, draft: Draft
+    ) -> tuple[Caller, Contract]:
+        """The contract, for a caller who may have the total of that column of it."""
+        rules = self._begin(draft)
+        caller = self._identify(asking, draft)
+        now = Moment.at(self._clock())
+        contract = rules.contracts.get(name)
+        if contract is None or not sees_contract(caller, contract, rules.access, now):
+            raise not_available("table", name)
+        draft.note(resource=contract.id)
+        require_allowed(asking.purpose, contract.purposes)
+        shown = rules.columns.shown(caller, contract, now)
+        level = visible(shown, column, caller.clearance).level
+        ids = rules.access.require(
+            request(
+                caller, "contract", contract.id, asking.purpose, level, now,
+                columns=((column, level),),
+            )
+        )  # fmt: skip
+        draft.note(policies=list(ids))
+        return caller, contract
 
     def handler(self, asking: Asking, name: str, draft: Draft) -> tuple[Caller, Handler]:
         """The handler, for a caller who may use it; raises as `question` does."""

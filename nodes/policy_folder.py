@@ -15,6 +15,7 @@ from nodes.policy import Policy, PolicyFolderInvalid
 from policies.access import AccessPolicy
 from policies.change import Change, changes
 from policies.closed import Closed, closed
+from policies.considered import Considered, considered
 from policies.outlet import Outlet, outlets
 
 
@@ -26,6 +27,7 @@ class Reviewed:
     policy: Policy
     outlets: tuple[Outlet, ...]
     closed: tuple[Closed, ...]
+    considered: tuple[Considered, ...] = ()
 
 
 def review(folder: Path) -> tuple[Reviewed, ...]:
@@ -62,6 +64,7 @@ def review(folder: Path) -> tuple[Reviewed, ...]:
             each,
             outlets(department, each.contracts, each.handlers, (*above, each.access)),
             closed(each.contracts, (*above, each.access)),
+            considered(department, each.contracts, each.handlers, each.access),
         )
         for department, each in found.items()
     )

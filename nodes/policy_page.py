@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nodes.policy_folder import Reviewed
+from policies import considered
 from policies.change import Change
 from policies.contract import Contract
 from policies.outlet import Outlet, budget_of, kind_of
@@ -45,10 +46,15 @@ def show_outlets(reviewed: Iterable[Reviewed]) -> None:
                 f"{when}: {column.resource}.{column.column} to {column.who}, by "
                 f"{', '.join(column.policies)}.",
             )
+        for sentence in considered.lines(each.considered):
+            _line(console, sentence)
 
 
 def outlets_document(reviewed: Iterable[Reviewed]) -> list[dict[str, Any]]:
-    """The same, for programs: one object per who, purpose, resource and column."""
+    """The same, for programs: one object per who, purpose, resource and column.
+
+    What can be put before an officer has the action "consult", a level and no column.
+    """
     return [
         {
             "department": each.department,
@@ -68,6 +74,24 @@ def outlets_document(reviewed: Iterable[Reviewed]) -> list[dict[str, Any]]:
         }
         for each in reviewed
         for outlet in each.outlets
+    ] + [
+        {
+            "department": each.department,
+            "policy": each.policy.digest,
+            "who": str(asked.who),
+            "organisation": asked.who.organisation,
+            "subject": asked.who.subject,
+            "action": "consult",
+            "resource": asked.resource,
+            "purpose": asked.purpose,
+            "clearance": asked.clearance.label,
+            "level": asked.level.label,
+            "policies": list(asked.policies),
+            "officers": list(asked.officers),
+            **dataclasses.asdict(asked.terms),
+        }
+        for each in reviewed
+        for asked in each.considered
     ]
 
 

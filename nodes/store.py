@@ -70,11 +70,22 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._remembered: dict[str, tuple[tuple[int, ...], Loaded, str]] = {}
 
     def current(self, contract_id: str) -> Loaded | None:
-        """The version that is served, or None before the first load; raises StoreDamaged."""
+        """The version that is served, or None before the first load; raises StoreDamaged.
+
+        Every request asks. The file is read again when it is another one or was written to: its
+        place on the disk, its times (one of which nobody can set) and its length say so.
+        """
+        known = self._remembered.get(contract_id)
+        if known is not None:
+            state, served, name_of_file = known
+            if state == _state(name_of_file) and os.path.isfile(served.path):  # noqa: PTH113
+                return served
         folder = self._of(contract_id)
         name = folder / "current.json"
+        state = _state(str(name))  # before it is read: what is written meanwhile is seen next time
         try:
             text = name.read_text("utf-8")
         except FileNotFoundError:
@@ -86,6 +97,7 @@ class Store:
             raise StoreDamaged(f"{name} is not a file that a load wrote; load {contract_id} again.")
         if not loaded.path.is_file():
             raise StoreDamaged(f"{name} names a version that is missing; load {contract_id} again.")
+        self._remembered[contract_id] = (state, loaded, str(name))
         return loaded
 
     def tables(self) -> Mapping[str, Path]:
@@ -173,6 +185,15 @@ class Store:
                 "A contract id is a lower-case letter, then at most 62 letters, digits or _."
             )
         return self._folder / contract_id
+
+
+def _state(path: str) -> tuple[int, ...]:
+    """Which file lies there and when it was last touched; empty where there is none."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 - a path object costs more than the look
+    except OSError:
+        return ()
+    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
 def _text(loaded: Loaded) -> str:

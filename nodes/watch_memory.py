@@ -121,6 +121,7 @@ class WatchMemory:
     """One department's standing questions, in one SQLite file."""
 
     def __init__(self, path: Path, clock: Callable[[], float]) -> None:
+        path.touch(mode=0o600)  # who asked, and how far an open run is
         self._file = SqliteFile(path, _SCHEMA, clock, version=1, what="a memory of watches")
 
     def now(self) -> str:

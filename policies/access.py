@@ -46,6 +46,7 @@ Action = Literal[
     "watch",
     "consult",
     "review",
+    "attend",
     "case",
     "step",
     "about",
@@ -81,7 +82,8 @@ class Request:
 
     `subject`, `organisation` and `clearance` are the verified token's; `resource` is a contract's
     id, `department.handler`, the name of a procedure, a log or a department; `level` is the highest
-    among the columns used, or the handler's; `moment` is when; `role` is that of `review` alone.
+    among the columns used, or the handler's; `moment` is when; `role` is that of `review` and
+    `attend` alone.
     `columns` are those of a contract that a question uses, by name and level, sorted; none where
     only rows are counted.
     """
@@ -290,7 +292,7 @@ class AccessPolicy:
                 "purpose": request.purpose,
                 "level": int(request.level),
                 **request.moment._asdict(),
-                **({"role": request.role} if request.action == "review" else {}),
+                **({"role": request.role} if request.action in ("review", "attend") else {}),
             }
         )
         columns = (

@@ -215,6 +215,28 @@ class Link:
     keys: int = 1_000_000
 
 
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """A column of which two departments hold one share each of every value, see
+    `policies.measurement`.
+
+    `owner` collects, `second` is the other of the two departments that verify; each holds one share
+    of every value. No batch has fewer than `minimum` reports. One caller hands in at most `each`
+    reports, ever; 0: as many as they like.
+    """
+
+    column: str
+    owner: str
+    second: str
+    minimum: int
+    each: int
+
+    @property
+    def departments(self) -> tuple[str, str]:
+        """Both, in the order of their numbers in the protocol."""
+        return self.owner, self.second
+
+
 class Correctors(StrEnum):
     """Who may correct a record that was collected."""
 
@@ -270,6 +292,7 @@ class Contract:
     describes nobody. `digest` is the SHA-256 of the document in hex. `delays`: purposes that the
     person concerned is told of only after so many days. `links`: with whom and on what the table
     may be linked across departments; empty: with nobody. `responsible`: who answers for it.
+    `measurements`: its columns that two servers measure.
     `parts` are the contracts that this one joins on their common unit (`policies.joined`), empty
     for an owner's own document. `hidden` are columns that do not exist for the one who asks, never
     the unit; none in an owner's document. `collection`: by which rules its records are handed in;
@@ -289,6 +312,7 @@ class Contract:
     responsible: Responsible = NOBODY_NAMED
     parts: tuple[Contract, ...] = ()
     links: tuple[Link, ...] = ()
+    measurements: tuple[Measurement, ...] = ()
     hidden: frozenset[str] = frozenset()
     collection: Collection | None = None
 

@@ -22,6 +22,7 @@ from landbridge.errors import LandbridgeError, error
 from landbridge.levels import Level
 from policies.contract import Type
 from policies.delay import LONGEST, Delays
+from policies.handler_watch import HandlerWatch, read_watch
 from policies.quota import KEYS as QUOTA_KEYS
 from policies.quota import Quota, read_quota
 from policies.reply import Returns, codes_of, read_returns
@@ -39,7 +40,7 @@ _NEEDED = {
 _KEYS = {
     *_NEEDED, *QUOTA_KEYS, "returns", "codes", "reasons", "bands", "number", "consent", "passes",
     "disclosure_delay",
-    "procedures",
+    "procedures", "watch",
 }  # fmt: skip
 _OPTIONAL = {"disclosure_delay"}
 MAXIMUM_ARGUMENT = 200
@@ -73,7 +74,8 @@ class Handler:
     `parameters`, which are argument names; of a function `source` is the file's text and `function`
     its name. `procedures`, where not empty, are the only ones whose cases it is a step of, and then
     nobody calls it otherwise. `delays`: how long the subject is not told of a purpose; the
-    contract's term counts too, and the longer one holds.
+    contract's term counts too, and the longer one holds. `watch`: the department evaluates it over
+    its own subjects, for one responsible role.
     """
 
     name: str
@@ -96,6 +98,7 @@ class Handler:
     source: str = ""
     function: str = ""
     delays: Delays = ()
+    watch: HandlerWatch | None = None
 
     @property
     def codes(self) -> tuple[str, ...]:
@@ -261,6 +264,13 @@ def declared(
         and all(purpose in purposes for purpose in delays),
         f"disclosure_delay is a mapping of the handler's purposes to days, 1 to {LONGEST}",
     )
+    watch = None
+    if "watch" in terms and returns is not None and isinstance(purposes, list):
+        watch = read_watch(terms["watch"], codes_of(returns), purposes, problems)
+        check(
+            len(kinds) == 1 and not choices and not sources and terms.get("consent") is not True,
+            "a handler with a watch has its subject as the only argument, and needs no consent",
+        )
     if problems or returns is None:
         raise HandlerInvalid(where, problems)
     return Handler(
@@ -284,6 +294,7 @@ def declared(
         source=source,
         function=function,
         delays=tuple(sorted(delays.items())),
+        watch=watch,
     )
 
 

@@ -84,6 +84,7 @@ def read(document: bytes | str, where: str) -> Contract:
         digest=hashlib.sha256(octets).hexdigest(),
         delays=terms.delays,
         links=terms.links,
+        measurements=terms.measurements,
         responsible=responsible,
         collection=terms.collection,
     )

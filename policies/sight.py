@@ -45,6 +45,16 @@ def sees_contract(asker: Asker, contract: Contract, access: AccessPolicy, now: M
     return _sees(asker, "contract", contract.id, Level.OPEN, contract.purposes, access, now)
 
 
+def may_contribute(asker: Asker, contract: Contract, access: AccessPolicy, now: Moment) -> bool:
+    """Whether the caller could ever hand in a report of a measured column.
+
+    Who gives a value is shown none, so no level is asked for.
+    """
+    return bool(contract.measurements) and _sees(
+        asker, "contract", contract.id, Level.OPEN, contract.purposes, access, now, "submit"
+    )
+
+
 def sees_handler(
     asker: Asker, name: str, level: Level, purposes: Collection[str], access: AccessPolicy,
     now: Moment,

@@ -15,9 +15,19 @@ from landbridge.levels import Level
 from policies.accounting import MICRO, charge, limit, question_rho
 from policies.collection import COLLECTION, read_collection
 from policies.columns import read_custom
-from policies.contract import Allowance, Collection, Column, Disclosure, Method, Noise, Type
+from policies.contract import (
+    Allowance,
+    Collection,
+    Column,
+    Disclosure,
+    Measurement,
+    Method,
+    Noise,
+    Type,
+)
 from policies.delay import DELAY, Delays, read_delays
 from policies.links import LINKS, Links, read_links
+from policies.measurement_terms import MEASUREMENTS, read_measurements
 from policies.place import Place, listed
 from policies.pooling_terms import read_pooling
 from policies.selection import SMALLEST_DELTA
@@ -49,7 +59,8 @@ _BUDGET, _EPSILON, _CELLS = "landbridgeBudget", "landbridgeEpsilon", "landbridge
 _POOLING: Final = "landbridgePooling"
 _PROTECTING: Final = (_ROWS, _SPAN, _NOISE, _BUDGET, _EPSILON, _POOLING)
 _CUSTOM: Final = (
-    _UNIT, _METHOD, _PURPOSES, _CELLS, DELAY, LINKS, COLLECTION, *_PROTECTING, *THRESHOLDS,
+    _UNIT, _METHOD, _PURPOSES, _CELLS, DELAY, LINKS, COLLECTION, MEASUREMENTS, *_PROTECTING,
+    *THRESHOLDS,
 )  # fmt: skip
 _MEANT: Final = {
     Method.DP: _PROTECTING,
@@ -69,6 +80,7 @@ class Terms:
     disclosure: Disclosure
     delays: Delays = ()
     links: Links = ()
+    measurements: tuple[Measurement, ...] = ()
     collection: Collection | None = None
 
 
@@ -114,6 +126,9 @@ def read_terms(
             disclosure = _protection(term, column, strict=method is not None)
     found_in_data = [column.name for column in columns.values() if column.discovered]
     links = read_links(term(LINKS), None if method is None else Method(method), columns, names)
+    measurements = read_measurements(
+        term(MEASUREMENTS), None if method is None else Method(method), columns, names
+    )
     if found_in_data:
         if method is not None and method != Method.DP:
             term(_METHOD).wrong(
@@ -141,6 +156,7 @@ def read_terms(
         disclosure=disclosure if cells is None else replace(disclosure, maximum_cells=cells),
         delays=delays,
         links=links,
+        measurements=measurements,
         collection=collection,
     )
 

@@ -53,9 +53,22 @@ from landbridge.membership.statement import AskingSigner, AskingVerifier
 from landbridge.protocols.keeping import Keeper
 from landbridge.protocols.masks import Exchanges
 from landbridge.status import from_rpc_error, to_status
-from landbridge.v1 import consult_pb2, gateway_pb2, link_pb2, node_pb2, pooled_pb2, portal_pb2
+from landbridge.v1 import (
+    census_pb2,
+    consult_pb2,
+    gateway_pb2,
+    link_pb2,
+    node_pb2,
+    pooled_pb2,
+    portal_pb2,
+)
 from landbridge.wire import read_answer, read_plan, read_reply, write_literal
 from nodes.answering import Answering
+from nodes.census import Census
+from nodes.census_batch import CensusBatches
+from nodes.census_servicer import TallyServicer
+from nodes.census_side import Sides
+from nodes.census_store import CensusStore
 from nodes.circle import Circles
 from nodes.computing import Computing
 from nodes.consult_servicer import ConsultingServicer
@@ -282,11 +295,13 @@ class SimulatedNode:
     before: Callable[[Any], None] | None = None
     linking: Any = None
     underways: Any = None
+    tally: Any = None
+    census: Any = None
     guard: Any = None
 
     def put_down(self) -> None:
         """Lets go of its files, but for the tables: another one can be started over them."""
-        for part in (self.queue, self.quotas, self.ledger, self.history, self.log):
+        for part in (self.queue, self.quotas, self.ledger, self.history, self.log, self.census):
             part.close()
 
     def call(self, path: str, request: bytes, seconds: float) -> bytes:
@@ -301,6 +316,8 @@ class SimulatedNode:
             servicer, kind = self.pooling, getattr(pooled_pb2, f"{method}Request")
         elif service.endswith(".Consulting"):
             servicer, kind = self.consulting, getattr(consult_pb2, f"{method}Request")
+        elif service.endswith(".Tally"):
+            servicer, kind = self.tally, getattr(census_pb2, f"Tally{method}Request")
         elif service.endswith(".Link"):
             servicer, kind = self.linking, getattr(link_pb2, f"Link{method}Request")
         else:
@@ -395,7 +412,7 @@ class FederationSimulator:
             contracts={each for served in self._contracts.values() for each in served},
             handlers={f"{name}.{h.name}" for name in rows for h in self._handlers},
         )
-        planning = Planning(policy, self.clock)
+        self.planning = planning = Planning(policy, self.clock)
         self.asking = Consulting(
             planning,
             ConsultPlanning(planning, self.clock),
@@ -537,6 +554,18 @@ class FederationSimulator:
             recorder,
             Telemetry(f"test.{name}"),
             signed,
+        )
+        node.census = CensusStore(place / "census.sqlite", self.clock)
+        sides = Sides(
+            name, "test.example", self.keys(name), node.exchanges,
+            lambda: node.pinned or self.manifest,
+        )  # fmt: skip
+        node.tally = TallyServicer(
+            servicer.require,
+            Census(guard, sides, node.census, recorder),
+            CensusBatches(guard, sides, node.census, ledger, recorder, self._draw),
+            recorder,
+            Telemetry(f"test.{name}"),
         )
         node.underways = underways = Underways(self.clock)
         peers = Peers(name, self.keys(name), lambda: self.manifest)
@@ -682,6 +711,9 @@ class _Channel:
                         return response_deserializer(reply)
 
                 return Call()
+
+            def __call__(self, request: Any, timeout: float, metadata: Any) -> Any:
+                return self.future(request, timeout, metadata).result()
 
         return Method()
 

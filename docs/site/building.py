@@ -47,6 +47,7 @@ PARTS: Final = (
             "procedures",
             "pooled",
             "linked",
+            "census",
             "consultation",
             "watch",
             "directory",

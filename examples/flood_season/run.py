@@ -34,6 +34,14 @@ def main() -> None:
         print(f"Watching: {river.view.when} by {river.view.method}, ", end="")
         print(f"{calls.view.when} (+- {calls.view.accuracy:.0f}) by {calls.view.method}")
 
+        rain = centre.watch(
+            "SELECT sum(millimetres) AS mm FROM weather.rain WHERE station = 'upper' AND hour >= 4",
+            when="mm >= 10",
+            purpose=PURPOSE,
+        )
+        (fallen,) = next(rain.follow(timeout=60)).cells
+        print(f"Alert of the rain: {fallen.number:.0f} mm in the upper valley")
+
         federation.load("water", "levels", here / "later" / "levels.csv")
         high = next(river.follow(timeout=60))
         gauges = {cell.keys["gauge"]: cell.number for cell in high.cells}

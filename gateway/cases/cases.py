@@ -11,10 +11,11 @@ import re
 import threading
 from collections.abc import Callable, Collection
 
+from gateway.cases.case import Case, Change, Opened, Sealed, StepRow
 from gateway.cases.driver import Driver
 from gateway.cases.procedures import Procedures
 from gateway.cases.recording import Recording
-from gateway.cases.store import Case, Change, Opened, Sealed, StepRow, Store
+from gateway.cases.store import Store
 from gateway.cases.unfolding import unfolded
 from gateway.cases.wire import case_to, change_to, procedure_to
 from gateway.catalogue import Catalogue
@@ -103,20 +104,29 @@ class Cases:
                 )
             if any(len(form.sealed) > _LONGEST_FORM for form in forms.values()):
                 raise error("INVALID_ARGUMENT", "A form is longer than anybody could fill in.")
-            case = self._created(opened, procedure, forms)
-            self._driver.offer_token(case, token, caller.expires)
+            case = self._created(opened, procedure, forms, token, caller.expires)
             state = case_to(procedure, case)
             logged = draft.answered(state.SerializeToString(deterministic=True))
             return case_pb2.OpenResponse(case=state, receipt=logged.message())
 
-    def _created(self, opened: Opened, procedure: Procedure, forms: dict[str, Sealed]) -> Case:
+    def _created(
+        self,
+        opened: Opened,
+        procedure: Procedure,
+        forms: dict[str, Sealed],
+        token: str,
+        expires: float,
+    ) -> Case:
         rows = tuple(StepRow(step.name, StepState.WAITING) for step in procedure.steps)
         blank = Case(opened, CaseState.OPEN, None, 0, rows)
         first = [Change(0, opened.opened_at, "", "opened")]
         changes = unfolded(procedure, blank, first, opened.opened_at)
         if self._store.create(opened, procedure.text, forms, changes, self._recorder.size):
             self._recording.log_and_show(opened, changes)
-            return self._driver.opened(opened.id, changes)
+            self._driver.keep_token(opened.id, token, expires)
+            made = self._driver.opened(opened.id, changes)
+            self._driver.offer_token(made, token, expires)  # for the steps that wait
+            return made
         case = self._store.find(opened.id)
         assert case is not None  # it is why there was none to create
         same = case.opened
@@ -124,6 +134,7 @@ class Cases:
             opened.opener, opened.organisation, opened.digest, opened.form_key,
         ) or self._store.forms(opened.id) != forms:  # fmt: skip
             raise error("CASE_ID_REUSED", hint="Open it under a new case id.")
+        self._driver.offer_token(case, token, expires)
         return case
 
     def show(self, request: Request, case_id: str) -> case_pb2.ShowResponse:

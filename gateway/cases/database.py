@@ -1,6 +1,7 @@
 """The gateway's database: SQLite in its state folder, PostgreSQL when it is configured.
 
 What lasts at the gateway lies in it: cases and watches, each with tables and a store of its own.
+Owner file of SQLAlchemy, with its neighbours in this package, and of Alembic.
 """
 
 from __future__ import annotations
@@ -25,15 +26,22 @@ class StoreUnusable(Exception):
 
 
 class Database:
-    """Opened at this URL, its tables made or brought to what this version knows."""
+    """Transactions for many threads. Makes and changes the tables when it is opened.
+
+    `shared` says whether other processes may use it: a file is one gateway's own.
+    """
 
     def __init__(self, url: str) -> None:
         self._writing = threading.Lock()
         try:
             self._engine = sa.create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
-            if self._engine.dialect.name == "sqlite":
+            self.shared = self._engine.dialect.name != "sqlite"
+            if not self.shared:
                 sa.event.listen(self._engine, "connect", _sqlite)
             with self._engine.begin() as connection:
+                if self.shared:
+                    # Replicas that start together make the tables one after the other.
+                    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATING)))
                 config = Config()
                 config.set_main_option("script_location", str(_MIGRATIONS))
                 config.attributes["connection"] = connection
@@ -46,7 +54,7 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
-        """All or nothing, on disk when it returns; raises CASES_UNAVAILABLE."""
+        """All or nothing; raises CASES_UNAVAILABLE."""
         try:
             # SQLite has one writer at a time; waiting here is cheaper than waiting there.
             with self._writing, self._engine.begin() as connection:
@@ -56,7 +64,7 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        """For looking; raises CASES_UNAVAILABLE."""
+        """As things stand; raises CASES_UNAVAILABLE."""
         try:
             with self._engine.connect() as connection:
                 yield connection
@@ -66,6 +74,9 @@ class Database:
     def close(self) -> None:
         """Lets go of every connection."""
         self._engine.dispose()
+
+
+_MIGRATING = 0x6C62_6361  # "lbca": any number that nobody else locks
 
 
 def _sqlite(connection: Any, _: Any) -> None:

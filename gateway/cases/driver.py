@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import heapq
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Final, Literal
 
+from gateway.cases.case import Case, Change, Sealed
 from gateway.cases.procedures import Procedures
 from gateway.cases.recording import Recording
-from gateway.cases.store import Case, Change, Store
+from gateway.cases.store import Overtaken, Store
 from gateway.cases.taking import Taken, Taking
 from gateway.cases.unfolding import unfolded
 from landbridge.edge.turns import Turns
-from landbridge.errors import LandbridgeError
+from landbridge.errors import LandbridgeError, error
 from policies.procedure import Procedure, Step
 from policies.progress import CaseState, StepState, silent
 
@@ -28,6 +30,8 @@ THREADS: Final = 8
 SHORTEST, LONGEST = 0.5, 30.0
 """Seconds until a silent department is asked again: doubled from the one to the other."""
 EXHAUSTED_SECONDS: Final = 60.0
+OVERTAKEN_SECONDS: Final = 5.0
+"""How long a change is decided again and again where another gateway has begun one."""
 
 Kind = Literal["ask", "admit", "deadline"]
 
@@ -49,8 +53,20 @@ class _Gate:
     pause: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """What is recorded of a case, with all that follows from it; of what is late nothing does."""
+
+    first: list[Change]
+    envelopes: tuple[tuple[str, str, Sealed], ...] = ()
+    late: bool = False
+
+
 class Driver:
-    """The threads that carry cases on. `clock` is the wall's, `monotonic` only runs forward."""
+    """The threads that carry cases on. `clock` is the wall's, `monotonic` only runs forward.
+
+    `adopt` makes a case this gateway's where several share the store.
+    """
 
     def __init__(
         self,
@@ -61,6 +77,7 @@ class Driver:
         clock: Callable[[], float],
         monotonic: Callable[[], float],
         report: Callable[[BaseException], None],
+        adopt: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self._store = store
         self._recording = recording
@@ -69,8 +86,10 @@ class Driver:
         self._clock = clock
         self._monotonic = monotonic
         self._report = report
+        self._adopt = adopt
         self._turns = Turns()
         self._latest = 0.0
+        self._seen = monotonic()
         self._numbers = count()
         self._arrived = threading.Condition()
         # All below is guarded by _arrived.
@@ -79,22 +98,31 @@ class Driver:
         self._gates: dict[str, _Gate] = {}
         self._tokens: dict[str, tuple[str, float]] = {}
         self._admitted: set[tuple[str, str]] = set()
+        self._under_way: set[tuple[str, str]] = set()
         self._stopping = False
         self._threads: list[threading.Thread] = []
 
     def start(self) -> int:
         """Takes up every open case; gives the number of steps that wait for a department."""
-        self._latest = self._store.latest()
-        steps = 0
-        for case, _, row in self._store.under_way():
-            self._put("ask", case, row.step, 0.0)
-            if row.due_at is not None and not row.escalated_to:
-                self._put("deadline", case, row.step, row.due_at - self.now())
-            steps += 1
+        steps = self.take_up()
         for number in range(THREADS):
             thread = threading.Thread(target=self._work, name=f"case-{number}", daemon=True)
             thread.start()
             self._threads.append(thread)
+        return steps
+
+    def take_up(self, cases: Sequence[str] | None = None) -> int:
+        """Carries these open cases on, or all of this gateway's; gives the number of steps."""
+        latest = self._store.latest()
+        with self._arrived:
+            if latest > self._latest:
+                self._latest, self._seen = latest, self._monotonic()
+        steps = 0
+        for case, _, row in self._store.under_way(cases):
+            self._put("ask", case, row.step, 0.0)
+            if row.due_at is not None and not row.escalated_to:
+                self._put("deadline", case, row.step, row.due_at - self.now())
+            steps += 1
         return steps
 
     def stop(self) -> None:
@@ -106,9 +134,13 @@ class Driver:
             thread.join()
 
     def now(self) -> float:
-        """Seconds since 1970, never less than before: deadlines do not move with the clock."""
+        """Seconds since 1970, never less than before: deadlines do not move with the clock.
+
+        While the wall's clock is behind what was shown already, time goes on by the other one.
+        """
         with self._arrived:
-            self._latest = max(self._latest, self._clock())
+            ran, self._seen = self._monotonic() - self._seen, self._monotonic()
+            self._latest = max(self._latest + max(0.0, ran), self._clock())
             return self._latest
 
     def offer_token(self, case: Case, token: str, expires: float) -> None:
@@ -121,25 +153,57 @@ class Driver:
             lacking = [row for row in waiting if (id_, row.step) not in self._admitted]
             if lacking:
                 self._tokens[id_] = (token, expires)
+            # Who is being asked now is asked again only if it does not take what it was shown.
+            lacking = [row for row in lacking if (id_, row.step) not in self._under_way]
+        if lacking and case.owner != self._store.owner and self._adopt(id_):
+            self.take_up([id_])  # whoever has its applicant's token can carry it on
         for row in lacking:
             kind: Kind = "ask" if row.state is StepState.ASKED else "admit"
             self._put(kind, id_, row.step, 0.0)
+
+    def keep_token(self, case_id: str, token: str, expires: float) -> None:
+        """The token of a case that is about to be opened, so that its first steps have it."""
+        with self._arrived:
+            self._tokens[case_id] = (token, expires)
 
     def change(self, case_id: str, decide: Callable[[Case, float], list[Change]]) -> Case:
         """Records what `decide` makes of the case, with all that follows; gives the case after.
 
         One change of a case at a time. `decide` may raise, and may give nothing.
         """
+        return self._settle(case_id, lambda case, now: _Decided(decide(case, now)))
+
+    def _settle(self, case_id: str, decide: Callable[[Case, float], _Decided]) -> Case:
+        """Decides again where another gateway was quicker; raises CASES_UNAVAILABLE at last.
+
+        What another one has begun and not shown yet is waited for: it is shown in a moment, or
+        taken over with its gateway's cases.
+        """
         with self._turns.turn(case_id.encode()):
-            case = self._store.find(case_id)
-            assert case is not None  # a case is never removed
-            first = decide(case, self.now())
-            if not first:
-                return case
-            procedure = self._procedures.of(case.opened.digest)
-            changes = unfolded(procedure, case, first, self.now())
-            self._recording.record(case.opened, changes)
-            return self._after(case_id, changes)
+            end = self._monotonic() + OVERTAKEN_SECONDS
+            while True:
+                case = self._store.find(case_id)
+                assert case is not None  # a case is never removed
+                now = self.now()
+                decided = decide(case, now)
+                if not decided.first:
+                    return case
+                procedure = self._procedures.of(case.opened.digest)
+                changes = (
+                    [replace(decided.first[0], sequence=case.sequence + 1)]
+                    if decided.late
+                    else unfolded(procedure, case, decided.first, now)
+                )
+                try:
+                    moved = self._recording.record(case.opened, changes, decided.envelopes)
+                except Overtaken:
+                    if self._monotonic() >= end:
+                        raise error("CASES_UNAVAILABLE") from None
+                    time.sleep(0.05)
+                    continue
+                if moved:
+                    self.take_up([case_id])
+                return self._after(case_id, changes)
 
     def opened(self, case_id: str, changes: list[Change]) -> Case:
         """As `change`, for a case whose first changes are in the store and logged already."""
@@ -197,6 +261,8 @@ class Driver:
         case = self._store.find(job.case)
         if case is None or case.state is not CaseState.OPEN:
             return
+        if case.owner != self._store.owner and job.kind != "admit":
+            return  # another gateway carries it on, and has jobs of its own
         procedure = self._procedures.of(case.opened.digest)
         step = procedure.step(job.step)
         state = case.states()[job.step]
@@ -229,37 +295,38 @@ class Driver:
         self.change(job.case, decide)
 
     def _ask(self, job: _Job, case: Case, procedure: Procedure, step: Step) -> None:
+        place = (job.case, job.step)
+        with self._arrived:
+            self._under_way.add(place)
+        token = self._token(job.case)
         try:
-            taken = self._taking.take(procedure, case, step, self._token(job.case))
+            taken = self._taking.take(procedure, case, step, token)
         except LandbridgeError as said:
-            self._not_taken(job, step, said)
+            with self._arrived:
+                self._under_way.discard(place)
+            self._not_taken(job, step, said, token)
             return
+        finally:
+            with self._arrived:
+                self._under_way.discard(place)
         self._open_gate(step.department)
         with self._arrived:
             self._admitted.add((job.case, job.step))
-        self._record(job, procedure, taken)
+        self._record(job, taken)
 
-    def _record(self, job: _Job, procedure: Procedure, taken: Taken) -> None:
-        with self._turns.turn(job.case.encode()):
-            case = self._store.find(job.case)
-            assert case is not None
-            now = self.now()
-            asked = case.states()[job.step] is StepState.ASKED
-            open_ = asked and case.state is CaseState.OPEN
-            if case.states()[job.step] in (StepState.PASSED, StepState.FAILED):
-                return  # asked twice at once, and replied the same
-            state = ("passed" if taken.passed else "failed") if open_ else "late"
-            first = Change(
-                0, now, job.step, state,
-                taken.code if open_ else "", taken.reasons if open_ else (), parts=taken.parts,
-            )  # fmt: skip
-            changes = (
-                unfolded(procedure, case, [first], now)
-                if open_
-                else [Change(case.sequence + 1, now, job.step, state, parts=taken.parts)]
-            )
-            self._recording.record(case.opened, changes, taken.envelopes if open_ else ())
-            self._after(job.case, changes)
+    def _record(self, job: _Job, taken: Taken) -> None:
+        def decide(case: Case, now: float) -> _Decided:
+            state = case.states()[job.step]
+            if state in (StepState.PASSED, StepState.FAILED):
+                return _Decided([])  # asked twice at once, and replied the same
+            if state is not StepState.ASKED or case.state is not CaseState.OPEN:
+                late = Change(0, now, job.step, "late", parts=taken.parts)
+                return _Decided([late], late=True)
+            said = "passed" if taken.passed else "failed"
+            replied = Change(0, now, job.step, said, taken.code, taken.reasons, parts=taken.parts)
+            return _Decided([replied], taken.envelopes)
+
+        self._settle(job.case, decide)
 
     def _admit(self, job: _Job, case: Case, procedure: Procedure, step: Step) -> None:
         token = self._token(job.case)
@@ -268,17 +335,21 @@ class Driver:
         try:
             self._taking.admit(procedure, case, step, token)
         except LandbridgeError as said:
-            self._not_taken(job, step, said)
+            self._not_taken(job, step, said, token)
             return
         self._open_gate(step.department)
         with self._arrived:
             self._admitted.add((job.case, job.step))
 
-    def _not_taken(self, job: _Job, step: Step, said: LandbridgeError) -> None:
+    def _not_taken(self, job: _Job, step: Step, said: LandbridgeError, token: str) -> None:
         if said.status == "UNAUTHENTICATED" or said.reason == "STEP_NOT_ADMITTED":
-            with self._arrived:  # it waits for its applicant, or for the deadline
-                self._tokens.pop(job.case, None)
+            with self._arrived:
+                kept, _ = self._tokens.get(job.case, ("", 0.0))
+                if kept == token:  # it waits for its applicant, or for the deadline
+                    self._tokens.pop(job.case, None)
                 self._admitted.discard((job.case, job.step))
+            if kept not in ("", token):
+                self._put(job.kind, job.case, job.step, 0.0)  # another one came meanwhile
         elif said.status in ("RESOURCE_EXHAUSTED",):
             self._put(job.kind, job.case, job.step, EXHAUSTED_SECONDS)
         elif said.status in ("PERMISSION_DENIED", "INVALID_ARGUMENT"):

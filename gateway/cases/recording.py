@@ -7,19 +7,24 @@ the departments', which it names.
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections.abc import Callable, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from gateway.cases.store import Change, Opened, Sealed, Store, Unlogged
+from gateway.cases.case import Change, Opened, Sealed, Unlogged
+from gateway.cases.store import Store
 from landbridge.edge.record import Recorder
 from landbridge.evidence.entry import Entry
 from landbridge.evidence.finding import EvidenceError
 from landbridge.evidence.lookup import Lookup
 from landbridge.protocols.step_info import step_question
 
+LOOK_SECONDS = 0.5
+"""How often one who waits looks for changes that another gateway made."""
 _ANSWERS = frozenset({"passed", "failed"})
 _DECISIONS = frozenset({"approved", "refused"})
 
@@ -31,20 +36,24 @@ class Recording:
         self._store = store
         self._recorder = recorder
         self._changed = threading.Condition()
+        # What another gateway changed tells nobody here.
+        self._look = LOOK_SECONDS if store.shared else math.inf
 
     def record(
         self,
         opened: Opened,
         changes: Sequence[Change],
         envelopes: Sequence[tuple[str, str, Sealed]] = (),
-    ) -> None:
+    ) -> bool:
         """The changes are the case's state when this returns; raises and then they are not yet.
 
-        They are tried again at the next start where the store or the log failed half-way.
+        They are tried again at the next start where the store or the log failed half-way. True
+        where another gateway carried the case on until now. Raises Overtaken as `Store.begin`.
         """
         self._recorder.require()  # what is begun can then be logged, unless the disk fails
-        self._store.begin(opened.id, changes, self._recorder.size, envelopes)
+        moved = self._store.begin(opened.id, changes, self._recorder.size, envelopes)
         self.log_and_show(opened, changes)
+        return moved
 
     def log_and_show(self, opened: Opened, changes: Sequence[Change]) -> None:
         """The second half, for changes that are stored already."""
@@ -59,9 +68,12 @@ class Recording:
         with self._changed:
             self._changed.notify_all()
 
-    def recover(self, log: Path) -> int:
-        """Finishes what a crash left between store and log; gives the number of changes."""
-        left = self._store.unlogged()
+    def recover(self, log: Path, cases: Sequence[str] | None = None) -> int:
+        """Finishes what a crash left between store and log; gives the number of changes.
+
+        Of these cases, for who has just taken them over, or of all of ours at the start.
+        """
+        left = self._store.unlogged(cases)
         if not left:
             return 0
         written = _written(log, left)
@@ -77,10 +89,16 @@ class Recording:
             self.shown(case, [each.change for each in changes])
         return len(left)
 
+    def left(self, before: float) -> list[str]:
+        """Our cases of which changes were begun before that time and are still not shown."""
+        return self._store.begun_before(before)
+
     def wait(self, ready: Callable[[], bool], seconds: float) -> None:
         """Returns when `ready`, which is asked after every change of any case, or in time."""
+        end = time.monotonic() + seconds
         with self._changed:
-            self._changed.wait_for(ready, timeout=max(0.0, seconds))
+            while not ready() and (left := end - time.monotonic()) > 0:
+                self._changed.wait(min(left, self._look))
 
 
 def _entry(opened: Opened, each: Change) -> dict[str, Any]:

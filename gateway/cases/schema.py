@@ -93,3 +93,14 @@ change = Table(
     Index("change_unlogged", "logged"),
 )
 """What happened. A change that is not `logged` yet has not happened for anybody who looks."""
+
+replica = Table(
+    "replica",
+    METADATA,
+    Column("name", Text, primary_key=True),  # of its log, as `case_.owner`
+    Column("until", Float, nullable=False),
+    Column("mark", Text, nullable=False, server_default=""),
+)
+"""The gateways on this database, and until when each holds its cases: seconds since 1970.
+
+`mark` is a digest of nothing by the key that openers' digests are made with."""

@@ -1,108 +1,40 @@
-"""Where cases are kept: SQLite in the gateway's state folder, PostgreSQL when it is configured.
+"""What is kept of cases, and when it can be seen.
 
-Owner file of SQLAlchemy, with its neighbours in this package, and of Alembic. A change is written
-first, then logged, then shown: `begin` stores changes that nobody sees, `show` makes them the
-case's state in the same transaction that marks them as logged. Whoever dies in between finds them
-again by `unlogged`.
+A change is written first, then logged, then shown: `begin` stores changes that nobody sees, `show`
+makes them the case's state in the same transaction that marks them as logged. Whoever dies in
+between finds them again by `unlogged`.
+
+Several gateways may share the store. A case is carried on by the one that changed it last
+(`owner`); that no two change it at once is held by the numbers of its changes: each follows the
+last one that was begun, whoever began it.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
 from gateway.cases import schema
-from gateway.cases.database import Database, StoreUnusable
+from gateway.cases.case import Case, Change, Opened, Sealed, StepRow, Unlogged
+from gateway.cases.database import Database
+from gateway.cases.rows import case_of, change_of, opened_of, step_of
 from policies.progress import CaseState, StepState
 
-__all__ = ["Case", "Change", "Opened", "Sealed", "StepRow", "Store", "StoreUnusable", "Unlogged"]
 
-
-@dataclass(frozen=True, slots=True)
-class Sealed:
-    """Ciphertext and signature, which the gateway cannot read."""
-
-    sealed: bytes
-    signature: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A case as it was opened. `opener` is a keyed digest."""
-
-    id: str
-    procedure: str
-    digest: str
-    purpose: str
-    opener: str
-    organisation: str
-    client: str
-    form_key: bytes
-    opened_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class StepRow:
-    """What has become of a step. `due_at` is in seconds since 1970."""
-
-    step: str
-    state: StepState
-    code: str = ""
-    reasons: tuple[str, ...] = ()
-    due_at: float | None = None
-    escalated_to: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """Something that happened to a case; `step` is empty for the case as a whole."""
-
-    sequence: int
-    time: float
-    step: str
-    state: str
-    code: str = ""
-    reasons: tuple[str, ...] = ()
-    role: str = ""
-    parts: tuple[dict[str, Any], ...] = ()
-    due_at: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """A case as it stands for everybody who may look."""
-
-    opened: Opened
-    state: CaseState
-    closed_at: float | None
-    sequence: int
-    steps: tuple[StepRow, ...]
-
-    def states(self) -> dict[str, StepState]:
-        """What each step is."""
-        return {row.step: row.state for row in self.steps}
-
-
-@dataclass(frozen=True, slots=True)
-class Unlogged:
-    """A change that may or may not stand in the log, from entry `log_size` on."""
-
-    opened: Opened
-    change: Change
-    log_size: int
+class Overtaken(Exception):
+    """The case has gone on since it was looked at; look again."""
 
 
 class Store:
     """The cases of one gateway (`owner` is its log's name). Safe for many threads."""
 
-    def __init__(self, url: str, owner: str) -> None:
-        self._owner = owner
-        self.database = Database(url)
-        self._read, self._write = self.database.read, self.database.write
+    def __init__(self, database: Database, owner: str) -> None:
+        self._database = database
+        self.owner = owner
+        self.shared = database.shared
 
     def create(
         self,
@@ -113,7 +45,7 @@ class Store:
         log_size: int,
     ) -> bool:
         """A new case with its first changes, unlogged; False where the id is known already."""
-        with self._write() as run:
+        with self._database.write() as run:
             if run.execute(
                 sa.select(schema.case.c.id).where(schema.case.c.id == opened.id)
             ).first():
@@ -126,7 +58,7 @@ class Store:
             run.execute(
                 schema.case.insert().values(
                     id=opened.id,
-                    owner=self._owner,
+                    owner=self.owner,
                     procedure=opened.procedure,
                     digest=opened.digest,
                     purpose=opened.purpose,
@@ -161,9 +93,27 @@ class Store:
         changes: Sequence[Change],
         log_size: int,
         envelopes: Sequence[tuple[str, str, Sealed]] = (),
-    ) -> None:
-        """Writes changes that nobody sees before `show`; `envelopes` are (from, to, sealed)."""
-        with self._write() as run:
+    ) -> bool:
+        """Writes changes that nobody sees before `show`; `envelopes` are (from, to, sealed).
+
+        The case is this gateway's from now on; True where another one carried it on. Raises
+        Overtaken where other changes were begun since these were decided.
+        """
+        with self._database.write() as run:
+            table = schema.case
+            owner = run.execute(
+                sa.select(table.c.owner).where(table.c.id == case).with_for_update()
+            ).scalar()
+            latest = run.execute(
+                sa.select(sa.func.max(schema.change.c.sequence)).where(
+                    schema.change.c.case_id == case
+                )
+            ).scalar()
+            if owner is not None and latest is not None and changes[0].sequence != latest + 1:
+                raise Overtaken
+            moved = owner is not None and owner != self.owner
+            if moved:
+                run.execute(table.update().where(table.c.id == case).values(owner=self.owner))
             for source, target, sealed in envelopes:
                 run.execute(
                     schema.envelope.delete().where(
@@ -182,12 +132,26 @@ class Store:
                     )
                 )
             self._insert(run, case, changes, log_size)
+            return moved
 
     def show(self, case: str, changes: Sequence[Change]) -> None:
-        """The changes are logged, and are now what the case is."""
-        with self._write() as run:
+        """The changes are logged, and are now what the case is; those that were shown stay so.
+
+        Another gateway can have found them begun and have shown them, and the case gone on.
+        """
+        with self._database.write() as run:
+            run.execute(
+                sa.select(schema.case.c.id).where(schema.case.c.id == case).with_for_update()
+            )
+            begun = run.execute(
+                sa.select(schema.change.c.sequence).where(
+                    schema.change.c.case_id == case, schema.change.c.logged.is_(False)
+                )
+            )
+            hidden = {int(row[0]) for row in begun}
             for each in changes:
-                _apply(run, case, each)
+                if each.sequence in hidden:
+                    _apply(run, case, each)
             run.execute(
                 schema.change.update()
                 .where(
@@ -197,8 +161,8 @@ class Store:
                 .values(logged=True)
             )
 
-    def unlogged(self) -> list[Unlogged]:
-        """The changes that were begun and not shown, in their order."""
+    def unlogged(self, cases: Sequence[str] | None = None) -> list[Unlogged]:
+        """The changes that were begun and not shown, in their order; of these cases, or of all."""
         query = (
             sa.select(
                 schema.change,
@@ -206,31 +170,49 @@ class Store:
                 *(each for each in schema.case.c if each.name not in ("sequence", "state")),
             )
             .join(schema.case)
-            .where(schema.change.c.logged.is_(False), schema.case.c.owner == self._owner)
+            .where(schema.change.c.logged.is_(False), schema.case.c.owner == self.owner)
             .order_by(schema.change.c.case_id, schema.change.c.sequence)
         )
-        with self._read() as run:
+        if cases is not None:
+            query = query.where(schema.case.c.id.in_(cases))
+        with self._database.read() as run:
             return [
-                Unlogged(_opened(row), _change(row), row.log_size) for row in run.execute(query)
+                Unlogged(opened_of(row), change_of(row), row.log_size) for row in run.execute(query)
             ]
+
+    def begun_before(self, moment: float) -> list[str]:
+        """Our cases with changes that were begun before that time and not shown yet."""
+        change = schema.change
+        query = (
+            sa.select(change.c.case_id)
+            .join(schema.case)
+            .where(
+                change.c.logged.is_(False),
+                change.c.time < moment,
+                schema.case.c.owner == self.owner,
+            )
+            .distinct()
+        )
+        with self._database.read() as run:
+            return [str(row[0]) for row in run.execute(query)]
 
     def find(self, case: str) -> Case | None:
         """The case as it stands."""
-        with self._read() as run:
+        with self._database.read() as run:
             row = run.execute(sa.select(schema.case).where(schema.case.c.id == case)).first()
             if row is None:
                 return None
             steps = run.execute(
                 sa.select(schema.step).where(schema.step.c.case_id == case)
             ).fetchall()
-            return _case(row, steps)
+            return case_of(row, steps)
 
     def form(self, case: str, step: str) -> Sealed:
         """The part of the form that is for that step."""
         query = sa.select(schema.step.c.form, schema.step.c.form_signature).where(
             schema.step.c.case_id == case, schema.step.c.step == step
         )
-        with self._read() as run:
+        with self._database.read() as run:
             form, signature = run.execute(query).one()
             return Sealed(form, signature)
 
@@ -239,14 +221,14 @@ class Store:
         query = sa.select(
             schema.step.c.step, schema.step.c.form, schema.step.c.form_signature
         ).where(schema.step.c.case_id == case)
-        with self._read() as run:
+        with self._database.read() as run:
             return {name: Sealed(form, sign) for name, form, sign in run.execute(query)}
 
     def envelopes(self, case: str, step: str) -> dict[str, Sealed]:
         """What was handed over to that step, by the step that did."""
         table = schema.envelope
         query = sa.select(table).where(table.c.case_id == case, table.c.to_step == step)
-        with self._read() as run:
+        with self._database.read() as run:
             return {row.from_step: Sealed(row.sealed, row.signature) for row in run.execute(query)}
 
     def changes(self, case: str, after: int = 0) -> list[Change]:
@@ -260,31 +242,34 @@ class Store:
             )
             .order_by(schema.change.c.sequence)
         )
-        with self._read() as run:
-            return [_change(row) for row in run.execute(query)]
+        with self._database.read() as run:
+            return [change_of(row) for row in run.execute(query)]
 
     def text(self, digest: str) -> str:
         """The text of the procedure that a case was opened under."""
         query = sa.select(schema.procedure.c.text).where(schema.procedure.c.digest == digest)
-        with self._read() as run:
+        with self._database.read() as run:
             return str(run.execute(query).scalar_one())
 
     def digests(self) -> list[str]:
         """Of every procedure that an open case was opened under."""
-        query = sa.select(schema.case.c.digest).where(*self._open()).distinct()
-        with self._read() as run:
+        open_ = schema.case.c.state == CaseState.OPEN.value
+        query = sa.select(schema.case.c.digest).where(open_).distinct()
+        with self._database.read() as run:
             return [str(row[0]) for row in run.execute(query)]
 
-    def under_way(self) -> Iterator[tuple[str, str, StepRow]]:
-        """Case, procedure's digest and row of every step that is asked in an open case."""
+    def under_way(self, cases: Sequence[str] | None = None) -> Iterator[tuple[str, str, StepRow]]:
+        """Case, procedure's digest and row of every step that is asked in an open case of ours."""
         query = (
             sa.select(schema.step, schema.case.c.digest)
             .join(schema.case)
             .where(*self._open(), schema.step.c.state == StepState.ASKED.value)
         )
-        with self._read() as run:
+        if cases is not None:
+            query = query.where(schema.case.c.id.in_(cases))
+        with self._database.read() as run:
             for row in run.execute(query):
-                yield row.case_id, row.digest, _row(row)
+                yield row.case_id, row.digest, step_of(row)
 
     def list(
         self,
@@ -309,22 +294,18 @@ class Store:
                 schema.step.c.state == StepState.ASKED.value, schema.step.c.due_at <= overdue_at
             )
             query = query.where(table.c.state == CaseState.OPEN.value, table.c.id.in_(late))
-        with self._read() as run:
-            rows = run.execute(query.order_by(table.c.id).limit(most)).fetchall()
-            found = sa.select(schema.step).where(
-                schema.step.c.case_id.in_([row.id for row in rows])
-            )
-            steps: dict[str, list[Any]] = {}
-            for row in run.execute(found):
-                steps.setdefault(row.case_id, []).append(row)
-            return [_case(row, steps.get(row.id, [])) for row in rows]
+        return [*self._whole(query.order_by(table.c.id).limit(most))]
 
     def recent(self, most: int) -> Sequence[Case]:
         """The cases that were opened last, open ones before all others."""
         table = schema.case
         closed = sa.case((table.c.state == CaseState.OPEN.value, 0), else_=1)
         query = sa.select(table).order_by(closed, table.c.opened_at.desc()).limit(most)
-        with self._read() as run:
+        return self._whole(query)
+
+    def _whole(self, query: sa.Select[Any]) -> Sequence[Case]:
+        """Those cases, with their steps."""
+        with self._database.read() as run:
             rows = run.execute(query).fetchall()
             found = sa.select(schema.step).where(
                 schema.step.c.case_id.in_([row.id for row in rows])
@@ -332,20 +313,20 @@ class Store:
             steps: dict[str, list[Any]] = {}
             for row in run.execute(found):
                 steps.setdefault(row.case_id, []).append(row)
-            return [_case(row, steps.get(row.id, [])) for row in rows]
+            return [case_of(row, steps.get(row.id, [])) for row in rows]
 
     def latest(self) -> float:
         """The time of the latest change, 0 where there is none: no clock here goes back of it."""
         query = sa.select(sa.func.max(schema.change.c.time))
-        with self._read() as run:
+        with self._database.read() as run:
             return float(run.execute(query).scalar() or 0.0)
 
     def close(self) -> None:
         """Lets go of every connection."""
-        self.database.close()
+        self._database.close()
 
     def _open(self) -> tuple[Any, ...]:
-        return (schema.case.c.owner == self._owner, schema.case.c.state == CaseState.OPEN.value)
+        return (schema.case.c.owner == self.owner, schema.case.c.state == CaseState.OPEN.value)
 
     @staticmethod
     def _insert(run: sa.Connection, case: str, changes: Sequence[Change], log_size: int) -> None:
@@ -398,53 +379,4 @@ def _apply(run: sa.Connection, case: str, each: Change) -> None:
         schema.step.update()
         .where(schema.step.c.case_id == case, schema.step.c.step == each.step)
         .values(**new)
-    )
-
-
-def _case(row: Any, steps: Sequence[Any]) -> Case:
-    return Case(
-        _opened(row),
-        CaseState(row.state),
-        row.closed_at,
-        row.sequence,
-        tuple(_row(each) for each in steps),
-    )
-
-
-def _opened(row: Any) -> Opened:
-    return Opened(
-        row.id,
-        row.procedure,
-        row.digest,
-        row.purpose,
-        row.opener,
-        row.organisation,
-        row.client,
-        row.form_key,
-        row.opened_at,
-    )
-
-
-def _row(row: Any) -> StepRow:
-    return StepRow(
-        row.step,
-        StepState(row.state),
-        row.code,
-        tuple(row.reasons.split()),
-        row.due_at,
-        row.escalated_to,
-    )
-
-
-def _change(row: Any) -> Change:
-    return Change(
-        row.sequence,
-        row.time,
-        row.step,
-        row.state,
-        row.code,
-        tuple(row.reasons.split()),
-        row.role,
-        tuple(json.loads(row.parts)) if row.parts else (),
-        row.due_at,
     )

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.asking import Asking
-from gateway.cases.store import Case, Sealed, Store
+from gateway.cases.case import Case, Sealed
+from gateway.cases.store import Store
 from gateway.departments import Departments
 from gateway.fitting import require_fitting
 from landbridge.errors import error

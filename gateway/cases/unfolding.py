@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gateway.cases.store import Case, Change
+from gateway.cases.case import Case, Change
 from policies.procedure import Procedure
 from policies.progress import CaseState, StepState, next_changes
 

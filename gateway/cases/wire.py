@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from gateway.cases.store import Case, Change
+from gateway.cases.case import Case, Change
 from gateway.catalogue import Catalogue
 from landbridge.evidence.entry import instant
 from landbridge.v1 import case_pb2

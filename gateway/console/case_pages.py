@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from gateway.cases.store import Case, Change, Store
+from gateway.cases.case import Case, Change
+from gateway.cases.store import Store
 from gateway.console.page import Looking, Page
 from landbridge.errors import error
 from policies.procedure import Procedure

@@ -18,8 +18,10 @@ import typer
 
 from landbridge.cli import (
     about,
+    attend,
     call,
     case,
+    census,
     consult,
     demo,
     directory,
@@ -90,6 +92,8 @@ def application() -> typer.Typer:
     whole.command()(query.query)
     whole.command()(explain.explain)
     whole.command()(call.call)
+    whole.command()(census.contribute)
+    whole.command()(census.collect)
     whole.command()(submit.submit)
     whole.command()(directory.directory)
     whole.command()(about.about)
@@ -112,6 +116,11 @@ def application() -> typer.Typer:
     reviews.command("follow")(review.follow)
     reviews.command("serve")(review.serve)
     whole.add_typer(reviews, name="review")
+    attendances = _group("Look after cases that your department's own handler watches named.")
+    attendances.command("list")(attend.list_)
+    attendances.command("follow")(attend.follow)
+    attendances.command("done")(attend.done)
+    whole.add_typer(attendances, name="attend")
     logs = _group("Read and verify published logs and receipts, asking nobody.")
     logs.command("show")(log.show)
     logs.command("verify")(log.verify)

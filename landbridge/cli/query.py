@@ -70,11 +70,12 @@ def query(
         except LandbridgeError as refusal:
             receipt_file.keep_refused(receipt, refusal)
             raise
-    _write(answer, format_)
+    write(answer, format_)
     receipt_file.keep(receipt, answer.receipt)
 
 
-def _write(answer: Answer, format_: Format) -> None:
+def write(answer: Answer, format_: Format) -> None:
+    """The answer on standard output, what belongs to it on standard error."""
     from landbridge.cli import answer_page, formats
 
     match format_:

@@ -45,6 +45,8 @@ class Boundary(grpc.ServerInterceptor):
         self._report = report
         self._maximum_seconds = maximum_seconds
         self._clock = clock
+        # By method, of those that this server has: gRPC asks for the handler at every call.
+        self._made: dict[str, tuple[Any, Any]] = {}
 
     def intercept_service(
         self,
@@ -57,8 +59,18 @@ class Boundary(grpc.ServerInterceptor):
         handler = continuation(handler_call_details)
         if handler is None:
             return None
-        if handler.unary_stream is not None:
-            return self._streaming(handler)
+        made = self._made.get(handler_call_details.method)
+        if made is not None and made[0] is handler:
+            return cast("grpc.RpcMethodHandler[Request, Response]", made[1])
+        guarded = (
+            self._guarded(handler) if handler.unary_stream is None else self._streaming(handler)
+        )
+        self._made[handler_call_details.method] = (handler, guarded)
+        return guarded
+
+    def _guarded(
+        self, handler: grpc.RpcMethodHandler[Request, Response]
+    ) -> grpc.RpcMethodHandler[Request, Response]:
         serve = handler.unary_unary
         if serve is None:
             if isinstance(handler.stream_stream, Guarded):

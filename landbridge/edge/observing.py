@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -36,6 +36,7 @@ class Observing(grpc.ServerInterceptor):
     def __init__(self, telemetry: Telemetry, ended: Ended) -> None:
         self._telemetry = telemetry
         self._ended = ended
+        self._made: dict[str, tuple[Any, Any]] = {}
 
     def intercept_service(
         self,
@@ -50,8 +51,19 @@ class Observing(grpc.ServerInterceptor):
         # A balancer asks every second: that would be most of every trace and log.
         if handler is None or handler.unary_unary is None or method.startswith(f"{SERVICE}/"):
             return handler
-        serve = handler.unary_unary
+        made = self._made.get(method)
+        if made is not None and made[0] is handler:
+            return cast("grpc.RpcMethodHandler[Request, Response]", made[1])
+        observed = self._observed(method, handler, handler.unary_unary)
+        self._made[method] = (handler, observed)
+        return observed
 
+    def _observed(
+        self,
+        method: str,
+        handler: grpc.RpcMethodHandler[Request, Response],
+        serve: Callable[[Request, grpc.ServicerContext], Response],
+    ) -> grpc.RpcMethodHandler[Request, Response]:
         def observed(request: Request, context: grpc.ServicerContext) -> Response:
             call = Call()
             try:

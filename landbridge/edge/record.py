@@ -254,11 +254,11 @@ class Recorder:
             raise
 
     @contextmanager
-    def check(self, kind: str, **fields: Any) -> Iterator[None]:
+    def check(self, kind: str, **fields: Any) -> Iterator[Draft]:
         """Something before a request that only a refusal leaves an entry of."""
         draft = Draft(kind, self.dated(), dict(fields))
         try:
-            yield
+            yield draft
         except LandbridgeError as refusal:
             refusal.receipt = self._refused(draft, refusal)
             raise

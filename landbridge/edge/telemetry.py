@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
-from opentelemetry.metrics import CallbackOptions, Observation
+from opentelemetry.metrics import CallbackOptions, NoOpMeterProvider, Observation
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
-from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, get_current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
@@ -46,10 +46,20 @@ class Telemetry:
     ) -> None:
         resource = Resource.create({"service.name": service})
         # Not the caller's word for it: a trace that they do not sample is the operator's to see.
-        self._tracing = TracerProvider(resource=resource, sampler=ALWAYS_ON, shutdown_on_exit=False)
+        # Where nobody is there to see it, a span has its ids and nothing else: recording what is
+        # thrown away costs a tenth of a quick call.
+        self._tracing = TracerProvider(
+            resource=resource,
+            sampler=ALWAYS_ON if processors else ALWAYS_OFF,
+            shutdown_on_exit=False,
+        )
         for processor in processors:
             self._tracing.add_span_processor(processor)
-        self._metering = MeterProvider(readers, resource, shutdown_on_exit=False)
+        self._metering = (
+            MeterProvider(readers, resource, shutdown_on_exit=False)
+            if readers
+            else NoOpMeterProvider()
+        )
         self._tracer = self._tracing.get_tracer("landbridge")
         self._meter = meter = self._metering.get_meter("landbridge")
         self._calls = meter.create_histogram(
@@ -138,7 +148,8 @@ class Telemetry:
     def close(self) -> None:
         """Sends what is still here; a collector that does not answer holds it up for seconds."""
         self._tracing.shutdown()
-        self._metering.shutdown(timeout_millis=3_000)
+        if isinstance(self._metering, MeterProvider):
+            self._metering.shutdown(timeout_millis=3_000)
 
     @contextmanager
     def _span(self, name: str, metadata: Metadata) -> Iterator[Span]:

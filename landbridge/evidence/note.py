@@ -6,6 +6,7 @@ Source: C2SP signed-note v1.0.0 (https://c2sp.org/signed-note).
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -16,6 +17,8 @@ from landbridge.evidence.signer import Signer, check_name, decode_base64
 LONGEST: Final = 1 << 20
 MOST_SIGNATURES: Final = 100
 _DASH: Final = "\u2014 "
+_CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f]")
+"""Every character below a space but the newline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,5 +131,5 @@ def _check_characters(note: str) -> None:
         note.encode()
     except UnicodeEncodeError:
         raise EvidenceError("note", "it is not valid UTF-8") from None
-    if any(c < " " and c != "\n" for c in note):
+    if _CONTROL.search(note):
         raise EvidenceError("note", "it contains a control character other than newline")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -68,12 +69,8 @@ class Verifier:
 
     @classmethod
     def parse(cls, vkey: str) -> Verifier:
-        """The key of a line `<name>+<hex id>+<base64 key>`."""
-        name, public = parse_key(vkey, "verifier key")
-        expected = key_id(name, public)
-        if vkey.split("+", 2)[1] != expected.hex():
-            raise EvidenceError("verifier key", "the key id does not belong to this name and key")
-        return cls(name, expected, Ed25519PublicKey.from_public_bytes(public))
+        """The key of a line `<name>+<hex id>+<base64 key>`; remembered, as it says it all."""
+        return _parsed(vkey)
 
     def check(self, signature: bytes, text: bytes) -> None:
         """Raise unless `signature` is this key's over `text`."""
@@ -83,6 +80,15 @@ class Verifier:
             raise EvidenceError(
                 f"signature of {self.name}", "it does not belong to this text"
             ) from None
+
+
+@lru_cache(256)
+def _parsed(vkey: str) -> Verifier:
+    name, public = parse_key(vkey, "verifier key")
+    expected = key_id(name, public)
+    if vkey.split("+", 2)[1] != expected.hex():
+        raise EvidenceError("verifier key", "the key id does not belong to this name and key")
+    return Verifier(name, expected, Ed25519PublicKey.from_public_bytes(public))
 
 
 @dataclass(frozen=True, slots=True)

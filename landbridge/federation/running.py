@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +14,7 @@ from typing import Final, Self
 
 import yaml
 
+from landbridge.attending import Attendant, attend
 from landbridge.client import Client, connect
 from landbridge.consultation.officers import Reviewer, review
 from landbridge.federation.development_provider import DevelopmentProvider
@@ -25,6 +27,9 @@ CLIENT: Final = "landbridge-console"
 
 Progress = Callable[[str], None]
 """Takes a sentence about what happens now."""
+
+_TOKEN_SECONDS = 60.0
+"""How long a client keeps a token, as applications do; it is good for an hour."""
 
 
 class Federation:
@@ -114,7 +119,7 @@ class Federation:
 
     def client(self, caller: str) -> Client:
         """A connected client with a token of that development caller."""
-        return connect(self.address, token=lambda: self.token(caller), ca=self.ca)
+        return connect(self.address, token=_Kept(lambda: self.token(caller)), ca=self.ca)
 
     def token(self, caller: str, **changes: object) -> str:
         """A development token; `changes` replace claims that `gateway/callers.toml` gives."""
@@ -124,6 +129,11 @@ class Federation:
         """That department's queue of consultations, for a development caller who is an officer."""
         folder = self._ground.folder(department) / "review"
         return review(folder, token=lambda: self.token(officer))
+
+    def attendant(self, department: str, officer: str) -> Attendant:
+        """The cases of that department, for a development caller who is responsible for them."""
+        folder = self._ground.folder(department) / "review"
+        return attend(folder, token=lambda: self.token(officer))
 
     def log(self, department: str | None = None) -> Path:
         """The published log folder of a department, or of the gateway."""
@@ -296,6 +306,22 @@ class Federation:
             self._progress(
                 f"{member.department} loaded {found['rows']:,} rows of {found['contract']}"
             )
+
+
+class _Kept:
+    """A token that is asked for again after a minute."""
+
+    def __init__(self, issue: Callable[[], str]) -> None:
+        self._issue = issue
+        self._token = ""
+        self._until = 0.0
+
+    def __call__(self) -> str:
+        """The token to send now."""
+        now = time.monotonic()
+        if now >= self._until:
+            self._token, self._until = self._issue(), now + _TOKEN_SECONDS
+        return self._token
 
 
 def _offered(member: MemberFolder) -> dict[str, list[str]]:

@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from cryptography import x509
@@ -17,6 +18,8 @@ from landbridge.errors import error
 NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?", re.ASCII)
 """Names of federations and members: lower-case, so that no two differ by case alone."""
 
+_REMEMBERED: Final = 256
+"""Certificates whose reading is remembered: a request shows one that was read before."""
 _IDENTITY: Final = re.compile(rf"landbridge://({NAME.pattern})/({NAME.pattern})", re.ASCII)
 
 
@@ -82,8 +85,13 @@ def thumbprint(auth_context: Mapping[str, Iterable[bytes]]) -> str:
     certificates = list(auth_context.get("x509_pem_cert", ()))
     if transport != [b"ssl"] or len(certificates) != 1:
         return ""
+    return _thumbprint(certificates[0])
+
+
+@lru_cache(_REMEMBERED)
+def _thumbprint(pem: bytes) -> str:
     try:
-        return x509.load_pem_x509_certificate(certificates[0]).fingerprint(SHA256()).hex()
+        return x509.load_pem_x509_certificate(pem).fingerprint(SHA256()).hex()
     except (ValueError, x509.InvalidVersion):
         return ""
 
@@ -126,8 +134,13 @@ class Admission:
         return found
 
 
+@lru_cache(_REMEMBERED)
 def read_member(pem: bytes) -> Peer | None:
-    """The member that a certificate names; None where it names none. Checks no chain, no date."""
+    """The member that a certificate names; None where it names none. Checks no chain, no date.
+
+    Remembered by the certificate's bytes, which say all of it: a connection shows the same one at
+    every request. Whether it is revoked or has ended is asked anew each time.
+    """
     try:
         certificate = x509.load_pem_x509_certificate(pem)
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from google.protobuf.descriptor import FieldDescriptor
@@ -34,9 +34,37 @@ def canonical_bytes(message: Message) -> bytes:
     Raises NotCanonical for a field that the schema does not know, for a number that is not finite
     and for a kind of field that is not defined there.
     """
+    _require_known(message)
+    return b"".join([_field(descriptor, value) for descriptor, value in message.ListFields()])
+
+
+def canonical_fields(message: Message, *, without: Mapping[str, str]) -> dict[str, bytes]:
+    """The same by field, in their order: what is joined is what `canonical_bytes` gives.
+
+    `without` names fields that are messages, and one field of each that is left out as if it were
+    not set.
+    """
+    _require_known(message)
+    written = {}
+    for descriptor, value in message.ListFields():
+        if descriptor.name in without:
+            _require_known(value)
+            inner = b"".join(
+                [
+                    _field(each, part)
+                    for each, part in value.ListFields()
+                    if each.name != without[descriptor.name]
+                ]
+            )
+            written[descriptor.name] = _tag(descriptor, _LENGTH) + _prefixed(inner)
+        else:
+            written[descriptor.name] = _field(descriptor, value)
+    return written
+
+
+def _require_known(message: Message) -> None:
     if len(UnknownFieldSet(message)):
         raise NotCanonical("The message holds a field that its schema does not know.")
-    return b"".join(_field(descriptor, value) for descriptor, value in message.ListFields())
 
 
 def _field(descriptor: FieldDescriptor, value: Any) -> bytes:

@@ -8,8 +8,7 @@ the gateway, and the gateway cannot ask without a token. docs/members.md spells 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from copy import deepcopy
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Final, TypeVar
@@ -18,9 +17,10 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from landbridge.errors import error
-from landbridge.membership.canonical import NotCanonical, canonical_bytes, parts
+from landbridge.membership.canonical import NotCanonical, canonical_bytes, canonical_fields, parts
 from landbridge.v1 import (
     batch_pb2,
+    census_pb2,
     consult_pb2,
     membership_pb2,
     node_pb2,
@@ -42,6 +42,16 @@ Consulting = (
     | consult_pb2.AnswerGrantedRequest
     | consult_pb2.ReplyGrantedRequest
 )
+Tally = (
+    census_pb2.TallyTermsRequest
+    | census_pb2.TallyTakeRequest
+    | census_pb2.TallyOfferRequest
+    | census_pb2.TallyCheckRequest
+    | census_pb2.TallySettleRequest
+    | census_pb2.TallyCloseRequest
+    | census_pb2.TallyTotalRequest
+    | census_pb2.TallyConfirmRequest
+)
 Submitting = submission_pb2.DescribeIntakeRequest | submission_pb2.IntakeOpening
 Watching = watch_pb2.StandRequest | watch_pb2.EvaluateRequest | watch_pb2.EndRequest
 Request = (
@@ -54,6 +64,7 @@ Request = (
     | step_pb2.TakeRequest
     | portal_pb2.SubjectAccessListRequest
     | Consulting
+    | Tally
     | Submitting
     | Watching
 )
@@ -72,6 +83,14 @@ AnyRequest = TypeVar(
     batch_pb2.ReplyManyRequest,
     step_pb2.TakeRequest,
     portal_pb2.SubjectAccessListRequest,
+    census_pb2.TallyTermsRequest,
+    census_pb2.TallyTakeRequest,
+    census_pb2.TallyOfferRequest,
+    census_pb2.TallyCheckRequest,
+    census_pb2.TallySettleRequest,
+    census_pb2.TallyCloseRequest,
+    census_pb2.TallyTotalRequest,
+    census_pb2.TallyConfirmRequest,
     submission_pb2.DescribeIntakeRequest,
     submission_pb2.IntakeOpening,
     watch_pb2.StandRequest,
@@ -85,9 +104,9 @@ class Statement:
     """One request to one department, at one moment.
 
     `subject` is the question hash, for a handler the hash of name and arguments, about a
-    consultation or a watch that of all that is said beside who asks; `request` the hash of the
-    whole request without its signature, so that a field that is added to it is signed from its
-    first day.
+    consultation, a measurement or a watch that of all that is said beside who asks; `request` the
+    hash of the whole request without its signature, so that a field that is added to it is signed
+    from its first day.
     """
 
     federation: str
@@ -132,50 +151,27 @@ def question_hash(question: bytes, question_id: str) -> bytes:
 
 def statement(federation: str, department: str, request: Request, issued_at_ms: int) -> Statement:
     """The statement of that request; raises ValueError where there is none."""
-    bare = deepcopy(request)
-    bare.asking.ClearField("signed")
-    asking = bare.asking
+    asking = request.asking
+    written = canonical_fields(request, without={"asking": "signed"})
     price, members = 0, tuple[str, ...]()
-    if isinstance(bare, Consulting | Submitting | Watching):
+    if isinstance(request, Consulting | Submitting | Tally | Watching):
         # Its whole name: no request of one service can be taken for one of another.
-        method = str(bare.DESCRIPTOR.full_name)
-        content = deepcopy(bare)
-        content.ClearField("asking")
-        subject = canonical_bytes(content)
-    elif isinstance(bare, node_pb2.ReplyRequest):
-        method = "Reply"
-        subject = canonical_bytes(
-            node_pb2.ReplyRequest(handler=bare.handler, arguments=bare.arguments)
-        )
-    elif isinstance(bare, batch_pb2.ReplyManyRequest):
-        method, price, members = "ReplyMany", 0, ()
-        subject = canonical_bytes(
-            batch_pb2.ReplyManyRequest(
-                handler=bare.handler, subjects=bare.subjects, arguments=bare.arguments
-            )
-        )
-    elif isinstance(bare, step_pb2.TakeRequest):
-        method, price, members = "Take", 0, ()
-        subject = canonical_bytes(
-            step_pb2.TakeRequest(
-                procedure=bare.procedure,
-                case_id=bare.case_id,
-                step=bare.step,
-                handler=bare.handler,
-            )
-        )
-    elif isinstance(bare, portal_pb2.SubjectAccessListRequest):
-        method = "List"
-        subject = canonical_bytes(
-            portal_pb2.SubjectAccessListRequest(
-                subject=bare.subject, before=bare.before, most=bare.most
-            )
-        )
+        method = str(request.DESCRIPTOR.full_name)
+        subject = _of(written, written.keys() - {"asking"})
+    elif isinstance(request, node_pb2.ReplyRequest):
+        method, subject = "Reply", _of(written, {"handler", "arguments"})
+    elif isinstance(request, batch_pb2.ReplyManyRequest):
+        method, subject = "ReplyMany", _of(written, {"handler", "subjects", "arguments"})
+    elif isinstance(request, step_pb2.TakeRequest):
+        method = "Take"
+        subject = _of(written, {"procedure", "case_id", "step", "handler"})
+    elif isinstance(request, portal_pb2.SubjectAccessListRequest):
+        method, subject = "List", _of(written, {"subject", "before", "most"})
     else:
         # Every other request is named for the method that it is made for.
-        method = type(bare).__name__.removesuffix("Request")
-        price, members = bare.micro_epsilon, tuple(bare.members)
-        subject = canonical_bytes(bare.question)
+        method = type(request).__name__.removesuffix("Request")
+        price, members = request.micro_epsilon, tuple(request.members)
+        subject = canonical_bytes(request.question)
     return Statement(
         federation,
         department,
@@ -187,8 +183,13 @@ def statement(federation: str, department: str, request: Request, issued_at_ms: 
         price,
         members,
         issued_at_ms,
-        sha256(canonical_bytes(bare)).digest(),
+        sha256(b"".join(written.values())).digest(),
     )
+
+
+def _of(written: Mapping[str, bytes], names: Collection[str]) -> bytes:
+    """The canonical bytes of a message that has these fields of a request and no other."""
+    return b"".join([field for name, field in written.items() if name in names])
 
 
 @dataclass(frozen=True, slots=True)

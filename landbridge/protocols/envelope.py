@@ -61,3 +61,20 @@ def _statement(info: bytes, recipient: SealingKey, sealed: bytes) -> bytes:
     """What is signed; each part with its length, so that no two statements are spelt alike."""
     parts = (_LABEL, info, recipient.to_bytes(), sealed)
     return b"".join(len(part).to_bytes(8, "big") + part for part in parts)
+
+
+def seal_unsigned(content: bytes, info: bytes, recipient: SealingKey) -> bytes:
+    """The content for `recipient` alone, from nobody: what it says must prove itself.
+
+    For contributors, who have no key that anybody pinned; all of it is bound to `info`.
+    """
+    return _SUITE.encrypt(content, recipient.for_hpke(), info)
+
+
+def open_unsigned(sealed: bytes, info: bytes, recipient: OpeningKey) -> bytes:
+    """The content; raises ValueError, whatever was wrong, and says nothing of what."""
+    try:
+        return _SUITE.decrypt(sealed, recipient.for_hpke(), info)
+    except (InvalidTag, ValueError):
+        pass
+    raise ValueError("This is not sealed to this key for this use.")

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
+from gateway.cases.case import Case, Change, Opened, Sealed
+from gateway.cases.database import Database, StoreUnusable
 from gateway.cases.recording import Recording
-from gateway.cases.store import Case, Change, Opened, Sealed, Store, StoreUnusable
+from gateway.cases.store import Overtaken, Store
 from landbridge.edge.record import Recorder
 from landbridge.errors import LandbridgeError
 from landbridge.evidence.entry import Entry, SubjectKey
@@ -30,57 +28,14 @@ FORMS = {"one": Sealed(b"1", b"s"), "two": Sealed(b"2", b"s")}
 Make = Callable[[], Store]
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """A PostgreSQL server of our own, on a socket in a temporary folder."""
-    programs = _programs()
-    if programs is None:
-        pytest.skip("there is no PostgreSQL server on this machine")
-    # Not below pytest's folders: those are closed to the user that the server runs as.
-    with TemporaryDirectory(prefix="landbridge-pg-", ignore_cleanup_errors=True) as folder:
-        yield from _serving(programs, Path(folder))
-
-
-def _serving(programs: Path, folder: Path) -> Iterator[str]:
-    # The server does not run as root.
-    as_user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
-    prefix = as_user if os.getuid() == 0 else []
-    if prefix:
-        shutil.chown(folder, 65534, 65534)
-    data = folder / "data"
-    quiet = {"check": True, "capture_output": True, "cwd": folder, "timeout": 60}
-    subprocess.run(  # type: ignore[call-overload]
-        [*prefix, programs / "initdb", "-D", data, "-U", "test", "-A", "trust", "--no-sync"],
-        **quiet,
-    )
-    options = f"-c listen_addresses= -c unix_socket_directories={folder} -c max_connections=20"
-    control = [*prefix, programs / "pg_ctl", "-D", data, "-l", folder / "log", "-w"]
-    subprocess.run([*control, "start", "-o", options], **quiet)  # type: ignore[call-overload]
-    try:
-        yield f"postgresql+psycopg://test@/postgres?host={folder}"
-    finally:
-        subprocess.run([*control, "stop", "-m", "immediate"], **quiet)  # type: ignore[call-overload]
-
-
-def _programs() -> Path | None:
-    found = [Path("/usr/local/bin"), *sorted(Path("/usr/lib/postgresql").glob("*/bin"))]
-    return next((each for each in reversed(found) if (each / "initdb").exists()), None)
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
     """Opens the same empty store, again and again."""
     if request.param == "sqlite":
-        return lambda: Store(f"sqlite:///{tmp_path / 'cases.sqlite'}", "test/gateway")
-    url = request.getfixturevalue("postgres")
-    import sqlalchemy as sa
-
-    engine = sa.create_engine(url)
-    with engine.begin() as connection:
-        connection.execute(sa.text("DROP SCHEMA public CASCADE"))
-        connection.execute(sa.text("CREATE SCHEMA public"))
-    engine.dispose()
-    return lambda: Store(url, "test/gateway")
+        url = f"sqlite:///{tmp_path / 'cases.sqlite'}"
+    else:
+        url = request.getfixturevalue("emptied")
+    return lambda: Store(Database(url), "test/gateway")
 
 
 def seen(store: Store) -> Case:
@@ -167,6 +122,8 @@ def test_a_crash_between_store_log_and_show_leaves_every_change_once(
     class Dead(Store):
         """A store that dies before anything is shown."""
 
+        shared = False
+
         def show(self, case: str, changes: object) -> None:
             """The process is gone here."""
             del case, changes
@@ -192,6 +149,23 @@ def test_a_crash_between_store_log_and_show_leaves_every_change_once(
     again.close()
 
 
+def test_a_change_follows_the_last_one_that_was_begun(make: Make) -> None:
+    """Whoever decided by what has changed meanwhile decides again; nothing is written twice."""
+    store = make()
+    store.create(OPENED, "text", FORMS, FIRST, 0)
+    third = Change(3, 101.0, "one", "passed", "PASS")
+    with pytest.raises(Overtaken):
+        store.begin(OPENED.id, (Change(1, 100.5, "", "cancelled"),), 0)
+    assert not store.begin(OPENED.id, (third,), 0)
+    with pytest.raises(Overtaken):
+        store.begin(OPENED.id, (Change(3, 102.0, "one", "failed", "FAIL"),), 0)
+    store.show(OPENED.id, (*FIRST, third))
+    assert seen(store).states()["one"] is StepState.PASSED
+    store.show(OPENED.id, FIRST)  # whoever shows late what was shown already changes nothing
+    assert seen(store).states()["one"] is StepState.PASSED
+    store.close()
+
+
 def test_a_store_that_fails_says_so_in_one_sentence(make: Make, tmp_path: Path) -> None:
     """No database's own words: they can quote what lies in it."""
     store = make()
@@ -202,7 +176,7 @@ def test_a_store_that_fails_says_so_in_one_sentence(make: Make, tmp_path: Path) 
     assert failed.value.message == "The store of cases cannot be written, so nothing may begin."
     store.close()
     with pytest.raises(StoreUnusable):
-        Store(f"sqlite:///{tmp_path}/none/cases.sqlite", "test/gateway")
+        Database(f"sqlite:///{tmp_path}/none/cases.sqlite")
 
 
 def test_the_migrations_make_what_the_program_reads(tmp_path: Path) -> None:
@@ -212,8 +186,10 @@ def test_the_migrations_make_what_the_program_reads(tmp_path: Path) -> None:
     from alembic.migration import MigrationContext
 
     from gateway.cases.schema import METADATA
+    from gateway.watches.schema import watch
 
-    Store(f"sqlite:///{tmp_path / 'cases.sqlite'}", "test/gateway").close()
+    assert watch.metadata is METADATA  # whose tables lie in the same database
+    Database(f"sqlite:///{tmp_path / 'cases.sqlite'}").close()
     engine = sa.create_engine(f"sqlite:///{tmp_path / 'cases.sqlite'}")
     with engine.connect() as connection:
         context = MigrationContext.configure(connection)

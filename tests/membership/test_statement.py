@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from hashlib import sha256
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from google.protobuf.descriptor import FieldDescriptor
 
 from landbridge.errors import LandbridgeError
+from landbridge.membership import canonical, statement
+from landbridge.membership.canonical import canonical_bytes
 from landbridge.membership.statement import LEEWAY, AskingSigner, AskingVerifier
-from landbridge.v1 import node_pb2, question_pb2
+from landbridge.v1 import (
+    batch_pb2,
+    consult_pb2,
+    membership_pb2,
+    node_pb2,
+    portal_pb2,
+    question_pb2,
+    step_pb2,
+)
 
 NOW = 1_790_000_000.0
 KEY = Ed25519PrivateKey.generate()
@@ -127,3 +139,57 @@ def test_the_signed_bytes_are_those_of_the_document() -> None:
         sha256(asked.SerializeToString(deterministic=True)).digest(),
     )
     KEY.public_key().verify(signed.asking.signed.signature, said)
+
+
+REQUESTS: tuple[statement.Request, ...] = (
+    request(),
+    node_pb2.ReplyRequest(
+        asking=node_pb2.Asking(token="t.o.k", purpose="p", question_id="ab" * 16),
+        handler="h",
+        arguments={"b": question_pb2.Literal(integer=2), "a": question_pb2.Literal(text="x")},
+        consent="c",
+    ),
+    batch_pb2.ReplyManyRequest(
+        asking=node_pb2.Asking(question_id="ab" * 16), handler="h", subjects=[], consents=["c"]
+    ),
+    step_pb2.TakeRequest(
+        asking=node_pb2.Asking(question_id="ab" * 16), procedure="p", case_id="c", form_key=b"k"
+    ),
+    portal_pb2.SubjectAccessListRequest(
+        asking=node_pb2.Asking(question_id="ab" * 16), subject="s", most=5
+    ),
+    consult_pb2.FollowRequest(asking=node_pb2.Asking(question_id="ab" * 16), id="i", after=3),
+)
+
+
+@pytest.mark.parametrize("asked", REQUESTS, ids=lambda each: type(each).__name__)
+def test_what_is_signed_is_the_request_without_its_signature(asked: statement.Request) -> None:
+    """Written in one pass, it is what the definition says: a copy, the signature taken out."""
+    signed, bare = deepcopy(asked), deepcopy(asked)
+    signed.asking.signed.CopyFrom(
+        membership_pb2.GatewaySignature(issued_at_ms=1, signature=b"s" * 64)
+    )
+    for each in (asked, signed):
+        said = statement.statement("town", "north", each, 5)
+        assert said.request == sha256(canonical_bytes(bare)).digest()
+        assert said == statement.statement("town", "north", bare, 5)
+    if isinstance(asked, node_pb2.ReplyRequest):
+        subject = canonical_bytes(
+            node_pb2.ReplyRequest(handler=asked.handler, arguments=asked.arguments)
+        )
+        assert said.subject == statement.question_hash(subject, "ab" * 16)
+
+
+def test_a_request_is_written_once_for_a_statement(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ends make one for every request: its fields are gone through once, none is copied."""
+    asked = REQUESTS[1]
+    written: list[str] = []
+    field = canonical._field
+
+    def counted(descriptor: FieldDescriptor, value: object) -> bytes:
+        written.append(descriptor.full_name)
+        return field(descriptor, value)
+
+    monkeypatch.setattr(canonical, "_field", counted)
+    statement.statement("town", "north", asked, 5)
+    assert len(written) == len(set(written)) == 8

@@ -219,3 +219,36 @@ def test_new_terms_over_the_same_file_change_only_the_name(tmp_path: Path) -> No
     current = store.current("visits")
     assert current == dataclasses.replace(first, contract_digest="e")
     assert first.path.read_text() == "1"
+
+
+def test_the_name_of_the_version_is_read_once_and_looked_at_always(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every request asks which version is served; a load, an edit or a loss is seen at once."""
+    store = Store(tmp_path)
+    first = publish(store, tmp_path, 1)
+    read: list[Path] = []
+    reading = Path.read_text
+
+    def counted(path: Path, *arguments: str) -> str:
+        read.append(path)
+        return reading(path, *arguments)
+
+    monkeypatch.setattr(Path, "read_text", counted)
+    assert [store.current("visits") for _ in range(50)] == [first] * 50
+    assert len(read) == 1
+    second = publish(Store(tmp_path), tmp_path, 2)  # another process loads
+    assert store.current("visits") == second
+    name = tmp_path / "visits" / "current.json"
+    os.utime(name, (1, 1))
+    text = reading(name)
+    name.write_text(text.replace('"rows": 2', '"rows": 7'))  # as long as before, in its place
+    os.utime(name, (1, 1))
+    found = store.current("visits")
+    assert found is not None
+    assert found.rows == 7
+    second.path.unlink()
+    with pytest.raises(StoreDamaged):
+        store.current("visits")
+    name.unlink()
+    assert store.current("visits") is None

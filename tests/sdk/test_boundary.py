@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Iterator
-from typing import Never, cast
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Never, cast
 
 import grpc
 import pytest
@@ -18,6 +19,9 @@ from landbridge.transport import Endpoint
 from landbridge.v1.gateway_pb2 import DirectoryRequest, DirectoryResponse, QueryRequest
 from landbridge.v1.gateway_pb2_grpc import GatewayStub
 from tests.sdk.loopback import Authority, Gateway, gateway
+
+if TYPE_CHECKING:
+    Handler = grpc.RpcMethodHandler[bytes, bytes]
 
 PLANTED = "Zoltan Q 812345"
 
@@ -159,12 +163,30 @@ def test_time_remaining_runs_down_and_stops_at_zero() -> None:
     boundary = Boundary(lambda _defect: None, maximum_seconds=5.0, clock=lambda: now[0])
     handler: grpc.RpcMethodHandler[bytes, bytes] | None = boundary.intercept_service(
         lambda _details: grpc.unary_unary_rpc_method_handler(work),
-        None,  # type: ignore[arg-type]
+        cast(grpc.HandlerCallDetails, SimpleNamespace(method="/service/Work")),
     )
     assert handler is not None
     assert handler.unary_unary is not None
     handler.unary_unary(b"", Unhurried())  # type: ignore[arg-type]
     assert seen == [5.0, 2.0, 0.0]
+
+
+def test_a_method_is_guarded_once_and_another_handler_of_its_name_anew() -> None:
+    """It is asked for at every call; what is remembered is of that handler and of no other."""
+    boundary = Boundary(lambda _defect: None, maximum_seconds=5.0)
+    one: Handler = grpc.unary_unary_rpc_method_handler(lambda _request, _context: b"one")
+    other: Handler = grpc.unary_unary_rpc_method_handler(lambda _request, _context: b"other")
+
+    def asked(handler: Handler, method: str) -> Handler | None:
+        details = cast(grpc.HandlerCallDetails, SimpleNamespace(method=method))
+        return boundary.intercept_service(lambda _: handler, details)
+
+    assert asked(one, "/s/A") is asked(one, "/s/A")
+    replaced = asked(other, "/s/A")
+    assert replaced is not None
+    assert replaced.unary_unary is not None
+    assert replaced.unary_unary(b"", SimpleNamespace()) == b"other"  # type: ignore[arg-type]
+    assert asked(one, "/s/B") is not asked(one, "/s/A")
 
 
 def test_a_stream_of_requests_is_not_served_unguarded() -> None:
@@ -173,8 +195,9 @@ def test_a_stream_of_requests_is_not_served_unguarded() -> None:
     streaming: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_unary_rpc_method_handler(
         lambda _requests, _context: b""
     )
+    details = cast(grpc.HandlerCallDetails, SimpleNamespace(method="/service/Stream"))
     with pytest.raises(TypeError, match="unary"):
-        boundary.intercept_service(lambda _details: streaming, None)  # type: ignore[arg-type]
+        boundary.intercept_service(lambda _details: streaming, details)
 
 
 def test_a_stream_that_fails_half_way_says_nothing_of_why() -> None:
@@ -198,7 +221,7 @@ def test_a_stream_that_fails_half_way_says_nothing_of_why() -> None:
     boundary = Boundary(reported.append, maximum_seconds=5.0)
     handler: grpc.RpcMethodHandler[bytes, bytes] | None = boundary.intercept_service(
         lambda _details: grpc.unary_stream_rpc_method_handler(tell),
-        None,  # type: ignore[arg-type]
+        cast(grpc.HandlerCallDetails, SimpleNamespace(method="/service/Tell")),
     )
     assert handler is not None
     assert handler.unary_stream is not None

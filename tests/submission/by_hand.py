@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,7 +47,7 @@ class Hand:
         return read_collection(response, "requests", None)
 
     def send(
-        self, batches: Sequence[submission_pb2.SealedBatch], token: str
+        self, batches: Iterable[submission_pb2.SealedBatch], token: str
     ) -> list[submission_pb2.BatchResult]:
         """All on one stream."""
 

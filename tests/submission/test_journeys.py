@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import secrets
+import signal
 import threading
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +25,7 @@ from landbridge.evidence.reconciliation import reconcile
 from landbridge.federation.running import Federation
 from landbridge.protocols.sealing import OpeningKey
 from landbridge.submission.outbox import Outbox
+from landbridge.v1.submission_pb2 import SealedBatch
 from tests.evidence.schema import problems
 from tests.submission.by_hand import Hand, batch, fates, row
 from tests.submission.town import PURPOSE, record
@@ -352,6 +357,35 @@ def test_a_client_that_dies_resumes_from_its_queue(town: Federation, tmp_path: P
             offline.submit("requests", given, purpose=PURPOSE, queue=queue)
         receipt = eve.submit("requests", purpose=PURPOSE, queue=queue)
     assert (receipt.accepted, receipt.duplicates, receipt.waiting) == (10, 10, 0)
+
+
+def test_a_node_that_stands_still_holds_its_senders_back(town: Federation) -> None:
+    """The gateway takes no more than it may hold, counted in batches; then everything goes on."""
+    hand = Hand.of(town, "bob")
+    collection, token = hand.collection(), town.token("bob")
+    filler = [row([*FIELDS[:5], "x" * 60_000]) for _ in range(40)]
+    pulled = 0
+
+    def batches() -> Iterator[SealedBatch]:
+        nonlocal pulled
+        for _ in range(40):
+            pulled += 1
+            yield batch(filler, collection, token)
+
+    node = town.process_id("rescue")
+    with ThreadPoolExecutor(1) as pool:
+        os.kill(node, signal.SIGSTOP)
+        try:
+            results = pool.submit(lambda: hand.send(batches(), token))
+            before = -1
+            while pulled != before:  # until nothing moves any more
+                before = pulled
+                time.sleep(2)
+            # 2.4 MB each: what is under way, and what gRPC's own windows hold on the way.
+            assert 1 <= pulled <= 12
+        finally:
+            os.kill(node, signal.SIGCONT)
+        assert [set(fates(each)) for each in results.result(60)] == [{"OVERSIZED"}] * 40
 
 
 def test_a_flood_from_one_device_is_its_own(town: Federation) -> None:

@@ -82,6 +82,7 @@ def test_the_script_tells_its_story(capsys: pytest.CaptureFixture[str]) -> None:
     runpy.run_path(str(FOLDER / "run.py"), run_name="__main__")
     told = capsys.readouterr().out
     assert "Watching: hours >= 1 by unprotected, n >= 300 (+- 34) by dp" in told
+    assert "Alert of the rain: 13 mm in the upper valley" in told
     assert "Alert 1 of the river: {'bridge': 2.0, 'weir': 1.0}" in told
     assert "Alert of the hotline: riverside, number None" in told
     assert "Response for riverside: approved" in told

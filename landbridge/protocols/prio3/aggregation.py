@@ -88,6 +88,11 @@ class Prio3:
         self._tags = {usage: separation(algorithm, usage, ctx) for usage in _Usage}
 
     @property
+    def elements(self) -> int:
+        """How many field elements a report has: what verifying one takes of memory goes by it."""
+        return self.circuit.measurement_length + self._proof.length
+
+    @property
     def random_bytes(self) -> int:
         """How many random bytes splitting takes."""
         return self._aggregators * SEED_BYTES * (2 if self.circuit.joint_length else 1)
@@ -235,12 +240,25 @@ class Prio3:
             raise ValueError("This is no part of a sum.")
         return self._field.encode(self._field.sum(found, axis=0))
 
+    def shifted(self, total: bytes, by: Sequence[int]) -> bytes:
+        """An aggregator's sum with whole numbers added to it, negative ones too."""
+        field = self._field
+        found, spelt = field.decode([total], self.circuit.output_length)
+        if not all(spelt) or len(by) != self.circuit.output_length:
+            raise ValueError("This is no sum, or there are more or fewer numbers than in it.")
+        return field.encode(field.add(found, field.array([list(by)]))[0])
+
     def unshard(self, sums: Sequence[bytes]) -> list[int]:
-        """What all contributions add up to, of every aggregator's sum; raises ValueError."""
+        """What all contributions add up to, of every aggregator's sum; raises ValueError.
+
+        Numbers in the upper half of the field are negative: no total is so large, and noise can
+        make one so small.
+        """
         if len(sums) != self._aggregators:
             raise ValueError("Every aggregator's sum is needed.")
         found, _ = self._field.decode([self.add_up(sums)], self.circuit.output_length)
-        return [int(each) for each in found[0]]
+        modulus = self._field.modulus
+        return [int(each) - (modulus if each > modulus // 2 else 0) for each in found[0]]
 
     @property
     def _public_bytes(self) -> int:

@@ -1,0 +1,210 @@
+"""Gateways on one database: who is gone is followed by another, and nothing happens twice."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+import landbridge
+from gateway.cases.case import Change, Opened, Sealed
+from gateway.cases.database import Database, StoreUnusable
+from gateway.cases.store import Overtaken, Store
+from gateway.cases.tenure import LEASE_SECONDS, Tenure
+from landbridge.edge.state import log_signer
+from landbridge.evidence.entry import Entry
+from landbridge.evidence.lookup import Lookup
+from landbridge.federation.process import ServerProcess, spawn
+from landbridge.federation.running import Federation
+from landbridge.testing import federation
+from policies.progress import StepState
+from tests.ports import free_port
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "justice_handover"
+PURPOSE = "dpv:LegalCompliance"
+SHARED = ("signing.key", "subjects.key", "tls.key", "tls.pem")
+FORMS = {"one": Sealed(b"1", b"s"), "two": Sealed(b"2", b"s")}
+
+
+def opened(number: int) -> Opened:
+    """A case."""
+    return Opened(f"{number:032x}", "p", "d", "purpose", "opener", "o", "c", b"key", 100.0)
+
+
+def first(number: int) -> tuple[Change, ...]:
+    """Its first changes."""
+    return (Change(1, 100.0 + number, "", "opened"), Change(2, 100.0, "one", "asked", due_at=1e9))
+
+
+def ended(url: str, name: str) -> None:
+    """Its lease has ended."""
+    engine = sa.create_engine(url)
+    with engine.begin() as run:
+        run.execute(sa.text("UPDATE replica SET until = 1 WHERE name = :name"), {"name": name})
+    engine.dispose()
+
+
+def test_the_cases_of_one_that_is_gone_are_taken_once(emptied: str) -> None:
+    """Three gateways, ten cases of one whose lease has ended, two takers at the same time."""
+    databases = [Database(emptied) for _ in range(3)]
+    gone, *others = (Store(database, f"g{at}") for at, database in enumerate(databases))
+    tenures = [Tenure(database, f"g{at}", "m") for at, database in enumerate(databases)]
+    for tenure in tenures:
+        tenure.begin()
+    for number in range(10):
+        gone.create(opened(number), "text", FORMS, first(number), 90)
+        if number:  # of the first one nothing was shown when it died
+            gone.show(opened(number).id, first(number))
+    assert tenures[1].take_over(5) == ()  # it holds them
+    ended(emptied, "g0")
+    found: list[tuple[str, ...]] = []
+    takers = [
+        threading.Thread(target=lambda each=each: found.append(each.take_over(5)))
+        for each in tenures[1:]
+    ]
+    for taker in takers:
+        taker.start()
+    for taker in takers:
+        taker.join()
+    assert sorted(case for each in found for case in each) == [
+        opened(number).id for number in range(10)
+    ]
+    assert sorted(map(len, found)) == [0, 10]
+    (mine,) = (store for store in others if store.unlogged())
+    # What it began is looked for in the taker's own log, where nobody wrote it.
+    assert {(each.opened.id, each.log_size) for each in mine.unlogged()} == {(opened(0).id, 5)}
+    assert len(list(mine.under_way())) == 9
+    assert list(gone.under_way()) == []
+    for database in databases:
+        database.close()
+
+
+def test_one_that_was_away_and_does_not_know_it_changes_nothing(emptied: str) -> None:
+    """A paused process wakes with changes in its hand; the case has gone on, and stays so."""
+    database = Database(emptied)
+    one, two = Store(database, "g0"), Store(database, "g1")
+    case = opened(1)
+    one.create(case, "text", FORMS, first(1), 0)
+    replied = (Change(3, 101.0, "one", "passed", "PASS"), Change(4, 101.0, "two", "asked"))
+    tenure = Tenure(database, "g1", "m")
+    assert tenure.adopt(case.id, 7)
+    assert not tenure.adopt(case.id, 7)
+    two.show(case.id, first(1))  # recovered by the other
+    assert not two.begin(case.id, replied, 0)
+    two.show(case.id, replied)
+    one.show(case.id, first(1))  # it goes on where it was paused
+    found = two.find(case.id)
+    assert found is not None
+    assert found.states() == {"one": StepState.PASSED, "two": StepState.ASKED}
+    with pytest.raises(Overtaken):
+        one.begin(case.id, (Change(3, 102.0, "one", "failed", "FAIL"),), 0)
+    later = one.begin(case.id, (Change(5, 103.0, "", "cancelled"),), 0)
+    assert later  # whoever changes it next carries it on
+    assert [each.opened.id for each in one.unlogged()] == [case.id]
+    database.close()
+
+
+def test_one_with_another_key_does_not_start(emptied: str) -> None:
+    """It would not know the others' applicants again, and would say that there is no such case."""
+    database = Database(emptied)
+    Tenure(database, "g0", "mark").begin()
+    Tenure(database, "g0", "mark").begin()
+    Tenure(database, "g1", "mark").begin()
+    with pytest.raises(StoreUnusable, match="another key"):
+        Tenure(database, "g2", "another").begin()
+    database.close()
+
+
+@dataclass(slots=True)
+class Two:
+    """A federation whose gateway has a second replica."""
+
+    running: Federation
+    second: ServerProcess
+
+    def client(self, *, second: bool) -> landbridge.Client:
+        """An applicant at one of them."""
+        port = self.second.port if second else int(self.running.address.rpartition(":")[2])
+        return landbridge.connect(
+            f"127.0.0.1:{port}", token=self.running.token("officer"), ca=self.running.ca
+        )
+
+
+@pytest.fixture
+def two(emptied: str, tmp_path: Path) -> Iterator[Two]:
+    """Both on one database, each with its own state folder and log."""
+    folder = tmp_path / "second"
+    folder.mkdir(mode=0o700)
+    key = log_signer(folder, "justice/gateway/second").vkey
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LANDBRIDGE_GATEWAY__CASES__URL", emptied)
+        patch.setenv("LANDBRIDGE_NODE__LOG__GATEWAY_REPLICAS", json.dumps([key]))
+        with federation(EXAMPLE, state=tmp_path / "state") as running:
+            own = running.state / "gateway"
+            for name in SHARED:
+                shutil.copy2(own / name, folder / name)
+            lines = (
+                (own / "gateway.toml")
+                .read_text()
+                .replace(f'state = "{own}"', f'state = "{folder}"')
+                .splitlines()
+            )
+            at = next(at for at, line in enumerate(lines) if line.startswith("listen"))
+            lines[at] = f'listen = "127.0.0.1:{free_port()}"'
+            settings = folder / "gateway.toml"
+            settings.write_text("\n".join(['replica = "second"', *lines]))
+            second = spawn("second", "gateway", settings)
+            second.await_ready()
+            try:
+                yield Two(running, second)
+            finally:
+                second.stop()
+
+
+def entries(folder: Path) -> list[Entry]:
+    """Everything in a log, once what is under way is published."""
+    time.sleep(0.7)
+    return [Entry.from_bytes(content) for _, content in Lookup.of(folder).entries(0)]
+
+
+@pytest.mark.journey
+def test_a_case_whose_gateway_was_killed_is_carried_on_by_the_other(two: Two) -> None:
+    """Kill -9 with a step under way: the other one asks it, once, and the case ends as it must.
+
+    Before that either answers for the other's cases: shows, follows, lists and cancels them.
+    """
+    running = two.running
+    running.stop("prosecution")
+    with two.client(second=False) as here, two.client(second=True) as there:
+        case = here.open_case("hand_over", purpose=PURPOSE, file="F-1")
+        for change in there.case(case.id).changes(timeout=60):
+            if (change.step, change.state) == ("police", "passed"):
+                break  # changed there, seen here
+        dropped = here.open_case("hand_over", purpose=PURPOSE, file="F-1")
+        assert {each.id for each in there.cases("hand_over")} == {case.id, dropped.id}
+        assert there.case(dropped.id).cancel().state == "cancelled"
+        assert here.case(dropped.id).state == "cancelled"
+        held = here.open_case("hand_over", purpose=PURPOSE, file="F-1")
+        running.kill_gateway()
+        running.restart("prosecution")
+        for each in (case, held):
+            assert there.case(each.id).wait(60 + LEASE_SECONDS).state == "approved"
+            changes = there.case(each.id).history()
+            assert [change.sequence for change in changes] == list(range(1, len(changes) + 1))
+    for department in ("police", "prosecution", "court"):
+        effects = Counter(
+            entry.case
+            for entry in entries(running.log(department))
+            if entry.kind == "step" and entry.answer_digest
+        )
+        assert effects[case.id] == effects[held.id] == 1, department
+    running.start_gateway()
+    assert two.client(second=False).case(case.id).state == "approved"

@@ -1,0 +1,1 @@
+"""A census that nobody reads row by row."""
