@@ -432,6 +432,7 @@ def start(
         outside=[Observing(watching.telemetry, observed)],
         leave=health.leaving(settings.operating.notice_seconds),
         threads=settings.calls,
+        maximum_seconds=settings.call_seconds,
     )
     flight: Running | None = None
     try:
@@ -536,6 +537,7 @@ def _serve_flight(
         ),
         report=report,
         threads=settings.calls,
+        maximum_seconds=settings.call_seconds,
         boundary=StreamBoundary,
     )
 

@@ -49,6 +49,7 @@ class Settings:
     tls_authority: Path
     tls_callers: Path | None
     calls: int
+    call_seconds: int = 60
     certificate_seconds: int = 30 * 86_400
     quorum: int = 0
     maximum_unwitnessed_seconds: int = 14_400
@@ -96,6 +97,7 @@ def read(
         tls_authority=tls.path("authority"),
         tls_callers=tls.optional_path("callers"),
         calls=limits.integer("calls", 32),
+        call_seconds=limits.integer("call_seconds", 60),
         certificate_seconds=tls.integer("certificate_days", 30) * 86_400,
         quorum=log.integer("quorum", 0, least=0),
         maximum_unwitnessed_seconds=log.integer("maximum_unwitnessed_seconds", 14_400),

@@ -476,6 +476,7 @@ def start(
         outside=[Observing(watching.telemetry, ended)],
         leave=health.leaving(settings.operating.notice_seconds),
         threads=settings.calls,
+        maximum_seconds=settings.call_seconds,
     )
     health.enter()
     attending.start()

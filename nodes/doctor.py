@@ -20,6 +20,7 @@ from nodes.store import Store, StoreDamaged
 from policies.access import PolicyInvalid
 from policies.handler import HandlerInvalid
 from policies.odcs import ContractInvalid
+from policies.together import exposed
 
 _INVALID: Final = (ContractInvalid, HandlerInvalid, PolicyInvalid, PolicyFolderInvalid, OSError)
 
@@ -78,8 +79,13 @@ def _policy(found: Settings) -> tuple[Policy | None, list[Finding]]:
         return None, [
             Finding("policy", "problem", str(failure), "mend it: landbridge policy check")
         ]
+    exposures = [
+        Finding("policy", "warning", said, "landbridge policy check shows who pools and links")
+        for said in map(exposed, served.contracts.values())
+        if said
+    ]
     said = f"understood; contracts: {len(served.contracts)}, handlers: {len(served.handlers)}"
-    return served, [Finding("policy", "ok", said)]
+    return served, [Finding("policy", "ok", said), *exposures]
 
 
 def _data(found: Settings, served: Policy) -> list[Finding]:

@@ -18,8 +18,6 @@ from landbridge.protocols.streams import Words
 from nodes.link_rows import RowWriter, SortedRows
 from policies.link_plan import LinkPlan, SidePlan
 
-LIFETIME = 120.0
-"""Seconds after which a question that is under way is given up at the latest."""
 MOST = 64
 """Questions at a time."""
 MOST_OF_ONE = 16
@@ -92,7 +90,7 @@ class Underways:
 
     def until(self, seconds: float) -> float:
         """When a question is given up whose caller waits for so many seconds from now on."""
-        return self._clock() + min(seconds, LIFETIME)
+        return self._clock() + seconds
 
     def require_room(self, recipient: str) -> None:
         """Raises TOO_BUSY where there are many, or many of the recipient's."""

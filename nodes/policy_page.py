@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -15,7 +15,9 @@ from rich.text import Text
 from nodes.policy_folder import Reviewed
 from policies import considered
 from policies.change import Change
+from policies.contract import Contract
 from policies.outlet import Outlet, budget_of, kind_of
+from policies.together import exposed, together
 
 WIDTH = 160
 """Columns of a page that no terminal limits."""
@@ -32,6 +34,11 @@ def show_outlets(reviewed: Iterable[Reviewed]) -> None:
         for _, of_one in groupby(each.outlets, key=_together):
             table.add_row(*map(Text, _row(each, list(of_one))))
         console.print(table if each.outlets else Text("  Nothing is let out to anybody."))
+        for name, contract in each.policy.contracts.items():
+            for sentence in together(contract):
+                _line(console, f"{name}: {sentence}")
+            if warning := exposed(contract):
+                _line(console, f"Warning: {warning}")
         for column in each.closed:
             when = "Forbidden" if column.always else "Forbidden at times"
             _line(
@@ -62,6 +69,8 @@ def outlets_document(reviewed: Iterable[Reviewed]) -> list[dict[str, Any]]:
             "clearance": outlet.clearance.label,
             "policies": list(outlet.policies),
             "always": outlet.always,
+            "together": _together_of(each, outlet, together),
+            "warnings": _together_of(each, outlet, _warnings),
         }
         for each in reviewed
         for outlet in each.outlets
@@ -84,6 +93,18 @@ def outlets_document(reviewed: Iterable[Reviewed]) -> list[dict[str, Any]]:
         for each in reviewed
         for asked in each.considered
     ]
+
+
+def _together_of(
+    each: Reviewed, outlet: Outlet, said: Callable[[Contract], Sequence[str]]
+) -> list[str]:
+    contract = each.policy.contracts.get(outlet.resource)
+    return [] if contract is None else list(said(contract))
+
+
+def _warnings(contract: Contract) -> Sequence[str]:
+    found = exposed(contract)
+    return [found] if found else []
 
 
 def show_changes(changed: Mapping[str, Sequence[Change]]) -> None:

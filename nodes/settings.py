@@ -44,6 +44,7 @@ class Settings:
     cpu_seconds: int
     workers: int
     calls: int
+    call_seconds: int = 60
     quorum: int = 0
     maximum_unwitnessed_seconds: int = 14_400
     gateway_log: str = ""
@@ -81,6 +82,7 @@ def read(
         cpu_seconds=limits.integer("cpu_seconds", 30),
         workers=limits.integer("workers", 2),
         calls=limits.integer("calls", 16),
+        call_seconds=limits.integer("call_seconds", 60),
         quorum=log.integer("quorum", 0, least=0),
         maximum_unwitnessed_seconds=log.integer("maximum_unwitnessed_seconds", 14_400),
         gateway_log=log.text("gateway_log", ""),

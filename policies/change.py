@@ -12,6 +12,7 @@ from typing import Any, Final
 from policies.contract import Column, Contract, Disclosure, Method
 from policies.handler import Handler
 from policies.outlet import Outlet
+from policies.together import differences
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -91,7 +92,11 @@ def _contracts(old: Mapping[str, Contract], new: Mapping[str, Contract]) -> Iter
             longer = any(dict(was.delays).get(purpose, 0) < days for purpose, days in now.delays)
             what = f"told of later: {_shown(was.delays)} -> {_shown(now.delays)}"
             yield Change(longer, name, what)
+        for wider, what in differences(was, now):
+            yield Change(wider, name, what)
         for each in fields(Disclosure):
+            if each.name == "pooling":
+                continue  # term by term above
             before, after = getattr(was.disclosure, each.name), getattr(now.disclosure, each.name)
             if before != after:
                 more = _MORE.get(each.name)

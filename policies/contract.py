@@ -145,7 +145,8 @@ class Pooling:
     """What an owner asks of totals over several departments.
 
     `minimum` departments at least make one; `honest` of them are taken not to study it with what
-    they know of their own noise (0: all but one). `alone`: parts of one department may be told,
+    they know of their own noise (0: all but one of those that `departments` names, one where it
+    names nobody). `alone`: parts of one department may be told,
     too. `department`: which department a part is from may be grouped by and filtered on.
     `departments`: who may take part, None where that is whoever serves the contract.
     """

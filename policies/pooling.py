@@ -93,9 +93,14 @@ def fewest_members(contract: Contract) -> int:
 
 
 def honest_among(contract: Contract, members: int) -> int:
-    """H of the protocols: how many members' noise has to suffice."""
-    chosen = contract.disclosure.pooling.honest
-    return max(1, min(chosen or members - 1, members - 1))
+    """H of the protocols: how many members' noise has to suffice.
+
+    All but one where the owners name the members, and one where they do not: who is a member is the
+    gateway's word then, and those that it made up would add nothing.
+    """
+    terms = contract.disclosure.pooling
+    chosen = terms.honest or (members - 1 if terms.departments is not None else 1)
+    return max(1, min(chosen, members - 1))
 
 
 def outsiders(contract: Contract, members: Iterable[str]) -> tuple[str, ...]:

@@ -23,7 +23,8 @@ def test_a_department_s_policy_is_shown_as_a_table() -> None:
     """Who, for what, which answers and columns, at which budget, by which policies."""
     ended = run_apart("policy", "check", str(EXAMPLE / "faa"))
     assert ended.status == 0, ended.err
-    for word in ("transport-research", "planes", "seats", "epsilon 8", "faa.research-on-the-fleet"):
+    words = ("transport-research", "planes", "seats", "epsilon 8", "faa.research-on-the-fleet")
+    for word in (*words, "planes: Linked with ewr, jfk, lga on tailnum; cells from 20"):
         assert word in ended.out
 
 

@@ -112,6 +112,7 @@ def test_no_term_changes_in_silence(name: str) -> None:
 ORDERED = {
     "method", "recipient", "overall", "period", "units_span", "maximum_epsilon", "maximum_cells",
     "default_epsilon", "minimum_units", "p_percent", "rounding", "exact_for",
+    "pooling",  # term by term, in test_together
 }  # fmt: skip
 
 

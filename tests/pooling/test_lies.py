@@ -13,6 +13,7 @@ from landbridge.errors import InvalidQuestion, LandbridgeError, Refused, Unavail
 from landbridge.membership.manifest import Manifest
 from landbridge.protocols.agreement import keys_digest
 from landbridge.protocols.masks import keystream
+from policies.disclosure import plan_release
 from policies.noise import draw
 from policies.pooling import plan_pooling
 from policies.question import Count, Question, Whole
@@ -140,10 +141,10 @@ def test_a_stranger_and_one_who_serves_another_table_are_no_members(
 def test_members_of_the_gateways_own_making_are_kept_out_by_the_owners_list(
     simulate: Simulate,
 ) -> None:
-    """Whose masks the gateway knows, and for whose sake the others would add less noise.
+    """Whose masks the gateway knows, and who add no noise.
 
-    Without the list a node takes who is pinned: h grows with the sham members, and what is left on
-    its own cells, once their masks are off, is one share. The first half shows how little that is.
+    Without the list a node takes who is pinned, and what is left on its own cells, once their masks
+    are off, is one share: the first half shows that it is as wide as an answer's noise would be.
     """
     sham = {f"sham{at}": X25519PrivateKey.generate() for at in range(200)}
     for terms in ({}, {"landbridgePooling": {"with": ["east", "north"]}}):
@@ -178,9 +179,12 @@ def test_members_of_the_gateways_own_making_are_kept_out_by_the_owners_list(
             for key in sham.values():
                 mask = keystream(key.exchange(east), reply.question_hash, 1)
                 number -= int(mask[0])
-            bits = plan_pooling(COUNT, contract(), 1_000_000, len(members)).shares[0].bits
-            read = ((number + 2**63) % 2**64 - 2**63) / 2**bits
-            assert abs(read - 20) < 4  # nearly ten standard deviations of a share
+            (own,) = plan_pooling(COUNT, contract(), 1_000_000, len(members)).shares
+            read = ((number + 2**63) % 2**64 - 2**63) / 2**own.bits
+            deviation = own.scale / 2**own.bits
+            alone = plan_release(COUNT, contract(), 1_000_000, 1).mechanisms[0]
+            assert deviation >= 0.999 * alone.standard_deviation
+            assert abs(read - 20) < 8 * deviation  # the masks are off, and the noise is whole
 
 
 def test_departments_that_the_owners_do_not_name_are_not_pooled(simulate: Simulate) -> None:

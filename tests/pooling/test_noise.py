@@ -20,7 +20,7 @@ from nodes.share import share
 from policies.contract import Contract, Pooling
 from policies.distributed import rho
 from policies.noise import draw
-from policies.pooling import PoolingPlan, honest_among, plan_pooling
+from policies.pooling import PoolingPlan, honest_among, outsiders, plan_pooling
 from policies.question import Bucketed, Count, Histogram, Measure, Question, Sum, Units, Whole
 from policies.question import ColumnOf as Column
 from tests.people import contract
@@ -31,6 +31,8 @@ TALL = Question(
     (Bucketed("age", 0.0, 120.0, 76), Whole("diagnosis"), Whole("district"), Whole("sex")),
 )
 """2,496 cells."""
+NAMED: dict[str, Any] = {"landbridgePooling": {"with": [f"d{number}" for number in range(60)]}}
+"""Owners who say with whom they pool, and so let all but one be honest."""
 MEASURES: tuple[Measure, ...] = (
     Count(),
     Units(),
@@ -51,7 +53,7 @@ def noises(plan: PoolingPlan, runs: int) -> np.ndarray:
 
 def test_the_total_has_the_variance_that_it_was_planned_with() -> None:
     """Chi-square of 10,000 totals of four; two-sided false alarm 1e-6."""
-    plan = plan_pooling(TALL, contract(), 1_000_000, 4)
+    plan = plan_pooling(TALL, contract(**NAMED), 1_000_000, 4)
     (noise,) = plan.shares
     found = noises(plan, 5)[:10_000]
     assert len(found) == 10_000
@@ -65,7 +67,7 @@ def test_the_total_has_the_variance_that_it_was_planned_with() -> None:
 @pytest.mark.parametrize("members", [2, 5, 20])
 def test_the_error_does_not_grow_with_the_departments(members: int) -> None:
     """As planned: sqrt(N / h) of one department's, so 1.03 at 20, and never more than the bound."""
-    alone = plan_pooling(TALL, contract(), 1_000_000, members).release.mechanisms[0]
+    alone = plan_pooling(TALL, contract(**NAMED), 1_000_000, members).release.mechanisms[0]
     one = _one_department()
     ratio = alone.standard_deviation / one
     assert ratio == pytest.approx(math.sqrt(members / (members - 1)), rel=1e-3)
@@ -75,7 +77,7 @@ def test_the_error_does_not_grow_with_the_departments(members: int) -> None:
 
 def test_the_measured_error_at_twenty_departments_is_that_of_one() -> None:
     """At most 1.1 times; 1.026 is planned, so the false alarm is 5 deviations: 2e-7."""
-    plan = plan_pooling(TALL, contract(), 1_000_000, 20)
+    plan = plan_pooling(TALL, contract(**NAMED), 1_000_000, 20)
     found = noises(plan, 1) / 2 ** plan.shares[0].bits
     measured = math.sqrt(float(np.mean(found**2)))
     assert measured <= 1.1 * _one_department()
@@ -102,8 +104,7 @@ def test_the_honest_members_noise_pays_for_what_is_charged(
     if span > 1:
         measures = [each for each in measures if each != Units()] or [Count()]
     changes: dict[str, Any] = {"landbridgeRowsPerUnit": rows, "landbridgeUnitsSpan": span}
-    if honest:
-        changes["landbridgePooling"] = {"honest": honest}
+    changes |= {"landbridgePooling": {"honest": honest}} if honest else NAMED
     terms = contract(**changes)
     plan = plan_pooling(
         Question("people", tuple(measures), (Whole("district"),)), terms, micro_epsilon, members
@@ -132,4 +133,19 @@ def test_fewer_honest_members_make_more_noise() -> None:
     cautious = contract(landbridgePooling={"honest": 1})
     assert cautious.disclosure.pooling == Pooling(honest=1)
     assert honest_among(cautious, 10) == 1
-    assert deviation(cautious) == pytest.approx(3 * deviation(contract()), rel=1e-3)
+    assert deviation(cautious) == pytest.approx(3 * deviation(contract(**NAMED)), rel=1e-3)
+
+
+@pytest.mark.parametrize("shams", [1, 20, 300])
+def test_members_that_a_gateway_makes_up_make_nobody_s_noise_smaller(shams: int) -> None:
+    """They add none, and know their masks: what is left is one department under its own share.
+
+    Where the owners name no members, that share alone pays for what is charged. Where they do, a
+    stranger is refused before (`policies.pooling.outsiders`).
+    """
+    terms = contract()
+    plan = plan_pooling(TALL, terms, 1_000_000, 1 + shams)
+    (own,) = plan.shares
+    assert rho(own.scale, 1, own.l2, own.l1, own.dimension) <= plan.release.cost_micro_rho / 1e6
+    assert own.scale / 2**own.bits >= 0.999 * _one_department()
+    assert outsiders(contract(**NAMED), ["d1", "sham"]) == ("sham",)
