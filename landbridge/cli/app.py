@@ -142,6 +142,7 @@ def application() -> typer.Typer:
     starts.command("federation")(init.federation)
     starts.command("node")(init.node)
     starts.command("gateway")(init.gateway)
+    starts.command("desk")(init.desk)
     whole.add_typer(starts, name="init")
     gateways = _group("Run a gateway.")
     gateways.callback()(_gateways)

@@ -69,6 +69,17 @@ def gateway(folder: Target) -> None:
     _next("gateway", folder / "gateway.toml")
 
 
+def desk(folder: Target) -> None:
+    """Write the configuration of an officers' desk, with comments: desk.toml.
+
+    It belongs on the machine of the department's node, whose queue it shows.
+    """
+    _write(folder, {"desk": "."})
+    _close(folder)
+    tell(f"Edit {folder / 'desk.toml'}; then:")
+    say(f"{by_hand.program()} review serve {shlex.quote(str(folder / 'desk.toml'))}")
+
+
 def _close(folder: Path) -> None:
     """Nobody but its owner reads what lies in the folder, or will."""
     folder.chmod(0o700)

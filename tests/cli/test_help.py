@@ -70,6 +70,7 @@ COMMANDS = (
     ("init", "federation"),
     ("init", "node"),
     ("init", "gateway"),
+    ("init", "desk"),
     ("gateway",),
     ("gateway", "serve"),
     ("gateway", "invite"),

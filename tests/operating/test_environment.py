@@ -23,6 +23,15 @@ PARTICULAR = {
     "identity.organisations": '["one"]',
     "log.gateway_replicas": '["one", "two"]',
     "issuer": '[{issuer = "https://one", audience = "a", jwks = "one.json"}]',
+    "address": "https://desk.example",
+    "sign_in.scope": "openid profile",
+    "console.address": "https://console.example",
+    "console.issuer": "https://issuer.town.example",
+    "console.scope": "openid profile",
+    "console.timezone": "Asia/Taipei",
+    "console.open_from": "9",
+    "console.open_until": "23",
+    "console.desk": '[{department = "library", address = "https://desk.example"}]',
 }
 TOGETHER = {
     "issuer": {"identity": "{}"},
@@ -36,7 +45,7 @@ TOGETHER = {
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Both templates."""
+    """Every template."""
     folder = tmp_path_factory.mktemp("settings")
     for server, _ in SERVERS:
         assert app.run(["init", server, str(folder / server)]) == 0
