@@ -167,7 +167,7 @@ def test_a_defect_of_ours_is_a_sentence_without_data(
     def broken(*_: object) -> None:
         raise RuntimeError("income 812345")
 
-    monkeypatch.setattr(query, "_write", broken)
+    monkeypatch.setattr(query, "write", broken)
     with served(says(answer("D1"))):
         ended = run(*ASKED)
     assert ended.status == 5
@@ -182,7 +182,7 @@ def test_ctrl_c_ends_with_130(served: Served, run: Run, monkeypatch: pytest.Monk
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(query, "_write", interrupted)
+    monkeypatch.setattr(query, "write", interrupted)
     with served(says(answer("D1"))):
         ended = run(*ASKED)
     assert (ended.status, ended.err) == (130, "")

@@ -16,7 +16,7 @@ from tests.console.town import lay
 Visitor = Callable[..., Page]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
     """Three departments, their gateway and its console: real processes."""
     folder = lay(tmp_path_factory.mktemp("town") / "town")
@@ -24,9 +24,13 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
-    """Debian's own; `.ci/run` installs it, so that it is never missing there."""
+    """Debian's own; `.ci/run` installs it, so that it is never missing there.
+
+    It ends with this folder: while Playwright runs, its event loop is this thread's, and no other
+    test could run one.
+    """
     path = shutil.which("chromium")
     if path is None:
         if os.environ.get("CI") == "true":
@@ -42,7 +46,7 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def signed_in(town: Federation, chromium: Browser) -> Iterator[Visitor]:
     """A page of somebody who is signed in; each person has one browser context for all tests."""
     contexts: dict[str, BrowserContext] = {}

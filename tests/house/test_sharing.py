@@ -58,8 +58,9 @@ def test_a_federation_of_a_folder_is_started_once() -> None:
 
 
 def _starts_for_all(function: ast.FunctionDef) -> bool:
-    """Whether it is a fixture of scope "session" whose body starts processes."""
-    whole = any("session" in ast.dump(each) for each in function.decorator_list)
+    """Whether it is a fixture of scope "session" or "package" whose body starts processes."""
+    scopes = ast.dump(ast.List(function.decorator_list))
+    whole = "'session'" in scopes or "'package'" in scopes
     called = {
         getattr(node.func, "attr", getattr(node.func, "id", ""))
         for node in ast.walk(function)
