@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 import pytest
 
-TOGETHER = ("tests/attacks", "tests/journeys", "tests/console")
+TOGETHER = ("tests/attacks", "tests/journeys", "tests/console", "tests/submission")
 """Folders whose files share what takes seconds to start."""
 
 LONGEST_FIRST = (
@@ -20,6 +20,7 @@ LONGEST_FIRST = (
     "tests/docs/test_snippets.py",
     "tests/journeys",
     "tests/console",
+    "tests/submission",
     "tests/examples/test_joint_questionnaire.py",
     "tests/examples/test_examples.py",
     "tests/cli/test_journeys.py",
