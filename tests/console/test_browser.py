@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from landbridge.federation.running import Federation
 from tests.console.conftest import Visitor
+from tests.console.published import await_text
 from tests.console.town import XSS
 
 PURPOSE = "dpv:ServiceProvision"
@@ -22,7 +23,7 @@ def asked(town: Federation) -> None:
     """There is something to see: answers, refusals, markup as a name and as a text."""
     with town.client("planner") as client:
         for epsilon in (0.1, 0.2):
-            client.query(
+            answer = client.query(
                 "SELECT heating, count(*) AS n FROM harbour.household GROUP BY heating",
                 purpose=PURPOSE,
                 epsilon=epsilon,
@@ -31,7 +32,13 @@ def asked(town: Federation) -> None:
         for text in (f"SELECT '{XSS}' FROM household", f'SELECT count(*) FROM "{XSS}"'):
             with pytest.raises(Exception):  # noqa: B017, PT011 - any refusal will do
                 client.query(text, purpose=PURPOSE)
-    time.sleep(0.6)  # the log is published twice a second
+    assert answer.receipt is not None
+    answered = answer.receipt.verify((town.log() / "vkey").read_text().strip()).index
+    for _ in range(200):  # until the two refusals behind it are published
+        if int((town.log() / "checkpoint").read_text().splitlines()[1]) > answered + 2:
+            return
+        time.sleep(0.1)
+    raise AssertionError("the log was not published")
 
 
 def serious(page: Page, *rules: str) -> list[str]:
@@ -267,8 +274,8 @@ def test_policies_show_what_lets_out_what_and_how_versions_differ(
             time.sleep(0.2)
         page.get_by_role("button", name="Compare").click()
         expect(page.locator("ins", has_text="newcomers").first).to_be_visible()
-        page.goto("/policies")
-        expect(page.get_by_role("region", name="Changes in the log")).to_contain_text("replaced by")
+        changes = page.get_by_role("region", name="Changes in the log")
+        await_text(page, "/policies", changes, "replaced by")
     finally:
         path.write_text(before)
     page.close()

@@ -11,6 +11,7 @@ from gateway.register import Register
 from landbridge.federation.running import Federation
 from landbridge.membership.code import LIFETIME, JoinCode
 from tests.console.conftest import Visitor
+from tests.console.published import await_text
 from tests.membership.test_enrolment import application
 
 
@@ -46,10 +47,6 @@ def test_an_operator_admits_an_applicant_and_refuses_another(
     museum.get_by_role("button", name="Refuse").click()
     expect(page.get_by_text("Nobody waits to be admitted.")).to_be_visible()
     assert register.applicants()["museum"].state == "rejected"
-    for _ in range(100):  # the page shows what is published, which what just happened soon is
-        page.goto("/log?kind=console&department=library")
-        if "members: admitted library" in page.locator("tbody").inner_text():
-            break
-        time.sleep(0.1)
-    expect(page.locator("tbody")).to_contain_text("members: admitted library")
+    address = "/log?kind=console&department=library"
+    await_text(page, address, page.locator("tbody"), "members: admitted library")
     page.close()
