@@ -28,6 +28,7 @@ from landbridge.errors import error
 from policies.accounting import MICRO
 from policies.contract import Contract, Method, Noise
 from policies.disclosure import Mechanism, ReleasePlan, plan_release
+from policies.estimable import randomised_columns
 from policies.question import Count, Histogram, Measure, Question, Relation, Sum, Units
 
 MOST_ALERTS: Final = 100
@@ -146,6 +147,13 @@ def plan_watch(
             "A watch is of one count or one sum.",
             hint="Write one count(*), count(x), count(DISTINCT unit) or sum(x), and a watch for "
             "each.",
+        )
+    if randomised_columns(question, contract):
+        raise error(
+            "INVALID_QUESTION",
+            "A watch is not of columns that were randomised at their source: single comparisons "
+            "would be about the randomisation.",
+            hint="Ask a question of its own for an estimate and its error.",
         )
     if not 1 <= alerts <= MOST_ALERTS:
         raise error("INVALID_ARGUMENT", f"A watch is for 1 to {MOST_ALERTS} alerts.")

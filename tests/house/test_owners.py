@@ -15,7 +15,8 @@ OWNERS = {
     "duckdb": (),
     "Cryptodome": ("landbridge/protocols/prio3/xof.py",),
     "cedarpy": ("policies/access.py", "policies/access_check.py"),
-    "opendp": ("policies/noise.py",),
+    # Who asks and who hands in have different machines.
+    "opendp": ("policies/noise.py", "landbridge/submission/randomising.py"),
     "open_data_contract_standard": ("policies/odcs.py",),
     "jwt": ("landbridge/identity/signature.py",),
     "pyarrow": (
