@@ -399,3 +399,30 @@ def test_a_town_is_told_what_nobody_knows_of_anyone(town: Federation) -> None:
         require_near(estimated(found), [float(true[False]), float(true[True])])
         income = office.query("SELECT sum(income) FROM survey", purpose=PURPOSE, epsilon=100)
         require_near(estimated(income), [sum(each["income"] for each in people)])
+
+
+@pytest.mark.journey
+def test_a_trend_tells_how_a_collection_grows(town: Federation) -> None:
+    """Real processes: numbers one after the other for one budget, and more after more came."""
+    people = [answers(number) for number in range(10_000, 10_200)]
+    with town.client("office") as office, town.client("ann") as ann:
+        trend = office.watch(
+            "SELECT count(*) AS n FROM survey", every=1, epsilon=50, alerts=31, purpose=PURPOSE
+        )
+        assert trend.view.alerts_most == 31
+        first = 0.0
+        for event in trend.follow(30):
+            assert event.kind == "trend"
+            (cell,) = event.cells
+            assert cell.number is not None
+            if not first:
+                first = cell.number
+                assert ann.submit("survey", people, purpose=PURPOSE).accepted == len(people)
+            elif cell.number > first + len(people) / 2:
+                break
+        spent = trend.refresh()
+        assert 0 < spent.spent <= spent.reserved
+        assert abs(cell.number - first - len(people)) <= 4 * spent.accuracy  # both have noise
+        trend.stop()
+        with pytest.raises(InvalidQuestion, match="one row that never changes"):
+            office.watch("SELECT count(*) AS n FROM requests", every=1, purpose=PURPOSE)
