@@ -59,6 +59,7 @@ from gateway.standing import standing
 from gateway.submission_servicer import SubmissionsServicer
 from gateway.submitting import Submitting
 from gateway.watches.evaluator import Evaluator
+from gateway.watches.holding import WatchHolding
 from gateway.watches.servicer import WatchesServicer
 from gateway.watches.store import WatchStore
 from gateway.watches.telling import Telling
@@ -372,9 +373,14 @@ def start(
     driver.start()
     holding = None
     if database.shared:
+        watches_held = WatchHolding(
+            tenure, watch_store, telling, evaluator, lambda: recorder.size,
+            settings.state / "log", tell,
+        )  # fmt: skip
         holding = Holding(
-            tenure, recording, driver, lambda: recorder.size, settings.state / "log", tell, report
-        )
+            tenure, recording, driver, lambda: recorder.size, settings.state / "log", tell, report,
+            watches_held.go,
+        )  # fmt: skip
         holding.start()
     evaluator.start()
     renewed = settings.tls_certificate.read_bytes
