@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -609,6 +610,7 @@ def _open_console(
             procedures=procedures.known,
             policy=settings.access,
             enrolling=Commands(settings, time.time),
+            environment=os.environ,
             portal=lambda token: connect_client(own, token=token, ca=settings.tls_authority),
             report=report,
         ),
