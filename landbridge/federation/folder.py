@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,16 @@ class FederationInvalid(Exception):
 
 @dataclass(frozen=True, slots=True)
 class MemberFolder:
-    """A department: its name, its port (0: any free one) and its own folder."""
+    """A department: its name, its port (0: any free one) and its own folder.
+
+    `engine` is what its node's settings say of their engine; empty: DuckDB.
+    """
 
     department: str
     title: str
     port: int
     folder: Path
+    engine: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def script(self) -> Path:
@@ -74,6 +79,7 @@ def read(path: Path) -> FederationFolder:
                 title=str(member.get("title", member["department"])),
                 port=int(member.get("port", 0)),
                 folder=path / member["department"],
+                engine={key: str(each) for key, each in member.get("engine", {}).items()},
             )
             for member in values["members"]
         )

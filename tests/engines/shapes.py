@@ -7,6 +7,7 @@ order differently, moments with microseconds, the ends of months and years, NULL
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -62,7 +63,7 @@ class Shape:
 
 
 def _integers(name: str, low: int, high: int, clip: list[int] | None, **more: Any) -> Shape:
-    extra = {"clip": clip} if clip else {}
+    extra: dict[str, Any] = {"clip": clip} if clip else {}
     return Shape(
         name,
         column(
@@ -72,9 +73,14 @@ def _integers(name: str, low: int, high: int, clip: list[int] | None, **more: An
     )
 
 
+def _near(value: float) -> tuple[float, float, float]:
+    """The double, and its neighbours."""
+    return math.nextafter(value, -math.inf), value, math.nextafter(value, math.inf)
+
+
 def _numbers(name: str, step: float, reach: float) -> Shape:
     halves = st.integers(-1000, 1000).map(lambda n: max(-reach, min(reach, (n + 0.5) * step)))
-    near = halves.flatmap(lambda h: st.sampled_from([h, h * (1 - 2**-52), h * (1 + 2**-52)]))
+    near = halves.flatmap(lambda half: st.sampled_from(_near(half)))
     return Shape(
         name,
         column(
@@ -240,7 +246,7 @@ def _key(of: Column) -> st.SearchStrategy[GroupKey]:
 def awkward(**terms: Any) -> tuple[Contract, list[tuple[Any, ...]]]:
     """A table with a column of every shape, and rows in which every odd value meets others."""
     shapes = [make(f"c{place}") for place, make in enumerate(SHAPES)]
-    halves = [(n + 0.5) * (1 + d * 2**-52) for n in (-3, -1, 0, 1, 6) for d in (-1, 0, 1)]
+    halves = [near for n in (-3, -1, 0, 1, 6) for near in _near(n + 0.5)]
     odd: list[Sequence[Any]] = [
         [-(2**53), 2**53, -(2**40) - 1, 2**31, 2**31 - 1, 0, None],
         [-3, 12, 0, None, 7],

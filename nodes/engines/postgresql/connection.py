@@ -124,7 +124,8 @@ class Connection:
             # Whatever a function of the statement left in the session is gone.
             self._connection.execute("DISCARD ALL")
         except psycopg.errors.QueryCanceled:
-            late = True
+            # By its time, which the server counts in whole milliseconds; or by somebody there.
+            late = time.monotonic() >= deadline - 0.05
         except (psycopg.Error, ValueError, OverflowError):
             pass
         finally:
