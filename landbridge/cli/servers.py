@@ -139,7 +139,7 @@ def node_load(
         ),
     ],
 ) -> None:
-    """Load a file, or a table of the node's engine, as the table of a contract.
+    """Load a file or an engine's table as the table of a contract.
 
     Every row is checked against the contract first. Prints one JSON line with counts; a source that
     breaks the contract loads nothing, and every violation is named.
