@@ -21,6 +21,7 @@ class MemberFolder:
     """A department: its name, its port (0: any free one) and its own folder.
 
     `engine` is what its node's settings say of their engine; empty: DuckDB.
+    `publish_access` lets auditors at the gateway read its access policy.
     """
 
     department: str
@@ -28,6 +29,7 @@ class MemberFolder:
     port: int
     folder: Path
     engine: Mapping[str, str] = field(default_factory=dict)
+    publish_access: bool = False
 
     @property
     def script(self) -> Path:
@@ -80,6 +82,7 @@ def read(path: Path) -> FederationFolder:
                 port=int(member.get("port", 0)),
                 folder=path / member["department"],
                 engine={key: str(each) for key, each in member.get("engine", {}).items()},
+                publish_access=member.get("publish_access", False) is True,
             )
             for member in values["members"]
         )
