@@ -6,6 +6,7 @@ Whatever the engine, a test says `place.load(contract, rows)` and gets an `Engin
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -30,6 +31,7 @@ from tests.postgresql import Server
 from tests.simulator import DirectEngine
 
 Row = Sequence[Any]
+DOCUMENTED = Path(__file__).parents[2] / "docs" / "engines.md"
 DUCKDB_TYPES = {
     Type.INTEGER: "BIGINT",
     Type.NUMBER: "DOUBLE",
@@ -86,6 +88,14 @@ class Files:
 POSTGRESQL_TYPES = {**{t: k.lower() for t, k in DUCKDB_TYPES.items()}, Type.NUMBER: "float8"}
 
 
+def documented(database: str) -> list[str]:
+    """The statements that docs/engines.md gives whoever owns a database."""
+    (block,) = re.findall(r"(?s)```sql\n(.*?)```", DOCUMENTED.read_text())
+    text = re.sub(r"--.*", "", block).replace("landbridge_", "")
+    text = text.replace("DATABASE city", f"DATABASE {database}")
+    return [statement.strip() for statement in text.split(";") if statement.strip()]
+
+
 class Database:
     """A database of a server, with the two roles that docs/engines.md gives a node."""
 
@@ -99,18 +109,11 @@ class Database:
         self.loader = server.conninfo("loader", name)
         self.reader = server.conninfo("reader", name)
         with psycopg.connect(server.conninfo(), autocommit=True) as admin:
-            for role in ("loader", "reader"):
-                with suppress(psycopg.errors.DuplicateObject):
-                    admin.execute(f"CREATE ROLE {role} LOGIN")
             admin.execute(f"CREATE DATABASE {name}")
-        self.run(
-            f"REVOKE TEMPORARY ON DATABASE {name} FROM PUBLIC",
-            f"GRANT TEMPORARY ON DATABASE {name} TO loader",
-            "CREATE SCHEMA landbridge AUTHORIZATION loader",
-            "GRANT USAGE ON SCHEMA landbridge TO reader",
-            "CREATE SCHEMA registry",
-            "GRANT USAGE ON SCHEMA registry TO loader",
-        )
+        self.run("CREATE SCHEMA registry", "CREATE TABLE registry.people (name text)")
+        for statement in documented(name):
+            with suppress(psycopg.errors.DuplicateObject):  # the roles are the whole server's
+                self.run(statement)
         self._numbers = itertools.count()
 
     def run(self, *statements: str) -> None:
