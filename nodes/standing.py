@@ -280,7 +280,9 @@ class StandingQuestions:
             computation = Computation(engine, contract, plan.release, version, time_left)
             if computation.too_late:
                 raise error("DEADLINE")
-            cells = computation.rows(compile_question(plan.release, contract))  # (8)
+            cells = computation.rows(
+                compile_question(plan.release, contract, (), engine.dialect)
+            )  # (8)
             found = (self._trend if plan.condition is None else self._compared)(
                 standing, wanted, plan, cells, now, version
             )  # (9)
