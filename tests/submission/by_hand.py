@@ -31,20 +31,21 @@ class Hand:
     town: Federation
     caller: str
     channel: grpc.Channel
+    contract: str = "requests"
 
     @classmethod
-    def of(cls, town: Federation, caller: str) -> Hand:
+    def of(cls, town: Federation, caller: str, contract: str = "requests") -> Hand:
         """Connected."""
-        return cls(town, caller, Endpoint.at(town.address, ca=town.ca).channel())
+        return cls(town, caller, Endpoint.at(town.address, ca=town.ca).channel(), contract)
 
     def collection(self) -> Collection:
         """What the department describes."""
         token = self.town.token(self.caller)
-        request = submission_pb2.DescribeCollectionRequest(contract="requests", purpose=PURPOSE)
+        request = submission_pb2.DescribeCollectionRequest(contract=self.contract, purpose=PURPOSE)
         response = SubmissionsStub(self.channel).DescribeCollection(
             request, timeout=20, metadata=bearer(token)
         )
-        return read_collection(response, "requests", None)
+        return read_collection(response, self.contract, None)
 
     def send(
         self, batches: Iterable[submission_pb2.SealedBatch], token: str
@@ -53,7 +54,7 @@ class Hand:
 
         def requests() -> Iterator[submission_pb2.SubmitRequest]:
             opening = submission_pb2.SubmitOpening(
-                department="rescue", contract="requests", purpose=PURPOSE
+                department="rescue", contract=self.contract, purpose=PURPOSE
             )
             yield submission_pb2.SubmitRequest(opening=opening)
             for batch in batches:
@@ -76,10 +77,11 @@ def batch(
     *,
     key: SealingKey | None = None,
     form: str = "",
+    head: bytes = b"",
 ) -> submission_pb2.SealedBatch:
-    """Sealed as the client would, whatever the lines are."""
-    head = Head(form or collection.form.digest, sealed.token_digest(token), KEY)
-    first = sealed.lines(head, [])
+    """Sealed as the client would, whatever the lines are; `head` takes the place of the first."""
+    said = Head(form or collection.form.digest, sealed.token_digest(token), KEY)
+    first = head or sealed.lines(said, [])
     batch_id = secrets.token_bytes(16)
     to = key or collection.sealing
     content = b"\n".join((first, *lines))
