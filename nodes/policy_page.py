@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nodes.policy_folder import Reviewed
-from policies import considered
+from policies import admitted, considered
 from policies.change import Change
 from policies.contract import Contract
 from policies.outlet import Outlet, budget_of, kind_of
@@ -46,53 +46,74 @@ def show_outlets(reviewed: Iterable[Reviewed]) -> None:
                 f"{when}: {column.resource}.{column.column} to {column.who}, by "
                 f"{', '.join(column.policies)}.",
             )
-        for sentence in considered.lines(each.considered):
+        for sentence in (*considered.lines(each.considered), *admitted.lines(each.admitted)):
             _line(console, sentence)
 
 
 def outlets_document(reviewed: Iterable[Reviewed]) -> list[dict[str, Any]]:
     """The same, for programs: one object per who, purpose, resource and column.
 
-    What can be put before an officer has the action "consult", a level and no column.
+    What can be put before an officer has the action "consult", a level and no column; who may hand
+    in, watch or be told of cases the actions "submit", "watch" and "attend", and terms in words.
     """
-    return [
-        {
-            "department": each.department,
-            "policy": each.policy.digest,
-            "who": str(outlet.who),
-            "organisation": outlet.who.organisation,
-            "subject": outlet.who.subject,
-            "action": outlet.action,
-            "resource": outlet.resource,
-            "purpose": outlet.purpose,
-            "column": outlet.column,
-            "clearance": outlet.clearance.label,
-            "policies": list(outlet.policies),
-            "always": outlet.always,
-            "together": _together_of(each, outlet, together),
-            "warnings": _together_of(each, outlet, _warnings),
-        }
-        for each in reviewed
-        for outlet in each.outlets
-    ] + [
-        {
-            "department": each.department,
-            "policy": each.policy.digest,
-            "who": str(asked.who),
-            "organisation": asked.who.organisation,
-            "subject": asked.who.subject,
-            "action": "consult",
-            "resource": asked.resource,
-            "purpose": asked.purpose,
-            "clearance": asked.clearance.label,
-            "level": asked.level.label,
-            "policies": list(asked.policies),
-            "officers": list(asked.officers),
-            **dataclasses.asdict(asked.terms),
-        }
-        for each in reviewed
-        for asked in each.considered
-    ]
+    return (
+        [
+            {
+                "department": each.department,
+                "policy": each.policy.digest,
+                "who": str(outlet.who),
+                "organisation": outlet.who.organisation,
+                "subject": outlet.who.subject,
+                "action": outlet.action,
+                "resource": outlet.resource,
+                "purpose": outlet.purpose,
+                "column": outlet.column,
+                "clearance": outlet.clearance.label,
+                "policies": list(outlet.policies),
+                "always": outlet.always,
+                "together": _together_of(each, outlet, together),
+                "warnings": _together_of(each, outlet, _warnings),
+            }
+            for each in reviewed
+            for outlet in each.outlets
+        ]
+        + [
+            {
+                "department": each.department,
+                "policy": each.policy.digest,
+                "who": str(asked.who),
+                "organisation": asked.who.organisation,
+                "subject": asked.who.subject,
+                "action": "consult",
+                "resource": asked.resource,
+                "purpose": asked.purpose,
+                "clearance": asked.clearance.label,
+                "level": asked.level.label,
+                "policies": list(asked.policies),
+                "officers": list(asked.officers),
+                **dataclasses.asdict(asked.terms),
+            }
+            for each in reviewed
+            for asked in each.considered
+        ]
+        + [
+            {
+                "department": each.department,
+                "policy": each.policy.digest,
+                "who": str(one.who),
+                "organisation": one.who.organisation,
+                "subject": one.who.subject,
+                "action": one.action,
+                "resource": one.resource,
+                "purpose": one.purpose,
+                "clearance": one.clearance.label,
+                "policies": list(one.policies),
+                "terms": one.terms,
+            }
+            for each in reviewed
+            for one in each.admitted
+        ]
+    )
 
 
 def _together_of(

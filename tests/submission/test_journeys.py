@@ -416,3 +416,17 @@ def test_nobody_to_describe_it_is_said(town: Federation, tmp_path: Path) -> None
             offline.submit("requests", [record(1)], purpose=PURPOSE, queue=tmp_path / "q.sqlite")
         with pytest.raises(Unavailable):
             offline.submit("requests", [record(1)], purpose=PURPOSE)
+
+
+def test_the_directory_says_what_may_be_handed_in_and_watched(town: Federation) -> None:
+    """Whoever may only hand in sees the rules and no column; whoever may watch is told so."""
+    with town.client("ann") as ann, town.client("office") as office:
+        (mine,) = (each for member in ann.directory().members for each in member.contracts
+                   if each.id == "survey")  # fmt: skip
+        (theirs,) = (each for member in office.directory().members for each in member.contracts
+                     if each.id == "survey")  # fmt: skip
+    assert (mine.submittable, mine.queryable, mine.watchable) == (True, False, False)
+    assert mine.columns == ()
+    assert "smokes by epsilon 1" in mine.collects
+    assert (theirs.submittable, theirs.queryable, theirs.watchable) == (False, True, True)
+    assert theirs.collects == ""
