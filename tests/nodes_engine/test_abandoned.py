@@ -3,43 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from pathlib import Path
-from typing import cast
 
-import grpc
 import pytest
 
 from landbridge.edge import wanted
 from landbridge.errors import DeadlineExceeded, LandbridgeError
 from nodes.engines.duckdb import DuckDBEngine
 from nodes.engines.ending import Ending
+from tests.callers import Caller
 from tests.nodes_engine.conftest import LIMITS, answers
 from tests.nodes_engine.test_pool import SLOW, working
-
-
-class Caller:
-    """A call as gRPC shows it to a server."""
-
-    def __init__(self, *, here: bool = True) -> None:
-        self._here = here
-        self._told: list[Callable[[], None]] = []
-
-    def add_callback(self, callback: Callable[[], None]) -> bool:
-        """As `grpc.RpcContext.add_callback`."""
-        self._told.append(callback)
-        return self._here
-
-    def leave(self) -> None:
-        """Cancels, vanishes, or runs out of time."""
-        self._here = False
-        for callback in self._told:
-            callback()
-
-    @property
-    def context(self) -> grpc.ServicerContext:
-        """What a servicer is given."""
-        return cast(grpc.ServicerContext, self)
 
 
 def test_a_run_that_nobody_waits_for_is_ended(people: Path) -> None:
