@@ -41,7 +41,7 @@ class HandlerOffer:
 @dataclass(frozen=True, slots=True)
 class Offer:
     """What one member serves. `log_key` verifies the receipts of its log; `documents` are the
-    contracts as their owner wrote them, by id.
+    contracts as their owner wrote them, by id; `groups` the purpose of each of its groups.
     """
 
     department: str
@@ -50,6 +50,7 @@ class Offer:
     handlers: Mapping[str, HandlerOffer]
     log_key: str
     documents: Mapping[str, bytes] = field(default_factory=dict)
+    groups: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,15 @@ def offer_of(member: Granted, reply: node_pb2.DescribeResponse) -> Offer:
         for handler in reply.handlers
         if handler.name in member.handlers
     }
-    return Offer(member.department, member.title, contracts, handlers, member.log_key, documents)
+    return Offer(
+        member.department,
+        member.title,
+        contracts,
+        handlers,
+        member.log_key,
+        documents,
+        {group.name: group.purpose for group in reply.groups},
+    )
 
 
 def granted(member: Granted, offer: Offer) -> Offer:

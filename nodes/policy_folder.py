@@ -93,7 +93,9 @@ def compare(old: Path, new: Path) -> dict[str, tuple[Change, ...]]:
 def _departments(folder: Path) -> Mapping[str, Policy]:
     if (folder / "node.toml").exists():
         chosen = settings.read(folder / "node.toml")
-        read = policy.read(chosen.department, chosen.contracts, chosen.handlers, chosen.access)
+        read = policy.read(
+            chosen.department, chosen.contracts, chosen.handlers, chosen.access, chosen.groups
+        )
         return {chosen.department: read}
     if (folder / "contracts").is_dir():
         # Where no configuration names it, the folder does; policies name handlers by it.
@@ -113,5 +115,9 @@ def _departments(folder: Path) -> Mapping[str, Policy]:
 
 def _lying(place: Path) -> Policy:
     return policy.read(
-        place.resolve().name, place / "contracts", place / "handlers", place / "access.cedar"
+        place.resolve().name,
+        place / "contracts",
+        place / "handlers",
+        place / "access.cedar",
+        place / "groups",
     )

@@ -99,6 +99,7 @@ class Ground:
             "contracts": str(member.folder / "contracts"),
             "handlers": str(member.folder / "handlers"),
             "access": str(member.folder / "access.cedar"),
+            "groups": str(member.folder / "groups"),
         }
         gateway, name = self.folder("gateway"), self._log_name("gateway")
         watching = {
