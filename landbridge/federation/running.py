@@ -123,7 +123,10 @@ class Federation:
         return connect(self.address, token=_Kept(lambda: self.token(caller)), ca=self.ca)
 
     def token(self, caller: str, **changes: object) -> str:
-        """A development token; `changes` replace claims that `gateway/callers.toml` gives."""
+        """A development token; `changes` replace claims that `gateway/callers.toml` gives.
+
+        `subject` is another person with the same claims, such as one of many residents.
+        """
         return self._ground.token(caller, **changes)
 
     def reviewer(self, department: str, officer: str) -> Reviewer:
