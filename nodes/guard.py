@@ -206,6 +206,7 @@ class Guard:
         draft.note(resource=contract.id, members=[self.department])
         for part in contract.each:
             require_named(caller.organisation, part)
+            self._require_counted(rules, part)
         ceilings = [
             may_consult(caller, "contract", part.id, rules.access, now, [asking.purpose])
             for part in contract.each

@@ -117,6 +117,10 @@ def understand(department: str, texts: PolicyTexts, where: Path) -> Policy:
             raise HandlerInvalid(str(path), [f"handler {handler.name} stands in two files"])
         declared[handler.name], sources[handler.name] = handler, source
     groups = _groups(department, texts.groups, found)
+    polled = {poll.contract for group in groups.values() for poll in group.polls}
+    for path in texts.handlers:
+        if declared[path.stem].contract in polled:
+            raise HandlerInvalid(str(path), ["no handler looks at a single ballot of a poll"])
     path, text = texts.access
     policy = AccessPolicy.load(
         _decoded(path, text),
