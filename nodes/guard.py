@@ -559,6 +559,8 @@ class Guard:
 
     def _declared(self, rules: Rules, question: Question, caller: Caller, now: Moment) -> bool:
         """Whether a group of the caller's declares this question."""
+        if not rules.groups:
+            return False
         words = text(question)
         return any(
             words in group.declared and bool(self._part(rules, group, caller, now))

@@ -179,7 +179,7 @@ def application() -> typer.Typer:
     watches.command("follow")(watch.follow)
     watches.command("stop")(watch.stop)
     whole.add_typer(watches, name="watch")
-    groups = _group("Notices, reports, ballots and questions of the groups that you are in.")
+    groups = _group("Notices, reports and votes of the groups that you are in.")
     groups.command("list")(group.list_)
     groups.command("show")(group.show)
     groups.command("notices")(group.notices)

@@ -22,8 +22,6 @@ from landbridge.group.view import (
     GroupView,
     Notice,
     Poll,
-    read_group,
-    read_notice,
 )
 from landbridge.submission.fate import SENTENCES, TAKEN, Fate
 from landbridge.submission.receipt import SubmissionReceipt
@@ -48,8 +46,13 @@ def listing() -> Exchange[Groups]:
 
 def show(name: str, pinned: bytes | None) -> Exchange[GroupView]:
     """One group, as its department signed it."""
-    request = group_pb2.ShowGroupRequest(group=_name(name))
-    return Exchange("ShowGroup", request, lambda reply: read_group(reply, name, pinned), _SERVICE)
+
+    def read(reply: group_pb2.ShowGroupResponse) -> GroupView:
+        from landbridge.group.reading import read_group
+
+        return read_group(reply, name, pinned)
+
+    return Exchange("ShowGroup", group_pb2.ShowGroupRequest(group=_name(name)), read, _SERVICE)
 
 
 def notices(group: GroupView, token: str) -> Exchange[tuple[Notice, ...]]:
@@ -58,6 +61,8 @@ def notices(group: GroupView, token: str) -> Exchange[tuple[Notice, ...]]:
     request = group_pb2.ListNoticesRequest(group=group.full_name, token=token)
 
     def read(reply: group_pb2.ListNoticesResponse) -> tuple[Notice, ...]:
+        from landbridge.group.reading import read_notice
+
         return tuple(
             read_notice(signed, group, after + place) for place, signed in enumerate(reply.notices)
         )

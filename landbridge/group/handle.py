@@ -12,7 +12,7 @@ from landbridge.errors import LandbridgeError, error
 from landbridge.exchange import Hear, Listen, Pause, Replies, Steps
 from landbridge.group import exchanges
 from landbridge.group.token import number_in
-from landbridge.group.view import Ballot, GroupView, Notice, Poll, read_notice
+from landbridge.group.view import Ballot, GroupView, Notice, Poll
 from landbridge.once import Asks, Awaited, Blocking, Driver, Give, Stream, each, once
 from landbridge.watch import MENDING, REST, STREAM
 
@@ -74,6 +74,8 @@ class _Member(Asks):
         a connection that is lost is made again. Raises NOT_AVAILABLE once you are no member any
         more.
         """
+        from landbridge.group.reading import read_notice
+
         clock = self._driver.clock
         end = None if timeout is None else clock() + timeout
         number = number_in(after, self.name)

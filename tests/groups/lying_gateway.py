@@ -43,7 +43,7 @@ class LyingGateway(grpc.GenericRpcHandler):
             )
 
         def passed_on(request: bytes, context: grpc.ServicerContext) -> bytes:
-            call = self._upstream.unary_unary(method)
+            call: Any = self._upstream.unary_unary(method)
             try:
                 reply: bytes = call(request, timeout=30, metadata=_token(context))
             except grpc.RpcError as failure:

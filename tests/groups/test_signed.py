@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from landbridge.errors import LandbridgeError
 from landbridge.group.exchanges import chosen, counted
+from landbridge.group.reading import read_notice
 from landbridge.group.signed import require_group, sign_group, sign_notice
 from landbridge.group.token import number_in, token_of
-from landbridge.group.view import GroupView, Poll, read_notice
+from landbridge.group.view import GroupView, Poll
 from landbridge.v1 import group_pb2
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(32))
