@@ -42,6 +42,8 @@ class HandlerOffer:
 class Offer:
     """What one member serves. `log_key` verifies the receipts of its log; `documents` are the
     contracts as their owner wrote them, by id; `groups` the purpose of each of its groups.
+    `policy_digest` names the version of its rules, `access` is the text of its access policy where
+    the owner publishes it.
     """
 
     department: str
@@ -50,6 +52,8 @@ class Offer:
     handlers: Mapping[str, HandlerOffer]
     log_key: str
     documents: Mapping[str, bytes] = field(default_factory=dict)
+    policy_digest: str = ""
+    access: bytes = b""
     groups: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -599,4 +599,6 @@ def _description(settings: Settings, policy: Policy, log_key: str) -> node_pb2.D
             for group in policy.groups.values()
         ],
         log_key=log_key,
+        policy_digest=policy.digest,
+        access=policy.access_text if settings.publish_access else b"",
     )

@@ -21,7 +21,7 @@ class Policy:
     """Everything that decides what the department lets out; `digest` names this version of it.
 
     `documents` are the contracts' own texts by contract id, `sources` the handlers' by name,
-    `registries` the groups' and their registries' by file name.
+    `access_text` the access policy's, `registries` the groups' and their registries' by file name.
     """
 
     contracts: Mapping[str, Contract]
@@ -30,6 +30,7 @@ class Policy:
     sources: Mapping[str, bytes]
     access: AccessPolicy
     digest: str
+    access_text: bytes = b""
     groups: Mapping[str, Group] = field(default_factory=dict)
     registries: Mapping[str, bytes] = field(default_factory=dict)
 
@@ -139,7 +140,7 @@ def understand(department: str, texts: PolicyTexts, where: Path) -> Policy:
     ]
     digest = sha256(b"".join(sha256(part).digest() for part in parts)).hexdigest()
     registries = {path.name: content for path, content in texts.groups.items()}
-    return Policy(found, documents, declared, sources, policy, digest, groups, registries)
+    return Policy(found, documents, declared, sources, policy, digest, text, groups, registries)
 
 
 def _groups(

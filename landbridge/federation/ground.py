@@ -94,7 +94,7 @@ class Ground:
 
     def node_settings(self, member: MemberFolder, port: int) -> Path:
         """Writes the member's `node.toml`."""
-        values = {
+        values: dict[str, str | bool] = {
             "department": member.department,
             "title": member.title,
             "federation": self.federation.name,
@@ -104,6 +104,7 @@ class Ground:
             "handlers": str(member.folder / "handlers"),
             "access": str(member.folder / "access.cedar"),
             "groups": str(member.folder / "groups"),
+            "publish_access": member.publish_access,
         }
         gateway, name = self.folder("gateway"), self._log_name("gateway")
         watching = {
@@ -210,7 +211,7 @@ class Ground:
         self,
         name: str,
         file: str,
-        values: Mapping[str, str],
+        values: Mapping[str, str | bool],
         watching: Mapping[str, str] = MappingProxyType({}),
         more: Sequence[str] = (),
     ) -> Path:
