@@ -69,8 +69,10 @@ from nodes.consulting import Consulting
 from nodes.contributors import Contributors
 from nodes.description import handler_to
 from nodes.desk import Desk
-from nodes.engines.duckdb import DuckDBEngine, Limits
+from nodes.engines.choice import unfit
+from nodes.engines.duckdb import Limits
 from nodes.engines.engine import Engine
+from nodes.engines.opening import opener
 from nodes.engines.watched import WatchedEngine
 from nodes.following import Enforcement, Following, PolicyFollower
 from nodes.granting import Granting
@@ -220,7 +222,13 @@ def start(
         settings.access,
         settings.groups,
     )
-    understand = partial(policies_of.understand, settings.department, where=settings.contracts)
+
+    def understand(found: policies_of.PolicyTexts) -> Policy:
+        understood = policies_of.understand(settings.department, found, settings.contracts)
+        if wrong := unfit(settings.engine, understood.contracts, understood.handlers.values()):
+            raise policies_of.PolicyFolderInvalid(" ".join(wrong))
+        return understood
+
     texts = collect()
     policy = understand(texts)
     trust = trusted(settings.trust)
@@ -256,18 +264,6 @@ def start(
     memory.recover(settings.state / "log")
     watches = WatchMemory(settings.state / "watches.sqlite", time.time)
     watches.recover(settings.state / "log")
-    store = Store(settings.state / "data")
-    tables: Tables[Engine] = Tables(
-        store,
-        tuple(policy.contracts),
-        lambda files: WatchedEngine(
-            DuckDBEngine(files, limits, settings.workers), watching.telemetry, files
-        ),
-    )
-    functions = FunctionPool(store, limits)
-    functions.prepare(tuple(policy.contracts), policy.handlers)
-    functions.serve()
-    computing = Computing(tables, functions)
     guard = Guard(
         settings.department,
         policy.contracts,
@@ -279,6 +275,19 @@ def start(
         policy.groups,
         counted=lambda contract: publishing.counted(contract),
     )
+    store = Store(settings.state / "data")
+    open_engine = opener(
+        settings.engine, limits, settings.workers, lambda: tuple(guard.rules.contracts)
+    )
+    tables: Tables[Engine] = Tables(
+        store,
+        tuple(policy.contracts),
+        lambda files: WatchedEngine(open_engine(files), watching.telemetry, files),
+    )
+    functions = FunctionPool(store, limits)
+    functions.prepare(tuple(policy.contracts), policy.handlers)
+    functions.serve()
+    computing = Computing(tables, functions)
     keys = MemberKeys.in_folder(settings.state)  # with unusable keys a node does not start
     pinned = Pinned(settings.state, settings.department, logged(recorder))
     replying = Replying(guard, quotas, computing, recorder, ledger)
