@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nodes.policy_folder import Reviewed
-from policies import admitted, considered
+from policies import admitted, considered, group_review
 from policies.change import Change
 from policies.contract import Contract
 from policies.outlet import Outlet, budget_of, kind_of
@@ -48,13 +48,17 @@ def show_outlets(reviewed: Iterable[Reviewed]) -> None:
             )
         for sentence in (*considered.lines(each.considered), *admitted.lines(each.admitted)):
             _line(console, sentence)
+        for group in each.groups:
+            for sentence in group_review.lines(group):
+                _line(console, sentence)
 
 
 def outlets_document(reviewed: Iterable[Reviewed]) -> list[dict[str, Any]]:
     """The same, for programs: one object per who, purpose, resource and column.
 
     What can be put before an officer has the action "consult", a level and no column; who may hand
-    in, watch or be told of cases the actions "submit", "watch" and "attend", and terms in words.
+    in, watch or be told of cases the actions "submit", "watch" and "attend", and terms in words; a
+    group has the action "take_part".
     """
     return (
         [
@@ -68,6 +72,7 @@ def outlets_document(reviewed: Iterable[Reviewed]) -> list[dict[str, Any]]:
                 "resource": outlet.resource,
                 "purpose": outlet.purpose,
                 "column": outlet.column,
+                "declared": outlet.declared,
                 "clearance": outlet.clearance.label,
                 "policies": list(outlet.policies),
                 "always": outlet.always,
@@ -113,6 +118,17 @@ def outlets_document(reviewed: Iterable[Reviewed]) -> list[dict[str, Any]]:
             for each in reviewed
             for one in each.admitted
         ]
+        + [
+            {
+                "department": each.department,
+                "policy": each.policy.digest,
+                "action": "take_part",
+                "resource": group.name,
+                **group_review.document(group),
+            }
+            for each in reviewed
+            for group in each.groups
+        ]
     )
 
 
@@ -155,7 +171,7 @@ def changes_document(changed: Mapping[str, Sequence[Change]]) -> list[dict[str, 
 
 
 def _together(outlet: Outlet) -> tuple[object, ...]:
-    return (outlet.who, outlet.action, outlet.resource, outlet.purpose)
+    return (outlet.who, outlet.action, outlet.resource, outlet.purpose, outlet.declared)
 
 
 def _row(each: Reviewed, of_one: Sequence[Outlet]) -> tuple[str, ...]:
@@ -177,10 +193,11 @@ def _row(each: Reviewed, of_one: Sequence[Outlet]) -> tuple[str, ...]:
         if all(outlet.always for outlet in of_one)
         else (f"{first.purpose}, at some times")
     )
+    only = " (declared questions of its groups)" if first.declared else ""
     return (
         str(first.who),
         purpose,
-        f"{first.action} {first.resource}: {kind}",
+        f"{first.action} {first.resource}: {kind}{only}",
         "\n".join(lines),
         budget,
         ", ".join(ids),

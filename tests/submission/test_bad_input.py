@@ -194,7 +194,7 @@ def test_replayed(sender: Sender) -> None:
 
 def test_early_late_and_a_flood(town: Federation) -> None:
     """A collection that closed two days ago takes what was made in time, from one device three."""
-    hand = Hand.of(town, "bob", "past")
+    hand = Hand.of(town, "bob", contract="past")
     sender = Sender(hand, hand.collection(), town.token("bob"))
     now = time.time()
     in_time = [good(captured=now - 5 * DAY) for _ in range(5)]
@@ -209,7 +209,7 @@ def test_early_late_and_a_flood(town: Federation) -> None:
     assert fates(bad) == ["LATE", "EARLY", "ACCEPTED"]
     assert fates(flood) == ["ACCEPTED", "ACCEPTED", "QUOTA", "QUOTA"]
     assert fates(other) == ["LATE"]
-    beside = Hand.of(town, "ann", "past")
+    beside = Hand.of(town, "ann", contract="past")
     ann = Sender(beside, beside.collection(), town.token("ann"))
     (taken,) = beside.send([ann.of(good(captured=now - 5 * DAY))], ann.token)
     assert fates(taken) == ["ACCEPTED"]
