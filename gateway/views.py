@@ -139,8 +139,9 @@ class Views:
         now = Moment.at(self._clock())
         known = self._considered(caller, offer)
         contracts = {
-            # Of one that they may only hand in to they are shown no column here: its own form says.
-            name: known.contracts.get(name, replace(contract, columns=()))
+            # Of one that they may only hand in to all columns are hidden here: its own form says.
+            name: known.contracts.get(name)
+            or replace(contract, hidden=frozenset(each.name for each in contract.columns))
             for name, contract in offer.contracts.items()
             if name in known.contracts
             or may_submit(caller, contract, self._access, now)

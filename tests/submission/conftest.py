@@ -33,5 +33,8 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
     (folder / "rescue" / "contracts" / "past.odcs.yaml").write_text(
         past.replace('"requests"', '"past"')
     )
+    (folder / "rescue" / "contracts" / "bad.odcs.yaml").write_text(
+        document({}).replace('"requests"', '"bad"')
+    )
     with landbridge.testing.federation(folder) as running:
         yield running

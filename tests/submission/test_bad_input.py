@@ -132,7 +132,7 @@ LINES: dict[str, tuple[list[bytes], list[str]]] = {
 @pytest.fixture(scope="module")
 def sender(town: Federation) -> Sender:
     """Somebody who may."""
-    hand = Hand.of(town, "eve")
+    hand = Hand.of(town, "eve", contract="bad")
     return Sender(hand, hand.collection(), town.token("eve"))
 
 
