@@ -148,7 +148,7 @@ class WatchPlan:
             return self.tree.half_width
         if self.sparse is None:
             return self.release.mechanisms[0].standard_deviation * 1.959964
-        return _half_width(self.sparse.threshold.scale, self.sparse.compared.scale) * (
+        return half_width(self.sparse.threshold.scale, self.sparse.compared.scale) * (
             self.sparse.compared.step
         )
 
@@ -240,8 +240,8 @@ def _sensitivity(measure: Measure, mechanism: Mechanism, contract: Contract) -> 
             assert_never(measure)
 
 
-def _half_width(first: float, second: float) -> float:
-    """The a with P(|X + Y| > a) = 5 % for Laplace X and Y of these different scales.
+def half_width(first: float, second: float, missed: float = _MISSED) -> float:
+    """The a with P(|X + Y| > a) = `missed` for Laplace X and Y of these different scales.
 
     By partial fractions of the characteristic function 1 / ((1 + f^2 t^2) (1 + s^2 t^2)).
     """
@@ -253,5 +253,5 @@ def _half_width(first: float, second: float) -> float:
     low, high = 0.0, 100 * (first + second)
     for _ in range(80):
         middle = (low + high) / 2
-        low, high = (middle, high) if beyond(middle) > _MISSED else (low, middle)
+        low, high = (middle, high) if beyond(middle) > missed else (low, middle)
     return high

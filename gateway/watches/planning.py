@@ -14,13 +14,14 @@ from typing import Final
 from gateway.catalogue import Catalogue
 from gateway.planning import Planning
 from gateway.presentation import Key, Presentation
-from gateway.scalar import Number
+from gateway.scalar import Combination, Number, Sign
 from landbridge.edge.record import Draft
 from landbridge.errors import error
 from landbridge.identity.caller import Caller
 from landbridge.v1 import watch_pb2
+from policies.average_watch import of_average
 from policies.disclosure import Axis
-from policies.question import Question, Relation
+from policies.question import Count, Expression, Question, Relation, Sum
 from policies.watch import Condition, plan_watch
 
 RELATIONS: Final = {
@@ -90,15 +91,32 @@ def plan_standing(
             "A trend, a watch without a condition, is of one count or one sum and its keys.",
             hint="Write one count(*), count(x) or sum(x), or give a condition (when=).",
         )
+    average = _averaged(shown, name)
+    if average is not None and condition is not None:
+        question, condition = of_average(
+            plan.question, average, plan.contract, condition, asked.micro_epsilon, asked.alerts
+        )
+        (measure,) = question.measures
     if measure is None:
         raise error(
             "INVALID_ARGUMENT",
-            f"The condition names {name[:60]!r}, which is no count and no sum of this question.",
+            f"The condition names {name[:60]!r}, which is no count, sum or average of this "
+            "question.",
             hint=f"It has {', '.join(sorted(sources)) or 'none'}.",
         )
     question = replace(plan.question, measures=(measure,))
     planned = plan_watch(question, plan.contract, condition, asked.micro_epsilon, asked.alerts)
     return Planned(plan.departments[0], question, condition, planned.release.axes)
+
+
+def _averaged(shown: Presentation, name: str) -> Expression | None:
+    """What the output of that name is the average of; None where it is none."""
+    for output in shown.outputs:
+        match output.source:
+            case Combination(Sign.DIVIDE, Number(Sum(of)), Number(Count(counted))):
+                if output.name == name and counted in (None, of):
+                    return of
+    return None
 
 
 def _keys(shown: Presentation) -> int:

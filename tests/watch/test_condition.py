@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -11,7 +12,9 @@ from hypothesis import strategies as st
 
 from landbridge.errors import LandbridgeError
 from policies.accounting import MICRO
-from policies.contract import Noise
+from policies.average_watch import of_average
+from policies.contract import Disclosure, Method, Noise
+from policies.noise import draw
 from policies.question import ColumnOf, Count, Histogram, Question, Relation, Sum, Whole
 from policies.watch import Condition, plan_watch
 from tests.people import contract
@@ -121,3 +124,52 @@ def test_the_stated_accuracy_is_that_of_the_comparison() -> None:
     )
     beyond = float((abs(both) > plan.accuracy).mean())
     assert abs(beyond - 0.05) < 5 * math.sqrt(0.05 * 0.95 / runs)
+
+
+@given(st.integers(-50, 50), st.lists(st.integers(0, 100), max_size=30), st.sampled_from(RELATIONS))
+def test_a_condition_on_an_average_is_one_on_a_sum(
+    number: int, ages: list[int], relation: Relation
+) -> None:
+    """What is compared is the distance of all rows; beyond the margin the average is beyond too."""
+    owned = contract()
+    average, condition = of_average(
+        COUNT, ColumnOf("age"), owned, Condition(relation, float(number)), 2_000_000, 2
+    )
+    (measure,) = average.measures
+    assert isinstance(measure, Sum)
+    plan = plan_watch(average, owned, condition, 2_000_000, 2)
+    told = condition.sign * sum(age - number for age in ages) >= plan.least
+    if told:
+        assert ages
+        assert condition.sign * (sum(ages) / len(ages) - number) > 0
+    # One unit moves it by no more than the noise is made for.
+    assert plan.sparse is not None
+    reach = max(abs(0 - number), abs(120 - number))
+    assert plan.sparse.sensitivity >= reach
+
+
+def test_an_average_of_nobody_tells_nothing() -> None:
+    """An empty cell is at the edge of every average: noise alone would tell every other time.
+
+    20,000 comparisons of nothing; the margin lets one of a million through.
+    """
+    owned = contract()
+    average, condition = of_average(
+        COUNT, ColumnOf("age"), owned, Condition(Relation.GREATER, 40.0), 2_000_000, 2
+    )
+    plan = plan_watch(average, owned, condition, 2_000_000, 2)
+    assert plan.sparse is not None
+    assert plan.least * plan.sparse.compared.step > 3 * plan.accuracy
+    crossed = 0
+    for _ in range(40):
+        (bar,) = draw([plan.least], plan.sparse.threshold)
+        crossed += sum(each >= bar for each in draw([0] * 500, plan.sparse.compared))
+    assert crossed == 0
+
+
+def test_an_average_without_noise_is_not_watched() -> None:
+    """Its sum of distances would be a number that no question releases."""
+    owned = replace(contract(), disclosure=Disclosure(method=Method.UNPROTECTED))
+    with pytest.raises(LandbridgeError) as refused:
+        of_average(COUNT, ColumnOf("age"), owned, Condition(Relation.GREATER, 1), 0, 0)
+    assert refused.value.reason == "NOT_SUPPORTED"

@@ -197,7 +197,8 @@ def test_the_page_s_example_runs(valley: Federation) -> None:
         ("SELECT count(*) AS n FROM water.levels", "m >= 1", "INVALID_ARGUMENT"),
         ("SELECT count(*) AS n FROM water.levels", "n = 1", "INVALID_ARGUMENT"),
         ("SELECT count(*) AS n FROM water.levels", "n >= 1; n > 2", "INVALID_ARGUMENT"),
-        ("SELECT avg(level_cm) AS n FROM water.levels", "n >= 1", "INVALID_ARGUMENT"),
+        ("SELECT avg(level_cm) AS n FROM water.levels", "n >= 1", "NOT_SUPPORTED"),
+        ("SELECT 2 * avg(hour) AS n FROM hotline.reports", "n >= 1", "INVALID_ARGUMENT"),
         (
             "SELECT count(*) AS n FROM water.levels HAVING count(*) > 3",
             "n >= 1",
@@ -213,6 +214,27 @@ def test_what_cannot_stand_is_refused_with_what_would(
     with valley.client("operations") as client, pytest.raises(LandbridgeError) as refused:
         client.watch(sql, when=when, purpose=PURPOSE)
     assert refused.value.reason == reason
+
+
+def test_a_watch_over_an_average_stands_and_is_evaluated(valley: Federation) -> None:
+    """At its owner it is one over a sum: no average, no count and no margin is asked there."""
+    with valley.client("operations") as client:
+        watch = client.watch(
+            "SELECT district, avg(hour) AS mean FROM hotline.reports GROUP BY district",
+            when="mean > 239",
+            every=1,
+            epsilon=0.1,
+            alerts=1,
+            purpose=PURPOSE,
+        )
+        for _ in range(60):
+            view = watch.refresh()
+            if view.evaluations >= 2:
+                break
+            time.sleep(0.5)
+        assert (view.standing, view.alerts, view.reason) == (True, 0, "")
+        assert view.evaluations >= 2
+        watch.stop()
 
 
 def test_the_command_line_makes_follows_and_stops_watches(
