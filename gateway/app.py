@@ -66,6 +66,7 @@ from gateway.watches.watches import Watches
 from gateway.witnessing import Rounds, logs, witnesses
 from landbridge.client import connect as connect_client
 from landbridge.edge import life
+from landbridge.edge.calls import Calls
 from landbridge.edge.exporters import Exporting, exporting
 from landbridge.edge.health import Health
 from landbridge.edge.interceptor import Report
@@ -245,7 +246,8 @@ def start(
     rounds = Rounds(witness, dict if settings.replica else connections, tell, sight)
     rounds.go()
     lasting, periods = subject_key(settings.state), subject_keys(settings.state)
-    recorder = Recorder(log, lasting, access.digest, time.time, periods)
+    calls = Calls(settings.calls)
+    recorder = Recorder(log, lasting, access.digest, time.time, periods, calls=calls)
     trust = trusted(settings.trust)
     planning = Planning(access, time.time)
     signing = AskingSigner(settings.federation, key_of_gateway, time.time)
@@ -431,12 +433,13 @@ def start(
         report=report,
         outside=[Observing(watching.telemetry, observed)],
         leave=health.leaving(settings.operating.notice_seconds),
-        threads=settings.calls,
+        threads=calls.threads,
         maximum_seconds=settings.call_seconds,
+        calls=calls,
     )
     flight: Running | None = None
     try:
-        flight = _serve_flight(settings, asking, departments, watching.telemetry, report)
+        flight = _serve_flight(settings, asking, departments, watching.telemetry, report, calls)
         console = _open_console(
             settings, planning, departments, trust, recorder, periods, lasting, signer.vkey,
             key_of_gateway, latencies, store, procedures, running.port, report,
@@ -518,6 +521,7 @@ def _serve_flight(
     departments: Departments,
     telemetry: Telemetry,
     report: Report,
+    calls: Calls,
 ) -> Running | None:
     """Arrow Flight SQL on a port of its own, with the same limits; None where it is off."""
     if not settings.listen_flight:
@@ -536,8 +540,9 @@ def _serve_flight(
             read_key(settings.tls_key), certificate.read_bytes(), renewed=certificate.read_bytes
         ),
         report=report,
-        threads=settings.calls,
+        threads=calls.threads,
         maximum_seconds=settings.call_seconds,
+        calls=calls,
         boundary=StreamBoundary,
     )
 

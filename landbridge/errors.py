@@ -213,6 +213,11 @@ CATALOGUE: Final[dict[str, Reason]] = {
     "CALLS_EXHAUSTED": Reason(
         "RESOURCE_EXHAUSTED", Refused, "The handler is called more often than its owner allows."
     ),
+    "TOO_MANY_AT_ONCE": Reason(
+        "RESOURCE_EXHAUSTED",
+        Refused,
+        "Too many requests of this caller, or of this organisation, are under way at once.",
+    ),
     "CONSENT_MISSING": Reason(
         "PERMISSION_DENIED", Refused, "The handler replies with the subject's consent only."
     ),
@@ -344,6 +349,7 @@ CATALOGUE: Final[dict[str, Reason]] = {
 RETRY_AFTER: Final[dict[str, float]] = {
     "SHUTTING_DOWN": 0.25,
     "TOO_BUSY": 1.0,
+    "TOO_MANY_AT_ONCE": 1.0,
     "GATEWAY_UNREACHABLE": 1.0,
     "DEPARTMENT_MISSING": 5.0,
     "MEMBERS_DIFFER": 60.0,

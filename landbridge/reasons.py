@@ -137,6 +137,10 @@ class CallsExhausted(errors.Refused):
     """The handler is called more often than its owner allows."""
 
 
+class TooManyAtOnce(errors.Refused):
+    """Too many requests of this caller, or of this organisation, are under way at once."""
+
+
 class ConsentMissing(errors.Refused):
     """The handler replies with the subject's consent only."""
 
@@ -337,6 +341,7 @@ BY_REASON: Final[dict[str, type[errors.LandbridgeError]]] = {
     "BUDGET_EXHAUSTED": BudgetExhausted,
     "SUBJECTS_EXHAUSTED": SubjectsExhausted,
     "CALLS_EXHAUSTED": CallsExhausted,
+    "TOO_MANY_AT_ONCE": TooManyAtOnce,
     "CONSENT_MISSING": ConsentMissing,
     "STEP_NOT_ADMITTED": StepNotAdmitted,
     "CASE_ID_REUSED": CaseIdReused,

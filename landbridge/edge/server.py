@@ -13,6 +13,7 @@ import grpc
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
+from landbridge.edge.calls import Calls
 from landbridge.edge.interceptor import Boundary, Report
 
 Registration = Callable[[grpc.Server], None]
@@ -120,6 +121,7 @@ def serve(
     maximum_streams: int = 100,
     clock: Callable[[], float] = time.monotonic,
     boundary: type[Boundary] = Boundary,
+    calls: Calls | None = None,
 ) -> Running:
     """Listens on `address` ("host:port", port 0: any free one) and serves, each call behind a
     `Boundary`. `others` are further addresses of the same services, each with its own TLS: gRPC
@@ -127,15 +129,16 @@ def serve(
     call with the status that leaves; `leave` is called when a stop begins.
 
     `threads` calls run at a time; up to `maximum_calls` run or wait, and `maximum_streams` of one
-    connection; gRPC turns away what comes on top (RESOURCE_EXHAUSTED) or makes it wait. Raises
-    CannotListen, never shares a port.
+    connection; gRPC turns away what comes on top (RESOURCE_EXHAUSTED) or makes it wait. With
+    `calls`, those whose callers are known share its seats. Raises CannotListen, never shares a
+    port.
     """
     pool = ThreadPoolExecutor(threads, thread_name_prefix="call")
     server = grpc.server(
         pool,
         interceptors=[
             *outside,
-            boundary(report, maximum_seconds=maximum_seconds, clock=clock),
+            boundary(report, maximum_seconds=maximum_seconds, clock=clock, calls=calls),
         ],
         options=_options(maximum_streams),
         maximum_concurrent_rpcs=maximum_calls,

@@ -296,6 +296,8 @@ ROWS: dict[int, Row] = {
     )),
     100: Row("pool starvation", (
         "attacks/test_engine.py::test_a_slow_caller_does_not_starve_a_fast_one",
+        "edge/test_seats.py::test_seats_are_kept_for_whoever_has_none",
+        "edge/test_calls.py::test_a_thread_is_left_for_others_whatever_one_caller_sends",
     )),
     102: Row("log tampering", (
         "evidence/test_damage.py::test_every_changed_bit_of_a_small_folder_is_noticed",
@@ -321,5 +323,4 @@ WAITS: dict[int, str] = {
     78: "a series of 135 joins by an attacker was not played; the budget bounds it",
     92: "identity: a bearer token can be used again until it ends, unless it is bound",
     99: "floods: rapid resets, ping floods, one byte a second, the honest caller's latency",
-    100: "fairness: no cap per caller, so the fast one waits until the slow ones are killed",
 }
