@@ -13,6 +13,7 @@ import grpc
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
+from landbridge.edge.arrivals import Arrivals
 from landbridge.edge.calls import Calls
 from landbridge.edge.interceptor import Boundary, Report
 
@@ -85,8 +86,10 @@ class Running:
         ports: tuple[int, ...],
         pool: ThreadPoolExecutor,
         leave: Callable[[], None] = lambda: None,
+        ended: Callable[[], None] = lambda: None,
     ) -> None:
         self._leave = leave
+        self._ended = ended
         self._server = server
         self._pool = pool
         self.port = ports[0]
@@ -99,6 +102,7 @@ class Running:
         """
         self._leave()
         self._server.stop(grace).wait()
+        self._ended()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def wait(self) -> None:
@@ -134,9 +138,11 @@ def serve(
     port.
     """
     pool = ThreadPoolExecutor(threads, thread_name_prefix="call")
+    arrivals = Arrivals(max(1, threads // 4))
     server = grpc.server(
         pool,
         interceptors=[
+            arrivals,
             *outside,
             boundary(report, maximum_seconds=maximum_seconds, clock=clock, calls=calls),
         ],
@@ -159,7 +165,8 @@ def serve(
             )
         ports.append(port)
     server.start()
-    return Running(server, tuple(ports), pool, leave)
+    arrivals.start()
+    return Running(server, tuple(ports), pool, leave, arrivals.close)
 
 
 def _options(maximum_streams: int) -> list[tuple[str, int]]:

@@ -293,6 +293,12 @@ ROWS: dict[int, Row] = {
         "attacks/test_floods.py::test_no_deadline_is_not_forever",
         "attacks/test_floods.py::test_many_at_once_are_served_or_turned_away",
         "attacks/test_floods.py::test_half_open_connections_hold_nobody_up",
+        "attacks/test_frames.py::test_a_flood_of_frames_hurts_nobody",
+        "attacks/test_frames.py::test_bodies_that_trickle_hold_no_thread_that_others_need",
+        "attacks/test_frames.py::test_nonsense_in_http2_ends_its_own_line_alone",
+        "attacks/test_frames.py::test_what_is_no_tls_ends_its_own_line_alone",
+        "edge/test_arrivals.py::"
+        "test_whoever_waits_longest_goes_first_and_nobody_in_the_first_moment",
     )),
     100: Row("pool starvation", (
         "attacks/test_engine.py::test_a_slow_caller_does_not_starve_a_fast_one",
@@ -322,5 +328,4 @@ ROWS: dict[int, Row] = {
 WAITS: dict[int, str] = {
     78: "a series of 135 joins by an attacker was not played; the budget bounds it",
     92: "identity: a bearer token can be used again until it ends, unless it is bound",
-    99: "floods: rapid resets, ping floods, one byte a second, the honest caller's latency",
 }
