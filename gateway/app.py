@@ -249,13 +249,14 @@ def start(
     calls = Calls(settings.calls)
     recorder = Recorder(log, lasting, access.digest, time.time, periods, calls=calls)
     trust = trusted(settings.trust)
+    verifying = trust.callers()
     planning = Planning(access, time.time)
     signing = AskingSigner(settings.federation, key_of_gateway, time.time)
     asking = Consulting(
         planning,
         ConsultPlanning(planning, time.time),
         departments,
-        trust.verifier,
+        verifying,
         recorder,
         signer.vkey,
         signing,
@@ -277,7 +278,7 @@ def start(
     portal = PortalServicer(
         planning,
         departments,
-        trust.verifier,
+        verifying,
         recorder,
         OwnLog(settings.state / "log", signer.name, periods, lasting, time.time),
         signer.vkey,
@@ -288,7 +289,7 @@ def start(
     census = Census(
         planning,
         departments,
-        trust.verifier,
+        verifying,
         recorder,
         signer.vkey,
         signing,
@@ -300,7 +301,7 @@ def start(
     submitting = Submitting(
         planning,
         departments,
-        trust.verifier,
+        verifying,
         recorder,
         signer.vkey,
         signing,
@@ -333,7 +334,7 @@ def start(
         driver,
         procedures,
         lambda: planning.access,
-        trust.verifier,
+        verifying,
         recorder,
         departments.catalogue,
         settings.manifest.read_bytes,
@@ -346,7 +347,7 @@ def start(
         time.time, time.monotonic, report,
     )  # fmt: skip
     watches = Watches(
-        watch_store, evaluator, telling, planning, departments, trust.verifier, signing, recorder,
+        watch_store, evaluator, telling, planning, departments, verifying, signing, recorder,
         sight, signer.vkey, time.time, settings.calls // 4,
     )  # fmt: skip
     with suppress(Unavailable):  # it serves and refuses, so that callers are told why

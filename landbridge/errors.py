@@ -132,6 +132,11 @@ CATALOGUE: Final[dict[str, Reason]] = {
         Unauthenticated,
         "The bearer token is bound to a client certificate, which this connection does not show.",
     ),
+    "TOKEN_UNBOUND": Reason(
+        "UNAUTHENTICATED",
+        Unauthenticated,
+        "The bearer token is not bound to a client certificate, which is required here.",
+    ),
     "FORM_INVALID": Reason(
         "PERMISSION_DENIED", Refused, "This form is not one that was made for your session."
     ),

@@ -37,6 +37,10 @@ class TokenBound(errors.Unauthenticated):
     """The bearer token is bound to a client certificate, which this connection does not show."""
 
 
+class TokenUnbound(errors.Unauthenticated):
+    """The bearer token is not bound to a client certificate, which is required here."""
+
+
 class FormInvalid(errors.Refused):
     """This form is not one that was made for your session."""
 
@@ -316,6 +320,7 @@ BY_REASON: Final[dict[str, type[errors.LandbridgeError]]] = {
     "TOKEN_AUDIENCE": TokenAudience,
     "TOKEN_REVOKED": TokenRevoked,
     "TOKEN_BOUND": TokenBound,
+    "TOKEN_UNBOUND": TokenUnbound,
     "FORM_INVALID": FormInvalid,
     "SIGN_IN_UNAVAILABLE": SignInUnavailable,
     "PEER_UNKNOWN": PeerUnknown,

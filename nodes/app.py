@@ -269,7 +269,7 @@ def start(
         policy.contracts,
         policy.handlers,
         policy.access,
-        trust.verifier,
+        trust.callers(officers=True),
         time.time,
         policy.digest,
     )

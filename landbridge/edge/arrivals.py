@@ -89,7 +89,7 @@ class Arrivals(grpc.ServerInterceptor):
                 del self._waiting[number]
                 contexts.append(context)
         for context in contexts:
-            context.cancel()  # type: ignore[attr-defined] # of RpcContext, which the stubs leave out
+            context.cancel()
 
     def _taken(
         self, handler: grpc.RpcMethodHandler[Request, Response]
@@ -131,7 +131,7 @@ class Arrivals(grpc.ServerInterceptor):
         if content is None:
             context.abort_with_status(_refusal("The call has no message."))
         try:
-            return content if deserialize is None else deserialize(cast(bytes, content))
+            return content if deserialize is None else deserialize(content)
         except Exception:  # noqa: BLE001 - whatever a parser says of a stranger's bytes stays here
             refusal = _refusal("The message is not one of this method.")
         context.abort_with_status(refusal)  # raises

@@ -31,7 +31,7 @@ class Call:
 
 def handler(arrivals: Arrivals) -> Any:
     """One method, behind it."""
-    inner = grpc.unary_unary_rpc_method_handler(
+    inner: Any = grpc.unary_unary_rpc_method_handler(
         lambda request, _context: request, request_deserializer=lambda content: content.decode()
     )
     details = type("Details", (), {"method": "/x/Y"})()
