@@ -160,7 +160,7 @@ def test_keys_come_from_an_address(tmp_path: Path, ed: Signer) -> None:
 
 def test_where_bound_tokens_are_wanted_no_other_is_taken(tmp_path: Path) -> None:
     """At the gateway and, for itself, at a node; an officer on its machine has no connection."""
-    signer = ed25519_signer()
+    signer = ed25519_signer("k")
     write_jwks(tmp_path / "jwks.json", signer)
     trust = trusted(read(tmp_path / "s.toml", single(jwks="jwks.json", bound=True)))
     plain = token(signer)
