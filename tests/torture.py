@@ -28,6 +28,7 @@ from tests.audit.distinguisher import Finding
 from tests.audit.grammar import Grammar
 from tests.audit.mechanisms import SCENARIOS, Scenario, Worlds, prepare
 from tests.audit.outcome import HEAD, Outcome
+from tests.audit.series import FULL, series
 from tests.audit.worlds_apart import World, difference
 from tests.faults import town
 from tests.faults.storm import Storm
@@ -58,7 +59,7 @@ def jobs(effort: float, seed: int) -> Iterator[Job]:
     for attack, full, least in (
         (attackers.averaging, 5_000, 60), (attackers.bisection, 200, 4),
         (attackers.reconstruction, 800, 60), (attackers.race, 20, 1), (attackers.memory, 1_000, 20),
-        (attackers.bits, 5_000, 40), (attackers.ordering, 20, 3),
+        (attackers.bits, 5_000, 40), (attackers.ordering, 20, 3), (series, FULL, 6),
     ):  # fmt: skip
         yield attack.__name__, partial(attack, effort=some(full, least))
     for play in (differencing, singling_out):
@@ -82,6 +83,8 @@ def _controls() -> Iterator[Job]:
     yield "control: bisection", partial(_turned, unheard)
     known = partial(attackers.reconstruction, effort=60, noise=exact)
     yield "control: reconstruction", partial(_turned, known)
+    endless = partial(series, effort=45, budget=90_000.0)
+    yield "control: series", partial(_turned, endless)
 
 
 def _turned(job: Callable[[Path], Outcome], folder: Path) -> Outcome:

@@ -185,6 +185,7 @@ ROWS: dict[int, Row] = {
         _TRANSCRIPT + "test_no_department_sees_anything_of_another",
     )),
     78: Row("PSI series", (
+        _ATTACKER,
         _TRANSCRIPT + "test_the_number_of_rows_is_noisy_even_for_who_knows_the_common_dummies",
         "linked/test_rounds.py::test_one_id_is_one_draw_and_one_charge",
     )),
@@ -328,5 +329,4 @@ ROWS: dict[int, Row] = {
 }  # fmt: skip
 
 WAITS: dict[int, str] = {
-    78: "a series of 135 joins by an attacker was not played; the budget bounds it",
 }
