@@ -26,7 +26,7 @@ OWNERS = {
         "gateway/flight/tables.py",
     ),
     "pandas": ("landbridge/arrow.py",),
-    "matplotlib": ("landbridge/plot.py",),
+    "matplotlib": ("landbridge/plot.py", "bench/picture.py"),
     "sqlalchemy": ("landbridge/dialect.py", "gateway/cases/", "gateway/watches/"),
     "opentelemetry": (
         "landbridge/edge/telemetry.py",
