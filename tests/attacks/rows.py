@@ -328,5 +328,4 @@ ROWS: dict[int, Row] = {
     )),
 }  # fmt: skip
 
-WAITS: dict[int, str] = {
-}
+WAITS: dict[int, str] = {}
