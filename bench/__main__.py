@@ -60,6 +60,7 @@ ROWS: Final = (
     "case_four_steps",
     "cases_restart",
     "console_first_page",
+    "console_overview",
     "fresh_small",
     "fresh_clone",
 )

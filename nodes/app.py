@@ -575,4 +575,6 @@ def _description(settings: Settings, policy: Policy, log_key: str) -> node_pb2.D
         ],
         handlers=[handler_to(handler) for handler in policy.handlers.values()],
         log_key=log_key,
+        policy_digest=policy.digest,
+        access=policy.access_text if settings.publish_access else b"",
     )

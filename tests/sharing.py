@@ -27,6 +27,7 @@ LONGEST_FIRST = (
     "tests/audit/test_mechanisms.py",
     "tests/operating/test_rolling_restart.py",
     "tests/cases/test_faults.py",
+    "tests/cases/test_silent_offices.py",
     "tests/linked/test_rounds.py",
     "tests/nodes_engine/test_load.py",
     "tests/consultation/test_deciding.py",

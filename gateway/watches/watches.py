@@ -127,6 +127,7 @@ class Watches:
             _, caller = self._identified_in(request, draft)
             watch = self._seen(caller, identifier, draft)
             if watch.state == STANDING:
+                self._store.adopt(identifier)  # who dies now is followed by one who knows of it
                 self._evaluator.stop_watch(watch)
             now = self._store.find(identifier)
             assert now is not None  # a watch is never removed

@@ -17,12 +17,16 @@ class FederationInvalid(Exception):
 
 @dataclass(frozen=True, slots=True)
 class MemberFolder:
-    """A department: its name, its port (0: any free one) and its own folder."""
+    """A department: its name, its port (0: any free one) and its own folder.
+
+    `publish_access` lets auditors at the gateway read its access policy.
+    """
 
     department: str
     title: str
     port: int
     folder: Path
+    publish_access: bool = False
 
     @property
     def script(self) -> Path:
@@ -74,6 +78,7 @@ def read(path: Path) -> FederationFolder:
                 title=str(member.get("title", member["department"])),
                 port=int(member.get("port", 0)),
                 folder=path / member["department"],
+                publish_access=member.get("publish_access", False) is True,
             )
             for member in values["members"]
         )

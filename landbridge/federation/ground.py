@@ -90,7 +90,7 @@ class Ground:
 
     def node_settings(self, member: MemberFolder, port: int) -> Path:
         """Writes the member's `node.toml`."""
-        values = {
+        values: dict[str, str | bool] = {
             "department": member.department,
             "title": member.title,
             "federation": self.federation.name,
@@ -99,6 +99,7 @@ class Ground:
             "contracts": str(member.folder / "contracts"),
             "handlers": str(member.folder / "handlers"),
             "access": str(member.folder / "access.cedar"),
+            "publish_access": member.publish_access,
         }
         gateway, name = self.folder("gateway"), self._log_name("gateway")
         watching = {
@@ -205,7 +206,7 @@ class Ground:
         self,
         name: str,
         file: str,
-        values: Mapping[str, str],
+        values: Mapping[str, str | bool],
         watching: Mapping[str, str] = MappingProxyType({}),
         more: Sequence[str] = (),
     ) -> Path:
