@@ -10,6 +10,7 @@ from typing import Final
 from landbridge.edge.operating import Operating, read_operating
 from landbridge.edge.settings import NOTHING, Known, SettingsInvalid, open_settings
 from landbridge.edge.trust import Trust, read_trust
+from nodes.engines.choice import DUCKDB_FILES, EngineChoice, read_engine
 
 PREFIX: Final = "LANDBRIDGE_NODE__"
 """What the environment variables begin with that give a node's settings."""
@@ -53,6 +54,7 @@ class Settings:
     publish_access: bool = False
     gateway_replicas: tuple[str, ...] = ()
     operating: Operating = field(default_factory=Operating)
+    engine: EngineChoice = DUCKDB_FILES
 
 
 def read(
@@ -92,6 +94,7 @@ def read(
         publish_access=top.boolean("publish_access", default=False),
         gateway_replicas=log.texts("gateway_replicas", ()),
         operating=read_operating(top, problems),
+        engine=read_engine(top, problems),
     )
     for section in (top, tls, limits, log):
         section.done()

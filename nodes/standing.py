@@ -277,7 +277,9 @@ class StandingQuestions:
             computation = Computation(engine, contract, plan.release, version, time_left)
             if computation.too_late:
                 raise error("DEADLINE")
-            cells = computation.rows(compile_question(plan.release, contract))  # (8)
+            cells = computation.rows(
+                compile_question(plan.release, contract, (), engine.dialect)
+            )  # (8)
             resting = {place for place, until in standing.rests.items() if now < until}
             crossed, run = compare(plan, cells, standing.run, resting, self._draw)  # (9)
         rests = {place: until for place, until in standing.rests.items() if place in resting}

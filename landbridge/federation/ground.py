@@ -106,7 +106,9 @@ class Ground:
             "gateway_log": log_signer(gateway, name).vkey,
             "gateway_witness": witness_key(gateway, name).vkey,
         }
-        return self._settings(member.department, "node.toml", values, watching)
+        engine = [f"{key} = {json.dumps(value)}" for key, value in member.engine.items()]
+        more = ["[engine]", *engine] if engine else []
+        return self._settings(member.department, "node.toml", values, watching, more)
 
     def enrol(self, granted: Mapping[str, Mapping[str, Sequence[str]]]) -> None:
         """Gives every member its keys and the manifest, before any of them runs.

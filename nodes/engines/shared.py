@@ -22,6 +22,7 @@ class SharedEngine:
 
     def __init__(self, engine: Engine, seats: Seats, who: Callable[[], Who]) -> None:
         self._engine = engine
+        self.dialect = engine.dialect
         self._seats = seats
         self._who = who
 
