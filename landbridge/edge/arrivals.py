@@ -65,9 +65,9 @@ class Arrivals(grpc.ServerInterceptor):
         ],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> grpc.RpcMethodHandler[Request, Response] | None:
-        """The handler of the method; a stream of requests as it is: its servicer waits itself."""
+        """The handler of the method; who takes a stream of requests waits for them itself."""
         handler = continuation(handler_call_details)
-        if handler is None or handler.request_streaming:
+        if handler is None or (handler.request_streaming and handler.stream_stream is None):
             return handler
         made = self._made.get(handler_call_details.method)
         if made is not None and made[0] is handler:
@@ -96,7 +96,16 @@ class Arrivals(grpc.ServerInterceptor):
     ) -> grpc.RpcMethodHandler[Request, Response]:
         deserialize = cast("Callable[[bytes], Any] | None", handler.request_deserializer)
         made: Any
-        if handler.unary_stream is not None:
+        if handler.stream_stream is not None:
+            talk: Any = handler.stream_stream
+
+            def talked(messages: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[Any]:
+                return talk(_read(messages, deserialize), context)
+
+            made = grpc.stream_stream_rpc_method_handler(
+                talked, response_serializer=handler.response_serializer
+            )
+        elif handler.unary_stream is not None:
             stream: Any = handler.unary_stream
 
             def told(messages: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[Any]:
@@ -128,12 +137,12 @@ class Arrivals(grpc.ServerInterceptor):
         finally:
             with self._lock:
                 self._waiting.pop(number, None)
-        if content is None:
-            context.abort_with_status(_refusal("The call has no message."))
         try:
-            return content if deserialize is None else deserialize(content)
-        except Exception:  # noqa: BLE001 - whatever a parser says of a stranger's bytes stays here
-            refusal = _refusal("The message is not one of this method.")
+            if content is None:
+                raise error("INVALID_ARGUMENT", "The call has no message.")
+            return _of(content, deserialize)
+        except LandbridgeError as refused:
+            refusal = to_status(refused)
         context.abort_with_status(refusal)  # raises
 
     def _wait(self, context: grpc.ServicerContext) -> int:
@@ -148,6 +157,14 @@ class Arrivals(grpc.ServerInterceptor):
             self.look()
 
 
-def _refusal(message: str) -> grpc.Status:
-    refusal: LandbridgeError = error("INVALID_ARGUMENT", message)
-    return to_status(refusal)
+def _read(messages: Iterator[bytes], deserialize: Callable[[bytes], Any] | None) -> Iterator[Any]:
+    for content in messages:
+        yield _of(content, deserialize)
+
+
+def _of(content: bytes, deserialize: Callable[[bytes], Any] | None) -> Any:
+    try:
+        return content if deserialize is None else deserialize(content)
+    except Exception:  # noqa: BLE001 - whatever a parser says of a stranger's bytes stays here
+        refusal = error("INVALID_ARGUMENT", "The message is not one of this method.")
+    raise refusal
