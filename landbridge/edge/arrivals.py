@@ -100,7 +100,7 @@ class Arrivals(grpc.ServerInterceptor):
             talk: Any = handler.stream_stream
 
             def talked(messages: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[Any]:
-                return talk(_read(messages, deserialize), context)
+                yield from talk(_read(messages, deserialize), context)
 
             made = grpc.stream_stream_rpc_method_handler(
                 talked, response_serializer=handler.response_serializer
