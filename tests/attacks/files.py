@@ -38,12 +38,13 @@ LONGEST: Final = 6_000
 """Characters of a refusal: some name every problem of a file."""
 PIECES: Final = (
     b"\x00", b"\xff\xfe", b"\xef\xbb\xbf", b"\xc3\x28", b"\xed\xa0\x80", b"\x1b[31m", b"\r\n",
-    "\u202e".encode(), "\u0430".encode(), "\u200b".encode(), "\uff0e\uff0e/".encode(),
-    b"../../", b"~/", b"/etc/passwd", b"/dev/zero", b"NaN", b"1e999", b"-0", b"9" * 5_000,
-    b"0x7f", b"1_000", b"true", b"null", b"[]", b"{}", b'"', b"'", b"''''", b'"""', b"&a [*a]", b"*a", b"!!python/object:os.x",
-    b"<<: x", b"- - - -", b"? ", b"%YAML 9.9\n", b"[" * 3_000, b"{" * 3_000, b"(" * 3_000, b"\t",
-    b"#", b"//", b"/*", b"${HOME}", b"$(id)", b"permit(principal,action,resource);", b"@id(\"x\")",
-    b"unless { 1/0 == 1 }", b"when { context.x.y.z }", b"import os\n", b"lambda: 0", b"\\u0000",
+    "\u202e".encode(), "\u0430".encode(), "\u200b".encode(), "\uff0e\uff0e/".encode(), b"../../",
+    b"~/", b"/etc/passwd", b"/dev/zero", b"NaN", b"1e999", b"-0", b"9" * 5_000, b"0x7f", b"1_000",
+    b"true", b"null", b"[]", b"{}", b'"', b"'", b"''''", b'"""', b"&a [*a]", b"*a",
+    b"!!python/object:os.x", b"<<: x", b"- - - -", b"? ", b"%YAML 9.9\n", b"[" * 3_000,
+    b"{" * 3_000, b"(" * 3_000, b"\t", b"#", b"//", b"/*", b"${HOME}", b"$(id)",
+    b"permit(principal,action,resource);", b'@id("x")', b"unless { 1/0 == 1 }",
+    b"when { context.x.y.z }", b"import os\n", b"lambda: 0", b"\\u0000",
 )  # fmt: skip
 
 

@@ -329,3 +329,27 @@ ROWS: dict[int, Row] = {
 }  # fmt: skip
 
 WAITS: dict[int, str] = {}
+
+_BY: dict[str, tuple[int, ...]] = {
+    "closed algebra": (
+        1, 6, 7, 11, 12, 13, 14, 17, 19, 20, 22, 29, 30, 31, 32, 35, 37, 49, 55, 56, 57, 58, 60, 61,
+        64, 65, 66, 67, 70, 73, 74, 75,
+    ),
+    "noise and budget": (2, 3, 4, 15, 21, 24, 25, 27, 28, 36, 48, 50, 52, 78, 80),
+    "one grid, one shape": (33, 34, 44, 54, 63),
+    "canonical form and memory": (45,),
+    "bounds before sums": (42,),
+    "one ledger, one peer": (47,),
+    "sandbox": (68, 71, 72),
+    "keys of one question": (76, 79, 82),
+    "proofs and domains": (81,),
+    "declared values, quotas": (83,),
+    "tokens read strictly": (85, 86, 87, 88, 89, 91, 92, 93, 94),
+    "default deny": (95, 97),
+    "nothing told": (98, 104),
+    "limits below gRPC": (99,),
+    "seats": (100,),
+    "witnesses and proofs": (102,),
+}  # fmt: skip
+BY: dict[int, str] = {number: by for by, numbers in _BY.items() for number in numbers}
+"""What stops an attack, in a word."""
