@@ -6,8 +6,8 @@ effort of 1 it makes thousands of runs for every mechanism and 100,000 random te
 in docs/audit.md.
 
 With `--page FILE` the table stands in the place of everything after the line `<!-- torture -->` of
-that page too. With `--state FILE` each row is also one JSON object in that file as soon as it is known, and a run
-with the same file goes on where the last one ended, with its seed and effort.
+that page too. With `--state FILE` each row is also one JSON object in that file as soon as it is
+known, and a run with the same file goes on where the last one ended, with its seed and effort.
 """
 
 from __future__ import annotations

@@ -119,6 +119,7 @@ def serve(
     clock: Callable[[], float] = time.monotonic,
     boundary: type[Boundary] = Boundary,
     calls: Calls | None = None,
+    share_port: bool = False,
 ) -> Running:
     """Listens on `address` ("host:port", port 0: any free one) and serves, each call behind a
     `Boundary`. `others` are further addresses of the same services, each with its own TLS: gRPC
@@ -127,8 +128,9 @@ def serve(
 
     `threads` calls run at a time; up to `maximum_calls` run or wait, and `maximum_streams` of one
     connection; gRPC turns away what comes on top (RESOURCE_EXHAUSTED) or makes it wait. With
-    `calls`, those whose callers are known share its seats. Raises CannotListen, never shares a
-    port.
+    `calls`, those whose callers are known share its seats. With `share_port` other processes of the
+    same user that say so too may listen there, and the system deals connections out among them.
+    Raises CannotListen.
     """
     pool = ThreadPoolExecutor(threads, thread_name_prefix="call")
     arrivals = Arrivals(max(1, threads // 4))
@@ -139,7 +141,7 @@ def serve(
             *outside,
             boundary(report, maximum_seconds=maximum_seconds, clock=clock, calls=calls),
         ],
-        options=_options(maximum_streams),
+        options=_options(maximum_streams, share_port=share_port),
         maximum_concurrent_rpcs=maximum_calls,
     )
     for register in services:
@@ -162,10 +164,10 @@ def serve(
     return Running(server, tuple(ports), pool, leave, arrivals.close)
 
 
-def _options(maximum_streams: int) -> list[tuple[str, int]]:
+def _options(maximum_streams: int, *, share_port: bool) -> list[tuple[str, int]]:
     return [
         # On by default, and a second server would silently take half of the calls.
-        ("grpc.so_reuseport", 0),
+        ("grpc.so_reuseport", int(share_port)),
         ("grpc.max_receive_message_length", MAXIMUM_MESSAGE_BYTES),
         # The soft limit would refuse at random between the two; one line is easier to explain.
         ("grpc.max_metadata_size", MAXIMUM_METADATA_BYTES),
