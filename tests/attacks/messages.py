@@ -31,15 +31,18 @@ from tests.attacks.worlds import PURPOSE, World, problem_of
 GATEWAY: Final = {
     "gateway": ("Gateway",), "consult": ("Consultations",), "portal": ("Portal",),
     "submission": ("Submissions",), "census": ("Census",), "watch": ("Watches",),
-    "batch": ("Calls",), "case": ("Cases",), "enrolment": ("Enrolment",),
+    "batch": ("Calls",), "case": ("Cases",), "enrolment": ("Enrolment",), "group": ("Groups",),
 }  # fmt: skip
 NODE: Final = {
     "node": ("Node",), "link": ("Link",), "pooled": ("Pooling",), "census": ("Tally",),
     "batch": ("Handlers",), "step": ("Steps",), "witness": ("Witness", "WitnessedLog"),
     "portal": ("SubjectAccess",), "membership": ("Members",), "consult": ("Consulting",),
     "watch": ("Watching",), "renewal": ("Renewal",), "submission": ("Intake",),
+    "group": ("Grouping",),
 }  # fmt: skip
 """Module -> services."""
+LOCAL: Final = frozenset({"Attending", "Reviewing", "GroupOffice"})
+"""Services on a socket of the department's own machine, for its officers."""
 TEXTS: Final = (
     "", "\0", "a" * 5_000, "../../etc/passwd", "\u202epeople", "\u0440eople", "\u200b",
     "\x1b[2J\x07", "people; DROP TABLE people", "%s%n{0}", "\U0001d491eople", "-1", "NaN",
