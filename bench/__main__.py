@@ -42,6 +42,7 @@ ROWS: Final = (
     "read_sql",
     "decision",
     "linked_1e6",
+    "linked_growth",
     "linked_1e7",
     "peer_psi",
     "prio3_reports",

@@ -1,13 +1,16 @@
-"""The statement that reduces a table to one row per key, for a linked question: step (8).
+"""The statements that read a table for a linked question, a range of its rows each: step (8).
 
-Its columns are the key's block (`landbridge.protocols.pseudonyms`), the row's own cell, and the
-side's numbers in whole grid steps. Nothing here can fail on data, for the reasons of
+Their columns are the key's block (`landbridge.protocols.pseudonyms`), the row's own cell, and a
+number per value of the side in whole grid steps. Nothing here can fail on data, for the reasons of
 `nodes.compile`.
+
+A range reads its own rows and no others, so all of them together read the table once. Rows of one
+key that lie in several ranges are added up afterwards (`nodes.link_rows`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from nodes.compile import Statement, Writer, quoted_name
@@ -16,13 +19,24 @@ from policies.disclosure import Axis, Mechanism
 from policies.link_plan import SidePlan
 from policies.question import Count, Histogram, Sum, Units
 
-ROWS: Final = 250_000
-"""Rows that one statement gives, about: what a worker and the server hold at a time."""
+ROWS: Final = 2 * 122_880
+"""Rows that one statement reads: what a worker and the server hold at a time. Row groups of DuckDB
+are so long that a range is two whole ones, where the table was written in one go."""
 MOST_ROWS: Final = 4 * ROWS
+"""That the last range may turn out to have."""
 
 
-def compile_rows(side: SidePlan, key: Sequence[str], part: int, parts: int) -> Statement:
-    """The rows of that part of `parts` (by a hash of the key), each key in one of them."""
+def compile_ranges(side: SidePlan, key: Sequence[str], rows: int) -> Iterator[Statement]:
+    """A statement per range of a table of so many rows; together they read each row once.
+
+    The last range has no end, so that no row is left out whatever was counted before.
+    """
+    starts = range(0, max(rows, 1), ROWS)
+    for first in starts:
+        yield _compile_range(side, key, first, None if first == starts[-1] else first + ROWS)
+
+
+def _compile_range(side: SidePlan, key: Sequence[str], first: int, end: int | None) -> Statement:
     writer = Writer(side.contract)
     text = _text(side.contract, key)
     cell = _cell(writer, side.axes)
@@ -33,23 +47,17 @@ def compile_rows(side: SidePlan, key: Sequence[str], part: int, parts: int) -> S
     where += writer.ranks()
     if side.where is not None:
         where.append(writer.predicate(side.where))
-    if parts > 1:
-        where.append(f"hash({text}) % {writer.bound(parts)} = {writer.bound(part)}")
+    where.append(f'"__row" >= {writer.bound(first)}')
+    if end is not None:
+        where.append(f'"__row" < {writer.bound(end)}')
     rows = f"SELECT {', '.join(inner)} FROM {writer.source()} WHERE {' AND '.join(where)}"
-    outer = [f'{_BLOCK} AS "block"']
-    if not side.many:
-        outer.append('CAST("cell" AS BIGINT)')
-        outer += [f'CAST("x{place}" AS BIGINT)' for place in range(len(numbers))]
-        sql = f"SELECT {', '.join(outer)} FROM ({rows})"
-    else:
-        outer.append("CAST(0 AS BIGINT)")
-        # A number for each of its own cells, cell by cell within a value.
-        outer += [
-            f'CAST(sum(CASE WHEN "cell" = {own} THEN "x{place}" ELSE 0 END) AS BIGINT)'
-            for place in range(len(numbers))
-            for own in range(side.cells)
-        ]
-        sql = f'SELECT {", ".join(outer)} FROM ({rows}) GROUP BY "key"'
+    outer = [f'{_BLOCK} AS "block"', 'CAST("cell" AS BIGINT)']
+    # What a key has in this range is added up here, so that less crosses.
+    value = 'sum("x{}")' if side.many else '"x{}"'
+    outer += [f"CAST({value.format(place)} AS BIGINT)" for place in range(len(numbers))]
+    sql = f"SELECT {', '.join(outer)} FROM ({rows})"
+    if side.many:
+        sql += ' GROUP BY "key", "cell"'
     # Every column has a name of its own: columns are told apart by it.
     return Statement(_named(sql, outer), tuple(writer.parameters), MOST_ROWS)
 
@@ -118,5 +126,8 @@ def _number(writer: Writer, mechanism: Mechanism) -> str:
             steps = writer.steps(of, mechanism.span)
             centre = mechanism.centre_units if mechanism.counted is not None else 0
             return f"coalesce({steps} - {writer.bound(centre)}, 0)"
-        case Units() | Histogram():
-            raise AssertionError("linked keys are counted by the gateway")
+        case Units():
+            # A vote: one row of each unit has this rank, whatever it holds.
+            return f"CASE WHEN {writer.own(writer.contract, '__rank')} = 1 THEN 1 ELSE 0 END"
+        case Histogram():
+            raise AssertionError("no linked question has quantiles")
