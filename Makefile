@@ -5,8 +5,11 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 # How many processes the tests are shared among.
 WORKERS ?= 2
+# The tests start some hundred servers: each would compile the whole source again.
+export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: setup demo test check torture docs bench lock stubs sbom audit
+# `tests` is a folder too.
+.PHONY: setup demo test check lint types tests torture docs bench lock stubs sbom audit
 .DEFAULT_GOAL := setup
 
 setup: $(STAMP)
@@ -25,13 +28,21 @@ demo: setup
 test: setup
 	@$(MAKE) --no-print-directory check
 
-check:
+# Fastest first; types take one core, and tests wait for sockets and disks now and then.
+check: lint
+	@$(MAKE) --no-print-directory -j2 types tests
+
+lint:
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	cd proto && ../$(BIN)/buf lint && ../$(BIN)/buf format --diff --exit-code
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python proto/generate.py --check
 	$(BIN)/lint-imports
+
+types:
 	$(BIN)/mypy
+
+tests:
 	$(BIN)/pytest -n $(WORKERS)
 
 # The privacy audit at full length; ARGS="--effort 0.05" for a look. See docs/audit.md.

@@ -1,7 +1,8 @@
 """`python -m bench [--only row,row]`: one JSON object per row on standard output.
 
-The same rows go to bench/results/latest.json as one list; progress goes to standard error. Exit
-status 1 when a row could not be measured, 2 for a row that does not exist.
+The same rows go to bench/results/latest.json as one list, and to latest.html beside it as a page
+with a picture; progress goes to standard error. Exit status 1 when a row could not be measured, 2
+for a row that does not exist.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Final, cast
 
 import grpc
 
+from bench.picture import page
 from bench.row import Row, RowFailed, Say
 from landbridge.errors import LandbridgeError
 from landbridge.federation.folder import FederationInvalid
@@ -47,6 +49,7 @@ ROWS: Final = (
     "peer_psi",
     "prio3_reports",
     "sdk_import",
+    "remembered_answer",
     "log_on",
     "log_append",
     "startup",
@@ -58,6 +61,7 @@ ROWS: Final = (
     "case_four_steps",
     "cases_restart",
     "console_first_page",
+    "console_overview",
     "fresh_small",
     "fresh_clone",
 )
@@ -100,6 +104,8 @@ def main(arguments: Sequence[str], results: Path = RESULTS) -> int:
     results.parent.mkdir(exist_ok=True)
     rows = [asdict(row) for row in measured]
     results.write_text(json.dumps(rows, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    drawn = page(measured, f"{cores} cores, load {load:.1f} before the first row")
+    results.with_suffix(".html").write_text(drawn, encoding="utf-8")
     return 0 if len(measured) == len(names) else 1
 
 

@@ -14,7 +14,7 @@ from typing import Final
 from bench.demo import FOLDER, LAW
 from bench.floor import two_hops
 from bench.handler_path import HANDLER, SUBJECT
-from bench.row import Aim, Row, Say
+from bench.row import Aim, Row, RowFailed, Say
 from landbridge.federation.running import Federation
 from landbridge.testing import federation
 
@@ -76,6 +76,8 @@ def _rate(running: Federation) -> float:
         thread.start()
     for thread in threads:
         thread.join()
+    if not all(counts):
+        raise RowFailed("A caller had no answer; the gateway's and the node's words say why.")
     return sum(counts) / (_used(running) - before)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -59,6 +60,7 @@ from gateway.standing import standing
 from gateway.submission_servicer import SubmissionsServicer
 from gateway.submitting import Submitting
 from gateway.watches.evaluator import Evaluator
+from gateway.watches.holding import WatchHolding
 from gateway.watches.servicer import WatchesServicer
 from gateway.watches.store import WatchStore
 from gateway.watches.telling import Telling
@@ -372,9 +374,14 @@ def start(
     driver.start()
     holding = None
     if database.shared:
+        watches_held = WatchHolding(
+            tenure, watch_store, telling, evaluator, lambda: recorder.size,
+            settings.state / "log", tell,
+        )  # fmt: skip
         holding = Holding(
-            tenure, recording, driver, lambda: recorder.size, settings.state / "log", tell, report
-        )
+            tenure, recording, driver, lambda: recorder.size, settings.state / "log", tell, report,
+            watches_held.go,
+        )  # fmt: skip
         holding.start()
     evaluator.start()
     renewed = settings.tls_certificate.read_bytes
@@ -603,6 +610,7 @@ def _open_console(
             procedures=procedures.known,
             policy=settings.access,
             enrolling=Commands(settings, time.time),
+            environment=os.environ,
             portal=lambda token: connect_client(own, token=token, ca=settings.tls_authority),
             report=report,
         ),

@@ -41,7 +41,8 @@ class HandlerOffer:
 @dataclass(frozen=True, slots=True)
 class Offer:
     """What one member serves. `log_key` verifies the receipts of its log; `documents` are the
-    contracts as their owner wrote them, by id.
+    contracts as their owner wrote them, by id. `policy_digest` names the version of its rules,
+    `access` is the text of its access policy where the owner publishes it.
     """
 
     department: str
@@ -50,6 +51,8 @@ class Offer:
     handlers: Mapping[str, HandlerOffer]
     log_key: str
     documents: Mapping[str, bytes] = field(default_factory=dict)
+    policy_digest: str = ""
+    access: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

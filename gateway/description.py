@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
-from typing import Protocol
+from typing import Final, Protocol
 
 from gateway.catalogue import HandlerOffer, Offer
 from landbridge.levels import Level
 from landbridge.v1 import node_pb2
 from policies import odcs
+
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 
 class Granted(Protocol):
@@ -67,7 +70,16 @@ def offer_of(member: Granted, reply: node_pb2.DescribeResponse) -> Offer:
         for handler in reply.handlers
         if handler.name in member.handlers
     }
-    return Offer(member.department, member.title, contracts, handlers, member.log_key, documents)
+    return Offer(
+        member.department,
+        member.title,
+        contracts,
+        handlers,
+        member.log_key,
+        documents,
+        reply.policy_digest if _DIGEST.fullmatch(reply.policy_digest) else "",
+        reply.access,
+    )
 
 
 def granted(member: Granted, offer: Offer) -> Offer:

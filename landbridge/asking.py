@@ -298,7 +298,7 @@ class Asking(Asks, Generic[ACase, AConsultation, AWatch]):
         sql: str,
         *,
         purpose: str,
-        when: str,
+        when: str = "",
         every: float | None = None,
         epsilon: float | None = None,
         alerts: int | None = None,
@@ -308,12 +308,13 @@ class Asking(Asks, Generic[ACase, AConsultation, AWatch]):
     ) -> Steps[AWatch]:
         """A standing question: tells when a count or a sum of one department is beyond a number.
 
-        `when` is the condition, for example "n >= 100" for `SELECT count(*) AS n`. `every`: seconds
-        between evaluations (None: whenever the department has loaded new data). `epsilon`: the
-        privacy parameter of its whole life, set aside at once, for `alerts` alerts (3 without it);
-        silence costs nothing. `days`: how long it lives at the most (30). `rest`: seconds for which
-        it says no more of a cell that it told of. `watch_id` (32 hex digits) makes it safe to ask
-        again after a lost reply; without one it is drawn.
+        `when` is the condition, for example "n >= 100" for `SELECT count(*) AS n`; without one it
+        is a trend, which tells the number at every evaluation. `every`: seconds between evaluations
+        (None: whenever the department has loaded new data). `epsilon`: the privacy parameter of its
+        whole life, set aside at once, for `alerts` alerts (3 without it) or numbers of a trend
+        (64); silence costs nothing. `days`: how long it lives at the most (30). `rest`: seconds for
+        which it says no more of a cell that it told of. `watch_id` (32 hex digits) makes it safe to
+        ask again after a lost reply; without one it is drawn.
         """
         asked = standing.create(
             sql, purpose=purpose, when=when, every=every, epsilon=epsilon, alerts=alerts, days=days,

@@ -164,7 +164,7 @@ class Answering:
         chosen: ReleasePlan | Selected = plan
         if plan.selection is not None:
             # Twice (8) and (9): what is selected is released, so the cells may depend on it.
-            counted = run.rows(compile_selection(plan, run.contract))
+            counted = run.rows(compile_selection(plan, run.contract, run.engine.dialect))
             chosen = select(plan, counted, self._draw)
             plan, codes = chosen.plan, chosen.codes
         cells, histograms = run.cells(plan, codes)  # (8)

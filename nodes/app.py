@@ -67,8 +67,10 @@ from nodes.consult_servicer import ConsultingServicer, ReviewingServicer
 from nodes.consulting import Consulting
 from nodes.description import handler_to
 from nodes.desk import Desk
-from nodes.engines.duckdb import DuckDBEngine, Limits
+from nodes.engines.choice import unfit
+from nodes.engines.duckdb import Limits
 from nodes.engines.engine import Engine
+from nodes.engines.opening import opener
 from nodes.engines.watched import WatchedEngine
 from nodes.following import Enforcement, Following, PolicyFollower
 from nodes.granting import Granting
@@ -205,7 +207,13 @@ def start(
     call ended.
     """
     collect = partial(policies_of.collect, settings.contracts, settings.handlers, settings.access)
-    understand = partial(policies_of.understand, settings.department, where=settings.contracts)
+
+    def understand(found: policies_of.PolicyTexts) -> Policy:
+        understood = policies_of.understand(settings.department, found, settings.contracts)
+        if wrong := unfit(settings.engine, understood.contracts, understood.handlers.values()):
+            raise policies_of.PolicyFolderInvalid(" ".join(wrong))
+        return understood
+
     texts = collect()
     policy = understand(texts)
     trust = trusted(settings.trust)
@@ -241,18 +249,6 @@ def start(
     memory.recover(settings.state / "log")
     watches = WatchMemory(settings.state / "watches.sqlite", time.time)
     watches.recover(settings.state / "log")
-    store = Store(settings.state / "data")
-    tables: Tables[Engine] = Tables(
-        store,
-        tuple(policy.contracts),
-        lambda files: WatchedEngine(
-            DuckDBEngine(files, limits, settings.workers), watching.telemetry, files
-        ),
-    )
-    functions = FunctionPool(store, limits)
-    functions.prepare(tuple(policy.contracts), policy.handlers)
-    functions.serve()
-    computing = Computing(tables, functions)
     guard = Guard(
         settings.department,
         policy.contracts,
@@ -262,6 +258,19 @@ def start(
         time.time,
         policy.digest,
     )
+    store = Store(settings.state / "data")
+    open_engine = opener(
+        settings.engine, limits, settings.workers, lambda: tuple(guard.rules.contracts)
+    )
+    tables: Tables[Engine] = Tables(
+        store,
+        tuple(policy.contracts),
+        lambda files: WatchedEngine(open_engine(files), watching.telemetry, files),
+    )
+    functions = FunctionPool(store, limits)
+    functions.prepare(tuple(policy.contracts), policy.handlers)
+    functions.serve()
+    computing = Computing(tables, functions)
     keys = MemberKeys.in_folder(settings.state)  # with unusable keys a node does not start
     pinned = Pinned(settings.state, settings.department, logged(recorder))
     replying = Replying(guard, quotas, computing, recorder, ledger)
@@ -563,4 +572,6 @@ def _description(settings: Settings, policy: Policy, log_key: str) -> node_pb2.D
         ],
         handlers=[handler_to(handler) for handler in policy.handlers.values()],
         log_key=log_key,
+        policy_digest=policy.digest,
+        access=policy.access_text if settings.publish_access else b"",
     )

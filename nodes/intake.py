@@ -100,7 +100,12 @@ class Intake:
             "path": str((folder / "records.duckdb").resolve()),
             "spill": str((folder / "spill").resolve()),
             "memory_bytes": memory,
-            "columns": [(column.name, column.type.value) for column in contract.columns],
+            "columns": [
+                (column.name, column.type.value)
+                # Reports of another randomisation are other values.
+                + (() if column.randomised is None else (repr((column.randomised, column.domain)),))
+                for column in contract.columns
+            ],
             "parent": os.getpid(),
         }
         self._now = now

@@ -22,6 +22,7 @@ from landbridge.submission import sealed
 from landbridge.submission.check import Checker, Plain, Unfit, key_of
 from landbridge.submission.fate import TAKEN, Fate
 from landbridge.submission.form import Field, Form
+from landbridge.submission.randomised import Clamped
 from landbridge.submission.sealed import Outcome, Record, Target
 from landbridge.v1 import submission_pb2
 from nodes.guard import Asking, Guard
@@ -234,6 +235,8 @@ def form_of(contract: Contract, federation: str, department: str) -> Form:
                 None if column.bounds is None else (column.bounds.low, column.bounds.high),
                 column.domain,
                 column.description,
+                0.0 if column.randomised is None else column.randomised.epsilon,
+                column.step if isinstance(column.randomised, Clamped) else 0.0,
             )
             for column in contract.columns
         ),

@@ -1,10 +1,11 @@
-"""The statements that read a table for a linked question, a range of its rows each: step (8).
+"""The statements that read a table for a linked question, a part of its rows each: step (8).
 
 Their columns are the key's block (`landbridge.protocols.pseudonyms`), the row's own cell, and a
 number per value of the side in whole grid steps. Nothing here can fail on data, for the reasons of
 `nodes.compile`.
 
-A range reads its own rows and no others, so all of them together read the table once. Rows of one
+Where rows have places (DuckDB) a part is a range of them, which reads its own rows and no others,
+so all parts together read the table once; elsewhere each part looks through the table. Rows of one
 key that lie in several ranges are added up afterwards (`nodes.link_rows`).
 """
 
@@ -14,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from nodes.compile import Statement, Writer, quoted_name
-from policies.contract import Contract, Type
+from nodes.dialects.dialect import DUCKDB, Dialect, Part
 from policies.disclosure import Axis, Mechanism
 from policies.link_plan import SidePlan
 from policies.question import Count, Histogram, Sum, Units
@@ -26,19 +27,22 @@ MOST_ROWS: Final = 4 * ROWS
 """That the last range may turn out to have."""
 
 
-def compile_ranges(side: SidePlan, key: Sequence[str], rows: int) -> Iterator[Statement]:
-    """A statement per range of a table of so many rows; together they read each row once.
+def compile_parts(
+    side: SidePlan, key: Sequence[str], rows: int, dialect: Dialect = DUCKDB
+) -> Iterator[Statement]:
+    """A statement per part of a table of so many rows; each row is in one of them.
 
     The last range has no end, so that no row is left out whatever was counted before.
     """
     starts = range(0, max(rows, 1), ROWS)
-    for first in starts:
-        yield _compile_range(side, key, first, None if first == starts[-1] else first + ROWS)
+    for number, first in enumerate(starts):
+        end = None if first == starts[-1] else first + ROWS
+        yield _compile_part(side, key, Part(number, len(starts), first, end), dialect)
 
 
-def _compile_range(side: SidePlan, key: Sequence[str], first: int, end: int | None) -> Statement:
-    writer = Writer(side.contract)
-    text = _text(side.contract, key)
+def _compile_part(side: SidePlan, key: Sequence[str], part: Part, dialect: Dialect) -> Statement:
+    writer = Writer(side.contract, dialect)
+    text = _text(writer, key)
     cell = _cell(writer, side.axes)
     numbers = [_number(writer, value.mechanism) for value in side.values]
     inner = [f'{text} AS "key"', f'{cell} AS "cell"']
@@ -47,15 +51,14 @@ def _compile_range(side: SidePlan, key: Sequence[str], first: int, end: int | No
     where += writer.ranks()
     if side.where is not None:
         where.append(writer.predicate(side.where))
-    where.append(f'"__row" >= {writer.bound(first)}')
-    if end is not None:
-        where.append(f'"__row" < {writer.bound(end)}')
+    where += dialect.part(text, part, writer.bound)
     rows = f"SELECT {', '.join(inner)} FROM {writer.source()} WHERE {' AND '.join(where)}"
-    outer = [f'{_BLOCK} AS "block"', 'CAST("cell" AS BIGINT)']
-    # What a key has in this range is added up here, so that less crosses.
+    block = dialect.block('"key"')
+    outer = [f'{block} AS "block"', 'CAST("cell" AS BIGINT)']
+    # What a key has in this part is added up here, so that less crosses.
     value = 'sum("x{}")' if side.many else '"x{}"'
     outer += [f"CAST({value.format(place)} AS BIGINT)" for place in range(len(numbers))]
-    sql = f"SELECT {', '.join(outer)} FROM ({rows})"
+    sql = f"SELECT {', '.join(outer)} FROM ({rows}){dialect.derived}"
     if side.many:
         sql += ' GROUP BY "key", "cell"'
     # Every column has a name of its own: columns are told apart by it.
@@ -67,39 +70,13 @@ def _named(sql: str, outer: Sequence[str]) -> str:
     return f"SELECT * FROM ({sql}) AS linked({names})"
 
 
-_BLOCK: Final = (
-    'CASE WHEN strlen("key") <= 15 THEN '
-    'encode("key" || repeat(chr(0), 15 - strlen("key")) || chr(CAST(strlen("key") AS INTEGER))) '
-    'ELSE unhex(substr(sha256("key"), 1, 30) || '
-    "translate(substr(sha256(\"key\"), 31, 1), '02468ace', '13579bdf') || "
-    'substr(sha256("key"), 32, 1)) END'
-)
-"""As `landbridge.protocols.pseudonyms.blocks` makes it of canonical bytes."""
-
-
-def _text(contract: Contract, key: Sequence[str]) -> str:
+def _text(writer: Writer, key: Sequence[str]) -> str:
     """The key's canonical text; of several columns each with its length, so that none runs over."""
-    spelt = [_spelt(contract, name) for name in key]
+    columns, dialect = writer.contract.by_name, writer.dialect
+    spelt = [dialect.text(quoted_name(name), columns[name].type) for name in key]
     if len(spelt) == 1:
         return spelt[0]
-    return "concat(" + ", ".join(f"strlen({each}), ':', {each}" for each in spelt) + ")"
-
-
-def _spelt(contract: Contract, name: str) -> str:
-    column = quoted_name(name)
-    match contract.by_name[name].type:
-        case Type.TEXT:
-            return column
-        case Type.INTEGER:
-            return f"CAST({column} AS VARCHAR)"
-        case Type.BOOLEAN:
-            return f"CASE WHEN {column} THEN 'true' ELSE 'false' END"
-        case Type.DATE:
-            return f"strftime({column}, '%Y-%m-%d')"
-        case Type.TIMESTAMP:
-            return f"strftime({column}, '%Y-%m-%dT%H:%M:%S.%f')"
-        case Type.NUMBER:
-            raise AssertionError("no contract links on numbers")
+    return "concat(" + ", ".join(f"{dialect.octets(each)}, ':', {each}" for each in spelt) + ")"
 
 
 def _cell(writer: Writer, axes: Sequence[Axis]) -> str:

@@ -13,7 +13,7 @@ from landbridge.protocols.dummies import counts
 from landbridge.protocols.pseudonyms import BLOCK, pseudonyms
 from landbridge.protocols.streams import derived
 from nodes.engines.engine import Engine
-from nodes.link_compile import compile_ranges
+from nodes.link_compile import compile_parts
 from nodes.link_dummies import Counts, dummy_rows
 from nodes.link_rows import Batch, RowSorter, SortedRows
 from nodes.link_state import Underway
@@ -45,7 +45,7 @@ class Making:
         expected = loaded.rows + expected_dummies(plan, side)
         cells = side.cells if side.many else None
         with RowSorter(self.folder, len(side.values), expected, cells) as sorter:
-            for statement in compile_ranges(side, plan.question.key, loaded.rows):
+            for statement in compile_parts(side, plan.question.key, loaded.rows, engine.dialect):
                 found = engine.columns(
                     statement.sql,
                     statement.parameters,

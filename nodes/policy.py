@@ -18,7 +18,8 @@ from policies.handler import Handler, HandlerInvalid
 class Policy:
     """Everything that decides what the department lets out; `digest` names this version of it.
 
-    `documents` are the contracts' own texts by contract id, `sources` the handlers' by name.
+    `documents` are the contracts' own texts by contract id, `sources` the handlers' by name,
+    `access_text` the access policy's.
     """
 
     contracts: Mapping[str, Contract]
@@ -27,6 +28,7 @@ class Policy:
     sources: Mapping[str, bytes]
     access: AccessPolicy
     digest: str
+    access_text: bytes = b""
 
 
 class PolicyFolderInvalid(Exception):
@@ -114,7 +116,7 @@ def understand(department: str, texts: PolicyTexts, where: Path) -> Policy:
         text,
     ]
     digest = sha256(b"".join(sha256(part).digest() for part in parts)).hexdigest()
-    return Policy(found, documents, declared, sources, policy, digest)
+    return Policy(found, documents, declared, sources, policy, digest, text)
 
 
 def _decoded(path: Path, text: bytes) -> str:

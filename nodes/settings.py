@@ -10,6 +10,7 @@ from typing import Final
 from landbridge.edge.operating import Operating, read_operating
 from landbridge.edge.settings import NOTHING, Known, SettingsInvalid, open_settings
 from landbridge.edge.trust import Trust, read_trust
+from nodes.engines.choice import DUCKDB_FILES, EngineChoice, read_engine
 
 PREFIX: Final = "LANDBRIDGE_NODE__"
 """What the environment variables begin with that give a node's settings."""
@@ -23,7 +24,7 @@ class Settings:
     there is to back up: log, ledger, keys and loaded tables. `gateway_log` is the key of the log
     that this node is a witness of, `gateway_witness` the key of its own log's witness;
     `gateway_replicas` are the keys of the logs of further replicas. `review` is the folder with the
-    officers' socket.
+    officers' socket; `publish_access` shows the access policy's text to the federation's auditors.
     """
 
     department: str
@@ -50,8 +51,10 @@ class Settings:
     gateway_log: str = ""
     gateway_witness: str = ""
     review: Path | None = None
+    publish_access: bool = False
     gateway_replicas: tuple[str, ...] = ()
     operating: Operating = field(default_factory=Operating)
+    engine: EngineChoice = DUCKDB_FILES
 
 
 def read(
@@ -88,8 +91,10 @@ def read(
         gateway_log=log.text("gateway_log", ""),
         gateway_witness=log.text("gateway_witness", ""),
         review=top.optional_path("review"),
+        publish_access=top.boolean("publish_access", default=False),
         gateway_replicas=log.texts("gateway_replicas", ()),
         operating=read_operating(top, problems),
+        engine=read_engine(top, problems),
     )
     for section in (top, tls, limits, log):
         section.done()

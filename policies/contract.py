@@ -11,6 +11,7 @@ from enum import StrEnum
 from functools import cached_property
 
 from landbridge.levels import Level
+from landbridge.submission.randomised import Randomised
 from policies.responsible import NOBODY_NAMED, Responsible
 
 Value = int | float | str | bool | date | datetime
@@ -71,6 +72,8 @@ class Column:
     selection of `policies.selection`.
     `identifying`: a condition on it could single out one unit; so for all columns unless the owner
     says otherwise.
+    `randomised`: how its values were randomised before they were handed in; None where they are as
+    they were. Then what the data holds are reports, and only estimates of them mean anything.
     """
 
     name: str
@@ -87,6 +90,7 @@ class Column:
     period: tuple[date, date] | None = None
     identifying: bool = True
     extremes: float | None = None
+    randomised: Randomised | None = None
 
     @property
     def clipped(self) -> bool:

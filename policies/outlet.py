@@ -6,15 +6,14 @@ not, so that nothing here has to understand Cedar.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Final
+from typing import Final, Protocol
 
 from landbridge.levels import Level
 from policies.access import AccessPolicy, Action, Request
 from policies.contract import Contract, Disclosure, Method
-from policies.handler import Handler
 from policies.moment import Moment
 
 ROWS: Final = "count(*)"
@@ -24,6 +23,46 @@ _CLEARANCES: Final = tuple(Level)
 ANY: Final = Moment(20_000_101, 12, 6)
 _NOBODY: Final = "\N{BULLET}"
 """An id that no token can name, for whoever is not named in the policy."""
+
+
+class HandedOver(Protocol):
+    """A value that a handler hands over, sealed."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def to(self) -> Collection[str]:
+        """The departments that it goes to."""
+
+
+class Replier(Protocol):
+    """A handler, as its owner declares it or as its department describes it to others."""
+
+    @property
+    def name(self) -> str:
+        """Without its department."""
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """Every code that a reply may have."""
+
+    @property
+    def level(self) -> Level:
+        """The clearance that it takes."""
+
+    @property
+    def purposes(self) -> Collection[str]:
+        """Those that it replies for."""
+
+    @property
+    def procedures(self) -> Collection[str]:
+        """Where not empty, the only ones that it is a step of, and then nobody calls it."""
+
+    @property
+    def passes(self) -> Sequence[HandedOver]:
+        """What it hands over within a case."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -73,7 +112,7 @@ class Outlet:
 def outlets(
     department: str,
     contracts: Mapping[str, Contract],
-    handlers: Mapping[str, Handler],
+    handlers: Mapping[str, Replier],
     access: Sequence[AccessPolicy],
 ) -> tuple[Outlet, ...]:
     """Everything that is let out where all of `access` permit it, sorted.
@@ -160,7 +199,7 @@ def _of(
     who: Who,
     department: str,
     contracts: Mapping[str, Contract],
-    handlers: Mapping[str, Handler],
+    handlers: Mapping[str, Replier],
     access: Sequence[AccessPolicy],
 ) -> Iterator[Outlet]:
     for contract in contracts.values():
@@ -188,7 +227,7 @@ def _of_contract(who: Who, contract: Contract, access: Sequence[AccessPolicy]) -
 
 
 def _of_handler(
-    who: Who, name: str, handler: Handler, access: Sequence[AccessPolicy]
+    who: Who, name: str, handler: Replier, access: Sequence[AccessPolicy]
 ) -> Iterator[Outlet]:
     for purpose in sorted(handler.purposes):
         for action in _ACTIONS[bool(handler.procedures) :]:
@@ -201,7 +240,7 @@ def _of_handler(
             yield from _together(found)
 
 
-def _said(handler: Handler) -> str:
+def _said(handler: Replier) -> str:
     """What a reply can be, and what goes sealed to other departments."""
     said = ", ".join(handler.codes) or "a bounded number"
     handed = [f"{each.name} to {', '.join(sorted(each.to))}" for each in handler.passes]

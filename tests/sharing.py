@@ -12,7 +12,13 @@ from collections.abc import Iterable
 
 import pytest
 
-TOGETHER = ("tests/attacks", "tests/journeys", "tests/console", "tests/submission")
+TOGETHER = (
+    "tests/attacks",
+    "tests/journeys",
+    "tests/console",
+    "tests/submission",
+    "tests/engines",
+)
 """Folders whose files share what takes seconds to start."""
 
 LONGEST_FIRST = (
@@ -21,12 +27,14 @@ LONGEST_FIRST = (
     "tests/journeys",
     "tests/console",
     "tests/submission",
+    "tests/engines",
     "tests/examples/test_joint_questionnaire.py",
     "tests/examples/test_examples.py",
     "tests/cli/test_journeys.py",
     "tests/audit/test_mechanisms.py",
     "tests/operating/test_rolling_restart.py",
     "tests/cases/test_faults.py",
+    "tests/cases/test_silent_offices.py",
     "tests/linked/test_rounds.py",
     "tests/nodes_engine/test_load.py",
     "tests/consultation/test_deciding.py",

@@ -297,6 +297,8 @@ class Driver:
     def _ask(self, job: _Job, case: Case, procedure: Procedure, step: Step) -> None:
         place = (job.case, job.step)
         with self._arrived:
+            if place in self._under_way:
+                return  # whoever is at it asks again if nothing comes of it
             self._under_way.add(place)
         token = self._token(job.case)
         try:
@@ -320,6 +322,8 @@ class Driver:
             if state in (StepState.PASSED, StepState.FAILED):
                 return _Decided([])  # asked twice at once, and replied the same
             if state is not StepState.ASKED or case.state is not CaseState.OPEN:
+                if self._noted_late(job):
+                    return _Decided([])  # another gateway heard the same, or this one twice
                 late = Change(0, now, job.step, "late", parts=taken.parts)
                 return _Decided([late], late=True)
             said = "passed" if taken.passed else "failed"
@@ -327,6 +331,10 @@ class Driver:
             return _Decided([replied], taken.envelopes)
 
         self._settle(job.case, decide)
+
+    def _noted_late(self, job: _Job) -> bool:
+        changes = self._store.changes(job.case)
+        return any(each.step == job.step and each.state == "late" for each in changes)
 
     def _admit(self, job: _Job, case: Case, procedure: Procedure, step: Step) -> None:
         token = self._token(job.case)

@@ -23,6 +23,8 @@ FORECAST_DAYS: Final = 14
 LONGEST_FORECAST: Final = 3_650
 ALL: Final = ""
 """Stands for all organisations together."""
+Charged = dict[tuple[str, str], dict[str, int]]
+"""By department and contract, then by organisation: millionths of rho."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,31 +70,40 @@ class Budgets:
     def all(self, looking: Looking) -> list[Spending]:
         """Every budget that the visitor may see, the scarcest first."""
         now = datetime.fromtimestamp(looking.now, UTC)
+        lately = days_before(looking.now, FORECAST_DAYS - 1)
+        charged: dict[str, Charged] = {}
+
+        def since(day: str) -> Charged:
+            if day not in charged:
+                charged[day] = charged_to(self._index.spent(day))
+            return charged[day]
+
         found: list[Spending] = []
         for department, contract in _contracts(self._catalogue(), looking.roles.sees):
-            since = _renewed(contract.disclosure.period, now)
-            lately = days_before(looking.now, FORECAST_DAYS - 1)
-            spent: dict[str, int] = {}
-            recent: dict[str, int] = {}
-            for day, organisation, among, charged in self._index.spent(
-                self._resources(contract.id), department, since
-            ):
-                # An entry has one charge for all that were asked, each of whom was charged alike.
-                part = round(charged / max(1, among.count("|") - 1))
-                for who in {organisation, ALL}:
-                    spent[who] = spent.get(who, 0) + part
-                    if day >= lately[:10]:
-                        recent[who] = recent.get(who, 0) + part
-            span = _days_of(max(since, lately), now)
+            begun = _renewed(contract.disclosure.period, now)
+            spent = since(begun).get((department, contract.id), {})
+            recent = since(max(begun, lately)).get((department, contract.id), {})
+            span = _days_of(max(begun, lately), now)
             found += _spendings(department, contract, spent, recent, span, now)
         return sorted(found, key=lambda each: (-each.share, each.contract, each.organisation))
 
-    def _resources(self, contract: str) -> list[str]:
-        """The contract, and the joins that it is a part of: those are charged to each in full."""
-        joined = (
-            name for name in self._index.resources() if contract in name.replace(".", " ").split()
-        )
-        return sorted({contract, *joined})
+
+def charged_to(spent: Iterable[tuple[str, str, str, int]]) -> Charged:
+    """What each department's contract was charged for each organisation, and for `ALL`.
+
+    `spent` as the index gives it. A join's parts are each charged in full. An entry has one charge
+    for all departments that were asked, each of whom was charged alike.
+    """
+    found: Charged = {}
+    for resource, organisation, among, charged in spent:
+        departments = [each for each in among.split("|") if each]
+        part = round(charged / max(1, len(departments)))
+        for contract in {resource, *resource.replace(".", " ").split()}:
+            for department in departments:
+                of_one = found.setdefault((department, contract), {})
+                for who in {organisation, ALL}:
+                    of_one[who] = of_one.get(who, 0) + part
+    return found
 
 
 def _spendings(

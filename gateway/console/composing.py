@@ -18,14 +18,16 @@ from gateway.console.budgets import Budgets
 from gateway.console.case_pages import CasePages
 from gateway.console.consultation_page import ConsultationPage
 from gateway.console.index import Index
+from gateway.console.keeping import Keeping
 from gateway.console.latencies import Latencies
 from gateway.console.log_pages import LogPages
 from gateway.console.member_pages import Enrolling, MemberPages
 from gateway.console.overview import Overview
-from gateway.console.policy_pages import History, PolicyPages
+from gateway.console.policy_pages import PolicyPages
 from gateway.console.reading import Reading
 from gateway.console.settings import ConsoleSettings
 from gateway.console.site import Site, Tab, Way
+from gateway.console.versions import Versions
 from landbridge.edge.record import Recorder
 from landbridge.edge.server import CannotListen
 from landbridge.evidence.cosignature import WitnessKey
@@ -52,7 +54,8 @@ class Ground:
     """What the gateway is, for the console to show: all of it is looked at, little is done.
 
     `witnesses` are the keys of the log's witnesses now, `silent` the departments that did not
-    describe themselves when they were last asked, `issuer` the first that the gateway trusts.
+    describe themselves when they were last asked, `issuer` the first that the gateway trusts,
+    `environment` the process's, by which git is found.
     """
 
     federation: str
@@ -77,6 +80,7 @@ class Ground:
     policy: Path
     enrolling: Enrolling
     portal: Callable[[str], Portal]
+    environment: Mapping[str, str]
     report: Callable[[BaseException], None]
 
 
@@ -115,15 +119,16 @@ class Console:
 
     def _follow(self) -> None:
         """The index follows the log, and the kept policies the one in force."""
-        while not self._ending.wait(LOOK_SECONDS):
+        while not self._ending.is_set():
             try:
                 self._keep()
                 while not self._ending.is_set() and not self._index.catch_up(65_536):
                     pass
             except (EvidenceError, OSError):
-                continue  # pages say that the log cannot be read
+                pass  # pages say that the log cannot be read
             except Exception as defect:  # noqa: BLE001 - the next look must come
                 self._report(defect)
+            self._ending.wait(LOOK_SECONDS)
 
 
 def open_console(settings: ConsoleSettings, ground: Ground) -> Console:
@@ -155,9 +160,9 @@ def open_console(settings: ConsoleSettings, ground: Ground) -> Console:
         ground.latencies,
         budgets,
     )
-    history = History(ground.state / "console" / "policies", ground.policy)
-    history.keep(ground.access().digest, time.time())
-    policies = PolicyPages(history, ground.access, ground.catalogue, index, reading)
+    versions = Versions(ground.state / "console" / "policies")
+    keeping = Keeping(versions, ground.policy, ground.access, ground.catalogue, ground.environment)
+    policies = PolicyPages(versions, ground.access, ground.catalogue, index, reading, ground.vkey)
     cases = CasePages(ground.store, ground.procedures)
     members = MemberPages(ground.enrolling, ground.silent)
     about = AboutPage(ground.portal)
@@ -222,9 +227,7 @@ def open_console(settings: ConsoleSettings, ground: Ground) -> Console:
     live = Sessions(settings.idle_minutes * 60.0, settings.longest_hours * 3_600.0, time.monotonic)
     front = Front(site, sign_in, live, ground.verifier, pages, words, time.monotonic)
     door = Door(front.answer, listening, ground.key, ground.certificate, ground.report)
-    return Console(
-        door, index, lambda: history.keep(ground.access().digest, time.time()), ground.report
-    )
+    return Console(door, index, lambda: keeping.look(time.time()), ground.report)
 
 
 def _address(configured: str, port: int) -> str:

@@ -24,7 +24,7 @@ from landbridge.evidence.merkle import TILE_WIDTH, leaf_hash
 from landbridge.evidence.selection import Selection
 from landbridge.evidence.tiles import ENTRIES, Tile, TileFolder
 
-VERSION: Final = 1
+VERSION: Final = 2
 CHUNK: Final = 64
 """Bundles of 256 entries in one transaction."""
 UNREADABLE: Final = "unreadable"
@@ -46,8 +46,8 @@ CREATE TABLE total (
   PRIMARY KEY (facet, value, departments, look)
 ) WITHOUT ROWID;
 CREATE TABLE spending (
-  resource TEXT, day TEXT, organisation TEXT, departments TEXT, charged INTEGER,
-  PRIMARY KEY (resource, day, organisation, departments)
+  span TEXT, resource TEXT, organisation TEXT, departments TEXT, charged INTEGER,
+  PRIMARY KEY (span, resource, organisation, departments)
 ) WITHOUT ROWID;
 CREATE TABLE mark (version INTEGER, size INTEGER, leaf BLOB);
 CREATE INDEX entry_time ON entry (time);
@@ -226,27 +226,20 @@ class Index:
                 for row in database.execute(text, values)
             ]
 
-    def spent(
-        self, resources: Sequence[str], department: str, since: str
-    ) -> list[tuple[str, str, str, int]]:
-        """What questions to these charged since that day: day, organisation, departments, charge.
+    def spent(self, since: str) -> list[tuple[str, str, str, int]]:
+        """What was charged since that day, or ever: resource, organisation, departments, charge.
 
         The charge is for all those departments together.
         """
-        some = ", ".join("?" * len(resources))
+        # Whole months are added up already; a page of budgets adds up years.
+        by_months = not since or since[8:10] == "01"
+        first, end = (f"m{since[:7]}", "n") if by_months else (f"d{since[:10]}", "e")
         text = (
-            "SELECT day, organisation, departments, charged FROM spending "
-            f"WHERE resource IN ({some}) AND day >= ? AND instr(departments, ?)"
+            "SELECT resource, organisation, departments, sum(charged) FROM spending "
+            "WHERE span >= ? AND span < ? GROUP BY resource, organisation, departments"
         )
         with self._connected() as database:
-            rows = database.execute(text, (*resources, since[:10], f"|{department}|"))
-            return [tuple(row) for row in rows]
-
-    def resources(self) -> list[str]:
-        """Every resource that the log names."""
-        with self._connected() as database:
-            text = "SELECT DISTINCT value FROM total WHERE facet = 'resource'"
-            return [row[0] for row in database.execute(text)]
+            return [tuple(row) for row in database.execute(text, (first, end))]
 
     def busiest(
         self, wanted: Wanted, column: str, most: int = 50
@@ -322,8 +315,9 @@ class Index:
                     total = (facet, value, row[8], int(row[2] == "console"))
                     totals[total] = totals.get(total, 0) + 1
             if row[-1]:
-                spent = (row[7], row[1][:10], row[5], row[8])
-                spending[spent] = spending.get(spent, 0) + row[-1]
+                for span in (f"d{row[1][:10]}", f"m{row[1][:7]}"):
+                    spent = (span, row[7], row[5], row[8])
+                    spending[spent] = spending.get(spent, 0) + row[-1]
             if place == last - 1:
                 leaf = leaf_hash(content)
         with database:

@@ -29,8 +29,13 @@ def create(
     purpose: Purpose,
     when: Annotated[
         str,
-        typer.Option("--when", metavar="CONDITION", help='What is told, for example "n >= 100".'),
-    ],
+        typer.Option(
+            "--when",
+            metavar="CONDITION",
+            help='What is told, for example "n >= 100"; without it the number, every time.',
+            show_default=False,
+        ),
+    ] = "",
     every: Annotated[
         float | None,
         typer.Option(
@@ -44,7 +49,10 @@ def create(
     alerts: Annotated[
         int | None,
         typer.Option(
-            "--alerts", min=1, metavar="N", help="How many alerts the budget is for; 3 without it."
+            "--alerts",
+            min=1,
+            metavar="N",
+            help="How many alerts the budget is for (3 without it), or numbers of a trend (64).",
         ),
     ] = None,
     days: Annotated[
@@ -64,7 +72,8 @@ def create(
 ) -> None:
     """Make a standing question: one count or sum of one department, and a condition on it.
 
-    Its budget is set aside at once, for its whole life; silence costs nothing.
+    Without a condition it is a trend: every evaluation tells the number. Its budget is set aside at
+    once, for its whole life; silence costs nothing.
     """
     with connected(address, ca, token_file) as client, about(sql):
         made = client.watch(

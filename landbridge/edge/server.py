@@ -10,10 +10,9 @@ from functools import partial
 from typing import Final, cast
 
 import grpc
-from cryptography import x509
-from cryptography.hazmat.primitives import serialization
 
 from landbridge.edge.interceptor import Boundary, Report
+from landbridge.edge.renewed_certificate import Followed
 
 Registration = Callable[[grpc.Server], None]
 """Adds one servicer, for example `partial(add_GatewayServicer_to_server, servicer)`."""
@@ -49,25 +48,19 @@ class Tls:
                 root_certificates=self.authority,
                 require_client_auth=self.authority is not None,
             )
+        followed = Followed(self.key, self.certificate, self.renewed)
         return grpc.dynamic_ssl_server_credentials(
             self._configuration(self.certificate),
             # None means "as before" to gRPC; the published types do not know it.
             cast(
-                Callable[[], grpc.ServerCertificateConfiguration],
-                partial(self._current, self.renewed),
+                Callable[[], grpc.ServerCertificateConfiguration], partial(self._changed, followed)
             ),
             require_client_authentication=self.authority is not None,
         )
 
-    def _current(self, renewed: Callable[[], bytes]) -> grpc.ServerCertificateConfiguration | None:
-        """None, which keeps the earlier certificate, for one that is not this key's."""
-        try:
-            certificate = renewed()
-            x509_key = x509.load_pem_x509_certificate(certificate).public_key()
-            own = serialization.load_pem_private_key(self.key, None).public_key()
-        except (OSError, ValueError):
-            return None
-        return self._configuration(certificate) if x509_key == own else None
+    def _changed(self, followed: Followed) -> grpc.ServerCertificateConfiguration | None:
+        certificate = followed.changed()
+        return None if certificate is None else self._configuration(certificate)
 
     def _configuration(self, certificate: bytes) -> grpc.ServerCertificateConfiguration:
         return grpc.ssl_server_certificate_configuration(

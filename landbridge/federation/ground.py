@@ -90,7 +90,7 @@ class Ground:
 
     def node_settings(self, member: MemberFolder, port: int) -> Path:
         """Writes the member's `node.toml`."""
-        values = {
+        values: dict[str, str | bool] = {
             "department": member.department,
             "title": member.title,
             "federation": self.federation.name,
@@ -99,13 +99,16 @@ class Ground:
             "contracts": str(member.folder / "contracts"),
             "handlers": str(member.folder / "handlers"),
             "access": str(member.folder / "access.cedar"),
+            "publish_access": member.publish_access,
         }
         gateway, name = self.folder("gateway"), self._log_name("gateway")
         watching = {
             "gateway_log": log_signer(gateway, name).vkey,
             "gateway_witness": witness_key(gateway, name).vkey,
         }
-        return self._settings(member.department, "node.toml", values, watching)
+        engine = [f"{key} = {json.dumps(value)}" for key, value in member.engine.items()]
+        more = ["[engine]", *engine] if engine else []
+        return self._settings(member.department, "node.toml", values, watching, more)
 
     def enrol(self, granted: Mapping[str, Mapping[str, Sequence[str]]]) -> None:
         """Gives every member its keys and the manifest, before any of them runs.
@@ -205,7 +208,7 @@ class Ground:
         self,
         name: str,
         file: str,
-        values: Mapping[str, str],
+        values: Mapping[str, str | bool],
         watching: Mapping[str, str] = MappingProxyType({}),
         more: Sequence[str] = (),
     ) -> Path:

@@ -46,10 +46,20 @@ class DescribeResponse(_message.Message):
     CONTRACTS_FIELD_NUMBER: _builtins.int
     HANDLERS_FIELD_NUMBER: _builtins.int
     LOG_KEY_FIELD_NUMBER: _builtins.int
+    POLICY_DIGEST_FIELD_NUMBER: _builtins.int
+    ACCESS_FIELD_NUMBER: _builtins.int
     department: _builtins.str
     title: _builtins.str
     log_key: _builtins.str
     """The log's verifier key, in the C2SP signed-note form."""
+    policy_digest: _builtins.str
+    """The version of the department's rules that is in force, as its log entries name it
+    (policy_digest).
+    """
+    access: _builtins.bytes
+    """The text of its access policy (Cedar), where the owner publishes it to the federation's
+    auditors; else empty.
+    """
     @_builtins.property
     def contracts(self) -> _containers.RepeatedCompositeFieldContainer[Global___ContractDescription]: ...
     @_builtins.property
@@ -62,10 +72,12 @@ class DescribeResponse(_message.Message):
         contracts: _abc.Iterable[Global___ContractDescription] | None = ...,
         handlers: _abc.Iterable[Global___HandlerDescription] | None = ...,
         log_key: _builtins.str = ...,
+        policy_digest: _builtins.str = ...,
+        access: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contracts", b"contracts", "department", b"department", "handlers", b"handlers", "log_key", b"log_key", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access", b"access", "contracts", b"contracts", "department", b"department", "handlers", b"handlers", "log_key", b"log_key", "policy_digest", b"policy_digest", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

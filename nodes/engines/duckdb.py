@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from landbridge.errors import error
+from nodes.dialects.dialect import DUCKDB
 from nodes.engines.engine import Cell, EngineNotStarted, Parameter
 from nodes.engines.process import WorkerLate, WorkerLost, WorkerProcess, encode
 
@@ -66,6 +67,11 @@ class DuckDBEngine:
     ) -> None:
         if workers < 1:
             raise ValueError("An engine needs at least one worker.")
+        if elsewhere := [name for name, path in tables.items() if path.suffix != ".duckdb"]:
+            raise EngineNotStarted(
+                f"{elsewhere[0]} was loaded for another engine; load it again for this one."
+            )
+        self.dialect = DUCKDB
         self._tables = {name: str(path.resolve()) for name, path in tables.items()}
         self._limits = limits
         self._workers = workers

@@ -17,7 +17,7 @@ import pytest
 
 from gateway.cases.case import Case, Change, Opened, Sealed, StepRow
 from gateway.cases.database import Database
-from gateway.cases.driver import Driver
+from gateway.cases.driver import Driver, _Job
 from gateway.cases.procedures import Procedures
 from gateway.cases.recording import Recording
 from gateway.cases.store import Store
@@ -191,6 +191,23 @@ def test_a_reply_after_the_silence_rule_decided_changes_nothing_and_is_noted(tow
     assert (found.state.value, found.steps[0].state.value) == (decided, deemed)
     assert found.steps[0].code == ""
     assert town.office.asked == 1
+
+
+@pytest.mark.parametrize("town", ["refuse"], indirect=True)
+def test_an_office_that_is_asked_twice_is_late_once(town: Town) -> None:
+    """An applicant who looks in the moment in which it is asked; another gateway that heard it too.
+
+    It is asked once by one gateway, and a reply that two gateways hear is noted by one.
+    """
+    case = town.open()
+    for number in range(20):
+        town.driver._put("ask", case, "office", number / 100)
+    assert town.when(case, lambda said: "refused" in said)[2:] == ["deemed_failed", "refused"]
+    town.office.speaks.set()
+    said = town.when(case, lambda said: "late" in said)
+    assert town.office.asked == 1
+    town.driver._record(_Job(0.0, 0, "ask", case, "office"), Taken(True, "PASS", (), (), ()))
+    assert [each.state for each in town.store.changes(case)] == said
 
 
 @pytest.mark.parametrize("town", ["refuse"], indirect=True)

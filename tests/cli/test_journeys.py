@@ -17,12 +17,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
 
 from landbridge.cli import init
 from landbridge.cli.tour import QUESTIONS
 from tests.cli.commands import PROGRAM, Run, environment, run_apart
+from tests.web.provider import Browser, authorize
 
 pytestmark = pytest.mark.journey
 PURPOSE = "dpv:ServiceOptimisation"
@@ -56,12 +58,15 @@ class Staying:
 
 
 @contextmanager
-def staying(*words: str, until: str) -> Iterator[Staying]:
-    """Runs until it says so on standard error; it is ended with the block in any case."""
+def staying(*words: str, until: str, out: IO[bytes] | None = None) -> Iterator[Staying]:
+    """Runs until it says so on standard error; it is ended with the block in any case.
+
+    What it says on standard output goes to the file `out`, if there is one.
+    """
     mark = uuid.uuid4().hex
     process = subprocess.Popen(
         [*PROGRAM, *words],
-        stdout=subprocess.PIPE,
+        stdout=subprocess.PIPE if out is None else out,
         stderr=subprocess.PIPE,
         text=True,
         env=environment(JOURNEY=mark),
@@ -98,11 +103,21 @@ def exported(lines: list[str], run_state: Path) -> dict[str, str]:
 
 
 def test_the_demo_takes_its_tour_and_falls_short_of_nothing(tmp_path: Path) -> None:
-    """Eleven processes: what a new user sees first, as one document."""
-    state = tmp_path / "state"
-    ended = run_apart("demo", "--once", "--json", "--state", str(state))
-    assert ended.status == 0, ended.err
-    found = json.loads(ended.out)
+    """Eleven processes: what a new user sees first, as one document, and in the console it names.
+
+    Every entry that the tour's document lists can be looked at there, by its own outcome.
+    """
+    state, said = tmp_path / "state", tmp_path / "tour.json"
+    with (
+        said.open("wb") as out,
+        staying("demo", "--json", "--state", str(state), until="until Ctrl-C", out=out) as running,
+    ):
+        found = json.loads(said.read_text())
+        _look_in_the_console(running.said, state, found["log"][0]["entries"])
+        running.process.send_signal(signal.SIGINT)
+        running.process.wait(timeout=120)
+        assert running.process.returncode == 130
+        assert running.left() == []
     assert found["fell_short"] == []
     assert [m["department"] for m in found["members"]] == ["ewr", "jfk", "lga", "faa", "noaa"]
     assert len(found["answers"]) == len(QUESTIONS)
@@ -143,6 +158,27 @@ def test_the_demo_takes_its_tour_and_falls_short_of_nothing(tmp_path: Path) -> N
     receipt = tmp_path / "receipt.json"
     receipt.write_text(json.dumps(found["answers"][1]["receipt"]))
     assert run_apart("log", "verify", str(receipt), "--key", str(key)).status == 0
+
+
+def _look_in_the_console(said: list[str], state: Path, tour: list[dict[str, Any]]) -> None:
+    """Signs in at the printed address as the auditor, and opens each of the tour's entries."""
+    printed = next(line for line in said if "Look at it in a browser" in line)
+    address = printed.split()[-1]
+    ca = state / "authority" / "development-ca.pem"
+    browser = Browser(ca)
+    came = browser.post(f"{address}/sign-in", {"next": "/"})
+    assert browser.get(authorize(Browser(ca), came.header("location"))).status == 303
+    assert "ewr" in browser.get(f"{address}/").body
+    assert len(tour) >= 11
+    for entry in tour:
+        page = browser.get(f"{address}/log/{entry['index']}")
+        assert page.status == 200
+        assert entry["outcome"] in page.body
+        assert entry.get("question_id", "") in page.body
+    exhausted = [each["index"] for each in tour if each.get("reason") == "BUDGET_EXHAUSTED"]
+    listed = browser.get(f"{address}/log?outcome=refused").body
+    assert exhausted
+    assert f'<a href="/log/{exhausted[-1]}">' in listed
 
 
 @pytest.mark.usefixtures("heard")

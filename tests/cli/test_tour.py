@@ -20,7 +20,7 @@ from landbridge.cli.tour_page import TourPage
 from landbridge.errors import error
 from tests.cli.towns import DEPARTMENTS, MONTHS, Town, right_answer
 
-FIRST, SECOND, _, EXACT, *_ = QUESTIONS
+FIRST, SECOND, _, EXACT = QUESTIONS[:4]
 REQUESTS = len(QUESTIONS) + 2 + MONTHS + 1 + 1
 """Beside the questions two refusals, the months of a budget and the refused one, and a reply."""
 

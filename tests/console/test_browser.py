@@ -265,11 +265,32 @@ def test_policies_show_what_lets_out_what_and_how_versions_differ(
     page = signed_in("auditor", "/policies")
     expect(page.get_by_role("region", name="What lets out what")).to_contain_text("province-office")
     expect(page.locator("tbody tr", has_text="province-office").first).to_contain_text("harbour")
+    # One city publishes its own policy, which says more than the gateway's; the other does not.
+    rows = page.get_by_role("region", name="What lets out what").locator("tbody tr")
+    expect(rows.filter(has_text="harbour.household").first).to_contain_text(
+        "gateway and department"
+    )
+    expect(rows.filter(has_text="hilltop.household").first).to_contain_text("is not known here")
+    page.locator("summary", has_text="harbour").click()
+    expect(page.get_by_role("region", name="Access policy of harbour")).to_contain_text(
+        "harbour.joint-form"
+    )
+    expect(page.locator("summary", has_text="hilltop")).to_contain_text("not published")
+    handlers = page.get_by_role("region", name="Contracts and handlers")
+    expect(handlers).to_contain_text("market.registered()")
+    expect(page.get_by_role("region", name="Versions")).to_contain_text("loaded by the gateway")
+    officer = signed_in("officer_harbour", "/policies")
+    expect(officer.locator("summary")).to_have_count(1)
+    expect(officer.get_by_role("region", name="Contracts and handlers")).not_to_contain_text(
+        "market"
+    )
+    officer.close()
     try:
         path.write_text(f'{before}\n@id("town.newcomers")\n{more}\n')
+        own = page.locator("tbody tr", has_text="file of user")
         for _ in range(150):
             page.reload()
-            if page.locator('input[name="new"]').count() > 1:
+            if own.count() > 1:
                 break
             time.sleep(0.2)
         page.get_by_role("button", name="Compare").click()

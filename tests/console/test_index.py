@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -100,6 +101,21 @@ def test_the_index_finds_what_the_command_lines_search_finds(
     assert kept.index.newest(wanted, 0, 10_000) == looked_for[::-1]
     assert kept.index.oldest(wanted, 0, 10_000) == looked_for
     assert kept.index.count(wanted) == len(looked_for)
+
+
+@pytest.mark.parametrize("since", ["", "2026-03-01", "2026-03-04", "2026-03-08", "2026-04-01"])
+def test_what_was_charged_adds_up_from_any_day_on(kept: Kept, since: str) -> None:
+    """By whole months where that is the same, by days otherwise: held against the entries."""
+    expected: Counter[tuple[str, str, str]] = Counter()
+    for each in kept.entries:
+        if each["time"] >= since and each["charged_micro_rho"]:
+            # Of a handler the name says whose it is.
+            among = "|".join(each["members"] or ["faa"])
+            expected[each["resource"], each["organisation"], f"|{among}|"] += each[
+                "charged_micro_rho"
+            ]
+    found = kept.index.spent(since and f"{since}T00:00:00.000000Z")
+    assert {row[:3]: row[3] for row in found} == dict(expected)
 
 
 def test_a_page_goes_on_where_the_last_one_ended(kept: Kept) -> None:

@@ -21,7 +21,7 @@ from gateway.console.anomalies import (
     Seen,
     findings,
 )
-from gateway.console.budgets import forecast, renewal
+from gateway.console.budgets import ALL, charged_to, forecast, renewal
 from gateway.console.charts import stacked
 from gateway.console.policy_pages import differing
 
@@ -135,6 +135,21 @@ def test_budgets_are_renewed_at_the_beginning_of_day_month_and_year() -> None:
         renewal("month", december) == renewal("year", december) == datetime(2027, 1, 1, tzinfo=UTC)
     )
     assert renewal("never", december) is None
+
+
+def test_a_charge_is_shared_by_who_was_asked_and_falls_on_every_part_of_a_join() -> None:
+    """Two departments were charged alike; a join of two tables was paid by the budgets of both."""
+    spent = [
+        ("flights", "a", "|ewr|jfk|", 100),
+        ("flights", "b", "|ewr|", 7),
+        ("people visits", "a", "|north|", 9),
+        ("odd", "", "", 5),
+    ]
+    found = charged_to(spent)
+    assert found["ewr", "flights"] == {"a": 50, "b": 7, ALL: 57}
+    assert found["jfk", "flights"] == {"a": 50, ALL: 50}
+    assert found["north", "people"] == found["north", "visits"] == {"a": 9, ALL: 9}
+    assert {contract for _, contract in found if contract == "odd"} == set()
 
 
 def test_a_chart_is_as_high_as_its_highest_stack() -> None:

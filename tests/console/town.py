@@ -23,6 +23,7 @@ audience = "https://gateway.town.example"
 [[members]]
 department = "harbour"
 title = "City of Harbour"
+publish_access = true
 
 [[members]]
 department = "hilltop"

@@ -15,7 +15,7 @@ import pytest
 from nodes import link_compile, link_rows
 from nodes.compile import Statement
 from nodes.engines.database import VIEW
-from nodes.link_compile import ROWS, compile_ranges
+from nodes.link_compile import ROWS, compile_parts
 from nodes.link_rows import Batch, RowSorter
 from policies.link_plan import SidePlan, plan_link
 from policies.linked import LinkedQuestion, Side
@@ -68,7 +68,7 @@ def read_rows(connection: duckdb.DuckDBPyConnection, place: Path, rows: int) -> 
     connection.execute("PRAGMA enable_profiling = 'json'")
     connection.execute(f"SET profiling_output = '{profile}'")
     scanned = statements = counted = added = 0
-    for statement in compile_ranges(visits(), ("person",), rows):
+    for statement in compile_parts(visits(), ("person",), rows):
         found = columns(connection, statement)
         scanned += json.loads(profile.read_text())["query"]["total_rows_scanned"]
         statements += 1
@@ -102,7 +102,7 @@ def test_what_was_not_counted_is_read_all_the_same(tmp_path: Path) -> None:
     """The last range has no end: a count that is too small loses no rows."""
     connection = table(tmp_path, 1_000)
     try:
-        (statement,) = compile_ranges(visits(), ("person",), 10)
+        (statement,) = compile_parts(visits(), ("person",), 10)
         found = columns(connection, statement)
         assert int(found["n2"].sum()) == 1_000
     finally:

@@ -11,7 +11,7 @@ import pytest
 from landbridge.errors import LandbridgeError, Unavailable
 from landbridge.protocols.dummies import counts
 from landbridge.v1 import link_pb2
-from nodes.link_compile import compile_ranges
+from nodes.link_compile import compile_parts
 from policies import odcs
 from policies.link_plan import LinkPlan, plan_link
 from policies.linked import LinkedQuestion, Side
@@ -294,7 +294,7 @@ def test_a_person_has_one_vote_however_many_rows_it_has() -> None:
         "i AS __row FROM range(1000) t(i)"
     )
     votes = 0
-    for statement in compile_ranges(side, ("day", "town"), 1000):
+    for statement in compile_parts(side, ("day", "town"), 1000):
         found: Any = connection.execute(statement.sql, list(statement.parameters)).fetchnumpy()
         votes += int(found[f"n{1 + len(side.values)}"].sum())
     assert votes == 20  # persons
