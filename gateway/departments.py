@@ -22,6 +22,7 @@ from landbridge.v1 import (
     batch_pb2_grpc,
     census_pb2_grpc,
     consult_pb2_grpc,
+    group_pb2_grpc,
     link_pb2_grpc,
     membership_pb2,
     membership_pb2_grpc,
@@ -115,6 +116,7 @@ class Connection:
     tally: census_pb2_grpc.TallyStub
     intake: submission_pb2_grpc.IntakeStub
     watching: watch_pb2_grpc.WatchingStub
+    grouping: group_pb2_grpc.GroupingStub
 
     @classmethod
     def over(cls, channel: grpc.Channel) -> Connection:
@@ -134,6 +136,7 @@ class Connection:
             census_pb2_grpc.TallyStub(channel),
             submission_pb2_grpc.IntakeStub(channel),
             watch_pb2_grpc.WatchingStub(channel),
+            group_pb2_grpc.GroupingStub(channel),
         )
 
 

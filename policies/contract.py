@@ -269,7 +269,9 @@ class Collection:
     ("day", "month", "year" or "never": for ever) of the column `of`; empty: as many as come.
     `correct_until`: None for ever. `also` are organisations that may correct everybody's. A device
     is a caller, as a token names it. Every `every` seconds, records that came become visible to
-    questions, for some methods only where at least `least` units have changed.
+    questions, for some methods only where at least `least` units have changed. `caller` is the
+    column that the department fills in with who hands in, as a digest that ends with the
+    collection; empty: contributors say everything themselves.
     """
 
     opens: datetime | None = None
@@ -286,6 +288,7 @@ class Collection:
     organisation: Allotment | None = None
     every: int = 3600
     least: int = 1
+    caller: str = ""
 
 
 @dataclass(frozen=True)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from landbridge.cli.connection import Address, Authority, Purpose, TokenFile, connected
-from landbridge.cli.ending import OperatorError
 from landbridge.cli.formats import Page, write_json
 from landbridge.cli.query import Epsilon, Sql
 from landbridge.cli.refusal import about
 from landbridge.cli.terminal import say, tell
+from landbridge.cli.token_file import keep_token, kept_token
 
 if TYPE_CHECKING:
     from landbridge.watch import WatchView
@@ -145,7 +144,7 @@ def follow(
     """
     from landbridge.cli import watch_page
 
-    start = after or (_kept(keep) if keep else "")
+    start = after or (kept_token(keep) if keep else "")
     with connected(address, ca, token_file) as client:
         found = client.watching(identifier)
         for event in found.follow(timeout, after=start):
@@ -154,7 +153,7 @@ def follow(
             else:
                 watch_page.tell(event)
             if keep:
-                _keep(keep, event.token)
+                keep_token(keep, event.token)
 
 
 def stop(
@@ -167,28 +166,6 @@ def stop(
     """End a watch; what it did not spend goes back to the budget."""
     with connected(address, ca, token_file) as client:
         _show(client.watching(identifier).stop(), format_)
-
-
-def _kept(path: Path) -> str:
-    try:
-        return path.read_text("ascii").strip()
-    except FileNotFoundError:
-        return ""
-    except (OSError, ValueError):
-        raise OperatorError(f"{path} cannot be read as a resume token.") from None
-
-
-def _keep(path: Path, token: str) -> None:
-    """Durable before the next event is printed; the whole token or the one before."""
-    beside = path.with_name(f"{path.name}.new")
-    try:
-        with beside.open("w", encoding="ascii") as file:
-            file.write(f"{token}\n")
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except OSError:
-        raise OperatorError(f"{path} cannot be written.") from None
 
 
 def _show(view: WatchView, format_: Page) -> None:
