@@ -47,6 +47,7 @@ ROWS: Final = (
     "linked_growth",
     "linked_1e7",
     "peer_psi",
+    "peer_openfhe",
     "prio3_reports",
     "sdk_import",
     "remembered_answer",
