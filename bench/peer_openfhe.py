@@ -85,7 +85,7 @@ def measure(say: Say) -> Row:
         better="higher",
         aim=Aim("ratio", 10),
         note=f"seconds; {PACKAGES[0]}: bits under BFV (one core, depth 1, 128 bits of security by "
-        f"its own choice), {ROWS:,} rows by cell, {CELLS} cells, values below 1,000, in one process "
+        f"its own choice), {ROWS:,} rows by cell, {CELLS} cells, values below 1,000, one process "
         "without a wire; its trust is two-party, where ours has a dealer that pools with nobody; "
         "floor: the three-party products of a linked question for the same rows and cells, all "
         "parties in one process likewise",
