@@ -23,6 +23,10 @@ BLOCK = 16
 TABLE = "data"
 """The name of the one table inside a department's file."""
 
+VIEW = f"SELECT *, rowid AS __row FROM {{file}}.main.{TABLE}"
+"""What a statement finds under a table's name: the file's columns, and `__row`, the place of a row
+in the file from 0. A range of places reads the row groups that it lies in and no others."""
+
 _NO_EXTENSIONS = {
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
@@ -85,9 +89,7 @@ def open_sealed(tables: Mapping[str, str], *, memory_bytes: int, threads: int) -
         opened = False
         try:
             connection.execute(f"ATTACH {text(path)} AS {file} (READ_ONLY)")
-            connection.execute(
-                f"CREATE VIEW {quoted(name)} AS SELECT * FROM {file}.main.{quoted(TABLE)}"
-            )
+            connection.execute(f"CREATE VIEW {quoted(name)} AS {VIEW.format(file=file)}")
             opened = True
         except Error:
             pass  # raised below, where DuckDB's message is not in the exception's context
