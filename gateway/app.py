@@ -36,6 +36,8 @@ from gateway.departments import Connect, Connection, Departments, Member, over_t
 from gateway.enrolment import EnrolmentServicer
 from gateway.flow import Paces, Places
 from gateway.following import Follower, access_policy, read_access
+from gateway.group_servicer import GroupsServicer
+from gateway.groups import Groups
 from gateway.links import Links
 from gateway.membership import own_authority, prepare
 from gateway.outside import over_http
@@ -60,6 +62,7 @@ from gateway.standing import standing
 from gateway.submission_servicer import SubmissionsServicer
 from gateway.submitting import Submitting
 from gateway.watches.evaluator import Evaluator
+from gateway.watches.holding import WatchHolding
 from gateway.watches.servicer import WatchesServicer
 from gateway.watches.store import WatchStore
 from gateway.watches.telling import Telling
@@ -101,6 +104,7 @@ from landbridge.v1 import (
     consult_pb2_grpc,
     enrolment_pb2_grpc,
     gateway_pb2_grpc,
+    group_pb2_grpc,
     portal_pb2_grpc,
     watch_pb2_grpc,
 )
@@ -272,7 +276,25 @@ def start(
         "landbridge.log.size", "{entry}", "Entries of the log.", lambda: log.size
     )
     health = Health(log.require)
-    servicer = GatewayServicer(asking, departments, watching.telemetry, settings.federation)
+    groups = Groups(
+        planning,
+        departments,
+        trust.verifier,
+        recorder,
+        signer.vkey,
+        signing,
+        sight,
+        settings.manifest.read_bytes,
+        time.time,
+        settings.calls // 4,
+    )
+    servicer = GatewayServicer(
+        asking,
+        departments,
+        watching.telemetry,
+        settings.federation,
+        groups=groups.directory,
+    )
     portal = PortalServicer(
         planning,
         departments,
@@ -373,9 +395,14 @@ def start(
     driver.start()
     holding = None
     if database.shared:
+        watches_held = WatchHolding(
+            tenure, watch_store, telling, evaluator, lambda: recorder.size,
+            settings.state / "log", tell,
+        )  # fmt: skip
         holding = Holding(
-            tenure, recording, driver, lambda: recorder.size, settings.state / "log", tell, report
-        )
+            tenure, recording, driver, lambda: recorder.size, settings.state / "log", tell, report,
+            watches_held.go,
+        )  # fmt: skip
         holding.start()
     evaluator.start()
     renewed = settings.tls_certificate.read_bytes
@@ -399,6 +426,10 @@ def start(
             partial(
                 census_pb2_grpc.add_CensusServicer_to_server,
                 CensusServicer(census, servicer.request),
+            ),
+            partial(
+                group_pb2_grpc.add_GroupsServicer_to_server,
+                GroupsServicer(groups, servicer.request),
             ),
             partial(
                 watch_pb2_grpc.add_WatchesServicer_to_server,

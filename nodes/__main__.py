@@ -185,7 +185,9 @@ def _accept(path: Path, version: int) -> int:
 
 
 def _accepted(found: settings.Settings, version: int) -> int:
-    served = policy.read(found.department, found.contracts, found.handlers, found.access)
+    served = policy.read(
+        found.department, found.contracts, found.handlers, found.access, found.groups
+    )
     signer = log_signer(found.state, f"{found.federation}/{found.department}")
     log = Log.open(found.state / "log", found.state / "journal", signer)
     try:
@@ -199,7 +201,8 @@ def _accepted(found: settings.Settings, version: int) -> int:
 
 def _load(path: Path, contract: str | None, source: Path | None, script: Path | None) -> int:
     """Prints one JSON line per loaded contract; a violation is one sentence and status 2."""
-    from nodes.load import LoadRefused, load  # brings DuckDB, which the server never loads
+    from nodes.load_report import LoadRefused
+    from nodes.loading import loading  # brings DuckDB, which the server never loads
 
     chosen = settings.read(path, os.environ)
     contracts = {
@@ -208,13 +211,16 @@ def _load(path: Path, contract: str | None, source: Path | None, script: Path | 
         for found in [odcs.read(file.read_bytes(), str(file))]
     }
     store = Store(chosen.state / "data")
-    with tempfile.TemporaryDirectory(prefix="landbridge-load-") as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="landbridge-load-") as folder,
+        loading(chosen.engine, store) as load,
+    ):
         if script is not None:
             files = runpy.run_path(str(script))["load"](Path(folder))
         elif contract is not None and source is not None:
             files = {contract: source}
         else:
-            tell("Name a contract and a file, or a script.")
+            tell("Name a contract and a file or table, or a script.")
             return STOPPED_BY_OPERATOR
         for name, file in files.items():
             if name not in contracts:
@@ -227,7 +233,7 @@ def _load(path: Path, contract: str | None, source: Path | None, script: Path | 
                 )
                 return STOPPED_BY_OPERATOR
             try:
-                found = load(contracts[name], file, store)
+                found = load(contracts[name], file)
             except LoadRefused as refused:
                 tell(str(refused))
                 return STOPPED_BY_OPERATOR

@@ -48,10 +48,12 @@ class Run:
 
         `plan` is this run's, its open axis closed; `codes` are the engine's of what was found.
         """
-        plain = [compile_question(plan, self.contract, codes)] if plan.plain else []
+        dialect = self.engine.dialect
+        plain = [compile_question(plan, self.contract, codes, dialect)] if plan.plain else []
         cells = [row for statement in plain for row in self.rows(statement)]
         # One engine for all of them, so of one data version, and one deadline.
-        return cells, [self.rows(each) for each in compile_histograms(plan, self.contract, codes)]
+        histograms = compile_histograms(plan, self.contract, codes, dialect)
+        return cells, [self.rows(each) for each in histograms]
 
 
 def data_version(department: str, contract: Contract, tables: Mapping[str, Loaded]) -> str:

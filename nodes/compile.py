@@ -24,6 +24,8 @@ from itertools import combinations
 from math import prod
 from typing import Final, assert_never
 
+from landbridge.submission.randomised import Clamped
+from nodes.dialects.dialect import DUCKDB, Dialect
 from policies.bounds import Interval
 from policies.cell_key import KEYS
 from policies.contract import Column, Contract, Method, Type, Value
@@ -46,6 +48,7 @@ from policies.question import (
     IsNull,
     Membership,
     Not,
+    Operator,
     Predicate,
     Prefix,
     Relation,
@@ -79,32 +82,36 @@ class Statement:
     rows: int
 
 
-def compile_question(plan: ReleasePlan, contract: Contract, codes: Sequence[int] = ()) -> Statement:
+def compile_question(
+    plan: ReleasePlan, contract: Contract, codes: Sequence[int] = (), dialect: Dialect = DUCKDB
+) -> Statement:
     """The statement whose rows are the exact, bounded cells of `plan.plain`, which is not empty.
 
     `codes` are those of the selected values of an axis whose values are found in the data; that key
     comes back as a code.
     """
-    return Writer(contract).statement(plan, codes)
+    return Writer(contract, dialect).statement(plan, codes)
 
 
-def compile_selection(plan: ReleasePlan, contract: Contract) -> Statement:
+def compile_selection(
+    plan: ReleasePlan, contract: Contract, dialect: Dialect = DUCKDB
+) -> Statement:
     """The statement whose rows are, per value of the plan's open axis, code, value and units.
 
     A unit votes for at most `plan.selection.votes` values, those of its rows with the lowest ranks.
     """
-    return Writer(contract).selection(plan)
+    return Writer(contract, dialect).selection(plan)
 
 
 def compile_histograms(
-    plan: ReleasePlan, contract: Contract, codes: Sequence[int] = ()
+    plan: ReleasePlan, contract: Contract, codes: Sequence[int] = (), dialect: Dialect = DUCKDB
 ) -> tuple[Statement, ...]:
     """One statement per histogram of the plan, in its order; `codes` as in `compile_question`.
 
     Each has a row per cell and bin that is not empty: keys as domain indices, the bin, its rows.
     """
     return tuple(
-        Writer(contract).histogram(plan, codes, mechanism.measure.of, mechanism.layout)
+        Writer(contract, dialect).histogram(plan, codes, mechanism.measure.of, mechanism.layout)
         for mechanism in plan.mechanisms
         if isinstance(mechanism.measure, Histogram) and mechanism.layout is not None
     )
@@ -115,6 +122,7 @@ class Writer:
     """SQL about one contract; collects parameters in the order in which their places stand."""
 
     contract: Contract
+    dialect: Dialect = DUCKDB
     parameters: list[Parameter] = field(default_factory=list)
 
     def statement(self, plan: ReleasePlan, codes: Sequence[int]) -> Statement:
@@ -124,7 +132,8 @@ class Writer:
         keys = [self.key(axis) for axis in plan.axes]
         # By place: a key with parameters cannot be written twice.
         grouped = ", ".join(str(place + 1) for place in range(len(keys)))
-        alone = self.spelt(plan.axes[0].key) if len(keys) == 1 else None
+        lone = len(keys) == 1 and self.dialect.looks_up
+        alone = self.spelt(plan.axes[0].key) if lone else None
         if alone is not None:
             # DuckDB groups by one text column through its stored dictionary, which is faster than
             # by an integer; with two keys the integers are faster.
@@ -157,14 +166,19 @@ class Writer:
         name, code = quoted_name(axis.key.column), quoted_name(f"__c_{axis.key.column}")
         rows = f"FROM {self.source()}{self.counting(plan, [f'{code} IS NOT NULL'])}"
         if self.contract.disclosure.rows_per_unit <= plan.selection.votes:
-            sql = f"SELECT {code}, any_value({name}), count(DISTINCT {UNIT}) {rows} GROUP BY {code}"
+            shown = self.dialect.any_of(name)
+            sql = f"SELECT {code}, {shown}, count(DISTINCT {UNIT}) {rows} GROUP BY {code}"
         else:
+            votes = self.dialect.first_of(
+                [f'{code} AS "code"', f'{self.dialect.any_of(name)} AS "value"'],
+                f"{rows} GROUP BY {UNIT}, {code}",
+                UNIT,
+                'min("__rank")',
+                self.bound(plan.selection.votes),
+            )
             sql = (
-                'SELECT "code", any_value("value"), count(*) FROM ('
-                f'SELECT {code} AS "code", any_value({name}) AS "value" {rows} '
-                f"GROUP BY {UNIT}, {code} QUALIFY row_number() OVER "
-                f'(PARTITION BY {UNIT} ORDER BY min("__rank")) <= '
-                f'{self.bound(plan.selection.votes)}) GROUP BY "code"'
+                f'SELECT "code", {self.dialect.any_of(chr(34) + "value" + chr(34))}, count(*) '
+                f'FROM ({votes}){self.dialect.derived} GROUP BY "code"'
             )
         return Statement(sql, tuple(self.parameters), MAXIMUM_FOUND)
 
@@ -186,18 +200,24 @@ class Writer:
         source = f"SELECT {', '.join(inner)} FROM {self.source()}{counting}"
         low, high = layout.span.low_units, layout.span.high_units
         # The places of the bin stand before those of the source.
-        outer = Writer(self.contract)
+        outer = Writer(self.contract, self.dialect)
+        if not self.dialect.positional:
+            outer.parameters = self.parameters
         # NaN is greatest in SQL: clamped before the cast, which it would make fail.
         steps = f"least({outer.bound(high)}, greatest({outer.bound(low)}, "
         steps += (
             '"value"))'
             if layout.span.whole
-            else (f'round("value" / {outer.bound(layout.span.step)})))')
+            else (self.dialect.steps('"value"', outer.bound(layout.span.step)) + "))")
         )
-        index = f"(CAST({steps} AS BIGINT) - {outer.bound(low)}) // {outer.bound(layout.width)}"
-        sql = f"SELECT {', '.join([*names, index])}, count(*) FROM ({source})"
+        index = self.dialect.quotient(
+            f"(CAST({steps} AS BIGINT) - {outer.bound(low)})", outer.bound(layout.width)
+        )
+        sql = f"SELECT {', '.join([*names, index])}, count(*) FROM ({source}){self.dialect.derived}"
         sql += f' WHERE "value" IS NOT NULL GROUP BY {", ".join([*names, str(len(names) + 1)])}'
-        parameters = (*outer.parameters, *self.parameters)
+        parameters = tuple(self.parameters)
+        if self.dialect.positional:
+            parameters = (*outer.parameters, *parameters)
         return Statement(sql, parameters, plan.cells * layout.bins)
 
     def source(self) -> str:
@@ -234,7 +254,7 @@ class Writer:
         inner = [*keys, 'count(*) AS "rows"']
         outer = [*keys, "count(*)"]
         if margins:
-            inner.insert(len(keys), f'GROUPING({", ".join(keys)}) AS "level"')
+            inner.insert(len(keys), f'{self.dialect.grouping(keys)} AS "level"')
             outer.insert(len(keys), '"level"')
         for place, mechanism in zip(places, plan.mechanisms, strict=True):
             inner += self.part(place, mechanism, keyed=plan.terms.method is Method.CELL_KEY)
@@ -247,24 +267,41 @@ class Writer:
                 f'coalesce(sum(abs("value_{place}")), 0)',
                 f'coalesce(sum("counted_{place}"), 0)',
                 *(
-                    f'coalesce(max(abs("value_{place}"), {most})[{rank}], 0)'
+                    f"coalesce({self.nth_largest(place, rank, most)}, 0)"
                     for rank in range(1, most + 1)
                 ),
             ]
-        sql = f"SELECT {', '.join(outer)} FROM (SELECT {', '.join(inner)}"
-        sql += f" FROM {self.source()}"
+        sql = f"SELECT {', '.join(inner)} FROM {self.source()}"
         if plan.question.where is not None:
             sql += f" WHERE {self.predicate(plan.question.where)}"
         if margins:
             sets = (part for size in range(len(keys) + 1) for part in combinations(keys, size))
             grouped = ", ".join(f"({', '.join([*part, UNIT])})" for part in sets)
-            sql += f" GROUP BY GROUPING SETS ({grouped}))"
+            sql += f" GROUP BY GROUPING SETS ({grouped})"
         else:
-            sql += f" GROUP BY {', '.join([*keys, UNIT])})"
+            sql += f" GROUP BY {', '.join([*keys, UNIT])}"
+        cell = [*keys, *(['"level"'] if margins else [])]
+        if self.dialect.ranks and most:
+            sql = self.ranked(sql, cell, len(plan.mechanisms))
+        sql = f"SELECT {', '.join(outer)} FROM ({sql}){self.dialect.derived}"
         if keys:
-            sql += " GROUP BY " + ", ".join([*keys, *(['"level"'] if margins else [])])
+            sql += f" GROUP BY {', '.join(cell)}"
         most_rows = prod(len(axis) + 1 for axis in axes) if margins else plan.cells
         return Statement(sql, tuple(self.parameters), most_rows)
+
+    def nth_largest(self, place: int, rank: int, most: int) -> str:
+        """The largest of the units' totals, and so on, of the measure in that place."""
+        return self.dialect.nth_largest(f'abs("value_{place}")', rank, most, f'"rank_{place}"')
+
+    def ranked(self, sql: str, cell: Sequence[str], measures: int) -> str:
+        """The units' totals, each with its rank in its cell."""
+        partition = f"PARTITION BY {', '.join(cell)} " if cell else ""
+        ranks = [
+            f'row_number() OVER ({partition}ORDER BY abs("value_{place}") DESC NULLS LAST) '
+            f'AS "rank_{place}"'
+            for place in range(measures)
+        ]
+        return f"SELECT *, {', '.join(ranks)} FROM ({sql}){self.dialect.derived}"
 
     def part(self, place: int, mechanism: Mechanism, *, keyed: bool) -> list[str]:
         """What one unit adds to a measure in one cell: rows that count, value and keys."""
@@ -299,14 +336,15 @@ class Writer:
             case Bucketed(column, low, high, count):
                 name = quoted_name(column)
                 # NaN is greatest in SQL, so it lies in the last bucket.
-                return (
+                words = (
                     f"CASE WHEN {name} IS NULL THEN NULL WHEN {name} < {self.bound(low)} THEN 0 "
                     f"WHEN {name} >= {self.bound(high)} THEN {self.bound(count + 1)} "
                     # The quotient is at most `count`; it is clamped all the same before the cast.
-                    f"ELSE CAST(least({self.bound(float(count))}, greatest(1.0, 1.0 + floor("
-                    f"(CAST({name} AS DOUBLE) - {self.bound(low)}) / "
-                    f"{self.bound((high - low) / count)}))) AS INTEGER) END"
+                    f"ELSE CAST(least({self.bound(float(count))}, greatest(1.0, 1.0 + "
                 )
+                above = f"(CAST({name} AS {self.double}) - {self.bound(low)})"
+                buckets = self.dialect.buckets(above, self.bound((high - low) / count))
+                return f"{words}{buckets})) AS INTEGER) END"
             case _:
                 assert_never(axis.key)
 
@@ -325,9 +363,10 @@ class Writer:
             f"least(CAST({self.bound(last.isoformat())} AS DATE), {name}))"
         )
         if span in (Span.DAY, Span.WEEK):
-            index = f"date_diff('day', {origin}, {day}) // {7 if span is Span.WEEK else 1}"
+            days = self.dialect.days(origin, day)
+            index = self.dialect.quotient(days, "7" if span is Span.WEEK else "1")
         else:
-            index = f"date_diff('{span}', {origin}, {day})"
+            index = self.dialect.spans(span, origin, day)
         return f"CASE WHEN {quoted_name(column.name)} IS NULL THEN NULL ELSE {index} END"
 
     def spelt(self, key: GroupKey) -> Column | None:
@@ -339,7 +378,12 @@ class Writer:
     def bound(self, value: Parameter) -> str:
         """A place for a parameter."""
         self.parameters.append(value)
-        return "?"
+        return self.dialect.place(len(self.parameters), value)
+
+    @property
+    def double(self) -> str:
+        """The engine's type of 64-bit floats."""
+        return self.dialect.types[Type.NUMBER]
 
     def measure(self, mechanism: Mechanism) -> str:
         """One aggregate, a whole number of grid steps and never NULL."""
@@ -380,15 +424,18 @@ class Writer:
         steps = self.expression(of, whole=span.whole)
         if span.whole:
             return steps
-        return f"CAST(round({steps} / {self.bound(span.step)}) AS BIGINT)"
+        return f"CAST({self.dialect.steps(steps, self.bound(span.step))} AS BIGINT)"
 
     def expression(self, expression: Expression, *, whole: bool) -> str:
         """Arithmetic over clamped columns, in 64-bit integers or in doubles."""
         match expression:
             case Constant(value):
-                return f"CAST({self.bound(value)} AS {'BIGINT' if whole else 'DOUBLE'})"
+                return f"CAST({self.bound(value)} AS {'BIGINT' if whole else self.double})"
             case ColumnOf(name):
-                return self.clamped(self.contract.by_name[name], whole=whole)
+                column = self.contract.by_name[name]
+                if isinstance(column.randomised, Clamped):
+                    return self.counted_as(column, column.randomised, whole=whole)
+                return self.clamped(column, whole=whole)
             case Case(when, then, otherwise):
                 words = (
                     f"CASE WHEN {self.predicate(when)} THEN {self.expression(then, whole=whole)}"
@@ -399,6 +446,8 @@ class Writer:
             case Arithmetic(operator, left, right):
                 first = self.expression(left, whole=whole)
                 second = self.expression(right, whole=whole)
+                if operator is Operator.MULTIPLY:
+                    return self.dialect.product(first, second, whole=whole)
                 return f"({first} {operator} {second})"
             case _:
                 assert_never(expression)
@@ -419,13 +468,31 @@ class Writer:
             case _:
                 assert_never(expression)
 
-    @staticmethod
-    def clamped(column: Column, *, whole: bool) -> str:
+    def counted_as(self, column: Column, how: Clamped, *, whole: bool) -> str:
+        """What a report counts as, so that a sum is unbiased; `landbridge.submission.randomised`.
+
+        A BIGINT or a DOUBLE within `how.ends` for any data.
+        """
+        name = quoted_name(column.name)
+        kind = "BIGINT" if whole else self.double
+        low, high = how.ends
+
+        def number(value: float) -> str:
+            return f"CAST({self.bound(int(value) if whole else float(value))} AS {kind})"
+
+        # In the order of their places. NaN is greatest in SQL, so it counts as the upper end.
+        return (
+            f"CASE WHEN {name} <= {number(how.low)} THEN {number(low)} "
+            f"WHEN {name} >= {number(how.high)} THEN {number(high)} "
+            f"ELSE CAST({name} AS {kind}) END"
+        )
+
+    def clamped(self, column: Column, *, whole: bool) -> str:
         """The column inside its clip interval, as a BIGINT or a DOUBLE; NULL stays NULL."""
         assert column.clip is not None  # an expression without bounds was refused
         name = quoted_name(column.name, "__k_" if column.clipped else "")
         # Integers are stored as BIGINT, numbers as DOUBLE; whole expressions hold integers only.
-        return name if whole or column.type is Type.NUMBER else f"CAST({name} AS DOUBLE)"
+        return name if whole or column.type is Type.NUMBER else f"CAST({name} AS {self.double})"
 
     def predicate(self, predicate: Predicate) -> str:
         """A condition in three-valued logic."""
@@ -443,7 +510,7 @@ class Writer:
             case IsNull(name):
                 return f"({quoted_name(name)} IS NULL)"
             case Prefix(name, text):
-                return f"starts_with({quoted_name(name)}, {self.bound(text)})"
+                return self.dialect.starts_with(quoted_name(name), self.bound(text))
             case _:
                 assert_never(predicate)
 
@@ -466,13 +533,15 @@ class Writer:
         """A parameter in the column's type."""
         match literal:
             case datetime():
-                return f"CAST({self.bound(literal.isoformat(sep=' '))} AS TIMESTAMP)"
+                kind = self.dialect.types[Type.TIMESTAMP]
+                return f"CAST({self.bound(literal.isoformat(sep=' '))} AS {kind})"
             case date():
                 return f"CAST({self.bound(literal.isoformat())} AS DATE)"
             case bool() | int() | float() | str():
-                kind = {Type.INTEGER: "BIGINT", Type.NUMBER: "DOUBLE"}.get(column.type)
                 place = self.bound(literal)
-                return f"CAST({place} AS {kind})" if kind else place
+                if column.type in (Type.INTEGER, Type.NUMBER):
+                    return f"CAST({place} AS {self.dialect.types[column.type]})"
+                return place
             case _:
                 assert_never(literal)
 

@@ -13,16 +13,24 @@ from landbridge.evidence.finding import EvidenceError
 from landbridge.membership.pinned import Pinned
 from nodes import policy
 from nodes import settings as settings_of
+from nodes.engines.choice import unfit
+from nodes.engines.duckdb import Limits
+from nodes.engines.engine import EngineNotStarted
+from nodes.engines.kind import Kind
+from nodes.engines.opening import opener
 from nodes.join import gateway_address
 from nodes.policy import Policy, PolicyFolderInvalid
 from nodes.settings import Settings
 from nodes.store import Store, StoreDamaged
 from policies.access import PolicyInvalid
+from policies.group import GroupInvalid
 from policies.handler import HandlerInvalid
 from policies.odcs import ContractInvalid
 from policies.together import exposed
 
-_INVALID: Final = (ContractInvalid, HandlerInvalid, PolicyInvalid, PolicyFolderInvalid, OSError)
+_INVALID: Final = (
+    ContractInvalid, HandlerInvalid, GroupInvalid, PolicyInvalid, PolicyFolderInvalid, OSError,
+)  # fmt: skip
 
 
 def examine(
@@ -49,6 +57,7 @@ def examine(
         *examination.sources(found.trust),
         *policy_findings,
         *(_data(found, served) if served else []),
+        *(_engine(found, served) if served else []),
         *_membership(found),
         *examination.serving(found.listen, tls, clock),
         *_gateway(found, tls, clock, gateway),
@@ -74,7 +83,9 @@ def _gateway(
 
 def _policy(found: Settings) -> tuple[Policy | None, list[Finding]]:
     try:
-        served = policy.read(found.department, found.contracts, found.handlers, found.access)
+        served = policy.read(
+            found.department, found.contracts, found.handlers, found.access, found.groups
+        )
     except _INVALID as failure:
         return None, [
             Finding("policy", "problem", str(failure), "mend it: landbridge policy check")
@@ -91,7 +102,8 @@ def _policy(found: Settings) -> tuple[Policy | None, list[Finding]]:
 def _data(found: Settings, served: Policy) -> list[Finding]:
     store, findings = Store(found.state / "data"), []
     for name, contract in served.contracts.items():
-        remedy = f"landbridge node load node.toml {name} FILE"
+        what = "FILE" if found.engine.kind is Kind.DUCKDB else "TABLE"
+        remedy = f"landbridge node load node.toml {name} {what}"
         try:
             loaded = store.current(name)
         except (StoreDamaged, OSError) as damaged:
@@ -105,6 +117,23 @@ def _data(found: Settings, served: Policy) -> list[Finding]:
         else:
             findings.append(Finding("data", "ok", f"{name} is loaded"))
     return findings
+
+
+def _engine(found: Settings, served: Policy) -> list[Finding]:
+    """An engine elsewhere is asked as the node would ask it; DuckDB is in the node itself."""
+    if found.engine.kind is Kind.DUCKDB:
+        return []
+    wrong = unfit(found.engine, served.contracts, served.handlers.values())
+    findings = [Finding("engine", "problem", said, "docs/engines.md has a table") for said in wrong]
+    limits = Limits(found.memory_mb << 20, found.threads, found.cpu_seconds)
+    try:
+        tables = Store(found.state / "data").tables()
+        opener(found.engine, limits, 1, lambda: tuple(served.contracts))(tables).close()
+    except (EngineNotStarted, StoreDamaged, OSError) as failure:
+        remedy = "mend it, or [engine] in node.toml; docs/engines.md has the statements"
+        return [*findings, Finding("engine", "problem", str(failure), remedy)]
+    said = f"{found.engine.kind} answers, and shows this node its own tables only"
+    return [*findings, Finding("engine", "ok", said)]
 
 
 def _membership(found: Settings) -> list[Finding]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from nodes.compile import Statement, Writer, quoted_name
-from policies.contract import Contract, Type
+from nodes.dialects.dialect import DUCKDB, Dialect
 from policies.disclosure import Axis, Mechanism
 from policies.link_plan import SidePlan
 from policies.question import Count, Histogram, Sum, Units
@@ -21,10 +21,12 @@ ROWS: Final = 250_000
 MOST_ROWS: Final = 4 * ROWS
 
 
-def compile_rows(side: SidePlan, key: Sequence[str], part: int, parts: int) -> Statement:
+def compile_rows(
+    side: SidePlan, key: Sequence[str], part: int, parts: int, dialect: Dialect = DUCKDB
+) -> Statement:
     """The rows of that part of `parts` (by a hash of the key), each key in one of them."""
-    writer = Writer(side.contract)
-    text = _text(side.contract, key)
+    writer = Writer(side.contract, dialect)
+    text = _text(writer, key)
     cell = _cell(writer, side.axes)
     numbers = [_number(writer, value.mechanism) for value in side.values]
     inner = [f'{text} AS "key"', f'{cell} AS "cell"']
@@ -34,13 +36,14 @@ def compile_rows(side: SidePlan, key: Sequence[str], part: int, parts: int) -> S
     if side.where is not None:
         where.append(writer.predicate(side.where))
     if parts > 1:
-        where.append(f"hash({text}) % {writer.bound(parts)} = {writer.bound(part)}")
+        where.append(f"{dialect.part(text, writer.bound(parts))} = {writer.bound(part)}")
     rows = f"SELECT {', '.join(inner)} FROM {writer.source()} WHERE {' AND '.join(where)}"
-    outer = [f'{_BLOCK} AS "block"']
+    block = dialect.block('"key"')
+    outer = [f'{block} AS "block"']
     if not side.many:
         outer.append('CAST("cell" AS BIGINT)')
         outer += [f'CAST("x{place}" AS BIGINT)' for place in range(len(numbers))]
-        sql = f"SELECT {', '.join(outer)} FROM ({rows})"
+        sql = f"SELECT {', '.join(outer)} FROM ({rows}){dialect.derived}"
     else:
         outer.append("CAST(0 AS BIGINT)")
         # A number for each of its own cells, cell by cell within a value.
@@ -49,7 +52,7 @@ def compile_rows(side: SidePlan, key: Sequence[str], part: int, parts: int) -> S
             for place in range(len(numbers))
             for own in range(side.cells)
         ]
-        sql = f'SELECT {", ".join(outer)} FROM ({rows}) GROUP BY "key"'
+        sql = f'SELECT {", ".join(outer)} FROM ({rows}){dialect.derived} GROUP BY "key"'
     # Every column has a name of its own: columns are told apart by it.
     return Statement(_named(sql, outer), tuple(writer.parameters), MOST_ROWS)
 
@@ -59,39 +62,13 @@ def _named(sql: str, outer: Sequence[str]) -> str:
     return f"SELECT * FROM ({sql}) AS linked({names})"
 
 
-_BLOCK: Final = (
-    'CASE WHEN strlen("key") <= 15 THEN '
-    'encode("key" || repeat(chr(0), 15 - strlen("key")) || chr(CAST(strlen("key") AS INTEGER))) '
-    'ELSE unhex(substr(sha256("key"), 1, 30) || '
-    "translate(substr(sha256(\"key\"), 31, 1), '02468ace', '13579bdf') || "
-    'substr(sha256("key"), 32, 1)) END'
-)
-"""As `landbridge.protocols.pseudonyms.blocks` makes it of canonical bytes."""
-
-
-def _text(contract: Contract, key: Sequence[str]) -> str:
+def _text(writer: Writer, key: Sequence[str]) -> str:
     """The key's canonical text; of several columns each with its length, so that none runs over."""
-    spelt = [_spelt(contract, name) for name in key]
+    columns, dialect = writer.contract.by_name, writer.dialect
+    spelt = [dialect.text(quoted_name(name), columns[name].type) for name in key]
     if len(spelt) == 1:
         return spelt[0]
-    return "concat(" + ", ".join(f"strlen({each}), ':', {each}" for each in spelt) + ")"
-
-
-def _spelt(contract: Contract, name: str) -> str:
-    column = quoted_name(name)
-    match contract.by_name[name].type:
-        case Type.TEXT:
-            return column
-        case Type.INTEGER:
-            return f"CAST({column} AS VARCHAR)"
-        case Type.BOOLEAN:
-            return f"CASE WHEN {column} THEN 'true' ELSE 'false' END"
-        case Type.DATE:
-            return f"strftime({column}, '%Y-%m-%d')"
-        case Type.TIMESTAMP:
-            return f"strftime({column}, '%Y-%m-%dT%H:%M:%S.%f')"
-        case Type.NUMBER:
-            raise AssertionError("no contract links on numbers")
+    return "concat(" + ", ".join(f"{dialect.octets(each)}, ':', {each}" for each in spelt) + ")"
 
 
 def _cell(writer: Writer, axes: Sequence[Axis]) -> str:

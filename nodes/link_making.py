@@ -45,7 +45,7 @@ class Making:
         expected = loaded.rows + expected_dummies(plan, side)
         with RowSorter(self.folder, side.vectors, expected) as sorter:
             for part in range(parts):
-                statement = compile_rows(side, plan.question.key, part, parts)
+                statement = compile_rows(side, plan.question.key, part, parts, engine.dialect)
                 found = engine.columns(
                     statement.sql,
                     statement.parameters,

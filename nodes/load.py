@@ -12,39 +12,14 @@ import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
-from nodes.engines.table import Built, Rule, Violation, build
+from nodes.engines.found import Built, Rule, Violation
+from nodes.engines.table import build
+from nodes.load_report import LoadRefused, Report
 from nodes.shape import shape_digest, stored_shape
 from nodes.store import FORMAT, Loaded, Store, StoreDamaged
 from policies.contract import Contract, Method
 
 __all__ = ["LoadRefused", "Report", "Rule", "Violation", "load"]
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Report:
-    """What a load found. For the owner's eyes: it holds counts over the data, but no value.
-
-    `ignored` names the file's columns that the contract does not list. `loaded` is None where
-    something was violated. `unchanged`: this source had been loaded already, so that the data
-    version stays, and with it the answers that were given.
-    """
-
-    contract: str
-    source: str
-    rows: int
-    ignored: tuple[str, ...] = ()
-    violations: tuple[Violation, ...] = ()
-    loaded: Loaded | None = None
-    unchanged: bool = False
-
-
-class LoadRefused(Exception):
-    """The file breaks the contract: nothing was loaded, and what was served before still is."""
-
-    def __init__(self, report: Report) -> None:
-        found = "; ".join(str(violation) for violation in report.violations)
-        super().__init__(f"{report.source} was not loaded as {report.contract}: {found}.")
-        self.report = report
 
 
 def load(

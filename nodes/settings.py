@@ -10,6 +10,7 @@ from typing import Final
 from landbridge.edge.operating import Operating, read_operating
 from landbridge.edge.settings import NOTHING, Known, SettingsInvalid, open_settings
 from landbridge.edge.trust import Trust, read_trust
+from nodes.engines.choice import DUCKDB_FILES, EngineChoice, read_engine
 
 PREFIX: Final = "LANDBRIDGE_NODE__"
 """What the environment variables begin with that give a node's settings."""
@@ -35,6 +36,7 @@ class Settings:
     contracts: Path
     handlers: Path
     access: Path
+    groups: Path
     trust: Trust
     tls_key: Path
     tls_certificate: Path
@@ -53,6 +55,7 @@ class Settings:
     publish_access: bool = False
     gateway_replicas: tuple[str, ...] = ()
     operating: Operating = field(default_factory=Operating)
+    engine: EngineChoice = DUCKDB_FILES
 
 
 def read(
@@ -74,6 +77,7 @@ def read(
         contracts=top.path("contracts", "contracts"),
         handlers=top.path("handlers", "handlers"),
         access=top.path("access", "access.cedar"),
+        groups=top.path("groups", "groups"),
         trust=read_trust(top, problems),
         tls_key=tls.path("key"),
         tls_certificate=tls.path("certificate"),
@@ -92,6 +96,7 @@ def read(
         publish_access=top.boolean("publish_access", default=False),
         gateway_replicas=log.texts("gateway_replicas", ()),
         operating=read_operating(top, problems),
+        engine=read_engine(top, problems),
     )
     for section in (top, tls, limits, log):
         section.done()

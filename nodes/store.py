@@ -1,6 +1,7 @@
 """Where a department's loaded tables live: immutable files, and one name that is switched.
 
-    <folder>/<contract>/<version>.duckdb   written once, never changed
+    <folder>/<contract>/<version>.duckdb   written once, never changed; `.postgresql` or `.spark`
+                                           where the table lies with that engine: it says where
     <folder>/<contract>/current.json       which version is served; replaced by rename
     <folder>/record.key                    the secret behind record keys; back it up with the rest
     <folder>/<contract>/lock               held by the load that is running
@@ -24,6 +25,7 @@ from typing import Final
 
 from landbridge.evidence.finding import EvidenceError
 from landbridge.evidence.keyfile import read_key, write_key
+from nodes.engines.kind import Kind
 
 FORMAT: Final = 3
 """Of the stored table (see `nodes.load.load`). A change makes every source count as changed, and a
@@ -45,6 +47,7 @@ class StoreBusy(Exception):
 class Loaded:
     """One loaded version of a contract's table.
 
+    `path` is the table, or says where an engine has it; its suffix is the engine's `Kind`.
     `version` is random: it changes whenever the data does, and tells nothing about the data, so
     that it may stand in logs. A digest would let whoever can guess a row confirm the guess.
     `rows`, `set_aside` (rows without a unit) and `largest_unit` (rows of the unit that has most)
@@ -175,9 +178,10 @@ class Store:
         # The contract's folder may be new itself.
         _sync(self._folder)
         keep = {loaded.path, before.path if before else loaded.path}
-        for file_of_version in folder.glob("*.duckdb"):
-            if file_of_version not in keep:
-                file_of_version.unlink()
+        for kind in Kind:
+            for file_of_version in folder.glob(f"*{kind.suffix}"):
+                if file_of_version not in keep:
+                    file_of_version.unlink()
 
     def _of(self, contract_id: str) -> Path:
         if not _CONTRACT_ID.fullmatch(contract_id):
@@ -199,6 +203,7 @@ def _state(path: str) -> tuple[int, ...]:
 def _text(loaded: Loaded) -> str:
     fields = {
         "format": FORMAT,
+        "engine": loaded.path.suffix.removeprefix("."),
         "version": loaded.version,
         "contract_digest": loaded.contract_digest,
         "rows": loaded.rows,
@@ -216,6 +221,7 @@ def _parsed(text: str, folder: Path) -> Loaded | None:
         fields = json.loads(text)
         known = fields["format"] == FORMAT
         version = fields["version"]
+        kind = Kind(fields.get("engine", "duckdb"))  # tables of an earlier release are DuckDB's
         counts = [fields[name] for name in ("rows", "units", "set_aside", "largest_unit")]
         digests = [fields[name] for name in ("contract_digest", "content")]
         digests.append(fields.get("shape", ""))  # tables loaded before there was one have none
@@ -228,7 +234,7 @@ def _parsed(text: str, folder: Path) -> Loaded | None:
     if not all(isinstance(digest, str) for digest in digests):
         return None
     return Loaded(
-        path=folder / f"{version}.duckdb",
+        path=folder / f"{version}{kind.suffix}",
         version=version,
         contract_digest=digests[0],
         rows=counts[0],

@@ -12,7 +12,13 @@ from collections.abc import Iterable
 
 import pytest
 
-TOGETHER = ("tests/attacks", "tests/journeys", "tests/console", "tests/submission")
+TOGETHER = (
+    "tests/attacks",
+    "tests/journeys",
+    "tests/console",
+    "tests/submission",
+    "tests/engines",
+)
 """Folders whose files share what takes seconds to start."""
 
 LONGEST_FIRST = (
@@ -21,6 +27,7 @@ LONGEST_FIRST = (
     "tests/journeys",
     "tests/console",
     "tests/submission",
+    "tests/engines",
     "tests/examples/test_joint_questionnaire.py",
     "tests/examples/test_examples.py",
     "tests/cli/test_journeys.py",

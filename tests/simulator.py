@@ -75,6 +75,7 @@ from nodes.consult_servicer import ConsultingServicer
 from nodes.consulting import Consulting as ConsultingAtNode
 from nodes.description import handler_to
 from nodes.desk import Desk
+from nodes.dialects.dialect import DUCKDB
 from nodes.engines.database import select_columns
 from nodes.engines.engine import Cell, Engine, Parameter
 from nodes.granting import Granting
@@ -127,6 +128,7 @@ class DirectEngine:
 
     def __init__(self, tables: Mapping[str, Path]) -> None:
         self._connection = duckdb.connect()
+        self.dialect = DUCKDB
         self.runs: list[str] = []
         self.broken: LandbridgeError | None = None
         for name, path in tables.items():
@@ -709,6 +711,9 @@ class _Channel:
                     def result(self) -> Any:
                         reply = node.call(path, request_serializer(request), timeout)
                         return response_deserializer(reply)
+
+                    def cancel(self) -> bool:
+                        return False  # a call in memory is over before anybody could
 
                 return Call()
 

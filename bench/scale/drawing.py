@@ -19,6 +19,7 @@ ROW: Final = 34
 TOP: Final = 56
 LEAST, MOST = 0.01, 100.0
 """The ends of the scale, which is logarithmic: in parts of what a place has to give."""
+WORDS: Final = {0.01: "1 %", 0.1: "10 %", 1.0: "full", 10.0: "10 times", 100.0: "100 times"}
 FULL: Final = "#b7791f"
 ROOM: Final = "#2b6cb0"
 
@@ -40,14 +41,14 @@ def picture(loads: Sequence[tuple[float, Sequence[Place]]]) -> str:
         "<title>How full each place of one gateway and the busiest department is, by load</title>",
         f'<rect width="{WIDTH}" height="{height}" fill="#fff"/>',
     ]
-    for tick in (0.01, 0.1, 1.0, 10.0, 100.0):
+    for tick in WORDS:
         x = x_of(tick)
         colour, width = ("#c53030", 2) if tick == 1.0 else ("#ddd", 1)
         parts.append(
             f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{TOP - 10}" y2="{height - 50}" '
             f'stroke="{colour}" stroke-width="{width}"/>'
         )
-        word = "full" if tick == 1.0 else f"{tick:g}x"
+        word = WORDS[tick]
         parts.append(f'<text x="{x:.1f}" y="{TOP - 18}" text-anchor="middle">{word}</text>')
     for number, name in enumerate(names):
         y = TOP + ROW * number + ROW / 2
@@ -69,9 +70,9 @@ def picture(loads: Sequence[tuple[float, Sequence[Place]]]) -> str:
                 f'<text x="{x_of(used):.1f}" y="{y - 9:.1f}" text-anchor="middle" font-size="10">'
                 f"{times:g}x</text>"
             )
+    times = ", ".join(f"{each:g}" for each, _ in loads)
     parts.append(
-        f'<text x="{LEFT}" y="{height - 18}">one gateway process; the busiest hour of '
-        f"{', '.join(f'{times:g}' for times, _ in loads)} times the day's load; blue has room, "
-        "brown is full</text></svg>"
+        f'<text x="20" y="{height - 18}">One gateway process, in the busiest hour of {times} times '
+        "the day's load. Blue has room, brown is full.</text></svg>"
     )
     return "\n".join(parts) + "\n"

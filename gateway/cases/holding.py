@@ -1,4 +1,4 @@
-"""A gateway among others on one database: it holds its cases, and takes those of one that is gone.
+"""A gateway among others on one database: it holds what it carries on, and takes over from others.
 
 Without others, on a file of its own, nothing of this runs.
 """
@@ -21,7 +21,8 @@ _AT_ONCE = 500
 class Holding:
     """One thread that renews the lease and looks for leases that ended.
 
-    `size` gives the number of entries of this gateway's log, which lies in `log`.
+    `size` gives the number of entries of this gateway's log, which lies in `log`; `others` takes
+    over what else than cases a gateway that is gone has carried on, and says how many.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class Holding:
         log: Path,
         tell: Callable[[str], None],
         report: Callable[[BaseException], None],
+        others: Callable[[], int] = lambda: 0,
         every: float = RENEW_SECONDS,
     ) -> None:
         self._tenure = tenure
@@ -42,6 +44,7 @@ class Holding:
         self._log = log
         self._tell = tell
         self._report = report
+        self._others = others
         self._every = every
         self._taken: list[str] = []
         self._stopping = threading.Event()
@@ -57,7 +60,7 @@ class Holding:
         self._thread.join()
 
     def go(self) -> int:
-        """One round; gives the number of cases that were taken over."""
+        """One round; gives how much was taken over."""
         self._tenure.renew()
         taken = self._tenure.take_over(self._size())
         if taken:
@@ -69,7 +72,7 @@ class Holding:
             self._recording.recover(self._log, some)
             self._driver.take_up(some)
             del self._taken[: len(some)]
-        return len(taken)
+        return len(taken) + self._others()
 
     def _run(self) -> None:
         while not self._stopping.wait(self._every):

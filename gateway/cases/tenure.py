@@ -1,10 +1,10 @@
 """Which of several gateways carries a case on: each holds its cases for as long as it says so.
 
-Every gateway on a shared database renews its lease there, by the database's clock; the cases of one
-whose lease has ended are taken by another. A lease only says who works. It is never what keeps two
-from doing a thing twice: a department takes a step once, and a change follows the last one that was
-begun (`gateway.cases.store`), so a gateway that was away for a minute and does not know it finds
-its changes overtaken.
+Every gateway on a shared database renews its lease there, by the database's clock; the cases and
+watches of one whose lease has ended are taken by another. A lease only says who works. It is never
+what keeps two from doing a thing twice: a department takes a step once, and a change follows the
+last one that was begun (`gateway.cases.store`), so a gateway that was away for a minute and does
+not know it finds its changes overtaken.
 """
 
 from __future__ import annotations
@@ -71,14 +71,7 @@ class Tenure:
         """
         table, change = schema.case, schema.change
         with self._database.write() as run:
-            now = self._now(run)
-            # The row is held until the end: who comes back in this moment finds its cases gone.
-            over = run.execute(
-                sa.select(schema.replica.c.name)
-                .where(schema.replica.c.until < now, schema.replica.c.name != self._owner)
-                .with_for_update()
-            )
-            ended = [str(row[0]) for row in over]
+            ended = self.ended(run)
             if not ended:
                 return ()
             begun = sa.select(change.c.case_id).where(change.c.logged.is_(False))
@@ -90,6 +83,20 @@ class Tenure:
             if taken:
                 self._take(run, theirs, log_size)
             return taken
+
+    def ended(self, run: sa.Connection) -> list[str]:
+        """The gateways whose leases have ended.
+
+        Their rows are held until the transaction's end: who comes back in this moment finds that
+        what it carried on is another's.
+        """
+        replica = schema.replica
+        over = run.execute(
+            sa.select(replica.c.name)
+            .where(replica.c.until < self._now(run), replica.c.name != self._owner)
+            .with_for_update()
+        )
+        return [str(row[0]) for row in over]
 
     def adopt(self, case: str, log_size: int) -> bool:
         """That case is ours from now on, whoever carries it on; False where it was already."""

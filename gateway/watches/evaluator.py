@@ -185,9 +185,9 @@ class Evaluator:
 
     def _do(self, identifier: str) -> float | None:
         """One evaluation; gives the seconds until the next, None where there is none."""
-        watch = self._store.find(identifier)
+        watch = self._store.mine(identifier)
         if watch is None or watch.state != STANDING:
-            return None
+            return None  # over, or another gateway carries it on
         asked = watch_pb2.CreateWatchRequest.FromString(watch.asked)
         pause = min(LONGEST_PAUSE, float(asked.every_seconds or POLL))
         known = self._departments.catalogue()
@@ -285,7 +285,7 @@ class Evaluator:
             watch=watch.id,
             number=number,
             at_ms=alert.at_ms,
-            kind="alert",
+            kind="alert" if planned.condition is not None else "trend",
             alert=alert.number,
             evaluation=alert.evaluation,
             cells=cells,

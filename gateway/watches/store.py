@@ -7,7 +7,7 @@ nobody is told of an event without one. Whoever dies in between finds it again b
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,6 +100,50 @@ class WatchStore:
             row = run.execute(query).first()
         return None if row is None else _watch(row)
 
+    def mine(self, identifier: str) -> Watch | None:
+        """The one of that id; None where another gateway carries it on."""
+        table = schema.watch
+        query = sa.select(table).where(table.c.id == identifier, table.c.owner == self._owner)
+        with self._read() as run:
+            row = run.execute(query).first()
+        return None if row is None else _watch(row)
+
+    def adopt(self, identifier: str) -> None:
+        """This gateway carries it on from now on, whoever did."""
+        table = schema.watch
+        theirs = sa.and_(table.c.id == identifier, table.c.owner != self._owner)
+        with self._write() as run:
+            run.execute(table.update().where(theirs).values(owner=self._owner))
+
+    def take_over(
+        self, ended: Callable[[sa.Connection], list[str]], log_size: int
+    ) -> tuple[tuple[Watch, ...], frozenset[str]]:
+        """The standing watches of gateways that are gone, which are this one's now; and the ids of
+        those of which an event was begun and not told.
+
+        `ended` names the gateways, in the same transaction. What they had begun is looked for in
+        this gateway's own log from entry `log_size` on, where nobody has written it yet.
+        """
+        table, event = schema.watch, schema.event
+        with self._write() as run:
+            names = ended(run)
+            if not names:
+                return (), frozenset()
+            begun = sa.select(event.c.watch_id).where(event.c.proof.is_(None))
+            theirs = sa.and_(
+                table.c.owner.in_(names),
+                sa.or_(table.c.state == STANDING, table.c.id.in_(begun)),
+            )
+            taken = [_watch(row) for row in run.execute(sa.select(table).where(theirs))]
+            if not taken:
+                return (), frozenset()
+            ids = [watch.id for watch in taken]
+            untold = sa.and_(event.c.proof.is_(None), event.c.watch_id.in_(ids))
+            left = {str(row[0]) for row in run.execute(sa.select(event.c.watch_id).where(untold))}
+            run.execute(event.update().where(untold).values(log_size=log_size))
+            run.execute(table.update().where(table.c.id.in_(ids)).values(owner=self._owner))
+            return tuple(each for each in taken if each.state == STANDING), frozenset(left)
+
     def standing(self) -> list[Watch]:
         """Those that this gateway has to evaluate."""
         table = schema.watch
@@ -136,9 +180,9 @@ class WatchStore:
         watches = schema.watch
         with self._write() as run:
             row = run.execute(
-                sa.select(watches.c.sequence, watches.c.alerts, watches.c.state).where(
-                    watches.c.id == event.watch
-                )
+                sa.select(watches.c.sequence, watches.c.alerts, watches.c.state)
+                .where(watches.c.id == event.watch)
+                .with_for_update()  # two gateways can have the same alert in their hands
             ).one()
             if row.sequence != event.number - 1 or row.state != STANDING:
                 return False

@@ -6,7 +6,7 @@ Whoever dies in between finds the event again at the next start, and its entry i
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +52,16 @@ class Telling:
         self._log_and_show(watch, kept)
         return True
 
-    def recover(self, log: Path) -> int:
-        """Finishes what a crash left between store and log; gives the number of events."""
-        left = self._store.unlogged()
+    def recover(self, log: Path, only: Container[str] | None = None) -> int:
+        """Finishes what a crash left between store and log; gives the number of events.
+
+        `only` are the watches that it is of, where others are being told of meanwhile.
+        """
+        left = [
+            (event, size)
+            for event, size in self._store.unlogged()
+            if only is None or event.watch in only
+        ]
         if not left:
             return 0
         written = _written(log, min(size for _, size in left))

@@ -127,6 +127,7 @@ class Watches:
             _, caller = self._identified_in(request, draft)
             watch = self._seen(caller, identifier, draft)
             if watch.state == STANDING:
+                self._store.adopt(identifier)  # who dies now is followed by one who knows of it
                 self._evaluator.stop_watch(watch)
             now = self._store.find(identifier)
             assert now is not None  # a watch is never removed
@@ -186,7 +187,9 @@ class Watches:
         message = watch_pb2.StandRequest(
             asking=asking_of(request, token, self._log_name),
             question=question_to(planned.question),
-            condition=watch_pb2.Condition(
+            condition=None
+            if planned.condition is None
+            else watch_pb2.Condition(
                 relation=RELATIONS[planned.condition.relation], number=planned.condition.number
             ),
             micro_epsilon=asked.micro_epsilon,

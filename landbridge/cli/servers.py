@@ -131,12 +131,17 @@ def node_load(
         typer.Argument(metavar="CONTRACT", help="Id of one of its contracts.", show_default=False),
     ],
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="CSV or Parquet.", show_default=False)
+        Path,
+        typer.Argument(
+            metavar="SOURCE",
+            help="CSV or Parquet; a table, where an engine has it.",
+            show_default=False,
+        ),
     ],
 ) -> None:
-    """Load a file as the table of a contract.
+    """Load a file or an engine's table as the table of a contract.
 
-    Every row is checked against the contract first. Prints one JSON line with counts; a file that
+    Every row is checked against the contract first. Prints one JSON line with counts; a source that
     breaks the contract loads nothing, and every violation is named.
     """
     _become("nodes", "load", str(config), contract, str(file))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ class FederationInvalid(Exception):
 class MemberFolder:
     """A department: its name, its port (0: any free one) and its own folder.
 
+    `engine` is what its node's settings say of their engine; empty: DuckDB.
     `publish_access` lets auditors at the gateway read its access policy.
     """
 
@@ -26,6 +28,7 @@ class MemberFolder:
     title: str
     port: int
     folder: Path
+    engine: Mapping[str, str] = field(default_factory=dict)
     publish_access: bool = False
 
     @property
@@ -78,6 +81,7 @@ def read(path: Path) -> FederationFolder:
                 title=str(member.get("title", member["department"])),
                 port=int(member.get("port", 0)),
                 folder=path / member["department"],
+                engine={key: str(each) for key, each in member.get("engine", {}).items()},
                 publish_access=member.get("publish_access", False) is True,
             )
             for member in values["members"]

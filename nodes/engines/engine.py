@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from nodes.dialects.dialect import Dialect
+
 Parameter = int | float | str | bool | None
 """A bound value. Dates and timestamps travel as ISO 8601 text, and the SQL casts them."""
 
@@ -21,7 +23,10 @@ class Engine(Protocol):
     """Runs statements over one department's tables.
 
     Safe to share between threads. Each run starts from the same state, whatever ran before.
+    `dialect` is how its statements are spelled, the places of parameters included.
     """
+
+    dialect: Dialect
 
     def run(
         self,
@@ -31,7 +36,7 @@ class Engine(Protocol):
         timeout: float,
         maximum_rows: int,
     ) -> list[tuple[Cell, ...]]:
-        """All rows of the one SELECT in `sql`, its `?` bound to `parameters` in order.
+        """All rows of the one SELECT in `sql`, its places bound to `parameters` in order.
 
         `timeout` is in seconds of wall clock and includes waiting for a free worker; a run over it
         is killed and raises DEADLINE. Everything else that goes wrong, more than `maximum_rows`

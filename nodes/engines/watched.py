@@ -14,6 +14,7 @@ class WatchedEngine:
 
     def __init__(self, engine: Engine, telemetry: Telemetry, tables: Mapping[str, Path]) -> None:
         self._engine = engine
+        self.dialect = engine.dialect
         self._telemetry = telemetry
         self._collection = next(iter(tables)) if len(tables) == 1 else ""
 
@@ -26,7 +27,7 @@ class WatchedEngine:
         maximum_rows: int,
     ) -> list[tuple[Cell, ...]]:
         """As the engine does."""
-        with self._telemetry.database("duckdb", self._collection):
+        with self._telemetry.database(self.dialect.name, self._collection):
             return self._engine.run(sql, parameters, timeout=timeout, maximum_rows=maximum_rows)
 
     def columns(
@@ -38,7 +39,7 @@ class WatchedEngine:
         maximum_rows: int,
     ) -> list[bytes]:
         """As the engine does."""
-        with self._telemetry.database("duckdb", self._collection):
+        with self._telemetry.database(self.dialect.name, self._collection):
             return self._engine.columns(sql, parameters, timeout=timeout, maximum_rows=maximum_rows)
 
     def close(self) -> None:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,24 +20,33 @@ from gateway.cases.case import Change, Opened, Sealed
 from gateway.cases.database import Database, StoreUnusable
 from gateway.cases.store import Overtaken, Store
 from gateway.cases.tenure import LEASE_SECONDS, Tenure
+from gateway.watches.store import Event, Watch, WatchStore
 from landbridge.edge.state import log_signer
 from landbridge.evidence.entry import Entry
 from landbridge.evidence.lookup import Lookup
 from landbridge.federation.process import ServerProcess, spawn
 from landbridge.federation.running import Federation
+from landbridge.identity.caller import Caller
+from landbridge.levels import Level
 from landbridge.testing import federation
 from policies.progress import StepState
 from tests.ports import free_port
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "justice_handover"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 PURPOSE = "dpv:LegalCompliance"
 SHARED = ("signing.key", "subjects.key", "tls.key", "tls.pem")
+BY = Caller("o", "civil", "app", Level.OPEN, frozenset({"p"}), "t", 0.0)
 FORMS = {"one": Sealed(b"1", b"s"), "two": Sealed(b"2", b"s")}
 
 
 def opened(number: int) -> Opened:
     """A case."""
     return Opened(f"{number:032x}", "p", "d", "purpose", "opener", "o", "c", b"key", 100.0)
+
+
+def standing(number: int) -> Watch:
+    """A watch."""
+    return Watch(f"{number:032x}", BY, b"asked", "water", 1, 2, "dp", 1.0, 5, 100)
 
 
 def first(number: int) -> tuple[Change, ...]:
@@ -130,27 +140,32 @@ class Two:
     running: Federation
     second: ServerProcess
 
-    def client(self, *, second: bool) -> landbridge.Client:
-        """An applicant at one of them."""
+    @property
+    def second_log(self) -> Path:
+        """The published log of the second one."""
+        return self.second.log.parent / "log"
+
+    def client(self, *, second: bool, caller: str = "officer") -> landbridge.Client:
+        """A caller at one of them."""
         port = self.second.port if second else int(self.running.address.rpartition(":")[2])
         return landbridge.connect(
-            f"127.0.0.1:{port}", token=self.running.token("officer"), ca=self.running.ca
+            f"127.0.0.1:{port}", token=self.running.token(caller), ca=self.running.ca
         )
 
 
-@pytest.fixture
-def two(emptied: str, tmp_path: Path) -> Iterator[Two]:
-    """Both on one database, each with its own state folder and log."""
-    folder = tmp_path / "second"
+@contextmanager
+def two_of(example: str, name: str, database: str, place: Path) -> Iterator[Two]:
+    """Both on one database, each with its own state folder and log; `name` is the federation's."""
+    folder = place / "second"
     folder.mkdir(mode=0o700)
-    key = log_signer(folder, "justice/gateway/second").vkey
+    key = log_signer(folder, f"{name}/gateway/second").vkey
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LANDBRIDGE_GATEWAY__CASES__URL", emptied)
+        patch.setenv("LANDBRIDGE_GATEWAY__CASES__URL", database)
         patch.setenv("LANDBRIDGE_NODE__LOG__GATEWAY_REPLICAS", json.dumps([key]))
-        with federation(EXAMPLE, state=tmp_path / "state") as running:
+        with federation(EXAMPLES / example, state=place / "state") as running:
             own = running.state / "gateway"
-            for name in SHARED:
-                shutil.copy2(own / name, folder / name)
+            for shared in SHARED:
+                shutil.copy2(own / shared, folder / shared)
             lines = (
                 (own / "gateway.toml")
                 .read_text()
@@ -167,6 +182,20 @@ def two(emptied: str, tmp_path: Path) -> Iterator[Two]:
                 yield Two(running, second)
             finally:
                 second.stop()
+
+
+@pytest.fixture
+def two(emptied: str, tmp_path: Path) -> Iterator[Two]:
+    """The offices of a case that goes from one to the next."""
+    with two_of("justice_handover", "justice", emptied, tmp_path) as found:
+        yield found
+
+
+@pytest.fixture
+def valley(emptied: str, tmp_path: Path) -> Iterator[Two]:
+    """The offices that watch a river."""
+    with two_of("flood_season", "flood", emptied, tmp_path) as found:
+        yield found
 
 
 def entries(folder: Path) -> list[Entry]:
@@ -208,3 +237,86 @@ def test_a_case_whose_gateway_was_killed_is_carried_on_by_the_other(two: Two) ->
         assert effects[case.id] == effects[held.id] == 1, department
     running.start_gateway()
     assert two.client(second=False).case(case.id).state == "approved"
+
+
+def test_the_watches_of_one_that_is_gone_are_taken_once(emptied: str) -> None:
+    """Two takers at the same time; what it had begun to tell is told by the one that has it."""
+    databases = [Database(emptied) for _ in range(3)]
+    gone, *others = (WatchStore(database, f"g{at}") for at, database in enumerate(databases))
+    tenures = [Tenure(database, f"g{at}", "m") for at, database in enumerate(databases)]
+    for tenure in tenures:
+        tenure.begin()
+    for number in range(6):
+        assert gone.create(standing(number))
+    begun = Event(standing(0).id, 1, b"alert", b"s" * 16, ())
+    assert gone.begin(begun, 3, alert=1)
+    over = Event(standing(1).id, 1, b"ended", b"s" * 16, ())
+    assert gone.begin(over, 4, ended="stopped")
+    gone.show(over, b"entry", "proof")
+    assert others[0].take_over(tenures[1].ended, 5) == ((), frozenset())  # it holds them
+    ended(emptied, "g0")
+    found: list[tuple[tuple[Watch, ...], frozenset[str]]] = []
+    takers = [
+        threading.Thread(
+            target=lambda store=store, tenure=tenure: found.append(store.take_over(tenure.ended, 5))
+        )
+        for store, tenure in zip(others, tenures[1:], strict=True)
+    ]
+    for taker in takers:
+        taker.start()
+    for taker in takers:
+        taker.join()
+    (taken, untold), nothing = sorted(found, key=lambda each: -len(each[0]))
+    assert {watch.id for watch in taken} == {standing(n).id for n in (0, 2, 3, 4, 5)}
+    assert untold == {standing(0).id}
+    assert nothing == ((), frozenset())
+    (mine,) = (store for store in others if store.standing())
+    assert [(event.number, size) for event, size in mine.unlogged()] == [(1, 5)]
+    assert gone.mine(standing(0).id) is None
+    assert gone.standing() == []
+    for database in databases:
+        database.close()
+
+
+def test_an_alert_that_two_gateways_hold_is_told_once(emptied: str) -> None:
+    """One was paused while the other took its watch over; both have the department's alert."""
+    database = Database(emptied)
+    stores = [WatchStore(database, f"g{at}") for at in range(2)]
+    stores[0].create(standing(0))
+    alert = Event(standing(0).id, 1, b"alert", b"s" * 16, ())
+    told: list[bool] = []
+    both = [
+        threading.Thread(target=lambda store=store: told.append(store.begin(alert, 0, alert=1)))
+        for store in stores
+    ]
+    for each in both:
+        each.start()
+    for each in both:
+        each.join()
+    assert sorted(told) == [False, True]
+    database.close()
+
+
+@pytest.mark.journey
+def test_a_watch_whose_gateway_was_killed_is_carried_on_by_the_other(valley: Two) -> None:
+    """Its alerts go on in order, at the other, which says in its log what it evaluates."""
+    sql = "SELECT gauge, count(*) AS hours FROM water.levels WHERE level_cm >= 100 GROUP BY gauge"
+    with (
+        valley.client(second=False, caller="operations") as here,
+        valley.client(second=True, caller="operations") as there,
+    ):
+        watch = here.watch(sql, purpose="dpv:PublicSafety", when="hours >= 1", every=1, rest=0)
+        followed = there.watching(watch.id)  # kept there, told here
+        heard = []
+        for event in followed.follow(timeout=120 + 4 * LEASE_SECONDS):
+            heard.append(event.number)
+            if len(heard) == 2:
+                valley.running.kill_gateway()
+            if len(heard) == 6:
+                break
+        assert heard == [1, 2, 3, 4, 5, 6]
+        assert followed.stop().state == "ended"
+    announced = [
+        entry.note for entry in entries(valley.second_log) if entry.watch == watch.id and entry.note
+    ]
+    assert any(note.startswith("evaluations ") for note in announced)

@@ -1,0 +1,1 @@
+"""How each engine spells the SQL that a node writes."""

@@ -1,0 +1,80 @@
+"""Which engine a node runs its SQL on: the `[engine]` table of its settings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from landbridge.edge.settings import Section
+from nodes.engines.kind import Kind
+from policies.contract import Contract
+from policies.handler import Handler
+
+_NAME: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+_KINDS: Final = tuple(kind.value for kind in Kind)
+
+
+@dataclass(frozen=True, slots=True)
+class EngineChoice:
+    """The engine, and how this node meets it; what a kind does not need is empty.
+
+    `connection` is whom questions are asked as, `loader` who makes the tables, both as the engine
+    writes such a thing; `schema` is where they lie in PostgreSQL.
+    """
+
+    kind: Kind = Kind.DUCKDB
+    connection: str = ""
+    loader: str = ""
+    schema: str = "landbridge"
+
+
+DUCKDB_FILES: Final = EngineChoice()
+"""The embedded engine, over files in the state folder."""
+
+
+def read_engine(top: Section, problems: list[str]) -> EngineChoice:
+    """The choice; what is wrong with it goes to `problems`."""
+    section = top.section("engine")
+    written = section.text("kind", Kind.DUCKDB.value)
+    choice = EngineChoice(
+        Kind(written) if written in _KINDS else Kind.DUCKDB,
+        section.text("connection", ""),
+        section.text("loader", ""),
+        section.text("schema", "landbridge"),
+    )
+    section.done()
+    if written not in _KINDS:
+        problems.append(f"engine.kind is one of {', '.join(_KINDS)}")
+        return choice
+    if choice.kind is Kind.DUCKDB and (choice.connection or choice.loader):
+        problems.append("engine.connection and engine.loader belong to an engine elsewhere")
+    if choice.kind is not Kind.DUCKDB and not choice.connection:
+        problems.append(f"engine.connection is missing, which says where {choice.kind} is")
+    if not _NAME.fullmatch(choice.schema):
+        problems.append("engine.schema is a name of lower-case letters, digits and underscores")
+    for name, words in (("connection", choice.connection), ("loader", choice.loader)):
+        if re.search(r"password\s*=|://[^/@]*:[^/@]*@", words):
+            problems.append(f"engine.{name} holds a password; name a file with it (passfile=...)")
+    return choice
+
+
+def unfit(
+    choice: EngineChoice, contracts: Mapping[str, Contract], handlers: Collection[Handler]
+) -> list[str]:
+    """What of a department's policy its engine cannot do, a sentence each."""
+    if choice.kind is Kind.DUCKDB:
+        return []
+    found = [
+        f"The records of {contract.id} are handed in (landbridgeCollection), which DuckDB alone "
+        f"keeps: serve it by a node whose engine is duckdb, not {choice.kind}."
+        for contract in contracts.values()
+        if contract.collection is not None
+    ]
+    return found + [
+        f"Handler {handler.name} is written in Python and reads DuckDB's files: write it in SQL, "
+        f"or serve it by a node whose engine is duckdb, not {choice.kind}."
+        for handler in handlers
+        if handler.source
+    ]

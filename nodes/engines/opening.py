@@ -1,0 +1,41 @@
+"""From the choice of an engine to one that is open.
+
+The client of a kind is imported by the nodes that have chosen it, and no others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import assert_never
+
+from nodes.engines.choice import EngineChoice
+from nodes.engines.duckdb import DuckDBEngine, Limits
+from nodes.engines.engine import Engine, EngineNotStarted
+from nodes.engines.kind import Kind
+
+NOT_INSTALLED = "{0} cannot be asked: install its client, pip install 'landbridge[{1}]'."
+
+
+def opener(
+    choice: EngineChoice, limits: Limits, workers: int, contracts: Callable[[], tuple[str, ...]]
+) -> Callable[[Mapping[str, Path]], Engine]:
+    """What opens an engine over tables; `contracts` are the ids of all that are served.
+
+    Raises EngineNotStarted where the kind's client is not installed.
+    """
+    match choice.kind:
+        case Kind.DUCKDB:
+            return lambda tables: DuckDBEngine(tables, limits, workers)
+        case Kind.POSTGRESQL:
+            try:
+                from nodes.engines.postgresql.engine import PostgreSQLEngine
+            except ImportError:
+                raise EngineNotStarted(NOT_INSTALLED.format("PostgreSQL", "postgres")) from None
+            return lambda tables: PostgreSQLEngine(
+                tables, choice.connection, choice.schema, contracts(), workers
+            )
+        case Kind.SPARK:
+            raise EngineNotStarted("Spark is not there yet.")
+        case _:
+            assert_never(choice.kind)

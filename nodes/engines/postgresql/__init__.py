@@ -1,0 +1,1 @@
+"""PostgreSQL as a node's engine: a server that the department runs already."""

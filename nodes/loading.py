@@ -1,0 +1,53 @@
+"""One load after the other, into the engine that the node's settings name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import assert_never
+
+from nodes.engines.choice import EngineChoice
+from nodes.engines.engine import EngineNotStarted
+from nodes.engines.kind import Kind
+from nodes.engines.opening import NOT_INSTALLED
+from nodes.load_existing import load_existing
+from nodes.load_report import Report
+from nodes.store import Store
+from policies.contract import Contract
+
+Load = Callable[[Contract, Path], Report]
+"""Loads a file, or for another engine than DuckDB what it calls by that name."""
+
+
+@contextmanager
+def loading(choice: EngineChoice, store: Store) -> Iterator[Load]:
+    """What loads; raises EngineNotStarted, and the rest as `nodes.load.load` does."""
+    match choice.kind:
+        case Kind.DUCKDB:
+            from nodes.load import load
+
+            yield lambda contract, source: load(contract, source, store)
+        case Kind.POSTGRESQL:
+            try:
+                from nodes.engines.postgresql.connection import parts
+                from nodes.engines.postgresql.loading import PostgreSQLLoader
+            except ImportError:
+                raise EngineNotStarted(NOT_INSTALLED.format("PostgreSQL", "postgres")) from None
+            reader = (parts(choice.connection) or {}).get("user", "")
+            if not choice.loader or not reader:
+                raise EngineNotStarted(
+                    "A load into PostgreSQL needs engine.loader, the connection of the role that "
+                    "owns the schema, and the role that asks (user=...) in engine.connection."
+                )
+            loader = PostgreSQLLoader(choice.loader, choice.schema, reader)
+            try:
+                yield lambda contract, source: load_existing(
+                    contract, str(source), store, choice.kind, loader
+                )
+            finally:
+                loader.close()
+        case Kind.SPARK:
+            raise EngineNotStarted("Spark is not there yet.")
+        case _:
+            assert_never(choice.kind)

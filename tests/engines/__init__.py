@@ -1,0 +1,1 @@
+"""The same question on every engine, and what each is kept from."""
