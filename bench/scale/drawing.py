@@ -70,9 +70,9 @@ def picture(loads: Sequence[tuple[float, Sequence[Place]]]) -> str:
                 f'<text x="{x_of(used):.1f}" y="{y - 9:.1f}" text-anchor="middle" font-size="10">'
                 f"{times:g}x</text>"
             )
-    times = ", ".join(f"{each:g}" for each, _ in loads)
+    multiples = ", ".join(f"{each:g}" for each, _ in loads)
     parts.append(
-        f'<text x="20" y="{height - 18}">One gateway process, in the busiest hour of {times} times '
-        "the day's load. Blue has room, brown is full.</text></svg>"
+        f'<text x="20" y="{height - 18}">One gateway process, in the busiest hour of {multiples} '
+        "times the day's load. Blue has room, brown is full.</text></svg>"
     )
     return "\n".join(parts) + "\n"

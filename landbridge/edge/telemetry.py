@@ -9,7 +9,7 @@ subject, no caller.
 
 from __future__ import annotations
 
-import os
+import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -55,8 +55,8 @@ class Telemetry:
     ) -> None:
         resource = Resource.create({"service.name": service})
         # Not the caller's word for it: a trace that they do not sample is the operator's to see.
-        # Where nobody is there to see it, only ids are made: a span that is thrown away costs
-        # three of a hundred parts of a quick call, and there are five of them.
+        # Where nobody is there to see it, only ids are made: a quick call would make five spans to
+        # be thrown away.
         self._traced = bool(processors)
         self._measured = bool(readers)
         self._tracing = TracerProvider(
@@ -94,7 +94,7 @@ class Telemetry:
     def request(self, step: str, metadata: Metadata) -> Iterator[Trace]:
         """A span for one request, a child of the caller's where they sent their own."""
         with self._span(step, metadata) as (known, _):
-            headers = {"traceparent": f"00-{known}-{os.urandom(8).hex()}-00"}  # not sampled here
+            headers = {"traceparent": f"00-{known}-{_drawn(16)}-00"}  # not sampled here
             if self._traced:
                 _PROPAGATOR.inject(headers)
             yield Trace(known, tuple(headers.items()))
@@ -200,12 +200,19 @@ _PROPAGATOR: Final = TraceContextTextMapPropagator()
 @contextmanager
 def _identified(metadata: Metadata) -> Iterator[str]:
     """The id of the trace that goes on here: the caller's, where they sent one; or a new one."""
-    known = _TRACE.get() or _sent(metadata) or os.urandom(16).hex()
+    known = _TRACE.get() or _sent(metadata) or _drawn(32)
     before = _TRACE.set(known)
     try:
         yield known
     finally:
         _TRACE.reset(before)
+
+
+def _drawn(digits: int) -> str:
+    """A new id, in hexadecimal, never all zeros. It is no secret, and drawing it lets nobody wait:
+    the system's own source would let go of the interpreter's lock.
+    """
+    return format(random.getrandbits(4 * digits) or 1, f"0{digits}x")
 
 
 def _sent(metadata: Metadata) -> str:
