@@ -37,6 +37,10 @@ class TokenBound(errors.Unauthenticated):
     """The bearer token is bound to a client certificate, which this connection does not show."""
 
 
+class TokenUnbound(errors.Unauthenticated):
+    """The bearer token is not bound to a client certificate, which is required here."""
+
+
 class FormInvalid(errors.Refused):
     """This form is not one that was made for your session."""
 
@@ -135,6 +139,10 @@ class SubjectsExhausted(errors.Refused):
 
 class CallsExhausted(errors.Refused):
     """The handler is called more often than its owner allows."""
+
+
+class TooManyAtOnce(errors.Refused):
+    """Too many requests of this caller, or of this organisation, are under way at once."""
 
 
 class ConsentMissing(errors.Refused):
@@ -324,6 +332,7 @@ BY_REASON: Final[dict[str, type[errors.LandbridgeError]]] = {
     "TOKEN_AUDIENCE": TokenAudience,
     "TOKEN_REVOKED": TokenRevoked,
     "TOKEN_BOUND": TokenBound,
+    "TOKEN_UNBOUND": TokenUnbound,
     "FORM_INVALID": FormInvalid,
     "SIGN_IN_UNAVAILABLE": SignInUnavailable,
     "PEER_UNKNOWN": PeerUnknown,
@@ -349,6 +358,7 @@ BY_REASON: Final[dict[str, type[errors.LandbridgeError]]] = {
     "BUDGET_EXHAUSTED": BudgetExhausted,
     "SUBJECTS_EXHAUSTED": SubjectsExhausted,
     "CALLS_EXHAUSTED": CallsExhausted,
+    "TOO_MANY_AT_ONCE": TooManyAtOnce,
     "CONSENT_MISSING": ConsentMissing,
     "STEP_NOT_ADMITTED": StepNotAdmitted,
     "CASE_ID_REUSED": CaseIdReused,
