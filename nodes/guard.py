@@ -504,7 +504,7 @@ class Guard:
         rules, now = self._begin(draft), Moment.at(self._clock())
         group = rules.groups.get(name)
         if group is None or not (ids := self._part(rules, group, caller, now)):
-            raise not_available("group", f"{self.department}.{name}")
+            raise not_available("group", f"{self.department}.{name[:100]}")
         draft.note(resource=f"{self.department}.{name}", purpose=group.purpose, policies=list(ids))
         return group
 
@@ -518,7 +518,7 @@ class Guard:
     def publishing(self, officer: Caller, name: str, draft: Draft) -> Group:
         """The group, for an officer whom the policy lets publish to it; else there is none."""
         rules, now = self._begin(draft), Moment.at(self._clock())
-        full = f"{self.department}.{name}"
+        full = f"{self.department}.{name[:100]}"
         group = rules.groups.get(name)
         if group is None or not (ids := self._publishes(rules, group, officer, now)):
             raise not_available("group", full)

@@ -359,7 +359,7 @@ def test_whoever_leaves_hears_nothing_more_on_an_open_stream_neither(town: Feder
         register(town.folder.path, MEMBERS[:-1])
         os.kill(town.process_id("north"), signal.SIGHUP)
         with town.publisher("north", "officer") as officer, resident(town, "r-18") as other:
-            eventually(lambda: bool(ended))
+            eventually(lambda: client.groups().groups == ())  # the registry is in force
             officer.notice("grid", "secret", "for members")
             assert other.group(GROUP).notices()[-1].title == "secret"
         listener.join(30)
