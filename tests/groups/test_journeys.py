@@ -266,9 +266,9 @@ def test_everybody_has_one_ballot_and_nobody_hears_how_it_stands(town: Federatio
             second = refused(lambda: group.vote("playground", "parking"))  # noqa: B023
             assert (second.reason, second.rule) == ("BALLOT_REFUSED", "ALREADY_REPORTED")
             assert refused(lambda: group.vote("playground", "a zoo")).reason == "INVALID_ARGUMENT"  # noqa: B023
-    with resident(town, "r-05") as client, resident(town, "r-15") as other:
+    with resident(town, "r-05") as client, resident(town, "r-15") as late:
         client.group(GROUP).vote("playground", "keep", change=True)  # it was for the garden
-        nothing = refused(lambda: other.group(GROUP).vote("playground", "keep", change=True))
+        nothing = refused(lambda: late.group(GROUP).vote("playground", "keep", change=True))
         assert (nothing.reason, nothing.rule) == ("BALLOT_REFUSED", "UNKNOWN_ORIGINAL")
     with resident(town, "nobody") as neighbour:
         other = refused(
