@@ -461,6 +461,7 @@ def start(
         if callers
         else [],
         report=report,
+        share_port=settings.share_port,
         outside=[Observing(watching.telemetry, observed)],
         leave=health.leaving(settings.operating.notice_seconds),
         threads=settings.calls,
@@ -571,6 +572,7 @@ def _serve_flight(
         threads=settings.calls,
         maximum_seconds=settings.call_seconds,
         boundary=StreamBoundary,
+        share_port=settings.share_port,
     )
 
 
