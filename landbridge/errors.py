@@ -294,6 +294,11 @@ CATALOGUE: Final[dict[str, Reason]] = {
         Refused,
         "The caller has handed in as many reports as the owner takes.",
     ),
+    "REPORTS_FULL": Reason(
+        "RESOURCE_EXHAUSTED",
+        Refused,
+        "A department holds as many reports that nobody has collected as it keeps.",
+    ),
     "BATCH_TOO_SMALL": Reason(
         "PERMISSION_DENIED", Refused, "Too few reports are valid and not collected yet."
     ),

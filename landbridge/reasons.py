@@ -241,6 +241,10 @@ class ReportsExhausted(errors.Refused):
     """The caller has handed in as many reports as the owner takes."""
 
 
+class ReportsFull(errors.Refused):
+    """A department holds as many reports that nobody has collected as it keeps."""
+
+
 class BatchTooSmall(errors.Refused):
     """Too few reports are valid and not collected yet."""
 
@@ -379,6 +383,7 @@ BY_REASON: Final[dict[str, type[errors.LandbridgeError]]] = {
     "REPORT_INVALID": ReportInvalid,
     "REPORT_ID_REUSED": ReportIdReused,
     "REPORTS_EXHAUSTED": ReportsExhausted,
+    "REPORTS_FULL": ReportsFull,
     "BATCH_TOO_SMALL": BatchTooSmall,
     "BATCH_UNDER_WAY": BatchUnderWay,
     "BATCH_DIFFERS": BatchDiffers,
