@@ -8,10 +8,10 @@ and 24.2, and `float8_mul` in its `float.h`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar, Final
 
-from nodes.dialects.dialect import Bindable, Dialect
+from nodes.dialects.dialect import Bindable, Dialect, Part
 from policies.contract import Type
 from policies.question import Span
 
@@ -132,9 +132,12 @@ class PostgreSQL(Dialect):
         ranked = f"SELECT {', '.join([*columns, place])} {rest}"
         return f'SELECT * FROM ({ranked}) AS "ranked" WHERE "place" <= {most}'
 
-    def part(self, text: str, parts: str) -> str:
-        """Without the sign of the hash."""
-        return f"(hashtextextended({text}, 0) & 9223372036854775807) % {parts}"
+    def part(self, text: str, part: Part, bound: Callable[[int], str]) -> tuple[str, ...]:
+        """By a hash of the key, without its sign: a row's place here is no number from 0."""
+        if part.parts == 1:
+            return ()
+        spread = f"(hashtextextended({text}, 0) & 9223372036854775807)"
+        return (f"{spread} % {bound(part.parts)} = {bound(part.number)}",)
 
     def octets(self, text: str) -> str:
         """By this name."""
