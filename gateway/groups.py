@@ -135,13 +135,13 @@ class Groups:
             raise error("TOO_BUSY", "Too many streams are open just now.")
         try:
             end = time.monotonic() + min(LONGEST_STREAM, max(0.0, request.time_left() - 1.0))
-            while listening() and (left := end - time.monotonic()) > 0:
+            left = end - time.monotonic()
+            while listening():  # once at least: a reader in haste is told what there is
                 began = time.monotonic()
                 bearer, department, group = self._require(request, name)
-                wait = int(min(WAIT, left))
-                found = self._read(
-                    request, bearer, department, group, after, wait, min(wait + ANSWER, left + 1.0)
-                )
+                wait = int(min(WAIT, max(0.0, left)))
+                seconds = min(wait + ANSWER, request.time_left())
+                found = self._read(request, bearer, department, group, after, wait, seconds)
                 if found:
                     with self._recorder.request("group", trace_id=request.trace.id) as draft:
                         _, caller = self._identified(request, draft)
@@ -152,6 +152,9 @@ class Groups:
                     after = found[-1].notice.number
                 elif time.monotonic() - began < REST:
                     time.sleep(max(0.0, min(REST, end - time.monotonic())))
+                left = end - time.monotonic()
+                if left <= 0:
+                    return
         finally:
             self._followers.release()
 

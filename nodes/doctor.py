@@ -47,7 +47,12 @@ def examine(
         remedy = "mend the file; docs/reference/settings has every setting"
         return [Finding("settings", "problem", problem, remedy) for problem in invalid.problems]
     tls = Identity(found.tls_key, found.tls_certificate, found.tls_authority, found.department)
-    secret = [found.tls_key, *found.state.glob("*.key"), *(found.state / "subjects").glob("*.key")]
+    secret = [
+        found.tls_key,
+        *found.state.glob("*.key"),
+        *(found.state / "subjects").glob("*.key"),
+        *(found.state / "intake").glob("*/*.key"),
+    ]
     served, policy_findings = _policy(found)
     return [
         Finding("settings", "ok", f"{path} was read"),

@@ -28,6 +28,8 @@ from policies.group import LONGEST_TITLE, Group, Poll
 
 MOST_AT_ONCE: Final = 50
 LONGEST_NOTICE: Final = 10_000
+LATEST: Final = 10**15
+"""No group ever has as many notices."""
 LOOK: Final = 1.0
 """Seconds between two looks at whether a reader who waits is still a member."""
 _ID: Final = re.compile(r"[0-9a-f]{32}")
@@ -91,6 +93,8 @@ class Grouping:
         Who is told of which is in the log before it returns.
         """
         self._require(asking, name)
+        if after > LATEST:
+            raise error("INVALID_ARGUMENT", "There is no notice of that number.")
         seen = self._notices.generation
         found = self._notices.after(name, after, MOST_AT_ONCE)
         if not found and left() > 0 and self._waiting.acquire(blocking=False):

@@ -28,6 +28,7 @@ from policies.handler import Handler
 from policies.joined import MAXIMUM_PARTS, columns_in, joined, level_in
 from policies.link_plan import LinkPlan, plan_link
 from policies.linked import LinkedQuestion, linked, words
+from policies.membership import Memberships
 from policies.moment import Moment
 from policies.purpose import require_allowed, require_stated
 from policies.question import Question
@@ -38,8 +39,6 @@ from policies.sight import (
     may_contribute,
     may_submit,
     request,
-    requested_part,
-    requested_publishing,
     requested_step,
     sees_contract,
     sees_handler,
@@ -182,7 +181,8 @@ class Guard:
                         level_in(part, contract, usage), now, action,
                         columns=columns_in(part, contract, usage, question),
                     ),
-                    declared=action == "query" and self._declared(rules, question, caller, now),
+                    declared=action == "query"
+                    and self._memberships(rules).declares(question, caller, now),
                 )
             )
         }  # fmt: skip
@@ -376,7 +376,7 @@ class Guard:
         if (
             contract is None
             or not may_contribute(caller, contract, rules.access, now)
-            or not self._in_channel(rules, contract, caller, now)
+            or not self._memberships(rules).in_channel(contract, caller, now)
         ):
             raise not_available("table", name)
         draft.note(resource=contract.id)
@@ -481,7 +481,7 @@ class Guard:
         if (
             contract is None
             or not may_submit(caller, contract, rules.access, now)
-            or not self._in_channel(rules, contract, caller, now)
+            or not self._memberships(rules).in_channel(contract, caller, now)
         ):
             raise not_available("collection", name)
         draft.note(resource=contract.id)
@@ -495,32 +495,32 @@ class Guard:
     def groups_of(self, caller: Caller) -> tuple[Group, ...]:
         """Those in which the caller takes part now, by the policy in force."""
         rules, now = self._rules, Moment.at(self._clock())
-        return tuple(
-            group for group in rules.groups.values() if self._part(rules, group, caller, now)
-        )
+        known = self._memberships(rules)
+        return tuple(group for group in rules.groups.values() if known.part(group, caller, now))
 
     def part_in(self, caller: Caller, name: str, draft: Draft) -> Group:
         """The group, for who takes part in it now; to everybody else there is none."""
         rules, now = self._begin(draft), Moment.at(self._clock())
         group = rules.groups.get(name)
-        if group is None or not (ids := self._part(rules, group, caller, now)):
-            raise not_available("group", f"{self.department}.{name}")
+        if group is None or not (ids := self._memberships(rules).part(group, caller, now)):
+            raise not_available("group", f"{self.department}.{name[:100]}")
         draft.note(resource=f"{self.department}.{name}", purpose=group.purpose, policies=list(ids))
         return group
 
     def published_by(self, officer: Caller) -> tuple[Group, ...]:
         """The groups to which the policy in force lets this officer publish."""
         rules, now = self._rules, Moment.at(self._clock())
+        known = self._memberships(rules)
         return tuple(
-            group for group in rules.groups.values() if self._publishes(rules, group, officer, now)
+            group for group in rules.groups.values() if known.publishes(group, officer, now)
         )
 
     def publishing(self, officer: Caller, name: str, draft: Draft) -> Group:
         """The group, for an officer whom the policy lets publish to it; else there is none."""
         rules, now = self._begin(draft), Moment.at(self._clock())
-        full = f"{self.department}.{name}"
+        full = f"{self.department}.{name[:100]}"
         group = rules.groups.get(name)
-        if group is None or not (ids := self._publishes(rules, group, officer, now)):
+        if group is None or not (ids := self._memberships(rules).publishes(group, officer, now)):
             raise not_available("group", full)
         draft.note(resource=full, purpose=group.purpose, policies=list(ids))
         return group
@@ -533,55 +533,19 @@ class Guard:
         asked = log_request(caller, log, asking.purpose, Moment.at(self._clock()))
         draft.note(policies=list(rules.access.require(asked)))
 
-    def _part(self, rules: Rules, group: Group, caller: Caller, now: Moment) -> tuple[str, ...]:
-        """The policies by which the caller takes part; none where they do not."""
-        if group.purpose not in caller.purposes:
-            return ()
-        full = f"{self.department}.{group.name}"
-        decision = rules.access.decide(requested_part(caller, full, group.purpose, now))
-        return decision.policies if decision.permitted else ()
-
-    def _publishes(
-        self, rules: Rules, group: Group, officer: Caller, now: Moment
-    ) -> tuple[str, ...]:
-        """The policies by which the officer publishes; none where they do not."""
-        if not group.publishers or group.purpose not in officer.purposes:
-            return ()
-        full = f"{self.department}.{group.name}"
-        asked = requested_publishing(officer, full, group.purpose, group.publishers, now)
-        decision = rules.access.decide(asked)
-        return decision.policies if decision.permitted else ()
-
-    def _in_channel(self, rules: Rules, contract: Contract, caller: Caller, now: Moment) -> bool:
-        """Whether the caller is a member of a group whose channel the contract is, where it is."""
-        groups = [group for group in rules.groups.values() if contract.id in group.contracts]
-        return not groups or any(self._part(rules, group, caller, now) for group in groups)
-
-    def _declared(self, rules: Rules, question: Question, caller: Caller, now: Moment) -> bool:
-        """Whether a group of the caller's declares this question."""
-        if not rules.groups:
-            return False
-        words = text(question)
-        return any(
-            words in group.declared and bool(self._part(rules, group, caller, now))
-            for group in rules.groups.values()
-        )
+    def _memberships(self, rules: Rules) -> Memberships:
+        return Memberships(self.department, rules.groups, rules.access)
 
     def _require_counted(self, rules: Rules, contract: Contract) -> None:
         """While a poll is open nobody is told how it stands; raises POLL_OPEN."""
-        polled = any(
-            poll.contract == contract.id and not poll.second
-            for group in rules.groups.values()
-            for poll in group.polls
+        if not self._memberships(rules).counted_alone(contract) or self._counted(contract):
+            return
+        closes = None if contract.collection is None else contract.collection.closes
+        raise error(
+            "POLL_OPEN",
+            f"The poll of {contract.id} is counted when it is over.",
+            hint="" if closes is None else f"It closes at {closes:%Y-%m-%d %H:%M} UTC.",
         )
-        if polled and not self._counted(contract):
-            rules_of = contract.collection
-            closes = "" if rules_of is None or rules_of.closes is None else rules_of.closes
-            raise error(
-                "POLL_OPEN",
-                f"The poll of {contract.id} is counted when it is over.",
-                hint=f"It closes at {closes:%Y-%m-%d %H:%M} UTC." if closes else "",
-            )
 
     def _begin(self, draft: Draft) -> Rules:
         rules = self._rules

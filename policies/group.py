@@ -26,7 +26,7 @@ _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _ROLE: Final = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _KEYS: Final = ("group", "title", "purpose", "notices", "reports", "polls", "questions")
 _REGISTERED: Final = re.compile(r"(\S{1,255})[ \t]+(\S{1,255})")
-MOST_REGISTERED: Final = 1_000_000
+MOST_REGISTERED: Final = 250_000
 MOST_CHANNELS: Final = 100
 LONGEST_TITLE: Final = 200
 BALLOTS: Final = "ballots"
@@ -254,6 +254,8 @@ class _Reading:
                 "must be collected by a contract that fills in who hands in "
                 "(landbridgeCollection: caller), or measured by two departments."
             )
+        elif contract.unit != rules.caller:
+            place.wrong("must be of a contract whose protected unit is who hands in.")
         elif rules.subject != (rules.caller,) or rules.period != "never":
             place.wrong("must be collected once per caller, for ever: one: {per: [the caller]}.")
         elif len(contract.columns) != 2:
@@ -285,7 +287,10 @@ def _named(place: Place, form: re.Pattern[str]) -> str:
 
 
 def _entries(place: Place) -> list[Place]:
-    return [] if place.absent else place.entries()[:MOST_CHANNELS]
+    found = [] if place.absent else place.entries()
+    if len(found) > MOST_CHANNELS:
+        place.wrong(f"must have no more than {MOST_CHANNELS} members.")
+    return found[:MOST_CHANNELS]
 
 
 def _members(place: Place, keys: tuple[str, ...]) -> Iterator[tuple[str, Place]]:

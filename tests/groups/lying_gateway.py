@@ -94,7 +94,7 @@ def lying(
     token = town.token("resident", subject=name)
     try:
         with landbridge.connect(
-            f"127.0.0.1:{port}", token=token, ca=authority.pem, timeout=4
+            f"127.0.0.1:{port}", token=token, ca=authority.pem, timeout=3
         ) as client:
             yield client, gateway
     finally:

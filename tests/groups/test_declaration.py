@@ -101,6 +101,13 @@ def test_a_poll_gives_each_person_one_ballot(rules: dict[str, Any], said: str) -
     assert said in problems(voting(rules))
 
 
+def test_the_voter_is_whom_the_contract_protects() -> None:
+    """Else a released cell of three ballots could be about one voter."""
+    assert "protected unit is who hands in" in problems(
+        voting(BALLOTS, sealed("office"), landbridgeProtectedUnit="office")
+    )
+
+
 def test_a_measured_poll_takes_one_report_of_each() -> None:
     """As many as they like would be as many votes as they like."""
     many = [{**MEASURED[0], "each": 0}]

@@ -146,7 +146,8 @@ _EXACT = {
 
 def playground(close: str) -> str:
     """The contract of the ballots that the north counts alone."""
-    return json.dumps(ballots({**BALLOTS, "close": close}, **_EXACT))
+    rules = {**BALLOTS, "close": close, "correct": {"until": close, "by": "contributor"}}
+    return json.dumps(ballots(rules, **_EXACT))
 
 
 def market() -> str:
