@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from landbridge.edge.process import STOPPED_BY_OPERATOR, run, tell
+from landbridge.edge.process import STOPPED_BY_OPERATOR, run, tell, without_core
 from landbridge.edge.record import Recorder
 from landbridge.edge.server import CannotListen
 from landbridge.edge.settings import SettingsInvalid
@@ -204,6 +204,7 @@ def _load(path: Path, contract: str | None, source: Path | None, script: Path | 
     from nodes.load_report import LoadRefused
     from nodes.loading import loading  # brings DuckDB, which the server never loads
 
+    without_core()  # whole tables are in its memory
     chosen = settings.read(path, os.environ)
     contracts = {
         found.id: found

@@ -50,12 +50,13 @@ def witness(
     logs = _logs(folder / "logs")
     cosigner = _key(folder / "witness.key", name)
     try:
-        from landbridge.edge.process import report
+        from landbridge.edge.process import report, without_core
         from landbridge.edge.witness_http import serve
     except ImportError:
         raise OperatorError(
             "A witness needs the server's packages: pip install 'landbridge[server]'."
         ) from None
+    without_core()
     kept = Witness.open(folder / "memory", cosigner, logs, clock=time.time)
     with _listening(listen) as bound:
         ready = {"port": bound.getsockname()[1], "witness_key": cosigner.vkey}

@@ -56,8 +56,7 @@ def run(
     when standard input closes, so that it does not outlive whoever started it. What an operator can
     mend is one sentence on standard error and exit status 2.
     """
-    # A core file would hold data.
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    without_core()
     stopping = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stopping.set())
@@ -83,6 +82,11 @@ def run(
     stopping.wait()
     server.stop()
     return 0
+
+
+def without_core() -> None:
+    """This process leaves no core file: it would hold data, tokens and keys."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def _settle() -> None:

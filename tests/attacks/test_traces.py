@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from contextlib import suppress
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from landbridge.evidence.audit import verify_folder
 from landbridge.evidence.entry import Entry, SubjectKey
+from landbridge.federation.process import run_load
 from tests.attacks.worlds import World
 
 pytestmark = pytest.mark.journey
@@ -89,6 +91,42 @@ def test_no_process_shows_a_literal_in_its_words_or_environment(probed: World) -
         said = (running.state / name / "stderr.log").read_text()
         assert "Traceback" not in said
         assert "SELECT" not in said
+
+
+def test_no_process_leaves_a_core_file_or_shows_a_secret(probed: World) -> None:
+    """Tokens and keys: not in arguments, environment or words, nor in what a crash leaves."""
+    running = probed.running
+    token = probed.token("probing", caller=CALLER, clearance="restricted")
+    secrets = [token.encode(), token.split(".")[2].encode(), b"PRIVATE KEY"]
+    secrets += [
+        path.read_bytes().strip()
+        for path in running.state.rglob("*.key")
+        if b"PRIVATE KEY" not in path.read_bytes()
+    ]
+    assert len(secrets) > 5
+    for pid in (running.process_id(), running.process_id("north"), *probed.workers()):
+        assert resource.prlimit(pid, resource.RLIMIT_CORE) == (0, 0)
+        for source in ("cmdline", "environ"):
+            told = Path(f"/proc/{pid}/{source}").read_bytes()
+            assert not [secret for secret in secrets if secret in told]
+    for name in ("gateway", "north"):
+        said = (running.state / name / "stderr.log").read_bytes()
+        assert not [secret for secret in secrets if secret in said]
+
+
+def test_a_loader_leaves_no_core_file(rare: World, tmp_path: Path) -> None:
+    """Whole tables are in its memory, and what it runs beside them is somebody else's code."""
+    script = tmp_path / "load.py"
+    script.write_text(
+        "import pathlib, resource\n"
+        "def load(folder):\n"
+        "    said = str(resource.getrlimit(resource.RLIMIT_CORE))\n"
+        f"    pathlib.Path({str(tmp_path / 'said')!r}).write_text(said)\n"
+        "    return {}\n"
+    )
+    loading = run_load(rare.running.state / "north" / "node.toml", ["--script", str(script)])
+    loading.communicate(timeout=60)
+    assert (tmp_path / "said").read_text() == "(0, 0)"
 
 
 def test_an_auditor_with_the_key_finds_the_subject(probed: World) -> None:
