@@ -36,6 +36,12 @@ def opener(
                 tables, choice.connection, choice.schema, contracts(), workers
             )
         case Kind.SPARK:
-            raise EngineNotStarted("Spark is not there yet.")
+            try:
+                from nodes.engines.spark.engine import SparkEngine
+            except ImportError:
+                raise EngineNotStarted(NOT_INSTALLED.format("Spark", "spark")) from None
+            return lambda tables: SparkEngine(
+                tables, choice.connection, choice.secret, choice.folder, workers
+            )
         case _:
             assert_never(choice.kind)
