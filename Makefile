@@ -9,7 +9,7 @@ WORKERS ?= 2
 export PYTHONDONTWRITEBYTECODE :=
 
 # `tests` is a folder too.
-.PHONY: setup demo test check lint types tests torture docs bench lock stubs sbom audit
+.PHONY: setup demo test check lint types tests torture docs bench lock stubs sbom audit spark
 .DEFAULT_GOAL := setup
 
 setup: $(STAMP)

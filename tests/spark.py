@@ -1,4 +1,4 @@
-"""A standalone Spark cluster for tests: a master, two workers and a Spark Connect server on loopback.
+"""A standalone Spark cluster for tests: master, two workers and Spark Connect, on loopback.
 
 Its programs are those of Apache Spark's own package, which `make spark` fetches into build/spark;
 the client that is tested comes with the project. Java 17 or newer runs them.

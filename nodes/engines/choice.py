@@ -89,6 +89,12 @@ def unfit(
         for contract in contracts.values()
         if contract.collection is not None
     ]
+    if choice.kind is Kind.SPARK:
+        return found + [
+            f"Handler {handler.name} replies about one subject at once, which a cluster does not: "
+            "serve it by a node whose engine is duckdb or postgresql, not spark."
+            for handler in handlers
+        ]
     return found + [
         f"Handler {handler.name} is written in Python and reads DuckDB's files: write it in SQL, "
         f"or serve it by a node whose engine is duckdb, not {choice.kind}."

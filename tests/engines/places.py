@@ -166,12 +166,15 @@ class Database:
         return PostgreSQLEngine(tables, self.reader, "landbridge", tuple(tables), workers)
 
 
+_LAKES = itertools.count()
+
+
 class Lake:
     """Partitions of Parquet files that a cluster reads."""
 
     def __init__(self, cluster: Cluster, name: str) -> None:
         self.cluster = cluster
-        self._folder = cluster.folder / name
+        self._folder = cluster.folder / f"{name}{next(_LAKES)}"
         self.written = self._folder / "landbridge"
         self.store = Store(self._folder / "data")
         self._numbers = itertools.count()

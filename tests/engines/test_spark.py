@@ -37,7 +37,11 @@ from tests.policies.documents import column
 from tests.spark import Cluster
 
 # A cluster, and its first statements, take their time where there are few cores.
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [
+    pytest.mark.timeout(600),
+    # Its client says so of data frames, of which none is used.
+    pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning"),
+]
 SECONDS = 300.0
 
 
@@ -65,7 +69,9 @@ def test_odd_values_are_seen_as_duckdb_sees_them(engine: SparkEngine, tmp_path: 
     assert loaded is not None
     assert (loaded.rows, loaded.units) == (len(rows), 30)
     one = files.engine()
-    for question in shapes.about_the_awkward(contract):
+    # Every statement takes a cluster a moment: the sums, then every second question of the rest.
+    asked = shapes.about_the_awkward(contract)
+    for question in (*asked[:2], *asked[2::2]):
         plan = planned(question, contract)
         assert plan is not None, question
         assert cells(plan, contract, engine) == cells(plan, contract, one), question
@@ -213,7 +219,7 @@ def test_rows_that_break_the_contract_load_nothing(cluster: Cluster, tmp_path: P
         ("word", Rule.NULL, 1),
     }
     assert "Zoltan" not in str(caught.value)
-    assert not lake.written.exists()
+    assert list(lake.written.rglob("*")) == []  # nor is what was staged left
     with pytest.raises(LoadRefused, match="cannot be read"):
         lake.load_from(contract, tmp_path / "nothing")
 
@@ -249,6 +255,8 @@ def test_a_department_with_a_lake_answers_in_a_federation(cluster: Cluster, tmp_
     contract = odcs.read((folder / "library/contracts/loans.odcs.yaml").read_bytes(), "loans")
     rows = [(f"R{n % 9}", "travel" if n % 2 else "novels", n % 12 + 1, n % 60) for n in range(90)]
     (folder / "library/data/loans.csv").unlink()
+    for handler in (folder / "library/handlers").iterdir():
+        handler.unlink()
     source = tmp_path / "lake"
     source.mkdir()
     parquet(contract, rows, source / "part.parquet")

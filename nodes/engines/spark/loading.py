@@ -1,14 +1,15 @@
 """A load within Spark: the cluster reads the lake's Parquet files and writes the node's own.
 
-What is staged stays with the executors, as one checkpoint each; no file of it is left. Old versions
-are removed where the folder is one that this process sees too, and left to the lake's owner else.
+What is drawn by lot must be drawn once, whatever machine is lost meanwhile: so what is staged lies
+in files beside the table until the load has ended. Files are removed where the folder is one that
+this process sees too; else those of the staging are emptied, and old versions are their owner's.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection
-from contextlib import suppress
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -33,15 +34,34 @@ class SparkLoader:
     def build(self, contract: Contract, source: str, version: str, secret: bytes) -> Built:
         """Checks every row of the Parquet files at `source`; writes the version, or nothing."""
         path = table_path(self._folder, contract.id, version)
+        shop = _Workshop(self._session, source, path, f"{self._folder}/staged-{version}")
         built = Built(0, (), (Violation("", Rule.UNFINISHED, 0),))
-        with suppress(Unfinished):
-            built = prepare(contract, _Workshop(self._session, source, path), secret)
+        try:
+            with suppress(Unfinished):
+                built = prepare(contract, shop, secret)
+        finally:
+            self._clear(shop)
         return built
+
+    def _clear(self, shop: _Workshop) -> None:
+        local = self._local(shop.staging)
+        if local is not None:
+            shutil.rmtree(local, ignore_errors=True)
+            return
+        for path in shop.staged:
+            with suppress(Failed):
+                self._session.clear(path)
+
+    @staticmethod
+    def _local(path: str) -> Path | None:
+        """The folder, where this process sees what Spark's machines see."""
+        found = Path(path.removeprefix("file://"))
+        return found if found.is_absolute() and found.is_dir() else None
 
     def forget(self, contract_id: str, keep: Collection[str]) -> None:
         """Removes the contract's files of other versions than these."""
-        folder = Path(self._folder.removeprefix("file://")) / contract_id
-        if folder.is_absolute() and folder.is_dir():
+        folder = self._local(f"{self._folder}/{contract_id}")
+        if folder is not None:
             for version in folder.iterdir():
                 if version.name not in keep:
                     shutil.rmtree(version, ignore_errors=True)
@@ -51,15 +71,25 @@ class SparkLoader:
         self._session.close()
 
 
+@contextmanager
+def _finishing() -> Iterator[None]:
+    """Whatever failed, the load did."""
+    try:
+        yield
+    except Failed:
+        raise Unfinished from None
+
+
 class _Workshop:
     """Spark while it loads; see `nodes.engines.preparing.Workshop`."""
 
-    def __init__(self, session: Session, source: str, path: str) -> None:
+    def __init__(self, session: Session, source: str, path: str, staging: str) -> None:
         self.dialect: Dialect = SPARK
         self._session = session
         self._path = source
         self._target = path
-        self._kept: list[Any] = []
+        self.staging = staging
+        self.staged: list[str] = []
 
     @property
     def source(self) -> str:
@@ -73,20 +103,20 @@ class _Workshop:
         return {}
 
     def keep(self, name: str, select: str) -> None:
-        kept = None
-        with suppress(Failed):
-            kept = self._session.keep(name, select)
-        if kept is None:
-            raise Unfinished
-        self._kept.append(kept)  # the server lets go of it when nobody holds it
+        path = f"{self.staging}/{name}"
+        self.staged.append(path)
+        with _finishing():
+            self._session.write(select, path)
+            self._session.show(name, path)
+
+    def view(self, name: str, select: str) -> None:
+        with _finishing():
+            self._session.view(name, select)
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        found = None
-        with suppress(Failed):
-            found = self._session.rows(sql)
-        if found is None:
-            raise Unfinished
-        return found
+        with _finishing():
+            return self._session.rows(sql)
+        raise Unfinished
 
     def lossless(self, value: str, source: str, target: Type) -> str:
         return lossless(value, source, target)
@@ -113,12 +143,8 @@ class _Workshop:
         return "monotonically_increasing_id()"
 
     def hide(self, outer: str, inner: str) -> None:
-        hidden = False
-        with suppress(Failed):
+        with _finishing():
             self._session.values("secret", (outer, inner), ("o", "i"))
-            hidden = True
-        if not hidden:
-            raise Unfinished
 
     def hashed(self, message: str) -> str:
         def digest(of: str) -> str:
@@ -131,14 +157,10 @@ class _Workshop:
     def write(self, select: str, first: str) -> None:
         # What counts comes first, so that the rest is skipped by its statistics.
         parts = [f"{select} WHERE {first}", f"{select} WHERE NOT ({first})"] if first else [select]
-        done = False
-        with suppress(Failed):
+        with _finishing():
             for part in parts:
                 self._session.write(part, self._target)
             self._session.show("landbridge_written", self._target)
-            done = True
-        if not done:
-            raise Unfinished
 
     def read(self, select: str) -> list[tuple[Any, ...]]:
         return self.rows(select.format(table='"landbridge_written"'))

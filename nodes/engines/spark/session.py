@@ -27,6 +27,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from pyspark.errors import PySparkException
     from pyspark.logger import PySparkLogger
+    from pyspark.sql.connect.client.retries import DefaultPolicy
     from pyspark.sql.connect.session import SparkSession
 
 from nodes.engines.engine import Cell, Parameter
@@ -42,7 +43,6 @@ CONNECT_SECONDS: Final = 60.0
 _SETTINGS: Final = {
     "spark.sql.ansi.enabled": "true",
     "spark.sql.ansi.doubleQuotedIdentifiers": "true",
-    "spark.sql.parser.escapedStringLiterals": "false",
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.timestampType": "TIMESTAMP_LTZ",
     # A file's columns are what they say they are.
@@ -86,6 +86,9 @@ class Session:
 
         def opened() -> SparkSession:
             session = SparkSession.builder.remote(complete).create()
+            # Its own patience is ten minutes, also at the end of this process.
+            patience = DefaultPolicy(max_retries=3, initial_backoff=50, max_backoff=500)
+            session.client.set_retry_policies([patience])
             for name, value in _SETTINGS.items():
                 session.conf.set(name, value)
             return session
@@ -136,14 +139,16 @@ class Session:
             return dict(self._session.read.parquet(path).dtypes)
         raise Failed
 
-    def keep(self, name: str, sql: str) -> Any:
-        """Runs a SELECT once; gives what holds its rows, which is the table of that name."""
+    def view(self, name: str, sql: str) -> None:
+        """A SELECT is the table of that name, computed when it is read; raises Failed."""
         with failing():
-            # Nothing is computed twice: a row that is lost is an error, not another random number.
-            kept = self._session.sql(sql).localCheckpoint(eager=True)
-            kept.createOrReplaceTempView(name)
-            return kept
-        raise Failed
+            self._session.sql(sql).createOrReplaceTempView(name)
+
+    def clear(self, path: str) -> None:
+        """Takes the rows away that were written there, on any file system; raises Failed."""
+        with failing():
+            nothing = self._session.sql("SELECT 1 AS nothing WHERE false")
+            nothing.write.mode("overwrite").parquet(path)
 
     def values(self, name: str, row: Sequence[str], columns: Sequence[str]) -> None:
         """One row of texts as a table, which no plan shows; raises Failed."""
