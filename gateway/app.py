@@ -36,6 +36,8 @@ from gateway.departments import Connect, Connection, Departments, Member, over_t
 from gateway.enrolment import EnrolmentServicer
 from gateway.flow import Paces, Places
 from gateway.following import Follower, access_policy, read_access
+from gateway.group_servicer import GroupsServicer
+from gateway.groups import Groups
 from gateway.links import Links
 from gateway.membership import own_authority, prepare
 from gateway.outside import over_http
@@ -102,6 +104,7 @@ from landbridge.v1 import (
     consult_pb2_grpc,
     enrolment_pb2_grpc,
     gateway_pb2_grpc,
+    group_pb2_grpc,
     portal_pb2_grpc,
     watch_pb2_grpc,
 )
@@ -273,7 +276,25 @@ def start(
         "landbridge.log.size", "{entry}", "Entries of the log.", lambda: log.size
     )
     health = Health(log.require)
-    servicer = GatewayServicer(asking, departments, watching.telemetry, settings.federation)
+    groups = Groups(
+        planning,
+        departments,
+        trust.verifier,
+        recorder,
+        signer.vkey,
+        signing,
+        sight,
+        settings.manifest.read_bytes,
+        time.time,
+        settings.calls // 4,
+    )
+    servicer = GatewayServicer(
+        asking,
+        departments,
+        watching.telemetry,
+        settings.federation,
+        groups=groups.directory,
+    )
     portal = PortalServicer(
         planning,
         departments,
@@ -407,6 +428,10 @@ def start(
                 CensusServicer(census, servicer.request),
             ),
             partial(
+                group_pb2_grpc.add_GroupsServicer_to_server,
+                GroupsServicer(groups, servicer.request),
+            ),
+            partial(
                 watch_pb2_grpc.add_WatchesServicer_to_server,
                 WatchesServicer(watches, servicer.request),
             ),
@@ -436,6 +461,7 @@ def start(
         if callers
         else [],
         report=report,
+        share_port=settings.share_port,
         outside=[Observing(watching.telemetry, observed)],
         leave=health.leaving(settings.operating.notice_seconds),
         threads=settings.calls,
@@ -546,6 +572,7 @@ def _serve_flight(
         threads=settings.calls,
         maximum_seconds=settings.call_seconds,
         boundary=StreamBoundary,
+        share_port=settings.share_port,
     )
 
 

@@ -41,8 +41,9 @@ class HandlerOffer:
 @dataclass(frozen=True, slots=True)
 class Offer:
     """What one member serves. `log_key` verifies the receipts of its log; `documents` are the
-    contracts as their owner wrote them, by id. `policy_digest` names the version of its rules,
-    `access` is the text of its access policy where the owner publishes it.
+    contracts as their owner wrote them, by id; `groups` the purpose of each of its groups.
+    `policy_digest` names the version of its rules, `access` is the text of its access policy where
+    the owner publishes it.
     """
 
     department: str
@@ -53,6 +54,7 @@ class Offer:
     documents: Mapping[str, bytes] = field(default_factory=dict)
     policy_digest: str = ""
     access: bytes = b""
+    groups: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

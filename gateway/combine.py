@@ -33,7 +33,9 @@ class Combined:
 
     `deviation` is the standard deviation of one cell's noise in grid steps; `factor` turns it into
     a 95 % half-width, None where none is known. `withheld` are the places of cells that some
-    department does not tell.
+    department does not tell. `estimates` stand in the place of `units` where those count reports
+    that were randomised at their source, and `sampled` is the 95 % half-width of what that does to
+    each cell, in the measure's own unit; see `gateway.unbiased`.
     """
 
     mechanism: Mechanism
@@ -41,6 +43,8 @@ class Combined:
     deviation: float
     factor: float | None
     withheld: frozenset[int] = frozenset()
+    estimates: tuple[float, ...] | None = None
+    sampled: tuple[float, ...] | None = None
 
 
 MOST_ROWS = 10**11

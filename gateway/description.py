@@ -79,6 +79,7 @@ def offer_of(member: Granted, reply: node_pb2.DescribeResponse) -> Offer:
         documents,
         reply.policy_digest if _DIGEST.fullmatch(reply.policy_digest) else "",
         reply.access,
+        {group.name: group.purpose for group in reply.groups},
     )
 
 

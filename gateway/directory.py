@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from gateway.catalogue import Catalogue, HandlerOffer, Offer
+from gateway.request import Request
 from landbridge.identity.caller import Caller
 from landbridge.levels import Level
 from landbridge.v1 import gateway_pb2
@@ -13,6 +14,8 @@ from policies.contract import Contract
 
 Procedures = Callable[[Caller], Iterable[gateway_pb2.DirectoryProcedure]]
 """The procedures that a caller may open, as the directory shows them."""
+Groups = Callable[[Request, Caller], Iterable[gateway_pb2.DirectoryGroup]]
+"""The groups in which a caller takes part, as their departments say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,7 @@ def directory_response(
     silent: Iterable[str],
     federation: str = "",
     procedures: Iterable[gateway_pb2.DirectoryProcedure] = (),
+    groups: Iterable[gateway_pb2.DirectoryGroup] = (),
 ) -> gateway_pb2.DirectoryResponse:
     """Everything that the caller may use or have considered; anything else does not appear."""
     unheard = frozenset(silent)
@@ -44,6 +48,7 @@ def directory_response(
             for name in offered.consultable.members
         ],
         procedures=procedures,
+        groups=groups,
     )
 
 

@@ -124,6 +124,7 @@ class Gathering:
             self._answering(put),
             request.seconds,
             request.trace.headers,
+            long=True,
         )
         return self.received(put, asked, seen)
 

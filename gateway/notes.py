@@ -10,6 +10,7 @@ from gateway.presentation import Key, compared_of
 from gateway.scalar import quantiles_of
 from policies.contract import Contract, Method, Type
 from policies.disclosure import ReleasePlan
+from policies.estimable import randomised_columns
 from policies.pooling import PoolingPlan
 from policies.question import Histogram, Sum, measured
 
@@ -120,6 +121,7 @@ def plan_notes(plan: Plan) -> list[Note]:
         found.append(Note("left_out", f"Rows without a {unit} are in no answer."))
     found += selection_notes(plan.release, unit)
     found += [Note("clipping", text) for text in _clamped(plan)]
+    found += _randomised(plan)
     found += _ordered(plan)
     if plan.way.pooling is not None:
         found.append(_pooled(plan.way.pooling))
@@ -133,6 +135,23 @@ def plan_notes(plan: Plan) -> list[Note]:
             )
         )
     return found
+
+
+def _randomised(plan: Plan) -> list[Note]:
+    """What is estimated from reports."""
+    notes = []
+    for name in sorted(randomised_columns(plan.question, plan.contract)):
+        how = plan.contract.by_name[name].randomised
+        assert how is not None
+        notes.append(
+            Note(
+                "randomised",
+                f"{name} was randomised before it was handed in, each report by epsilon "
+                f"{how.epsilon:g}. Numbers about it are unbiased estimates of the true ones, can "
+                "lie outside what is possible, and their half-widths hold that error too.",
+            )
+        )
+    return notes
 
 
 def _pooled(pooling: PoolingPlan) -> Note:

@@ -14,6 +14,7 @@ from gateway.planning import Plan
 from gateway.presentation import Key, Output
 from gateway.scalar import Number, is_whole
 from gateway.table import Cell, half_width
+from gateway.unbiased import is_randomised
 from landbridge.edge.record import Logged
 from landbridge.levels import Level
 from landbridge.literals import to_literal
@@ -160,7 +161,10 @@ def _column(plan: Plan, output: Output) -> gateway_pb2.ResultColumn:
         kind = _key_type(plan, output.source.key)
     else:
         steps = {m.measure: m.step for m in plan.release.mechanisms}
-        whole = is_whole(output.source, steps)
+        # Estimates from reports are on no grid.
+        whole = is_whole(output.source, steps) and not any(
+            axis.randomised for axis in plan.release.axes
+        )
         kind = (
             gateway_pb2.ResultColumn.TYPE_INTEGER if whole else gateway_pb2.ResultColumn.TYPE_REAL
         )
@@ -199,9 +203,12 @@ def _value(cell: Cell, kind: gateway_pb2.ResultColumn.Type.ValueType) -> gateway
 
 
 def _accuracy(plan: Plan, output: Output) -> gateway_pb2.ExpectedAccuracy:
-    """Known beforehand for counts and sums; that of a ratio depends on the numbers."""
+    """Known beforehand for counts and sums; that of a ratio depends on the numbers.
+
+    So does that of estimates from randomised reports: on how many there are.
+    """
     found = gateway_pb2.ExpectedAccuracy(column=output.name)
-    if isinstance(output.source, Number):
+    if isinstance(output.source, Number) and not is_randomised(plan.release):
         mechanism = next(m for m in plan.release.mechanisms if m.measure == output.source.measure)
         if plan.link is not None and mechanism.counted is None:
             width = link_notes.accuracy(plan.link, mechanism)

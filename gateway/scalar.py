@@ -7,6 +7,8 @@ First order only: where a divisor is lost in its own noise there is no result.
 
 Quantiles of one histogram share its noise: their |df/dq| w are added up, which holds however they
 depend on each other (standard deviations are subadditive), and the sum counts as one measure's.
+So is what randomisation at the source does to all measures of one answer, which are of the same
+rows.
 """
 
 from __future__ import annotations
@@ -83,27 +85,37 @@ class Quantile:
     extreme: bool = field(default=False, compare=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What randomisation at the source does to a measure."""
+
+    measure: Measure
+
+
 Scalar = Number | Fixed | Combination | Root | Within | Quantile
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A value (None: it cannot be told), and its derivative by each measure and quantile.
+    """A value (None: it cannot be told), and its derivative by each source of an error.
 
-    `spans` are the 95 % half-widths of the quantiles.
+    `spans` are the 95 % half-widths of those that are no measure's noise.
     """
 
     value: int | float | None
-    slopes: Mapping[Measure | Quantile, float]
-    spans: Mapping[Quantile, float] = field(default_factory=dict)
+    slopes: Mapping[Measure | Quantile | Drawn, float]
+    spans: Mapping[Quantile | Drawn, float] = field(default_factory=dict)
 
     def half_width(self, widths: Mapping[Measure, float | None]) -> float | None:
         """95 % half-width, from those of the measures; None where one of them is not known."""
         if self.value is None:
             return None
         parts: dict[Measure, float] = {}
+        drawn = 0.0
         for source, slope in self.slopes.items():
-            if isinstance(source, Quantile):
+            if isinstance(source, Drawn):
+                drawn += abs(slope) * self.spans[source]
+            elif isinstance(source, Quantile):
                 histogram = source.measure
                 parts[histogram] = parts.get(histogram, 0.0) + abs(slope) * self.spans[source]
             elif slope:
@@ -111,7 +123,7 @@ class Estimate:
                 if width is None:
                     return None
                 parts[source] = slope * width
-        return math.hypot(*parts.values())
+        return math.hypot(drawn, *parts.values())
 
 
 NOTHING = Estimate(None, {})
@@ -229,16 +241,26 @@ def _released(measure: Measure, released: Mapping[Measure, Combined], cell: int)
     if cell in part.withheld:
         return NOTHING
     step, centre = part.mechanism.step, part.mechanism.centre_units
-    units = part.units[cell]
-    slopes: dict[Measure | Quantile, float] = {measure: 1.0}
+    units = _units(part, cell)
+    slopes: dict[Measure | Quantile | Drawn, float] = {measure: 1.0}
+    spans: dict[Quantile | Drawn, float] = {}
+    if part.sampled is not None:
+        slopes[Drawn(measure)], spans[Drawn(measure)] = 1.0, part.sampled[cell]
     counted = part.mechanism.counted
     if counted is not None:
         # The sum was taken from the centre of the range; the counted rows put it back.
         if cell in released[counted].withheld:
             return NOTHING
-        units += centre * released[counted].units[cell]
+        rows = released[counted]
+        units += centre * _units(rows, cell)
         slopes[counted] = centre * step
-    return Estimate(units if step == 1.0 else units * step, slopes)
+        if rows.sampled is not None:
+            slopes[Drawn(counted)], spans[Drawn(counted)] = centre * step, rows.sampled[cell]
+    return Estimate(units if step == 1.0 else units * step, slopes, spans)
+
+
+def _units(part: Combined, cell: int) -> int | float:
+    return part.units[cell] if part.estimates is None else part.estimates[cell]
 
 
 def _tree(part: Combined, cell: int) -> Tree:

@@ -10,7 +10,7 @@ import grpc
 
 from gateway.asking import Asking
 from gateway.departments import Departments
-from gateway.directory import Procedures, directory_response
+from gateway.directory import Groups, Procedures, directory_response
 from gateway.request import Request
 from landbridge.edge.telemetry import Telemetry
 from landbridge.identity.certificates import thumbprint
@@ -27,7 +27,9 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServicer):
         telemetry: Telemetry,
         federation: str = "",
         procedures: Procedures = lambda _: (),
+        groups: Groups = lambda _, __: (),
     ) -> None:
+        self._groups = groups
         self._federation = federation
         self._procedures = procedures
         self._asking = asking
@@ -75,11 +77,14 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServicer):
         """Members, as far as this caller may use them."""
         del request  # it says nothing yet
         caller = self._asking.identify(context.invocation_metadata(), _certificate(context))
+        with self.request("directory", "", "0" * 32, context) as asked:
+            groups = self._groups(asked, caller)
         return directory_response(
             self._asking.offered(caller),
             self._departments.silent,
             self._federation,
             self._procedures(caller),
+            groups,
         )
 
     def admit(self, context: grpc.ServicerContext) -> None:

@@ -34,6 +34,7 @@ class Settings:
     `tls_callers`; tokens that are bound to a certificate pass there only. On `listen_flight`, if
     not empty, Arrow Flight SQL is spoken. A gateway with a name as `replica` answers beside the
     first one, with a log of its own; enrolling members and witnessing their logs is for the first.
+    With `share_port` replicas on one machine listen at the same ports.
     """
 
     federation: str
@@ -55,6 +56,7 @@ class Settings:
     maximum_unwitnessed_seconds: int = 14_400
     witnesses: Path | None = None
     replica: str = ""
+    share_port: bool = False
     reflection: bool = False
     operating: Operating = field(default_factory=Operating)
     procedures: Path | None = None
@@ -103,6 +105,7 @@ def read(
         maximum_unwitnessed_seconds=log.integer("maximum_unwitnessed_seconds", 14_400),
         witnesses=log.optional_path("witnesses"),
         replica=top.text("replica", ""),
+        share_port=top.boolean("share_port", default=False),
         reflection=top.boolean("reflection", default=False),
         operating=read_operating(top, problems),
         procedures=top.path("procedures", "procedures"),

@@ -12,6 +12,7 @@ from typing import assert_never
 from gateway.combine import Combined
 from gateway.presentation import Both, Either, Having, Holds, Key, Neither, Ordering, Presentation
 from gateway.scalar import Scalar, estimate, measures_of
+from gateway.unbiased import unbiased
 from policies.contract import Value
 from policies.disclosure import ReleasePlan
 from policies.question import Measure, Relation
@@ -41,7 +42,7 @@ def rows(
     plan: ReleasePlan, presentation: Presentation, combined: Sequence[Combined]
 ) -> tuple[list[Row], int]:
     """The rows in the caller's order, and how many numbers were lost in their noise."""
-    numbers = _Numbers(combined)
+    numbers = _Numbers(unbiased(plan, combined))
     keys = product(*([*axis.values, *([None] if axis.null_last else [])] for axis in plan.axes))
     places = {axis.key: place for place, axis in enumerate(plan.axes)}
     untold = 0
@@ -71,6 +72,8 @@ def half_width(part: Combined) -> float | None:
         return None
     if not part.deviation:
         return 0.0
+    if part.estimates is not None:  # on no grid
+        return part.factor * part.deviation * part.mechanism.step
     return max(1, math.ceil(part.factor * part.deviation - 0.5)) * part.mechanism.step
 
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
         Unauthenticated,
         Unavailable,
     )
+    from landbridge.group.handle import AsyncGroup, Group
+    from landbridge.group.office import Publisher, publish
     from landbridge.receipt import Receipt
     from landbridge.submission.receipt import Contribution, SubmissionReceipt
     from landbridge.watch_handle import AsyncWatch, Watch
@@ -44,6 +46,10 @@ _HOMES = {
     "review": "consultation.officers",
     "Watch": "watch_handle",
     "AsyncWatch": "watch_handle",
+    "Group": "group.handle",
+    "AsyncGroup": "group.handle",
+    "Publisher": "group.office",
+    "publish": "group.office",
     "Access": "access_list",
     "AccessList": "access_list",
     "Attendant": "attending",
@@ -71,6 +77,7 @@ __all__ = [
     "Answer",
     "AsyncClient",
     "AsyncConsultation",
+    "AsyncGroup",
     "AsyncWatch",
     "Attendant",
     "Client",
@@ -80,9 +87,11 @@ __all__ = [
     "DeadlineExceeded",
     "Directory",
     "Fault",
+    "Group",
     "InvalidQuestion",
     "LandbridgeError",
     "Plan",
+    "Publisher",
     "Receipt",
     "Refused",
     "Reply",
@@ -94,6 +103,7 @@ __all__ = [
     "aconnect",
     "attend",
     "connect",
+    "publish",
     "review",
 ]
 

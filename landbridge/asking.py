@@ -19,6 +19,9 @@ from landbridge.census.exchanges import Contribution
 from landbridge.consultation.callers import AsyncConsultation, Consultation
 from landbridge.directory import Directory
 from landbridge.exchange import Steps
+from landbridge.group import exchanges as grouping
+from landbridge.group.handle import AsyncGroup, Group
+from landbridge.group.view import Groups
 from landbridge.once import Asks, once
 from landbridge.watch import WatchView
 from landbridge.watch_handle import AsyncWatch, Watch
@@ -30,14 +33,16 @@ if TYPE_CHECKING:
 ACase = TypeVar("ACase", Case, AsyncCase)
 AConsultation = TypeVar("AConsultation", Consultation, AsyncConsultation)
 AWatch = TypeVar("AWatch", Watch, AsyncWatch)
+AGroup = TypeVar("AGroup", Group, AsyncGroup)
 
 
-class Asking(Asks, Generic[ACase, AConsultation, AWatch]):
-    """The methods; `ACase`, `AConsultation` and `AWatch` are what their handles are made of."""
+class Asking(Asks, Generic[ACase, AConsultation, AWatch, AGroup]):
+    """The methods; `ACase`, `AConsultation`, `AWatch` and `AGroup` are what handles are made of."""
 
     _case: type[ACase]
     _consultation: type[AConsultation]
     _watch: type[AWatch]
+    _group: type[AGroup]
     _manifest: bytes | None
 
     @once
@@ -298,7 +303,7 @@ class Asking(Asks, Generic[ACase, AConsultation, AWatch]):
         sql: str,
         *,
         purpose: str,
-        when: str,
+        when: str = "",
         every: float | None = None,
         epsilon: float | None = None,
         alerts: int | None = None,
@@ -308,12 +313,13 @@ class Asking(Asks, Generic[ACase, AConsultation, AWatch]):
     ) -> Steps[AWatch]:
         """A standing question: tells when a count or a sum of one department is beyond a number.
 
-        `when` is the condition, for example "n >= 100" for `SELECT count(*) AS n`. `every`: seconds
-        between evaluations (None: whenever the department has loaded new data). `epsilon`: the
-        privacy parameter of its whole life, set aside at once, for `alerts` alerts (3 without it);
-        silence costs nothing. `days`: how long it lives at the most (30). `rest`: seconds for which
-        it says no more of a cell that it told of. `watch_id` (32 hex digits) makes it safe to ask
-        again after a lost reply; without one it is drawn.
+        `when` is the condition, for example "n >= 100" for `SELECT count(*) AS n`; without one it
+        is a trend, which tells the number at every evaluation. `every`: seconds between evaluations
+        (None: whenever the department has loaded new data). `epsilon`: the privacy parameter of its
+        whole life, set aside at once, for `alerts` alerts (3 without it) or numbers of a trend
+        (64); silence costs nothing. `days`: how long it lives at the most (30). `rest`: seconds for
+        which it says no more of a cell that it told of. `watch_id` (32 hex digits) makes it safe to
+        ask again after a lost reply; without one it is drawn.
         """
         asked = standing.create(
             sql, purpose=purpose, when=when, every=every, epsilon=epsilon, alerts=alerts, days=days,
@@ -330,6 +336,17 @@ class Asking(Asks, Generic[ACase, AConsultation, AWatch]):
     def watches(self, *, ended: bool = False, after: str = "") -> Steps[tuple[WatchView, ...]]:
         """The watches of this caller's organisation, by id; with `ended`, those that ended too."""
         return self._ask(standing.listing(ended=ended, after=after))
+
+    @once
+    def group(self, name: str) -> Steps[AGroup]:
+        """A group in which this caller takes part, by "department.group", as it is now."""
+        view = yield from self._ask(grouping.show(name, self._manifest))
+        return self._group(self._driver, view, self._manifest)
+
+    @once
+    def groups(self) -> Steps[Groups]:
+        """The groups in which this caller takes part, and departments that did not answer."""
+        return self._ask(grouping.listing())
 
     @once
     def directory(self) -> Steps[Directory]:

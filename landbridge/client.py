@@ -14,6 +14,7 @@ from landbridge.case_handle import AsyncCase, Case
 from landbridge.consultation.callers import AsyncConsultation, Consultation
 from landbridge.drivers import TIMEOUT, AwaitedDriver, BlockingDriver
 from landbridge.errors import error
+from landbridge.group.handle import AsyncGroup, Group
 from landbridge.once import Awaited, Blocking
 from landbridge.transport import Endpoint, Pem, TokenSource, Way, bearer
 from landbridge.watch_handle import AsyncWatch, Watch
@@ -68,12 +69,13 @@ def aconnect(
     )
 
 
-class Client(Asking[Case, Consultation, Watch], Blocking):
+class Client(Asking[Case, Consultation, Watch, Group], Blocking):
     """Asks a gateway; may be used from several threads. Close it, or use it in a `with`."""
 
     _case = Case
     _consultation = Consultation
     _watch = Watch
+    _group = Group
 
     def __init__(
         self,
@@ -106,12 +108,13 @@ class Client(Asking[Case, Consultation, Watch], Blocking):
         return f"<landbridge.Client of {self._driver.target}>"
 
 
-class AsyncClient(Asking[AsyncCase, AsyncConsultation, AsyncWatch], Awaited):
+class AsyncClient(Asking[AsyncCase, AsyncConsultation, AsyncWatch, AsyncGroup], Awaited):
     """`Client` for asyncio: the same methods, awaited."""
 
     _case = AsyncCase
     _consultation = AsyncConsultation
     _watch = AsyncWatch
+    _group = AsyncGroup
 
     def __init__(
         self,

@@ -46,6 +46,14 @@ class OfferedProcedure:
 
 
 @dataclass(frozen=True, slots=True)
+class OfferedGroup:
+    """A group in which this caller takes part, as "department.group"."""
+
+    name: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
 class OfferedContract:
     """A table that a department answers questions about.
 
@@ -96,8 +104,9 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """The federation's members, and the procedures that join their handlers."""
+    """The members, the procedures that join their handlers, and the groups of the caller."""
 
     members: tuple[Member, ...]
     federation: str = ""
     procedures: tuple[OfferedProcedure, ...] = ()
+    groups: tuple[OfferedGroup, ...] = ()

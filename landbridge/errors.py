@@ -254,6 +254,9 @@ CATALOGUE: Final[dict[str, Reason]] = {
     "WATCHES_EXHAUSTED": Reason(
         "RESOURCE_EXHAUSTED", Refused, "Too many watches of this organisation stand."
     ),
+    # what a group votes on
+    "POLL_OPEN": Reason("PERMISSION_DENIED", Refused, "The poll is counted when it is over."),
+    "BALLOT_REFUSED": Reason("PERMISSION_DENIED", Refused, "The ballot was not taken."),
     # whether the server's own files can be used; stands in its log alone
     "POLICY_INVALID": Reason(
         "UNAVAILABLE", Unavailable, "The changed policy cannot be used; the earlier one goes on."

@@ -197,6 +197,14 @@ class WatchesExhausted(errors.Refused):
     """Too many watches of this organisation stand."""
 
 
+class PollOpen(errors.Refused):
+    """The poll is counted when it is over."""
+
+
+class BallotRefused(errors.Refused):
+    """The ballot was not taken."""
+
+
 class PolicyInvalid(errors.Unavailable):
     """The changed policy cannot be used; the earlier one goes on."""
 
@@ -352,6 +360,8 @@ BY_REASON: Final[dict[str, type[errors.LandbridgeError]]] = {
     "GRANT_EXPIRED": GrantExpired,
     "GRANT_SPENT": GrantSpent,
     "WATCHES_EXHAUSTED": WatchesExhausted,
+    "POLL_OPEN": PollOpen,
+    "BALLOT_REFUSED": BallotRefused,
     "POLICY_INVALID": PolicyInvalid,
     "DEPARTMENT_MISSING": DepartmentMissing,
     "LINK_LOST": LinkLost,

@@ -12,6 +12,7 @@ from landbridge.v1.case_pb2_grpc import CasesStub
 from landbridge.v1.census_pb2_grpc import CensusStub
 from landbridge.v1.consult_pb2_grpc import ConsultationsStub
 from landbridge.v1.gateway_pb2_grpc import GatewayStub
+from landbridge.v1.group_pb2_grpc import GroupsStub
 from landbridge.v1.portal_pb2_grpc import PortalStub
 from landbridge.v1.submission_pb2_grpc import SubmissionsStub
 from landbridge.v1.watch_pb2_grpc import WatchesStub
@@ -27,6 +28,7 @@ class Stubs:
             "Cases": CasesStub(channel),
             "Census": CensusStub(channel),
             "Consultations": ConsultationsStub(channel),
+            "Groups": GroupsStub(channel),
             "Portal": PortalStub(channel),
             "Submissions": SubmissionsStub(channel),
             "Watches": WatchesStub(channel),

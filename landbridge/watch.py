@@ -34,7 +34,8 @@ class WatchView:
     `state` is "standing" or "ended"; `reason` why it ended, or why its department does not evaluate
     it just now. `every` is in seconds, 0 for "on new data". Of its budget, in millionths of rho,
     `reserved` was set aside when it was made and `spent` is gone; `alerts` of `alerts_most` (0: no
-    limit) were told. `accuracy`: how far beyond the condition's number an alert is sure, 95 of 100.
+    limit) were told. `accuracy`: how far beyond the condition's number an alert is sure, 95 of 100;
+    without a condition (`when` is empty: a trend) the half-width of a number.
     `token` is the resume token of its last event.
     """
 
@@ -66,7 +67,10 @@ class WatchView:
 
 @dataclass(frozen=True, slots=True)
 class AlertCell:
-    """A cell in which the condition held; `number` is None where only that may be told."""
+    """A cell in which the condition held, or that a trend has a number of.
+
+    `number` is None where only that may be told.
+    """
 
     keys: Mapping[str, str]
     number: float | None
@@ -74,7 +78,7 @@ class AlertCell:
 
 @dataclass(frozen=True, slots=True)
 class WatchEvent:
-    """Something that a watch told: `kind` is "alert" or "ended", `reason` why it ended.
+    """Something that a watch told: `kind` is "alert", "trend" or "ended", `reason` why it ended.
 
     `token` names it, for good: an event that comes again has the same, and following goes on
     behind it.

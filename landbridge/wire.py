@@ -30,6 +30,7 @@ from landbridge.directory import (
     OfferedChannel,
     OfferedColumn,
     OfferedContract,
+    OfferedGroup,
     OfferedHandler,
     OfferedProcedure,
     OfferedRole,
@@ -150,6 +151,7 @@ def read_directory(message: gateway_pb2.DirectoryResponse) -> Directory:
             )
             for each in message.procedures
         ),
+        tuple(OfferedGroup(each.name, each.title) for each in message.groups),
     )
 
 

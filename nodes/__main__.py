@@ -185,7 +185,9 @@ def _accept(path: Path, version: int) -> int:
 
 
 def _accepted(found: settings.Settings, version: int) -> int:
-    served = policy.read(found.department, found.contracts, found.handlers, found.access)
+    served = policy.read(
+        found.department, found.contracts, found.handlers, found.access, found.groups
+    )
     signer = log_signer(found.state, f"{found.federation}/{found.department}")
     log = Log.open(found.state / "log", found.state / "journal", signer)
     try:

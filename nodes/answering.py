@@ -112,7 +112,7 @@ class Answering:
                         self._history.admit(contract, self._asked(question, contract))
                         reserved = self._ledger.reserve(  # (7)
                             asking.question_id, memory, contract, recipient,
-                            plan.cost_micro_rho, permitted.use,
+                            plan.cost_micro_rho, permitted.use, again=True,
                         )  # fmt: skip
                         if grant is not None:
                             record_use(draft, grant)
@@ -152,7 +152,8 @@ class Answering:
             found.remembered = True
             return found, 0
         if run.too_late:
-            self._ledger.give_back(reserved)  # no data was read
+            if not reserved.again:
+                self._ledger.give_back(reserved)  # no data was read
             raise error("DEADLINE")
         draft.note(charged_micro_rho=reserved.micro_rho)
         found = self._compute(run)

@@ -40,6 +40,7 @@ from landbridge.v1 import (
     batch_pb2_grpc,
     census_pb2_grpc,
     consult_pb2_grpc,
+    group_pb2_grpc,
     link_pb2_grpc,
     membership_pb2_grpc,
     node_pb2,
@@ -65,6 +66,7 @@ from nodes.computing import Computing
 from nodes.concerns import Concerns
 from nodes.consult_servicer import ConsultingServicer, ReviewingServicer
 from nodes.consulting import Consulting
+from nodes.contributors import Contributors
 from nodes.description import handler_to
 from nodes.desk import Desk
 from nodes.engines.choice import unfit
@@ -74,6 +76,8 @@ from nodes.engines.opening import opener
 from nodes.engines.watched import WatchedEngine
 from nodes.following import Enforcement, Following, PolicyFollower
 from nodes.granting import Granting
+from nodes.group_servicer import GroupingServicer, GroupOfficeServicer
+from nodes.grouping import Grouping
 from nodes.guard import Guard
 from nodes.hand_over import HandOver
 from nodes.handler_servicer import HandlersServicer, StepsServicer
@@ -91,6 +95,7 @@ from nodes.link_servicer import LinkServicer
 from nodes.link_state import Underways
 from nodes.linking import Linking
 from nodes.members import MembersServicer, logged
+from nodes.notices import Notices
 from nodes.policy import Policy
 from nodes.pooling import Pooling
 from nodes.pooling_servicer import PoolingServicer
@@ -149,6 +154,8 @@ class Node:
     _underways: Underways
     _intakes: Intakes
     _publishing: Publishing
+    _grouping: Grouping
+    _notices: Notices
 
     @property
     def port(self) -> int:
@@ -172,11 +179,13 @@ class Node:
         grace = self._grace if grace is None else grace
         self._desk.stop()
         self._attending.stop()
+        self._grouping.stop()
         self._local.stop(grace)
         self.running.stop(grace)
         self._underways.close()
         self._intakes.close()
         self._queue.close()
+        self._notices.close()
         self._tables.close()
         self._functions.close()
         self._trusted.close()
@@ -206,7 +215,13 @@ def start(
     `report` takes defects for the operator's eyes, `tell` sentences about the log, `ended` how each
     call ended.
     """
-    collect = partial(policies_of.collect, settings.contracts, settings.handlers, settings.access)
+    collect = partial(
+        policies_of.collect,
+        settings.contracts,
+        settings.handlers,
+        settings.access,
+        settings.groups,
+    )
 
     def understand(found: policies_of.PolicyTexts) -> Policy:
         understood = policies_of.understand(settings.department, found, settings.contracts)
@@ -257,6 +272,8 @@ def start(
         trust.verifier,
         time.time,
         policy.digest,
+        policy.groups,
+        counted=lambda contract: publishing.counted(contract),
     )
     store = Store(settings.state / "data")
     open_engine = opener(
@@ -349,6 +366,10 @@ def start(
     concerns = Concerns(settings.state / "concerns.sqlite", time.time)
     concerns.recover(settings.state / "log")
     attending = Attending(guard, tables, computing, concerns, recorder, report)
+    notices = Notices(settings.state / "groups.sqlite", time.time)
+    grouping = Grouping(
+        settings.federation, guard, keys.signing, notices, recorder, max(1, settings.calls // 4)
+    )
     subject_access = SubjectAccessServicer(
         servicer.admit,
         signed,
@@ -372,13 +393,14 @@ def start(
     )
 
     intakes = Intakes(settings.state / "intake", lambda: datetime.now(UTC).isoformat())
+    contributors = Contributors(settings.state / "intake", intakes)
     collected = watching.telemetry.counter(
         "landbridge.intake.records", "{record}", "Records that came in, by what became of them."
     )
     intaking = IntakeServicer(
         servicer.require,
         Intaking(
-            settings.federation, guard, keys, intakes, recorder, time.time,
+            settings.federation, guard, keys, intakes, recorder, time.time, contributors,
             lambda fate, records: collected(records, {"landbridge.fate": fate}),
         ),
         recorder,
@@ -398,7 +420,7 @@ def start(
 
     publishing = Publishing(
         settings.state / "intake", settings.state / "data", intakes, collecting, time.time, tell,
-        report,
+        report, contributors.forget,
     )  # fmt: skip
 
     def describe(changed: Policy) -> None:
@@ -429,6 +451,10 @@ def start(
             partial(
                 attend_pb2_grpc.add_AttendingServicer_to_server,
                 AttendingServicer(attending, recorder),
+            ),
+            partial(
+                group_pb2_grpc.add_GroupOfficeServicer_to_server,
+                GroupOfficeServicer(grouping, recorder),
             ),
         ],
         settings.review or settings.state / "review",
@@ -476,6 +502,10 @@ def start(
             partial(
                 renewal_pb2_grpc.add_RenewalServicer_to_server,
                 RenewalServicer(servicer.admit, renewal, recorder),
+            ),
+            partial(
+                group_pb2_grpc.add_GroupingServicer_to_server,
+                GroupingServicer(servicer.require, grouping, recorder, watching.telemetry),
             ),
             intaking.register,
         ],
@@ -535,6 +565,8 @@ def start(
         underways,
         intakes,
         publishing,
+        grouping,
+        notices,
     )
 
 
@@ -571,6 +603,10 @@ def _description(settings: Settings, policy: Policy, log_key: str) -> node_pb2.D
             for name, document in policy.documents.items()
         ],
         handlers=[handler_to(handler) for handler in policy.handlers.values()],
+        groups=[
+            node_pb2.GroupDescription(name=group.name, purpose=group.purpose)
+            for group in policy.groups.values()
+        ],
         log_key=log_key,
         policy_digest=policy.digest,
         access=policy.access_text if settings.publish_access else b"",

@@ -24,6 +24,7 @@ from itertools import combinations
 from math import prod
 from typing import Final, assert_never
 
+from landbridge.submission.randomised import Clamped
 from nodes.dialects.dialect import DUCKDB, Dialect
 from policies.bounds import Interval
 from policies.cell_key import KEYS
@@ -431,7 +432,10 @@ class Writer:
             case Constant(value):
                 return f"CAST({self.bound(value)} AS {'BIGINT' if whole else self.double})"
             case ColumnOf(name):
-                return self.clamped(self.contract.by_name[name], whole=whole)
+                column = self.contract.by_name[name]
+                if isinstance(column.randomised, Clamped):
+                    return self.counted_as(column, column.randomised, whole=whole)
+                return self.clamped(column, whole=whole)
             case Case(when, then, otherwise):
                 words = (
                     f"CASE WHEN {self.predicate(when)} THEN {self.expression(then, whole=whole)}"
@@ -463,6 +467,25 @@ class Writer:
                 return f"{first} ELSE {self.present(otherwise) if otherwise else 'FALSE'} END"
             case _:
                 assert_never(expression)
+
+    def counted_as(self, column: Column, how: Clamped, *, whole: bool) -> str:
+        """What a report counts as, so that a sum is unbiased; `landbridge.submission.randomised`.
+
+        A BIGINT or a DOUBLE within `how.ends` for any data.
+        """
+        name = quoted_name(column.name)
+        kind = "BIGINT" if whole else self.double
+        low, high = how.ends
+
+        def number(value: float) -> str:
+            return f"CAST({self.bound(int(value) if whole else float(value))} AS {kind})"
+
+        # In the order of their places. NaN is greatest in SQL, so it counts as the upper end.
+        return (
+            f"CASE WHEN {name} <= {number(how.low)} THEN {number(low)} "
+            f"WHEN {name} >= {number(how.high)} THEN {number(high)} "
+            f"ELSE CAST({name} AS {kind}) END"
+        )
 
     def clamped(self, column: Column, *, whole: bool) -> str:
         """The column inside its clip interval, as a BIGINT or a DOUBLE; NULL stays NULL."""

@@ -23,11 +23,14 @@ from nodes.policy import Policy, PolicyFolderInvalid
 from nodes.settings import Settings
 from nodes.store import Store, StoreDamaged
 from policies.access import PolicyInvalid
+from policies.group import GroupInvalid
 from policies.handler import HandlerInvalid
 from policies.odcs import ContractInvalid
 from policies.together import exposed
 
-_INVALID: Final = (ContractInvalid, HandlerInvalid, PolicyInvalid, PolicyFolderInvalid, OSError)
+_INVALID: Final = (
+    ContractInvalid, HandlerInvalid, GroupInvalid, PolicyInvalid, PolicyFolderInvalid, OSError,
+)  # fmt: skip
 
 
 def examine(
@@ -80,7 +83,9 @@ def _gateway(
 
 def _policy(found: Settings) -> tuple[Policy | None, list[Finding]]:
     try:
-        served = policy.read(found.department, found.contracts, found.handlers, found.access)
+        served = policy.read(
+            found.department, found.contracts, found.handlers, found.access, found.groups
+        )
     except _INVALID as failure:
         return None, [
             Finding("policy", "problem", str(failure), "mend it: landbridge policy check")

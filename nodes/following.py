@@ -24,13 +24,14 @@ from nodes.store import StoreDamaged
 from nodes.tables import Tables
 from policies import odcs
 from policies.access import PolicyInvalid
+from policies.group import GroupInvalid
 from policies.handler import HandlerInvalid
 
 SECONDS: Final = 2.0
 """Between two looks: a handful of small files are read and hashed."""
 _LONGEST: Final = 4_000
 
-_INVALID = (PolicyFolderInvalid, odcs.ContractInvalid, HandlerInvalid, PolicyInvalid)
+_INVALID = (PolicyFolderInvalid, odcs.ContractInvalid, HandlerInvalid, GroupInvalid, PolicyInvalid)
 
 
 class PolicyFollower:
@@ -145,7 +146,9 @@ class Enforcement:
         self._tables.serve(policy.contracts)
         if self._functions is not None:
             self._functions.serve()
-        self._guard.follow(Rules(policy.contracts, policy.handlers, policy.access, policy.digest))
+        self._guard.follow(
+            Rules(policy.contracts, policy.handlers, policy.access, policy.digest, policy.groups)
+        )
         self._describe(policy)
         try:
             waiting = self._tables.waiting(policy.contracts.values())

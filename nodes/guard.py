@@ -23,6 +23,7 @@ from policies.canonical import masked, masking, text
 from policies.column_sight import ColumnSight
 from policies.consultation import Lifts, Terms, terms_of
 from policies.contract import Contract, Method
+from policies.group import Group
 from policies.handler import Handler
 from policies.joined import MAXIMUM_PARTS, columns_in, joined, level_in
 from policies.link_plan import LinkPlan, plan_link
@@ -37,6 +38,8 @@ from policies.sight import (
     may_contribute,
     may_submit,
     request,
+    requested_part,
+    requested_publishing,
     requested_step,
     sees_contract,
     sees_handler,
@@ -100,6 +103,7 @@ class Rules:
     handlers: Mapping[str, Handler]
     access: AccessPolicy
     digest: str = ""
+    groups: Mapping[str, Group] = field(default_factory=dict)
     columns: ColumnSight = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -112,6 +116,7 @@ class Guard:
 
     Every decision is made by one version of the rules, the one in force when it began; what it
     gives (contract, handler) belongs to that version, whatever `follow` is told meanwhile.
+    `counted` says whether questions see all ballots of a contract, and none can come any more.
     """
 
     def __init__(
@@ -123,9 +128,12 @@ class Guard:
         verifier: Verifier,
         clock: Callable[[], float],
         digest: str = "",
+        groups: Mapping[str, Group] | None = None,
+        counted: Callable[[Contract], bool] = lambda _: True,
     ) -> None:
         self.department = department
-        self._rules = Rules(contracts, handlers, access, digest)
+        self._rules = Rules(contracts, handlers, access, digest, groups or {})
+        self._counted = counted
         self._verifier = verifier
         self._clock = clock
 
@@ -157,6 +165,7 @@ class Guard:
         require_allowed(asking.purpose, contract.purposes)
         for part in contract.each:
             require_named(caller.organisation, part)
+            self._require_counted(rules, part)
         usage = review(question, contract, caller.clearance)
         draft.note(
             members=sorted(members),
@@ -167,10 +176,13 @@ class Guard:
             policy
             for part in contract.each
             for policy in rules.access.require(
-                request(
-                    caller, "contract", part.id, asking.purpose, level_in(part, contract, usage),
-                    now, action,
-                    columns=columns_in(part, contract, usage, question),
+                replace(
+                    request(
+                        caller, "contract", part.id, asking.purpose,
+                        level_in(part, contract, usage), now, action,
+                        columns=columns_in(part, contract, usage, question),
+                    ),
+                    declared=action == "query" and self._declared(rules, question, caller, now),
                 )
             )
         }  # fmt: skip
@@ -194,6 +206,7 @@ class Guard:
         draft.note(resource=contract.id, members=[self.department])
         for part in contract.each:
             require_named(caller.organisation, part)
+            self._require_counted(rules, part)
         ceilings = [
             may_consult(caller, "contract", part.id, rules.access, now, [asking.purpose])
             for part in contract.each
@@ -326,6 +339,7 @@ class Guard:
                 missing=(self.department,),
             )
         draft.note(resource=served.id, members=names)
+        self._require_counted(rules, served)
         hidden = rules.columns.shown(caller, served, now).hidden
         contract = replace(
             linked(question.sides, question.key),
@@ -359,7 +373,11 @@ class Guard:
         caller = self._identify(asking, draft)
         now = Moment.at(self._clock())
         contract = rules.contracts.get(name)
-        if contract is None or not may_contribute(caller, contract, rules.access, now):
+        if (
+            contract is None
+            or not may_contribute(caller, contract, rules.access, now)
+            or not self._in_channel(rules, contract, caller, now)
+        ):
             raise not_available("table", name)
         draft.note(resource=contract.id)
         require_allowed(asking.purpose, contract.purposes)
@@ -460,7 +478,11 @@ class Guard:
         caller = self._identify(asking, draft)
         now = Moment.at(self._clock())
         contract = rules.contracts.get(name)
-        if contract is None or not may_submit(caller, contract, rules.access, now):
+        if (
+            contract is None
+            or not may_submit(caller, contract, rules.access, now)
+            or not self._in_channel(rules, contract, caller, now)
+        ):
             raise not_available("collection", name)
         draft.note(resource=contract.id)
         require_allowed(asking.purpose, contract.purposes)
@@ -470,6 +492,39 @@ class Guard:
         draft.note(policies=list(rules.access.require(asked)))
         return caller, contract
 
+    def groups_of(self, caller: Caller) -> tuple[Group, ...]:
+        """Those in which the caller takes part now, by the policy in force."""
+        rules, now = self._rules, Moment.at(self._clock())
+        return tuple(
+            group for group in rules.groups.values() if self._part(rules, group, caller, now)
+        )
+
+    def part_in(self, caller: Caller, name: str, draft: Draft) -> Group:
+        """The group, for who takes part in it now; to everybody else there is none."""
+        rules, now = self._begin(draft), Moment.at(self._clock())
+        group = rules.groups.get(name)
+        if group is None or not (ids := self._part(rules, group, caller, now)):
+            raise not_available("group", f"{self.department}.{name}")
+        draft.note(resource=f"{self.department}.{name}", purpose=group.purpose, policies=list(ids))
+        return group
+
+    def published_by(self, officer: Caller) -> tuple[Group, ...]:
+        """The groups to which the policy in force lets this officer publish."""
+        rules, now = self._rules, Moment.at(self._clock())
+        return tuple(
+            group for group in rules.groups.values() if self._publishes(rules, group, officer, now)
+        )
+
+    def publishing(self, officer: Caller, name: str, draft: Draft) -> Group:
+        """The group, for an officer whom the policy lets publish to it; else there is none."""
+        rules, now = self._begin(draft), Moment.at(self._clock())
+        full = f"{self.department}.{name}"
+        group = rules.groups.get(name)
+        if group is None or not (ids := self._publishes(rules, group, officer, now)):
+            raise not_available("group", full)
+        draft.note(resource=full, purpose=group.purpose, policies=list(ids))
+        return group
+
     def subject_access(self, asking: Asking, log: str, draft: Draft) -> None:
         """Whether the caller may look a person up in the department's log; raises as above."""
         rules = self._begin(draft)
@@ -477,6 +532,56 @@ class Guard:
         draft.note(resource=log)
         asked = log_request(caller, log, asking.purpose, Moment.at(self._clock()))
         draft.note(policies=list(rules.access.require(asked)))
+
+    def _part(self, rules: Rules, group: Group, caller: Caller, now: Moment) -> tuple[str, ...]:
+        """The policies by which the caller takes part; none where they do not."""
+        if group.purpose not in caller.purposes:
+            return ()
+        full = f"{self.department}.{group.name}"
+        decision = rules.access.decide(requested_part(caller, full, group.purpose, now))
+        return decision.policies if decision.permitted else ()
+
+    def _publishes(
+        self, rules: Rules, group: Group, officer: Caller, now: Moment
+    ) -> tuple[str, ...]:
+        """The policies by which the officer publishes; none where they do not."""
+        if not group.publishers or group.purpose not in officer.purposes:
+            return ()
+        full = f"{self.department}.{group.name}"
+        asked = requested_publishing(officer, full, group.purpose, group.publishers, now)
+        decision = rules.access.decide(asked)
+        return decision.policies if decision.permitted else ()
+
+    def _in_channel(self, rules: Rules, contract: Contract, caller: Caller, now: Moment) -> bool:
+        """Whether the caller is a member of a group whose channel the contract is, where it is."""
+        groups = [group for group in rules.groups.values() if contract.id in group.contracts]
+        return not groups or any(self._part(rules, group, caller, now) for group in groups)
+
+    def _declared(self, rules: Rules, question: Question, caller: Caller, now: Moment) -> bool:
+        """Whether a group of the caller's declares this question."""
+        if not rules.groups:
+            return False
+        words = text(question)
+        return any(
+            words in group.declared and bool(self._part(rules, group, caller, now))
+            for group in rules.groups.values()
+        )
+
+    def _require_counted(self, rules: Rules, contract: Contract) -> None:
+        """While a poll is open nobody is told how it stands; raises POLL_OPEN."""
+        polled = any(
+            poll.contract == contract.id and not poll.second
+            for group in rules.groups.values()
+            for poll in group.polls
+        )
+        if polled and not self._counted(contract):
+            rules_of = contract.collection
+            closes = "" if rules_of is None or rules_of.closes is None else rules_of.closes
+            raise error(
+                "POLL_OPEN",
+                f"The poll of {contract.id} is counted when it is over.",
+                hint=f"It closes at {closes:%Y-%m-%d %H:%M} UTC." if closes else "",
+            )
 
     def _begin(self, draft: Draft) -> Rules:
         rules = self._rules

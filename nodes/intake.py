@@ -28,6 +28,7 @@ from policies.contract import Contract
 
 MOST_RECORDS: Final = 5_000
 """Records that share a commit."""
+_DAY: Final = len("2026-05-01")
 SECONDS: Final = 30.0
 """For one request to the process."""
 MEMORY: Final = 256 << 20
@@ -56,6 +57,8 @@ class Parcel:
     quotas: Mapping[str, tuple[int, str]]
     log: Callable[[list[Fate]], Callable[[], None]]
     """Begins the entry of a parcel with these fates; what it gives waits until it is durable."""
+    daily: bool = False
+    """Whether the day alone is kept of when it came."""
     settled: threading.Event = field(default_factory=threading.Event)
     failure: LandbridgeError | None = None
 
@@ -73,7 +76,7 @@ class Parcel:
     @property
     def terms(self) -> tuple[object, ...]:
         """Parcels of the same terms may be in one group."""
-        return (self.rights, tuple(sorted(self.quotas.items())))
+        return (self.rights, tuple(sorted(self.quotas.items())), self.daily)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +103,12 @@ class Intake:
             "path": str((folder / "records.duckdb").resolve()),
             "spill": str((folder / "spill").resolve()),
             "memory_bytes": memory,
-            "columns": [(column.name, column.type.value) for column in contract.columns],
+            "columns": [
+                (column.name, column.type.value)
+                # Reports of another randomisation are other values.
+                + (() if column.randomised is None else (repr((column.randomised, column.domain)),))
+                for column in contract.columns
+            ],
             "parent": os.getpid(),
         }
         self._now = now
@@ -227,7 +235,7 @@ class Intake:
         rights = group[0].rights
         frame = {
             "do": "stage",
-            "now": self._now(),
+            "now": self._now()[: _DAY if group[0].daily else None],
             "rights": {"by": rights.by.value, "also": sorted(rights.also), "open": rights.open},
             "quotas": group[0].quotas,
             "parcels": [

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import sha256
 from typing import Final
 
@@ -22,8 +22,10 @@ from landbridge.submission import sealed
 from landbridge.submission.check import Checker, Plain, Unfit, key_of
 from landbridge.submission.fate import TAKEN, Fate
 from landbridge.submission.form import Field, Form
+from landbridge.submission.randomised import Clamped
 from landbridge.submission.sealed import Outcome, Record, Target
 from landbridge.v1 import submission_pb2
+from nodes.contributors import Contributors
 from nodes.guard import Asking, Guard
 from nodes.intake import Intakes, Parcel, Row
 from policies.acceptance import Rights
@@ -52,6 +54,8 @@ class _Arrival:
     checker: Checker
     now: datetime
     digest: Callable[[str], str]
+    contributor: Callable[[], str]
+    """Who it is, as records say it of themselves."""
 
 
 @dataclass(slots=True)
@@ -81,8 +85,10 @@ class Intaking:
         intakes: Intakes,
         recorder: Recorder,
         clock: Callable[[], float],
+        contributors: Contributors,
         count: Callable[[str, int], None] = lambda _fate, _records: None,
     ) -> None:
+        self._contributors = contributors
         self._federation = federation
         self._guard = guard
         self._keys = keys
@@ -135,6 +141,7 @@ class Intaking:
             datetime.fromtimestamp(self._clock(), UTC),
             # The key that lasts: a subject is to be known again over the years.
             lambda text: self._recorder.digest("caller", text),
+            partial(self._contributors.digest, contract, caller),
         )
         self._line_up(arrived, lines, arrival)
         return arrived
@@ -183,13 +190,19 @@ class Intaking:
             return
         collection = arrival.collection
         quotas = {"device": collection.device, "organisation": collection.organisation}
+        # Where the contract fills in who hands in, that digest stands alone: the other one lasts.
+        who = (
+            (arrival.contributor(), "")
+            if collection.caller
+            else (arrival.digest(arrival.caller.subject), arrival.caller.organisation)
+        )
         parcel = Parcel(
-            arrival.digest(arrival.caller.subject),
-            arrival.caller.organisation,
+            *who,
             rows,
             Rights(collection.by, collection.also, correctable(collection, arrival.now)),
             {kind: (each.records, each.period) for kind, each in quotas.items() if each},
             lambda fates: self._log(arrived, fates),
+            daily=bool(collection.caller),
         )
         self._intakes.of(arrival.contract).put(parcel)
         arrived.parcel = parcel
@@ -234,15 +247,18 @@ def form_of(contract: Contract, federation: str, department: str) -> Form:
                 None if column.bounds is None else (column.bounds.low, column.bounds.high),
                 column.domain,
                 column.description,
+                0.0 if column.randomised is None else column.randomised.epsilon,
+                column.step if isinstance(column.randomised, Clamped) else 0.0,
             )
             for column in contract.columns
+            if column.name != rules.caller
         ),
         opens=_spelt(rules.opens),
         closes=_spelt(rules.closes),
         grace_hours=rules.grace,
         correctable=rules.correctable,
         correct_until=_spelt(rules.correct_until),
-        subject=rules.subject,
+        subject=tuple(name for name in rules.subject if name != rules.caller),
         period=rules.period if rules.subject else "",
     )
 
@@ -268,8 +284,17 @@ def _row(line: bytes, arrival: _Arrival) -> Row:
         _digest(record, values),
         _key(form, values, arrival),
         "key" if record.corrects is True else record.corrects or "",
-        values,
+        _whole(values, arrival),
     )
+
+
+def _whole(values: list[Plain], arrival: _Arrival) -> list[Plain]:
+    """The record with what the department fills in, in the contract's order."""
+    caller = arrival.collection.caller
+    if not caller:
+        return values
+    place = next(at for at, each in enumerate(arrival.contract.columns) if each.name == caller)
+    return [*values[:place], arrival.contributor(), *values[place:]]
 
 
 def _require_time(record: Record, arrival: _Arrival) -> None:
@@ -307,7 +332,10 @@ def _key(form: Form, values: Sequence[Plain], arrival: _Arrival) -> str:
     if rules.of:
         place = next(at for at, field in enumerate(form.fields) if field.name == rules.of)
         period = period_of(rules, datetime.fromisoformat(str(values[place])))
-    return arrival.digest(json.dumps([form.contract, key_of(form, values), period]))
+    key = key_of(form, values)
+    if rules.caller in rules.subject:
+        key.append(arrival.contributor())
+    return arrival.digest(json.dumps([form.contract, key, period]))
 
 
 def _spelt(moment: datetime | None) -> str:

@@ -110,6 +110,8 @@ class Reservation:
     charged: tuple[tuple[str, str], ...]
     micro_rho: int
     grant: GrantUse | None = None
+    again: bool = False
+    """Made by an earlier run whose draw was lost, so data was read for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,11 +178,16 @@ class Ledger:
         recipient: str,
         micro_rho: int,
         grant: GrantUse | None = None,
+        *,
+        again: bool = False,
     ) -> Reservation | Remembered:
         """Charges both budgets of every part durably, or finds that the answer was given before.
 
         A grant is used in the same transaction. What it grants beyond the allowance is spent by
         the recipient too, whose allowance grows by it; the overall budget never grows.
+
+        With `again` the same question under the same id takes up a charge whose answer was lost:
+        for a draw that leaves in no form before `finish`. Without, that is QUESTION_ID_REUSED.
 
         Raises BUDGET_EXHAUSTED, which names the contract, QUESTION_ID_REUSED when the id was
         another question's, GRANT_SPENT and GRANT_EXPIRED; then nothing is charged or used.
@@ -193,12 +200,20 @@ class Ledger:
             if known is not None:
                 return Remembered(known[0])
             earlier = run(
-                "SELECT key FROM charge WHERE recipient = ? AND question_id = ?",
+                "SELECT key, state, contract, period, micro_rho FROM charge "
+                "WHERE recipient = ? AND question_id = ?",
                 (recipient, question_id),
             ).fetchone()
             if earlier is not None:
-                # Either another question, or this one before a crash: its draw is lost and its
-                # charge stands, so a second draw needs a second id.
+                was, state, contracts, of, reserved = earlier
+                if again and was == key and state == "reserved":
+                    # Ended by a crash, or because nobody waited: nobody has seen its draw.
+                    parts = tuple(zip(contracts.split(" "), of.split(" "), strict=True))
+                    return Reservation(
+                        question_id, recipient, key, parts, reserved, grant, again=True
+                    )
+                # Another question, or a draw of which something may have left: its charge stands,
+                # and a second draw needs a second id.
                 raise error("QUESTION_ID_REUSED", hint="Ask again under a new question id.")
             charged, at = [], ""
             for part in contract.each:

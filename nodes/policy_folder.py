@@ -16,6 +16,9 @@ from policies.access import AccessPolicy
 from policies.change import Change, changes
 from policies.closed import Closed, closed
 from policies.considered import Considered, considered
+from policies.group_review import Reviewed as ReviewedGroup
+from policies.group_review import changes as group_changes
+from policies.group_review import reviewed
 from policies.outlet import Outlet, outlets
 
 
@@ -28,6 +31,7 @@ class Reviewed:
     outlets: tuple[Outlet, ...]
     closed: tuple[Closed, ...]
     considered: tuple[Considered, ...] = ()
+    groups: tuple[ReviewedGroup, ...] = ()
 
 
 def review(folder: Path) -> tuple[Reviewed, ...]:
@@ -65,6 +69,7 @@ def review(folder: Path) -> tuple[Reviewed, ...]:
             outlets(department, each.contracts, each.handlers, (*above, each.access)),
             closed(each.contracts, (*above, each.access)),
             considered(department, each.contracts, each.handlers, each.access),
+            reviewed(department, each.groups, each.contracts, (*above, each.access)),
         )
         for department, each in found.items()
     )
@@ -86,14 +91,28 @@ def compare(old: Path, new: Path) -> dict[str, tuple[Change, ...]]:
             else (each.policy.contracts, each.policy.handlers, each.outlets)
             for each in (before.get(name), after.get(name))
         ]
-        found[name] = changes(sides[0], sides[1])
+        old_side, new_side = before.get(name), after.get(name)
+        found[name] = tuple(
+            sorted(
+                (
+                    *changes(sides[0], sides[1]),
+                    *group_changes(
+                        {} if old_side is None else old_side.policy.groups,
+                        {} if new_side is None else new_side.policy.groups,
+                    ),
+                ),
+                key=lambda each: (not each.wider, each.where, each.what),
+            )
+        )
     return found
 
 
 def _departments(folder: Path) -> Mapping[str, Policy]:
     if (folder / "node.toml").exists():
         chosen = settings.read(folder / "node.toml")
-        read = policy.read(chosen.department, chosen.contracts, chosen.handlers, chosen.access)
+        read = policy.read(
+            chosen.department, chosen.contracts, chosen.handlers, chosen.access, chosen.groups
+        )
         return {chosen.department: read}
     if (folder / "contracts").is_dir():
         # Where no configuration names it, the folder does; policies name handlers by it.
@@ -113,5 +132,9 @@ def _departments(folder: Path) -> Mapping[str, Policy]:
 
 def _lying(place: Path) -> Policy:
     return policy.read(
-        place.resolve().name, place / "contracts", place / "handlers", place / "access.cedar"
+        place.resolve().name,
+        place / "contracts",
+        place / "handlers",
+        place / "access.cedar",
+        place / "groups",
     )

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nodes.policy_folder import Reviewed
-from policies import considered
+from policies import considered, group_review
 from policies.change import Change
 from policies.contract import Contract
 from policies.outlet import Outlet, budget_of, kind_of
@@ -48,51 +48,70 @@ def show_outlets(reviewed: Iterable[Reviewed]) -> None:
             )
         for sentence in considered.lines(each.considered):
             _line(console, sentence)
+        for group in each.groups:
+            for sentence in group_review.lines(group):
+                _line(console, sentence)
 
 
 def outlets_document(reviewed: Iterable[Reviewed]) -> list[dict[str, Any]]:
     """The same, for programs: one object per who, purpose, resource and column.
 
-    What can be put before an officer has the action "consult", a level and no column.
+    What can be put before an officer has the action "consult", a level and no column; a group has
+    the action "take_part".
     """
-    return [
-        {
-            "department": each.department,
-            "policy": each.policy.digest,
-            "who": str(outlet.who),
-            "organisation": outlet.who.organisation,
-            "subject": outlet.who.subject,
-            "action": outlet.action,
-            "resource": outlet.resource,
-            "purpose": outlet.purpose,
-            "column": outlet.column,
-            "clearance": outlet.clearance.label,
-            "policies": list(outlet.policies),
-            "always": outlet.always,
-            "together": _together_of(each, outlet, together),
-            "warnings": _together_of(each, outlet, _warnings),
-        }
-        for each in reviewed
-        for outlet in each.outlets
-    ] + [
-        {
-            "department": each.department,
-            "policy": each.policy.digest,
-            "who": str(asked.who),
-            "organisation": asked.who.organisation,
-            "subject": asked.who.subject,
-            "action": "consult",
-            "resource": asked.resource,
-            "purpose": asked.purpose,
-            "clearance": asked.clearance.label,
-            "level": asked.level.label,
-            "policies": list(asked.policies),
-            "officers": list(asked.officers),
-            **dataclasses.asdict(asked.terms),
-        }
-        for each in reviewed
-        for asked in each.considered
-    ]
+    return (
+        [
+            {
+                "department": each.department,
+                "policy": each.policy.digest,
+                "who": str(outlet.who),
+                "organisation": outlet.who.organisation,
+                "subject": outlet.who.subject,
+                "action": outlet.action,
+                "resource": outlet.resource,
+                "purpose": outlet.purpose,
+                "column": outlet.column,
+                "declared": outlet.declared,
+                "clearance": outlet.clearance.label,
+                "policies": list(outlet.policies),
+                "always": outlet.always,
+                "together": _together_of(each, outlet, together),
+                "warnings": _together_of(each, outlet, _warnings),
+            }
+            for each in reviewed
+            for outlet in each.outlets
+        ]
+        + [
+            {
+                "department": each.department,
+                "policy": each.policy.digest,
+                "who": str(asked.who),
+                "organisation": asked.who.organisation,
+                "subject": asked.who.subject,
+                "action": "consult",
+                "resource": asked.resource,
+                "purpose": asked.purpose,
+                "clearance": asked.clearance.label,
+                "level": asked.level.label,
+                "policies": list(asked.policies),
+                "officers": list(asked.officers),
+                **dataclasses.asdict(asked.terms),
+            }
+            for each in reviewed
+            for asked in each.considered
+        ]
+        + [
+            {
+                "department": each.department,
+                "policy": each.policy.digest,
+                "action": "take_part",
+                "resource": group.name,
+                **group_review.document(group),
+            }
+            for each in reviewed
+            for group in each.groups
+        ]
+    )
 
 
 def _together_of(
@@ -134,7 +153,7 @@ def changes_document(changed: Mapping[str, Sequence[Change]]) -> list[dict[str, 
 
 
 def _together(outlet: Outlet) -> tuple[object, ...]:
-    return (outlet.who, outlet.action, outlet.resource, outlet.purpose)
+    return (outlet.who, outlet.action, outlet.resource, outlet.purpose, outlet.declared)
 
 
 def _row(each: Reviewed, of_one: Sequence[Outlet]) -> tuple[str, ...]:
@@ -156,10 +175,11 @@ def _row(each: Reviewed, of_one: Sequence[Outlet]) -> tuple[str, ...]:
         if all(outlet.always for outlet in of_one)
         else (f"{first.purpose}, at some times")
     )
+    only = " (declared questions of its groups)" if first.declared else ""
     return (
         str(first.who),
         purpose,
-        f"{first.action} {first.resource}: {kind}",
+        f"{first.action} {first.resource}: {kind}{only}",
         "\n".join(lines),
         budget,
         ", ".join(ids),

@@ -19,7 +19,7 @@ from landbridge.errors import LandbridgeError
 from nodes.engines.process import WorkerLate, WorkerLost, WorkerProcess, encode
 from nodes.intake import Intakes
 from nodes.store import Store, StoreDamaged
-from policies.collection import Turn, turn
+from policies.collection import Turn, ends, turn
 from policies.contract import Contract
 
 SECONDS: Final = 600.0
@@ -32,7 +32,10 @@ Collecting = Callable[[], Mapping[str, tuple[Contract, bytes]]]
 
 
 class Publishing:
-    """Renews tables, on a thread of its own. `clock` gives seconds since 1970."""
+    """Renews tables, on a thread of its own. `clock` gives seconds since 1970.
+
+    `over` is told at every look of a contract that takes nothing any more and is counted.
+    """
 
     def __init__(
         self,
@@ -43,6 +46,7 @@ class Publishing:
         clock: Callable[[], float],
         tell: Callable[[str], None],
         report: Callable[[BaseException], None],
+        over: Callable[[Contract], None] = lambda _: None,
     ) -> None:
         self._folder = folder
         self._store = Store(data)
@@ -52,6 +56,7 @@ class Publishing:
         self._clock = clock
         self._tell = tell
         self._report = report
+        self._over = over
         self._process: WorkerProcess | None = None
         self._shown: dict[str, float] = {}
         self._stopping = threading.Event()
@@ -80,6 +85,11 @@ class Publishing:
             self._stopping.wait(LOOK)
         self._end()
 
+    def counted(self, contract: Contract) -> bool:
+        """Whether nothing is taken any more, and questions see all that was."""
+        end = None if contract.collection is None else ends(contract.collection)
+        return end is not None and self._shown.get(contract.id, 0.0) >= end.timestamp()
+
     def look(self, contract: Contract, document: bytes) -> bool:
         """Renews the contract's table if it is its turn; says whether it did."""
         assert contract.collection is not None
@@ -98,6 +108,8 @@ class Publishing:
             datetime.fromtimestamp(now, UTC),
         )
         if there and decided is Turn.NOTHING:
+            if self.counted(contract):
+                self._over(contract)
             return False
         if not there and decided is Turn.NOTHING and contract.collection.every:
             # Nothing is shown yet, of a table that is shown once: an empty one, so that it is

@@ -36,6 +36,7 @@ class Settings:
     contracts: Path
     handlers: Path
     access: Path
+    groups: Path
     trust: Trust
     tls_key: Path
     tls_certificate: Path
@@ -76,6 +77,7 @@ def read(
         contracts=top.path("contracts", "contracts"),
         handlers=top.path("handlers", "handlers"),
         access=top.path("access", "access.cedar"),
+        groups=top.path("groups", "groups"),
         trust=read_trust(top, problems),
         tls_key=tls.path("key"),
         tls_certificate=tls.path("certificate"),

@@ -13,6 +13,8 @@ def stored_shape(contract: Contract) -> tuple[object, ...]:
     columns: list[tuple[object, ...]] = [
         (c.name, c.type.value, c.nullable, c.unique, c.bounds, c.clip, c.domain)
         + (("discovered",) if c.discovered else ())
+        # What is stored are reports of just this randomisation.
+        + (() if c.randomised is None else ("randomised", repr(c.randomised)))
         for c in contract.columns
     ]
     columns += [("key", link.on) for link in contract.links if link.unique]

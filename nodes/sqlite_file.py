@@ -36,7 +36,9 @@ class SqliteFile:
         *,
         version: int,
         what: str,
+        upgrade: Sequence[str] = (),
     ) -> None:
+        """`upgrade` makes a file of the version before one of this."""
         self._clock = clock
         self._lock = threading.Lock()
         self._lost = False
@@ -44,14 +46,14 @@ class SqliteFile:
             self._connection = sqlite3.connect(
                 path, check_same_thread=False, isolation_level=None, timeout=0.5
             )
-            self._prepare((*schema, *_CLOCK), version)
+            self._prepare((*schema, *_CLOCK), version, upgrade)
         except sqlite3.Error:
             raise LedgerUnusable(
                 f"{path} cannot be used as {what}: is another node using it, is the disk full, may "
                 "this user write there, was it made by another version?"
             ) from None
 
-    def _prepare(self, schema: Sequence[str], version: int) -> None:
+    def _prepare(self, schema: Sequence[str], version: int, upgrade: Sequence[str]) -> None:
         run = self._connection.execute
         run("PRAGMA locking_mode=EXCLUSIVE")
         run("PRAGMA journal_mode=WAL")
@@ -60,6 +62,10 @@ class SqliteFile:
         found = run("PRAGMA user_version").fetchone()[0]
         if found == 0:
             for statement in schema:
+                run(statement)
+            run(f"PRAGMA user_version={int(version)}")
+        elif found == version - 1 and upgrade:
+            for statement in upgrade:
                 run(statement)
             run(f"PRAGMA user_version={int(version)}")
         elif found != version:

@@ -9,7 +9,7 @@ not before the interval is over, and never beyond what was reserved.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -22,25 +22,26 @@ from landbridge.identity.caller import Caller
 from landbridge.protocols.watch_ids import alert_question
 from landbridge.v1 import evidence_pb2, watch_pb2
 from nodes.announcement import Announcement
+from nodes.cells import Rows, data_version
 from nodes.cells import Run as Computation
-from nodes.cells import data_version
 from nodes.compile import compile_question
 from nodes.engines.engine import Engine
 from nodes.guard import Asking, Guard, Permission, require_alone
 from nodes.history import History
 from nodes.ledger import Ledger, Remembered
 from nodes.tables import Tables
-from nodes.threshold import compare
+from nodes.threshold import Run, compare
+from nodes.trend import advance
 from nodes.watch_memory import Evaluated, Kept, Made, Standing, WatchMemory
 from policies.canonical import masking
 from policies.differencing import Asked
 from policies.differencing import asked as asked_of
 from policies.noise import Draw
 from policies.question import Question
+from policies.trend import levels_told
 from policies.watch import (
     LONGEST_INTERVAL,
     MOST_HOURS,
-    USUAL_ALERTS,
     USUAL_HOURS,
     Condition,
     WatchPlan,
@@ -56,10 +57,10 @@ _ENDING = frozenset({"PERMISSION_DENIED", "INVALID_ARGUMENT"})
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A standing question as the gateway passes it on."""
+    """A standing question as the gateway passes it on; without a condition it is a trend."""
 
     question: Question
-    condition: Condition
+    condition: Condition | None
     micro_epsilon: int
     every_seconds: int
     alerts: int
@@ -169,8 +170,9 @@ class StandingQuestions:
         )  # (6)
         contract, caller = permission.contract, permission.caller
         require_alone(department, contract)
-        alerts = wanted.alerts or USUAL_ALERTS
-        plan = plan_watch(wanted.question, contract, wanted.condition, wanted.micro_epsilon, alerts)
+        plan = plan_watch(
+            wanted.question, contract, wanted.condition, wanted.micro_epsilon, wanted.alerts
+        )
         _require_paced(wanted)
         if self._memory.count(caller.organisation) >= MOST_STANDING:
             raise error(
@@ -181,7 +183,7 @@ class StandingQuestions:
         self._history.compare(contract, self._asked(wanted.question, permission))
         recipient, _ = self._ledger.accounts(contract, caller.organisation)
         until = _until(self._memory.now(), wanted.hours or USUAL_HOURS)
-        if plan.sparse is not None and recipient.renews:
+        if plan.runs and recipient.renews:
             # What is spent later would be spent of a budget that it was not charged to.
             until = min(until, f"{recipient.renews}T00:00:00.000000+00:00")
         made = Made(
@@ -192,7 +194,7 @@ class StandingQuestions:
             tuple(part.digest for part in contract.each),
             until,
             plan.cost_micro_rho,
-            0 if plan.sparse is None else plan.sparse.runs,
+            plan.runs,
         )
         self._memory.begin(made)
         try:
@@ -210,7 +212,7 @@ class StandingQuestions:
             method=contract.disclosure.method.value,
             reserved_micro_rho=made.reserved,
             accuracy=plan.accuracy,
-            alerts_most=made.runs_most,
+            alerts_most=plan.most,
         )
         content = response.SerializeToString(deterministic=True)
         self._memory.stand(made.id, content, self._recorder.salts.next())
@@ -270,8 +272,9 @@ class StandingQuestions:
         with self._tables.open() as (engine, tables):
             contract = permission.contract
             version = data_version(self._guard.department, contract, tables)
-            if not wanted.every_seconds and version == standing.data_version:
-                return  # nothing was loaded since
+            free = plan.condition is None and plan.tree is None
+            if (free or not wanted.every_seconds) and version == standing.data_version:
+                return  # nothing was loaded since; a trend without noise would be the same number
             if contract.disclosure.tabular:
                 self._history.admit(contract, self._asked(wanted.question, permission))
             computation = Computation(engine, contract, plan.release, version, time_left)
@@ -280,30 +283,44 @@ class StandingQuestions:
             cells = computation.rows(
                 compile_question(plan.release, contract, (), engine.dialect)
             )  # (8)
-            resting = {place for place, until in standing.rests.items() if now < until}
-            crossed, run = compare(plan, cells, standing.run, resting, self._draw)  # (9)
+            found = (self._trend if plan.condition is None else self._compared)(
+                standing, wanted, plan, cells, now, version
+            )  # (9)
+        self._memory.evaluated(made.id, found, self._recorder.size)
+        if found.ended:
+            self._tell_end(replace(standing, run=found.run), found.ended, trace_id)
+
+    def _compared(
+        self, standing: Standing, wanted: Wanted, plan: WatchPlan, cells: Rows, now: str,
+        version: str,
+    ) -> Evaluated:  # fmt: skip
+        """Whether the condition holds now, and in which cells."""
+        resting = {place for place, until in standing.rests.items() if now < until}
+        crossed, run = compare(plan, cells, standing.run, resting, self._draw)
         rests = {place: until for place, until in standing.rests.items() if place in resting}
         alert = b""
         if crossed.cells:
             end = _later(now, wanted.rest_seconds)
             rests |= dict.fromkeys((place for place, _ in crossed.cells), end)
             alert = _content(standing, now, crossed.cells)
-        over = plan.sparse is not None and run.over(plan.sparse)
-        self._memory.evaluated(
-            made.id,
-            Evaluated(
-                now,
-                version,
-                run,
-                rests,
-                alert,
-                self._recorder.salts.next(),
-                "spent" if over else "",
-            ),
-            self._recorder.size,
+        over = plan.sparse is not None and run.over(plan.runs)
+        return Evaluated(
+            now, version, run, rests, alert, self._recorder.salts.next(), "spent" if over else ""
         )
-        if over:
-            self._tell_end(replace(standing, run=run), "spent", trace_id)
+
+    def _trend(
+        self, standing: Standing, wanted: Wanted, plan: WatchPlan, cells: Rows, now: str,
+        version: str,
+    ) -> Evaluated:  # fmt: skip
+        """The number of now."""
+        del wanted
+        told, sums = advance(plan, cells, self._memory.sums(standing.made.id), self._draw)
+        begun = 0 if plan.tree is None else levels_told(sums.evaluations)
+        over = plan.tree is not None and sums.evaluations >= plan.tree.numbers
+        return Evaluated(
+            now, version, Run(begun), {}, _content(standing, now, told.cells),
+            self._recorder.salts.next(), "spent" if over else "", sums,
+        )  # fmt: skip
 
     def _permitted(
         self, standing: Standing, wanted: Wanted, draft: Draft
@@ -321,10 +338,10 @@ class StandingQuestions:
                 "The contract is another than the one that the watch was made by.",
                 rule="watch.contract",
             )
-        alerts = wanted.alerts or USUAL_ALERTS
         plan = plan_watch(
-            wanted.question, permission.contract, wanted.condition, wanted.micro_epsilon, alerts
-        )
+            wanted.question, permission.contract, wanted.condition, wanted.micro_epsilon,
+            wanted.alerts,
+        )  # fmt: skip
         return permission, plan
 
     def _logged(self, standing: Standing, kept: Kept, trace_id: str) -> watch_pb2.NodeAlert:
@@ -396,7 +413,7 @@ def _stood(standing: Standing, receipt: tuple[bytes, str]) -> watch_pb2.StandRes
     return response
 
 
-def _content(standing: Standing, now: str, cells: tuple[tuple[int, float | None], ...]) -> bytes:
+def _content(standing: Standing, now: str, cells: Sequence[tuple[int, float | None]]) -> bytes:
     at = int(datetime.fromisoformat(now).timestamp() * 1000)
     return watch_pb2.NodeAlert(
         evaluation=standing.evaluations + 1,

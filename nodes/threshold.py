@@ -29,9 +29,9 @@ class Run:
     begun: int = 0
     bar: int | None = field(default=None, repr=False)
 
-    def over(self, sparse: Sparse) -> bool:
-        """Whether no run is open and none is left."""
-        return self.bar is None and self.begun >= sparse.runs
+    def over(self, runs: int) -> bool:
+        """Whether no run is open and none of so many is left."""
+        return self.bar is None and self.begun >= runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +60,14 @@ def compare(
         found, after = _above(plan, plan.sparse, exact, watched, run, draw)
         return Crossed(tuple((place, None) for place in found), _SEAL), after
     released = release(plan.release, cells, draw)
+    assert plan.condition is not None  # what has none is a trend
+    sign = plan.condition.sign
     (measure,) = released.measures
     step = measure.mechanism.step
     told = tuple(
         (place, units * step)
         for place, units in enumerate(measure.units)
-        if place not in resting
-        and place not in measure.withheld
-        and plan.condition.sign * units >= plan.least
+        if place not in resting and place not in measure.withheld and sign * units >= plan.least
     )
     return Crossed(told, _SEAL), run
 
@@ -85,6 +85,7 @@ def _above(
     found: list[int] = []
     places = list(watched)
     # Each number gets noise of its own in every evaluation, also one that is compared again.
+    assert plan.condition is not None  # a run compares
     noisy = draw([plan.condition.sign * exact[place] for place in places], sparse.compared)
     for place, number in zip(places, noisy, strict=True):
         if bar is None:

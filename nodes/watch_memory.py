@@ -25,7 +25,9 @@ from nodes.known_caller import from_json, to_json
 from nodes.sqlite_file import Run as Sql
 from nodes.sqlite_file import SqliteFile
 from nodes.threshold import Run
+from nodes.trend import Sums
 
+_TREND = "CREATE TABLE trend (id TEXT PRIMARY KEY, sums TEXT NOT NULL) STRICT"
 _SCHEMA = (
     """CREATE TABLE standing (
       id TEXT PRIMARY KEY, caller TEXT NOT NULL, purpose TEXT NOT NULL, asked BLOB NOT NULL,
@@ -42,6 +44,7 @@ _SCHEMA = (
       id TEXT NOT NULL, number INTEGER NOT NULL, content BLOB NOT NULL, salt BLOB NOT NULL,
       log_size INTEGER NOT NULL, entry BLOB, proof TEXT, PRIMARY KEY (id, number)
     ) STRICT""",
+    _TREND,
 )
 _COLUMNS = (
     "id, caller, purpose, asked, contracts, until, reserved, runs_most, state, reason, "
@@ -106,7 +109,7 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """What one evaluation changed; `content` of an alert, or nothing."""
+    """What one evaluation changed; `content` of an alert, or nothing; `sums` of a trend alone."""
 
     at: str
     data_version: str
@@ -115,6 +118,7 @@ class Evaluated:
     content: bytes
     salt: bytes
     ended: str
+    sums: Sums | None = None
 
 
 class WatchMemory:
@@ -122,7 +126,14 @@ class WatchMemory:
 
     def __init__(self, path: Path, clock: Callable[[], float]) -> None:
         path.touch(mode=0o600)  # who asked, and how far an open run is
-        self._file = SqliteFile(path, _SCHEMA, clock, version=1, what="a memory of watches")
+        self._file = SqliteFile(
+            path,
+            _SCHEMA,
+            clock,
+            version=2,
+            what="a memory of watches",
+            upgrade=(_TREND,),
+        )
 
     def now(self) -> str:
         """The time, ISO 8601; a clock set back goes on where it was."""
@@ -199,6 +210,12 @@ class WatchMemory:
                     json.dumps(dict(found.rests)), identifier,
                 ),
             )  # fmt: skip
+            if found.sums is not None:
+                run(
+                    "INSERT INTO trend VALUES (?, ?) "
+                    "ON CONFLICT DO UPDATE SET sums = excluded.sums",
+                    (identifier, found.sums.to_text()),
+                )
             if found.content:
                 run(
                     "INSERT INTO alert (id, number, content, salt, log_size) "
@@ -208,6 +225,12 @@ class WatchMemory:
                 run("UPDATE standing SET alerts = alerts + 1 WHERE id = ?", (identifier,))
             if found.ended:
                 _end(run, identifier, found.ended)
+
+    def sums(self, identifier: str) -> Sums:
+        """Where a trend is."""
+        with self._file.transaction() as run:
+            row = run("SELECT sums FROM trend WHERE id = ?", (identifier,)).fetchone()
+        return Sums() if row is None else Sums.from_text(row[0])
 
     def alerts(self, identifier: str, after: int) -> tuple[Kept, ...]:
         """Those that were not acknowledged; what was is let go of."""
@@ -297,6 +320,7 @@ def _end(run: Sql, identifier: str, reason: str) -> None:
         "WHERE id = ? AND state = 'standing'",
         (reason, identifier),
     )
+    run("DELETE FROM trend WHERE id = ?", (identifier,))  # nobody needs its exact sums any more
 
 
 def _standing(row: Sequence[Any]) -> Standing:

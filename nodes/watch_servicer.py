@@ -95,12 +95,15 @@ def read_wanted(asked: bytes) -> Wanted:
 
 
 def _wanted(request: watch_pb2.StandRequest) -> Wanted:
-    relation = _RELATIONS.get(request.condition.relation)
-    if relation is None:
-        raise error("INVALID_ARGUMENT", "The condition names no relation.")
+    condition = None
+    if request.HasField("condition"):
+        relation = _RELATIONS.get(request.condition.relation)
+        if relation is None:
+            raise error("INVALID_ARGUMENT", "The condition names no relation.")
+        condition = Condition(relation, request.condition.number)
     return Wanted(
         question_from(request.question),
-        Condition(relation, request.condition.number),
+        condition,
         request.micro_epsilon,
         request.every_seconds,
         request.alerts,

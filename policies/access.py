@@ -47,6 +47,8 @@ Action = Literal[
     "consult",
     "review",
     "attend",
+    "take_part",
+    "publish",
     "case",
     "step",
     "about",
@@ -56,6 +58,7 @@ Action = Literal[
     "enrol",
 ]
 
+_BY_ROLE: Final = ("review", "attend", "publish")
 _FAILED: Final = re.compile(r"policy `([^`]*)`")
 
 
@@ -82,8 +85,10 @@ class Request:
 
     `subject`, `organisation` and `clearance` are the verified token's; `resource` is a contract's
     id, `department.handler`, the name of a procedure, a log or a department; `level` is the highest
-    among the columns used, or the handler's; `moment` is when; `role` is that of `review` and
-    `attend` alone.
+    among the columns used, or the handler's; `moment` is when; `role` is that of `review`, `attend`
+    and `publish` alone. `declared` is of `query` alone: a group that the caller takes part in
+    declares the question. `groups` are those in whose registry the caller is taken to be, beside
+    those in whose they are.
     `columns` are those of a contract that a question uses, by name and level, sorted; none where
     only rows are counted.
     """
@@ -92,13 +97,15 @@ class Request:
     organisation: str
     clearance: Level
     action: Action
-    resource_kind: Literal["contract", "handler", "procedure", "log", "department"]
+    resource_kind: Literal["contract", "handler", "procedure", "log", "department", "group"]
     resource: str
     purpose: str
     level: Level
     moment: Moment
     role: str = ""
     columns: tuple[tuple[str, Level], ...] = ()
+    declared: bool = False
+    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +132,15 @@ class AccessPolicy:
     Made by `load`, which checks. `digest` is the SHA-256 of the text in hex.
     """
 
-    def __init__(self, policies: cedarpy.PolicySet, digest: str) -> None:
+    def __init__(
+        self,
+        policies: cedarpy.PolicySet,
+        digest: str,
+        registries: Mapping[str, frozenset[tuple[str, str]]] | None = None,
+    ) -> None:
         self._policies = policies
         self.digest = digest
+        self._registries = dict(registries or {})
         self._ids: dict[str, str] = {}
         self._hints: dict[str, str] = {}
         self._annotations: dict[str, Mapping[str, str]] = {}
@@ -154,13 +167,15 @@ class AccessPolicy:
         columns: Collection[str] | None = None,
         procedures: Collection[str] = (),
         departments: Collection[str] | None = None,
+        groups: Mapping[str, frozenset[tuple[str, str]]] | None = None,
     ) -> AccessPolicy:
         """The policy set of that text, checked against Landbridge's schema.
 
         `where` names the text in errors; `contracts` and `handlers` are the ids that policies may
         name, handlers as `department.handler`; `procedures` likewise; `columns` as
         `contract.column`, or None where only their contracts are known; `departments` None where
-        nobody knows them. Every policy carries a
+        nobody knows them; `groups` as `department.group`, each with who is registered in it
+        (organisation and subject), None where nobody knows them. Every policy carries a
         unique @id, by which refusals name it, and may carry a @hint, which a forbid tells those it
         refuses. An empty set denies everything. Raises PolicyInvalid with every problem.
         """
@@ -173,6 +188,8 @@ class AccessPolicy:
         }
         if departments is not None:
             known["Department"] = frozenset(departments)
+        if groups is not None:
+            known["Group"] = frozenset(groups)
         if columns is not None:
             known["Column"] = frozenset(columns)
         try:
@@ -192,9 +209,9 @@ class AccessPolicy:
         whole = [each.annotations.get("id") for each in policies.to_pst().static_policies.values()]
         if sorted(map(str, whole)) != sorted(lines):
             raise PolicyInvalid(where, ("line 1: The text does not divide into its policies.",))
-        return cls(policies, digest)
+        return cls(policies, digest, groups)
 
-    def named(self, kind: Literal["Organisation", "Caller", "Column"]) -> frozenset[str]:
+    def named(self, kind: Literal["Organisation", "Caller", "Column", "Group"]) -> frozenset[str]:
         """The ids of that kind which the policies speak of."""
         found = pst.entity_uids(self._policies.to_pst())
         return frozenset(str(entity.id) for entity in found if str(entity.type) == kind)
@@ -292,9 +309,20 @@ class AccessPolicy:
                 "purpose": request.purpose,
                 "level": int(request.level),
                 **request.moment._asdict(),
-                **({"role": request.role} if request.action in ("review", "attend") else {}),
+                **({"role": request.role} if request.action in _BY_ROLE else {}),
+                **({"declared": request.declared} if request.action == "query" else {}),
             }
         )
+        person = (request.organisation, request.subject)
+        groups = [
+            {"type": "Group", "id": name}
+            for name in sorted(
+                {
+                    *request.groups,
+                    *(name for name, people in self._registries.items() if person in people),
+                }
+            )
+        ]
         columns = (
             {
                 "uid": {"type": "Column", "id": f"{request.resource}.{name}"},
@@ -307,8 +335,9 @@ class AccessPolicy:
             entities = cedarpy.Entities.from_json_str(
                 json.dumps(
                     [
-                        {"uid": caller, "attrs": attributes, "parents": [organisation]},
+                        {"uid": caller, "attrs": attributes, "parents": [organisation, *groups]},
                         {"uid": organisation, "attrs": {}, "parents": []},
+                        *({"uid": group, "attrs": {}, "parents": []} for group in groups),
                         *columns,
                     ]
                 )

@@ -95,6 +95,11 @@ def problems_of(
                     f"It names Column {shown}, whose contract does not exist here; "
                     f"{_existing(known['Contract'])}."
                 )
+    if "Group" not in known and any(_of_members(node) for node in _nodes(_elsewhere(policy))):
+        yield (
+            "It must ask nothing of who is in a group, nor of what a group declares: the "
+            "department alone knows that, and a forbid by it would never match."
+        )
     # A policy that fails is skipped by Cedar; after these two, none is left that could.
     if any(isinstance(node, pst.GetAttr) and _distant(node) for node in _nodes(policy)):
         yield (
@@ -168,6 +173,23 @@ def _nodes(node: object) -> Iterator[object]:
         return
     for child in children:
         yield from _nodes(child)
+
+
+def _elsewhere(policy: pst.Template) -> tuple[object, ...]:
+    """Everything of the policy but its resource, which may be a group."""
+    return (policy.principal, policy.action, policy.clauses)
+
+
+def _of_members(node: object) -> bool:
+    match node:
+        case pst.EntityType(basename="Group"):
+            return True
+        case pst.GetAttr(base=pst.Var(name="context"), attr=attr):
+            return bool(attr == "declared")
+        case pst.HasAttr(base=pst.Var(name="context"), attrs=attrs):
+            return "declared" in attrs
+        case _:
+            return False
 
 
 def _distant(node: pst.GetAttr) -> bool:

@@ -14,6 +14,7 @@ from fractions import Fraction
 from typing import assert_never
 
 from landbridge.errors import error
+from landbridge.submission.randomised import Clamped
 from policies.contract import Contract, Type
 from policies.question import Arithmetic, Case, ColumnOf, Constant, Expression, Operator
 
@@ -119,6 +120,10 @@ def _column(name: str, contract: Contract) -> _Part:
             hint="Its owner can declare a minimum and a maximum.",
         )
     whole = column.type is Type.INTEGER
+    if isinstance(column.randomised, Clamped):
+        # What a report counts as: beyond the ends where it is at one, see `nodes.compile`.
+        low, high = column.randomised.ends
+        return _Part(low, high, Fraction(1) if whole else Fraction(repr(column.step)), whole)
     step = Fraction(1) if whole else Fraction(repr(column.step))
     return _Part(column.clip.low, column.clip.high, step, whole)
 

@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from landbridge.levels import Level
 from policies.contract import (
     Allotment,
     Collection,
@@ -49,7 +50,7 @@ def read_collection(
     """The rules, or None where nothing is collected; whatever is wrong goes to the place."""
     if place.absent:
         return None
-    place.only(("open", "close", "grace", "one", "correct", "quota", "visible"))
+    place.only(("open", "close", "grace", "one", "correct", "quota", "visible", "caller"))
     if not isinstance(place.tree, dict):
         return None
     opens, closes = _moment(place.at("open")), _moment(place.at("close"))
@@ -72,6 +73,7 @@ def read_collection(
         organisation=_allotment(quota.at("organisation")),
     )
     found = _visible(place.at("visible"), found, method, disclosure)
+    found = _caller(place.at("caller"), place, found, columns)
     _loadable(place, found, columns, links)
     return found
 
@@ -165,6 +167,34 @@ def _one(place: Place, found: Collection, columns: Mapping[str, Column]) -> Coll
         if name and (column is None or column.type not in _DATED or column.nullable):
             of.wrong("must name a required date or timestamp column of this contract.")
     return replace(found, subject=tuple(subject), period=period, of=name)
+
+
+def _caller(
+    place: Place, whole: Place, found: Collection, columns: Mapping[str, Column]
+) -> Collection:
+    """The column of who hands in; nothing else may then name who that was, or their office."""
+    name = place.text()
+    if name is None:
+        return found
+    column = columns.get(name)
+    if (
+        column is None
+        or column.type is not Type.TEXT
+        or column.nullable
+        or column.domain
+        or column.level is not Level.SEALED
+    ):
+        place.wrong("must name a required, sealed text column of this contract, without an enum.")
+    if found.correctable and (found.by is not Correctors.CONTRIBUTOR or found.also):
+        whole.at("correct").wrong(
+            "must be by the contributor alone where the contract fills in who hands in."
+        )
+    if found.organisation is not None:
+        whole.at("quota").wrong(
+            "must count devices alone where the contract fills in who hands in: no organisation is "
+            "kept with a record."
+        )
+    return replace(found, caller=name)
 
 
 def _correct(place: Place, found: Collection) -> Collection:

@@ -83,9 +83,11 @@ class ColumnSight:
                     level=level,
                     moment=moment,
                     columns=((column.name, column.level),),
+                    declared=declared,
                 )
             ).permitted
             for action, purposes, highest in actions
+            for declared in (False, True)[: 1 + (action == "query")]
             for purpose in sorted(purposes)
             for level in Level
             if column.level <= level <= min(highest, Level.RESTRICTED)

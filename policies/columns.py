@@ -2,7 +2,7 @@
 
 Source: Open Data Contract Standard 3.2, "Schema". Landbridge adds the custom properties
 `landbridgeClip`, `landbridgeStep`, `landbridgeGroupable`, `landbridgePeriod`,
-`landbridgeIdentifying` and `landbridgeExtremes`.
+`landbridgeIdentifying`, `landbridgeExtremes` and `landbridgeRandomised`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Final
 from landbridge.levels import Level
 from policies.contract import Bounds, Column, Type, Value
 from policies.place import Place, listed
+from policies.randomised_terms import RANDOMISED, read_randomised
 
 MAXIMUM_COLUMNS: Final = 1_000
 MAXIMUM_DOMAIN: Final = 10_000
@@ -42,6 +43,7 @@ _CUSTOM: Final = (
     "landbridgePeriod",
     "landbridgeIdentifying",
     "landbridgeExtremes",
+    RANDOMISED,
 )
 
 
@@ -128,9 +130,10 @@ def _column(name: str, entry: Place) -> Column | None:
     period = _period(Type(kind), custom.get("landbridgePeriod", absent))
     extremes = _extremes(Type(kind), clip, custom.get("landbridgeExtremes", absent))
     identifying = custom.get("landbridgeIdentifying", absent).boolean()
-    if label is None:
+    level = None if label is None else Level.named(label)
+    randomised = read_randomised(custom, entry, Type(kind), level, bounds, step, domain)
+    if level is None:
         return None
-    level = Level.named(label)
     return Column(
         name=name,
         type=Type(kind),
@@ -147,6 +150,7 @@ def _column(name: str, entry: Place) -> Column | None:
         period=period,
         identifying=identifying is not False,
         extremes=extremes,
+        randomised=randomised,
     )
 
 

@@ -123,8 +123,7 @@ def _officers(
             ).permitted
             for clearance in Level
         ):  # fmt: skip
-            parts = {Who(), Who(who.organisation), Who(subject=who.subject)} - {who}
-            if not parts & named:  # what one may alone, they may in every organisation
+            if not who.parts & named:  # what one may alone, they may in every organisation
                 yield str(who)
             named.add(who)
 

@@ -11,6 +11,7 @@ from enum import StrEnum
 from functools import cached_property
 
 from landbridge.levels import Level
+from landbridge.submission.randomised import Randomised
 from policies.responsible import NOBODY_NAMED, Responsible
 
 Value = int | float | str | bool | date | datetime
@@ -71,6 +72,8 @@ class Column:
     selection of `policies.selection`.
     `identifying`: a condition on it could single out one unit; so for all columns unless the owner
     says otherwise.
+    `randomised`: how its values were randomised before they were handed in; None where they are as
+    they were. Then what the data holds are reports, and only estimates of them mean anything.
     """
 
     name: str
@@ -87,6 +90,7 @@ class Column:
     period: tuple[date, date] | None = None
     identifying: bool = True
     extremes: float | None = None
+    randomised: Randomised | None = None
 
     @property
     def clipped(self) -> bool:
@@ -265,7 +269,9 @@ class Collection:
     ("day", "month", "year" or "never": for ever) of the column `of`; empty: as many as come.
     `correct_until`: None for ever. `also` are organisations that may correct everybody's. A device
     is a caller, as a token names it. Every `every` seconds, records that came become visible to
-    questions, for some methods only where at least `least` units have changed.
+    questions, for some methods only where at least `least` units have changed. `caller` is the
+    column that the department fills in with who hands in, as a digest that ends with the
+    collection; empty: contributors say everything themselves.
     """
 
     opens: datetime | None = None
@@ -282,6 +288,7 @@ class Collection:
     organisation: Allotment | None = None
     every: int = 3600
     least: int = 1
+    caller: str = ""
 
 
 @dataclass(frozen=True)

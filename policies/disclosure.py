@@ -29,6 +29,7 @@ from itertools import product
 from typing import assert_never
 
 from landbridge.errors import error
+from landbridge.submission.randomised import Clamped, Response
 from policies.accounting import MICRO, charge, limit, question_rho, selection_delta
 from policies.bounds import Interval, interval
 from policies.canonical import canonical_measure
@@ -41,6 +42,7 @@ from policies.quantiles import Layout, layout_of
 from policies.question import (
     ColumnOf,
     Count,
+    Expression,
     GroupKey,
     Histogram,
     Measure,
@@ -64,7 +66,8 @@ class Mechanism:
     for none; `sensitivity` is in steps, in the norm that belongs to `noise`; a sum is taken of
     `expression - centre` for the rows that have a value, `centre` counted in steps; `counted` is
     the measure that counts those rows, where there is a centre to put back. A histogram has the
-    tree of `layout` in every cell, each number with noise of that scale.
+    tree of `layout` in every cell, each number with noise of that scale. `spread` is the largest
+    variance, in squared steps, of what one row adds where its column was randomised at the source.
 
     Without a budget: `table` is where a cell key picks the perturbation, which for a sum is a share
     of at most `reach` steps (the largest total of one unit; 0 where the contract bounds none);
@@ -83,6 +86,7 @@ class Mechanism:
     reach: int = 0
     base: int = 1
     layout: Layout | None = None
+    spread: float = 0.0
 
     @property
     def numbers(self) -> int:
@@ -118,13 +122,15 @@ class Mechanism:
 class Axis:
     """A grouping key's cells: its values in order, then NULL where it can be.
 
-    `found`: its values are found by selection; `values` is empty before.
+    `found`: its values are found by selection; `values` is empty before. `randomised`: rows stand
+    at a value by randomised response, so that the cells that are released are of reports.
     """
 
     key: GroupKey
     values: tuple[Value, ...]
     null_last: bool
     found: bool = False
+    randomised: Response | None = None
 
     def __len__(self) -> int:
         return len(self.values) + self.null_last
@@ -254,6 +260,7 @@ def plan_release(
             values_of(key, contract),
             contract.by_name[key.column].nullable,
             is_open(key, contract),
+            _response(key, contract),
         )
         for key in question.group_by
     )
@@ -311,6 +318,17 @@ def plan_release(
     return ReleasePlan(
         question, axes, mechanisms, cost, epsilon, delta, terms, selection, open=found is not None
     )
+
+
+def _response(key: GroupKey, contract: Contract) -> Response | None:
+    found = contract.by_name[key.column].randomised
+    return found if isinstance(found, Response) else None
+
+
+def _spread(of: Expression, span: Interval, contract: Contract) -> float:
+    """Of a sum's expression, which is the column alone where that is randomised."""
+    found = contract.by_name[of.column].randomised if isinstance(of, ColumnOf) else None
+    return found.variance * (found.step / span.step) ** 2 if isinstance(found, Clamped) else 0.0
 
 
 def mechanisms_of(
@@ -408,7 +426,7 @@ def _mechanism(
     """`share` is this measure's rho (Gaussian) or epsilon (Laplace); None for no noise."""
     terms = contract.disclosure
     rows = terms.rows_per_unit
-    step, centre, span, counted, layout = 1.0, 0, None, None, None
+    step, centre, span, counted, layout, spread = 1.0, 0, None, None, None, 0.0
     match measure:
         case Count():
             sensitivity = float(rows)
@@ -418,6 +436,7 @@ def _mechanism(
         case Sum(of):
             span = interval(of, contract)
             step = span.step
+            spread = _spread(of, span, contract)
             # Half the range instead of the largest value, where the rows are counted beside it:
             # then `centre * count` can be added back.
             beside = canonical_measure(Count(of), contract)
@@ -436,5 +455,6 @@ def _mechanism(
         return Mechanism(measure, terms.noise, 0.0, 0.0, step, centre, span, counted, layout=layout)
     scale = _scale(sensitivity, share, terms.noise)
     return Mechanism(
-        measure, terms.noise, scale, sensitivity, step, centre, span, counted, layout=layout
-    )
+        measure, terms.noise, scale, sensitivity, step, centre, span, counted, layout=layout,
+        spread=spread,
+    )  # fmt: skip

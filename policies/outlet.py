@@ -67,16 +67,27 @@ class Replier(Protocol):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Who:
-    """A caller, an organisation, or (both empty) any that the policy does not name."""
+    """A caller, an organisation, or (all empty) any that the policy does not name.
+
+    `group`: whoever its registry names, as the owner's own policy knows them.
+    """
 
     organisation: str = ""
     subject: str = ""
+    group: str = ""
 
     def __str__(self) -> str:
+        registered = f" registered in {self.group}" if self.group else ""
         if self.subject:
             of = f" of {self.organisation}" if self.organisation else ""
-            return f"caller {self.subject}{of}"
-        return self.organisation or "anybody else"
+            return f"caller {self.subject}{of}{registered}"
+        return (self.organisation or ("anybody" if registered else "anybody else")) + registered
+
+    @property
+    def parts(self) -> frozenset[Who]:
+        """Everybody more general: what they may, this one may too, but for what is forbidden."""
+        found = product({"", self.organisation}, {"", self.subject}, {"", self.group})
+        return frozenset(Who(*each) for each in found) - {self}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +97,7 @@ class Outlet:
     `column` is a column that can be aggregated, filtered on or grouped by, `count(*)`, or the code
     list of a handler. `policies` are the ids that permit it; `clearances` are all from which they
     do; `times` those of the moments looked at at which they do, None where at all of them.
+    `declared`: only by the questions that a group declares in which they take part.
     """
 
     who: Who
@@ -97,6 +109,7 @@ class Outlet:
     policies: tuple[str, ...] = ()
     clearances: frozenset[Level] = frozenset()
     times: frozenset[Moment] | None = None
+    declared: bool = False
 
     @property
     def always(self) -> bool:
@@ -106,7 +119,8 @@ class Outlet:
     @property
     def subject(self) -> tuple[Who, str, str, str, str]:
         """What it is about, whatever clearance it takes."""
-        return self.who, self.action, self.resource, self.purpose, self.column
+        column = f"{self.column}, in declared questions" if self.declared else self.column
+        return self.who, self.action, self.resource, self.purpose, column
 
 
 def outlets(
@@ -125,9 +139,9 @@ def outlets(
         for each in _of(who, department, contracts, handlers, access):
             # Of a caller in an organisation only what neither of the two has by itself.
             alone = (
-                found.get((part, *each.subject[1:]))
-                for part in (Who(who.organisation), Who(subject=who.subject), Who())
-                if part != who
+                found.get((part, *replace(each, declared=declared).subject[1:]))
+                for part in who.parts
+                for declared in {False, each.declared}
             )
             if not any(other is not None and _covers(other, each) for other in alone):
                 found[each.subject] = each
@@ -179,6 +193,7 @@ def request_of(
         purpose=purpose,
         level=level,
         moment=moment,
+        groups=(who.group,) if who.group else (),
     )
 
 
@@ -193,6 +208,14 @@ def everybody(access: Sequence[AccessPolicy], contracts: Mapping[str, Contract])
     yield from (Who(organisation) for organisation in sorted(organisations))
     yield from (Who(subject=subject) for subject in sorted(subjects))
     yield from (Who(*pair) for pair in product(sorted(organisations), sorted(subjects)))
+    groups = frozenset[str]().union(*(each.named("Group") for each in access))
+    for group in sorted(groups):
+        yield Who(group=group)
+        yield from (Who(each, group=group) for each in sorted(organisations))
+        yield from (Who(subject=each, group=group) for each in sorted(subjects))
+        yield from (
+            Who(*pair, group=group) for pair in product(sorted(organisations), sorted(subjects))
+        )
 
 
 def _of(
@@ -279,17 +302,31 @@ def _outlet(
     moments = {moment for each in access for moment in each.moments(ANY)}
     permitted: set[str] = set()
     times: set[Moment] = set()
-    for moment in moments:
-        request = replace(
-            request_of(who, action, resource, purpose, clearance, level, moment),
-            columns=() if action != "query" or column == ROWS else ((column, level),),
-        )
-        decisions = [each.decide(request) for each in access]
-        if all(decision.permitted for decision in decisions):
-            permitted |= {name for decision in decisions for name in decision.policies}
-            times.add(moment)
+    declared = False
+    for declared in (False, True) if action == "query" else (False,):
+        for moment in moments:
+            request = replace(
+                request_of(who, action, resource, purpose, clearance, level, moment),
+                columns=() if action != "query" or column == ROWS else ((column, level),),
+            )
+            decisions = [
+                # Which questions are declared, and who is registered, the owner alone knows.
+                each.decide(
+                    replace(request, declared=declared)
+                    if each is access[-1]
+                    else replace(request, groups=())
+                )
+                for each in access
+            ]
+            if all(decision.permitted for decision in decisions):
+                permitted |= {name for decision in decisions for name in decision.policies}
+                times.add(moment)
+        if times:
+            break
     if not times:
         return None
     ids = tuple(sorted(permitted))
     some = None if len(times) == len(moments) else frozenset(times)
-    return Outlet(who, action, resource, purpose, column, clearance, ids, times=some)
+    return Outlet(
+        who, action, resource, purpose, column, clearance, ids, times=some, declared=declared
+    )

@@ -17,6 +17,7 @@ from landbridge.levels import Level
 from policies.bounds import interval
 from policies.canonical import canonical, key_text, text
 from policies.contract import Column, Contract, Type, Value
+from policies.estimable import require_estimable
 from policies.keys import is_open, values_of
 from policies.quantiles import layout_of
 from policies.question import (
@@ -119,6 +120,7 @@ def review(question: Question, contract: Contract, clearance: Level) -> Usage:
     level = Level.OPEN
     for use in uses:
         level = max(level, visible(contract, use.column, clearance).level)
+    require_estimable(question, contract)
     cells = _cells(question, contract)
     for measure in question.measures:
         match measure:

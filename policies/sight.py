@@ -95,6 +95,29 @@ def may_submit(asker: Asker, contract: Contract, access: AccessPolicy, now: Mome
     )
 
 
+def requested_part(asker: Asker, group: str, purpose: str, moment: Moment) -> Request:
+    """The question to the policies: may this caller take part in that `department.group`."""
+    return Request(
+        subject=asker.subject,
+        organisation=asker.organisation,
+        clearance=asker.clearance,
+        action="take_part",
+        resource_kind="group",
+        resource=group,
+        purpose=purpose,
+        level=Level.OPEN,
+        moment=moment,
+    )
+
+
+def requested_publishing(
+    officer: Asker, group: str, purpose: str, role: str, moment: Moment
+) -> Request:
+    """The question to the owner's policy: may this officer publish to that group in that role."""
+    asked = requested_part(officer, group, purpose, moment)
+    return replace(asked, action="publish", role=role)
+
+
 def requested_step(
     asker: Asker, resource: str, purpose: str, level: Level, moment: Moment
 ) -> Request:
@@ -192,10 +215,16 @@ def _sees(
     now: Moment,
     action: Action | None = None,
 ) -> bool:
+    # Whoever may ask what a group declares knows that the table is there.
+    declared = (False, True) if kind == "contract" and action in (None, "query") else (False,)
     return any(
         access.decide(
-            request(asker, kind, resource, purpose, level, moment, action, columns=())
+            replace(
+                request(asker, kind, resource, purpose, level, moment, action, columns=()),
+                declared=each,
+            )
         ).permitted
+        for each in declared
         for purpose in sorted({*purposes} & {*asker.purposes})
         for moment in access.moments(now)
     )

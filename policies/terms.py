@@ -30,6 +30,7 @@ from policies.links import LINKS, Links, read_links
 from policies.measurement_terms import MEASUREMENTS, read_measurements
 from policies.place import Place, listed
 from policies.pooling_terms import read_pooling
+from policies.randomised_terms import require_kept
 from policies.selection import SMALLEST_DELTA
 from policies.thresholds import (
     EXACT_CELLS,
@@ -146,6 +147,10 @@ def read_terms(
     collection = read_collection(
         term(COLLECTION), None if method is None else Method(method), disclosure, columns, links
     )
+    require_kept(
+        term(COLLECTION), columns, None if method is None else Method(method), unit, collection,
+        links, measurements,
+    )  # fmt: skip
     if method == Method.DP and len(document.problems.found) == before:
         _payable(term(_EPSILON).at("maximum"), disclosure)
     if len(document.problems.found) > before or unit is None:

@@ -15,6 +15,8 @@ The proof needs of the noise that moving the threshold by the sensitivity D cost
 number by 2 D costs e2: discrete Laplace noise of scale D / e1 and 2 D / e2 on whole grid steps does
 that exactly as continuous noise does. A number is a function of the table as it is when it is
 compared, and one unit moves it by at most D in every version of the table.
+
+A standing question without a condition is a trend, see `policies.trend`.
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ from landbridge.errors import error
 from policies.accounting import MICRO
 from policies.contract import Contract, Method, Noise
 from policies.disclosure import Mechanism, ReleasePlan, plan_release
+from policies.estimable import randomised_columns
 from policies.question import Count, Histogram, Measure, Question, Relation, Sum, Units
+from policies.trend import USUAL_NUMBERS, Tree, require_permanent, tree_of
 
 MOST_ALERTS: Final = 100
 USUAL_ALERTS: Final = 3
@@ -101,13 +105,27 @@ class WatchPlan:
     """Everything about a standing question that does not depend on data.
 
     `release` is the release of its question, `least` the condition in grid steps of its measure;
-    `sparse` is how it is compared by `dp`, None for the other methods.
+    `sparse` is how it is compared by `dp`, None for the other methods. Without a condition it is a
+    trend: every evaluation tells the number, by `dp` through `tree`.
     """
 
     release: ReleasePlan
-    condition: Condition
+    condition: Condition | None
     least: int
     sparse: Sparse | None
+    tree: Tree | None = None
+
+    @property
+    def runs(self) -> int:
+        """In how many equal parts its budget is spent; 0 where it has none."""
+        if self.tree is not None:
+            return self.tree.levels
+        return 0 if self.sparse is None else self.sparse.runs
+
+    @property
+    def most(self) -> int:
+        """How many alerts, or numbers of a trend, its budget is for; 0 where it has none."""
+        return self.runs if self.tree is None else self.tree.numbers
 
     @property
     def cost_micro_rho(self) -> int:
@@ -116,16 +134,18 @@ class WatchPlan:
 
     def spent_micro_rho(self, runs: int) -> int:
         """What so many runs cost that have begun."""
-        if self.sparse is None:
+        if not self.runs:
             return 0
-        return -(-self.cost_micro_rho * min(runs, self.sparse.runs) // self.sparse.runs)
+        return -(-self.cost_micro_rho * min(runs, self.runs) // self.runs)
 
     @property
     def accuracy(self) -> float:
         """How far beyond the number an alert is sure, and before it silence, in the measure's unit.
 
-        In 95 of 100 comparisons. 0 where nothing is added.
+        In 95 of 100 comparisons; of a trend the half-width of a number. 0 where nothing is added.
         """
+        if self.tree is not None:
+            return self.tree.half_width
         if self.sparse is None:
             return self.release.mechanisms[0].standard_deviation * 1.959964
         return _half_width(self.sparse.threshold.scale, self.sparse.compared.scale) * (
@@ -134,9 +154,15 @@ class WatchPlan:
 
 
 def plan_watch(
-    question: Question, contract: Contract, condition: Condition, micro_epsilon: int, alerts: int
+    question: Question,
+    contract: Contract,
+    condition: Condition | None,
+    micro_epsilon: int,
+    alerts: int,
 ) -> WatchPlan:
-    """The plan of a reviewed question of one department.
+    """The plan of a reviewed question of one department; without a condition that of a trend.
+
+    `alerts` is how many alerts or numbers the budget is for, 0 for the usual.
 
     Raises INVALID_QUESTION and INVALID_ARGUMENT for what cannot stand, EPSILON_OUT_OF_RANGE.
     """
@@ -147,8 +173,19 @@ def plan_watch(
             hint="Write one count(*), count(x), count(DISTINCT unit) or sum(x), and a watch for "
             "each.",
         )
-    if not 1 <= alerts <= MOST_ALERTS:
+    if randomised_columns(question, contract):
+        raise error(
+            "INVALID_QUESTION",
+            "A watch is not of columns that were randomised at their source: single comparisons "
+            "would be about the randomisation.",
+            hint="Ask a question of its own for an estimate and its error.",
+        )
+    alerts = alerts or (USUAL_NUMBERS if condition is None else USUAL_ALERTS)
+    if condition is not None and not 1 <= alerts <= MOST_ALERTS:
         raise error("INVALID_ARGUMENT", f"A watch is for 1 to {MOST_ALERTS} alerts.")
+    protected = contract.disclosure.method is Method.DP
+    if condition is None and protected:
+        require_permanent(contract)
     release = plan_release(question, contract, micro_epsilon, 1)
     if release.open:
         raise error(
@@ -160,9 +197,11 @@ def plan_watch(
     if release.cells > MOST_CELLS:
         raise error("TOO_MANY_CELLS", f"A watch looks at {MOST_CELLS} cells at the most.")
     (mechanism,) = release.mechanisms
-    sparse = None
-    if contract.disclosure.method is Method.DP:
-        sparse = _sparse(release, mechanism, contract, alerts)
+    if condition is None:
+        reach = _sensitivity(mechanism.measure, mechanism, contract) if protected else 0
+        tree = tree_of(release, mechanism, reach, alerts) if protected else None
+        return WatchPlan(release, None, 0, None, tree)
+    sparse = _sparse(release, mechanism, contract, alerts) if protected else None
     return WatchPlan(release, condition, condition.least(mechanism.step), sparse)
 
 

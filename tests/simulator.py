@@ -712,6 +712,9 @@ class _Channel:
                         reply = node.call(path, request_serializer(request), timeout)
                         return response_deserializer(reply)
 
+                    def cancel(self) -> bool:
+                        return False  # a call in memory is over before anybody could
+
                 return Call()
 
             def __call__(self, request: Any, timeout: float, metadata: Any) -> Any:

@@ -48,6 +48,8 @@ PARTS: Final = (
             "pooled",
             "linked",
             "census",
+            "submit",
+            "groups",
             "consultation",
             "watch",
             "directory",

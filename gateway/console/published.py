@@ -64,6 +64,8 @@ def own_policy(offer: Offer) -> Own:
             place,
             contracts=offer.contracts.keys(),
             handlers=[f"{offer.department}.{name}" for name in offer.handlers],
+            # Who is registered the department tells nobody.
+            groups={f"{offer.department}.{name}": frozenset() for name in offer.groups},
         )
     except UnicodeDecodeError:
         return Own(offer.department, offer.policy_digest, None, f"{place}: it is not UTF-8")
@@ -80,12 +82,12 @@ def let_out(known: Catalogue, gateway: AccessPolicy) -> Iterator[dict[str, Any]]
         own = own_policy(offer).access
         both = [gateway] if own is None else [gateway, own]
         handlers = {name: _Handler.of(each) for name, each in offer.handlers.items()}
-        grouped: dict[tuple[str, str, str, str], list[Outlet]] = {}
+        grouped: dict[tuple[str, str, str, str, bool], list[Outlet]] = {}
         for each in outlets(department, offer.contracts, handlers, both):
             grouped.setdefault(
-                (each.resource, str(each.who), each.purpose, each.action), []
+                (each.resource, str(each.who), each.purpose, each.action, each.declared), []
             ).append(each)
-        for (resource, who, purpose, action), these in grouped.items():
+        for (resource, who, purpose, action, declared), these in grouped.items():
             contract = offer.contracts.get(resource) if action == "query" else None
             yield {
                 "department": department,
@@ -95,12 +97,13 @@ def let_out(known: Catalogue, gateway: AccessPolicy) -> Iterator[dict[str, Any]]
                 "columns": sorted({each.column for each in these}),
                 "clearance": min(each.clearance for each in these).label,
                 "policies": sorted({name for each in these for name in each.policies}),
-                "kind": kind_of(contract) if contract else _REPLY[action],
+                "kind": (kind_of(contract) if contract else _REPLY[action]) + _ONLY * declared,
                 "budget": budget_of(contract.disclosure) if contract else "",
                 "whole": own is not None,
             }
 
 
+_ONLY = " (declared questions of its groups)"
 _REPLY = {"call": "one reply", "step": "one reply within a case"}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlglot import exp
 
 from gateway.presentation import (
@@ -24,7 +26,8 @@ from gateway.sql.source import Source
 from gateway.sql.table import Link, Resolve, TableReader
 from landbridge.levels import Level
 from policies.canonical import canonical
-from policies.question import GroupKey, Measure, Question, Whole
+from policies.estimable import randomised_columns
+from policies.question import Count, GroupKey, Measure, Question, Whole
 
 MAXIMUM_LIMIT = 1_000_000
 
@@ -83,6 +86,10 @@ class StatementReader:
             )
         first, *others = (part.id for part in self._contract.each)
         question = Question(first, tuple(measures), group_by, predicate, tuple(others))
+        if randomised_columns(question, self._contract):
+            # How far randomisation at the source spreads an estimate follows from how many reports
+            # there are.
+            question = replace(question, measures=(*question.measures, Count()))
         presentation = Presentation(
             outputs,
             having,

@@ -285,7 +285,7 @@ class Evaluator:
             watch=watch.id,
             number=number,
             at_ms=alert.at_ms,
-            kind="alert",
+            kind="alert" if planned.condition is not None else "trend",
             alert=alert.number,
             evaluation=alert.evaluation,
             cells=cells,

@@ -13,6 +13,7 @@ from typing import Final
 
 from gateway.catalogue import Catalogue
 from gateway.planning import Planning
+from gateway.presentation import Key, Presentation
 from gateway.scalar import Number
 from landbridge.edge.record import Draft
 from landbridge.errors import error
@@ -20,7 +21,7 @@ from landbridge.identity.caller import Caller
 from landbridge.v1 import watch_pb2
 from policies.disclosure import Axis
 from policies.question import Question, Relation
-from policies.watch import USUAL_ALERTS, Condition, plan_watch
+from policies.watch import Condition, plan_watch
 
 RELATIONS: Final = {
     Relation.LESS: watch_pb2.Condition.RELATION_LESS,
@@ -37,11 +38,14 @@ _WHEN: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A standing question of one department, and how its cells are named."""
+    """A standing question of one department, and how its cells are named.
+
+    Without a condition it is a trend.
+    """
 
     department: str
     question: Question
-    condition: Condition
+    condition: Condition | None
     axes: tuple[Axis, ...]
 
 
@@ -56,7 +60,7 @@ def plan_standing(
     plan = planning.question(
         asked.sql, asked.purpose, asked.micro_epsilon, caller, known, draft, action="watch"
     )
-    name, condition = read_condition(asked.when)
+    name, condition = read_condition(asked.when) if asked.when else ("", None)
     if len(plan.departments) != 1 or plan.link is not None or plan.way.grouped:
         raise error(
             "NOT_SUPPORTED",
@@ -77,7 +81,15 @@ def plan_standing(
         for output in shown.outputs
         if isinstance(output.source, Number)
     }
+    if condition is None and len(sources) == len(shown.outputs) - _keys(shown) == 1:
+        (name,) = sources
     measure = sources.get(name)
+    if measure is None and condition is None:
+        raise error(
+            "INVALID_QUESTION",
+            "A trend, a watch without a condition, is of one count or one sum and its keys.",
+            hint="Write one count(*), count(x) or sum(x), or give a condition (when=).",
+        )
     if measure is None:
         raise error(
             "INVALID_ARGUMENT",
@@ -85,10 +97,12 @@ def plan_standing(
             hint=f"It has {', '.join(sorted(sources)) or 'none'}.",
         )
     question = replace(plan.question, measures=(measure,))
-    planned = plan_watch(
-        question, plan.contract, condition, asked.micro_epsilon, asked.alerts or USUAL_ALERTS
-    )
+    planned = plan_watch(question, plan.contract, condition, asked.micro_epsilon, asked.alerts)
     return Planned(plan.departments[0], question, condition, planned.release.axes)
+
+
+def _keys(shown: Presentation) -> int:
+    return sum(isinstance(output.source, Key) for output in shown.outputs)
 
 
 def read_condition(text: str) -> tuple[str, Condition]:

@@ -187,7 +187,9 @@ class Watches:
         message = watch_pb2.StandRequest(
             asking=asking_of(request, token, self._log_name),
             question=question_to(planned.question),
-            condition=watch_pb2.Condition(
+            condition=None
+            if planned.condition is None
+            else watch_pb2.Condition(
                 relation=RELATIONS[planned.condition.relation], number=planned.condition.number
             ),
             micro_epsilon=asked.micro_epsilon,

@@ -26,6 +26,7 @@ from landbridge.cli import (
     demo,
     directory,
     explain,
+    group,
     init,
     log,
     log_about,
@@ -178,6 +179,16 @@ def application() -> typer.Typer:
     watches.command("follow")(watch.follow)
     watches.command("stop")(watch.stop)
     whole.add_typer(watches, name="watch")
+    groups = _group("Notices, reports and votes of the groups that you are in.")
+    groups.command("list")(group.list_)
+    groups.command("show")(group.show)
+    groups.command("notices")(group.notices)
+    groups.command("post")(group.post)
+    groups.command("report")(group.report)
+    groups.command("vote")(group.vote)
+    groups.command("result")(group.result)
+    groups.command("ask")(group.ask)
+    whole.add_typer(groups, name="group")
     procedures = _group("Review declared procedures, without a running gateway.")
     procedures.callback()(_procedures)
     procedures.command("check")(servers.procedure_check)

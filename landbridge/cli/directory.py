@@ -79,6 +79,8 @@ def _show(found: Directory) -> None:
             f"procedure {procedure.name}: {procedure.title or procedure.description} "
             f"({', '.join(procedure.departments)}) [{', '.join(procedure.purposes)}]",
         )
+    for group in found.groups:
+        _line(console, f"group {group.name}: {group.title}")
 
 
 def _absence(member: Member) -> str:

@@ -84,33 +84,56 @@ def submit(
     A record's id follows from the file and its place in it: the same file again has no effect. What
     was refused is told by place, reason and field, never by value; then the exit status is 3.
     """
-    try:
-        kind = _Kind(file.suffix)
-    except ValueError:
-        raise OperatorError(
-            f"{file} is none of {', '.join(_Kind)}, so it is not known how to read it."
-        ) from None
+    records = records_of(file, corrects=corrects)
+    with connected(address, ca, token_file) as client, progress(f"Handing in {file.name}") as told:
+        receipt = client.submit(
+            contract,
+            records,
+            purpose=purpose,
+            queue=queue,
+            texts=is_text(file),
+            batch=batch,
+            progress=_paced(told),
+        )
+    show(receipt, format_)
+    if receipt.refused_count:
+        raise typer.Exit(Status.REFUSED)
+
+
+def records_of(file: Path, *, corrects: bool) -> Iterator[Any]:
+    """The file's records, each with an id that follows from the file and its place in it.
+
+    Raises OperatorError.
+    """
+    kind = _kind(file)
     prefix = _digest(file, corrects=corrects)
 
     def named(place: int) -> str:
         return hashlib.sha256(prefix + place.to_bytes(8, "big")).hexdigest()[:32]
 
-    with connected(address, ca, token_file) as client, progress(f"Handing in {file.name}") as show:
-        receipt = client.submit(
-            contract,
-            _contributions(file, kind, named, corrects=corrects),
-            purpose=purpose,
-            queue=queue,
-            texts=kind is _Kind.CSV,
-            batch=batch,
-            progress=_paced(show),
-        )
+    return _contributions(file, kind, named, corrects=corrects)
+
+
+def is_text(file: Path) -> bool:
+    """Whether all values in it are texts."""
+    return _kind(file) is _Kind.CSV
+
+
+def show(receipt: SubmissionReceipt, format_: Page) -> None:
+    """What came of them."""
     if format_ is Page.JSON:
         write_json(_document(receipt))
     else:
         _summary(receipt)
-    if receipt.refused_count:
-        raise typer.Exit(Status.REFUSED)
+
+
+def _kind(file: Path) -> _Kind:
+    try:
+        return _Kind(file.suffix)
+    except ValueError:
+        raise OperatorError(
+            f"{file} is none of {', '.join(_Kind)}, so it is not known how to read it."
+        ) from None
 
 
 def _contributions(file: Path, kind: _Kind, named: Any, *, corrects: bool) -> Iterator[Any]:

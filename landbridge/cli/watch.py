@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from landbridge.cli.connection import Address, Authority, Purpose, TokenFile, connected
-from landbridge.cli.ending import OperatorError
 from landbridge.cli.formats import Page, write_json
 from landbridge.cli.query import Epsilon, Sql
 from landbridge.cli.refusal import about
 from landbridge.cli.terminal import say, tell
+from landbridge.cli.token_file import keep_token, kept_token
 
 if TYPE_CHECKING:
     from landbridge.watch import WatchView
@@ -29,8 +28,13 @@ def create(
     purpose: Purpose,
     when: Annotated[
         str,
-        typer.Option("--when", metavar="CONDITION", help='What is told, for example "n >= 100".'),
-    ],
+        typer.Option(
+            "--when",
+            metavar="CONDITION",
+            help='What is told, for example "n >= 100"; without it the number, every time.',
+            show_default=False,
+        ),
+    ] = "",
     every: Annotated[
         float | None,
         typer.Option(
@@ -44,7 +48,10 @@ def create(
     alerts: Annotated[
         int | None,
         typer.Option(
-            "--alerts", min=1, metavar="N", help="How many alerts the budget is for; 3 without it."
+            "--alerts",
+            min=1,
+            metavar="N",
+            help="How many alerts the budget is for (3 without it), or numbers of a trend (64).",
         ),
     ] = None,
     days: Annotated[
@@ -64,7 +71,8 @@ def create(
 ) -> None:
     """Make a standing question: one count or sum of one department, and a condition on it.
 
-    Its budget is set aside at once, for its whole life; silence costs nothing.
+    Without a condition it is a trend: every evaluation tells the number. Its budget is set aside at
+    once, for its whole life; silence costs nothing.
     """
     with connected(address, ca, token_file) as client, about(sql):
         made = client.watch(
@@ -136,7 +144,7 @@ def follow(
     """
     from landbridge.cli import watch_page
 
-    start = after or (_kept(keep) if keep else "")
+    start = after or (kept_token(keep) if keep else "")
     with connected(address, ca, token_file) as client:
         found = client.watching(identifier)
         for event in found.follow(timeout, after=start):
@@ -145,7 +153,7 @@ def follow(
             else:
                 watch_page.tell(event)
             if keep:
-                _keep(keep, event.token)
+                keep_token(keep, event.token)
 
 
 def stop(
@@ -158,28 +166,6 @@ def stop(
     """End a watch; what it did not spend goes back to the budget."""
     with connected(address, ca, token_file) as client:
         _show(client.watching(identifier).stop(), format_)
-
-
-def _kept(path: Path) -> str:
-    try:
-        return path.read_text("ascii").strip()
-    except FileNotFoundError:
-        return ""
-    except (OSError, ValueError):
-        raise OperatorError(f"{path} cannot be read as a resume token.") from None
-
-
-def _keep(path: Path, token: str) -> None:
-    """Durable before the next event is printed; the whole token or the one before."""
-    beside = path.with_name(f"{path.name}.new")
-    try:
-        with beside.open("w", encoding="ascii") as file:
-            file.write(f"{token}\n")
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except OSError:
-        raise OperatorError(f"{path} cannot be written.") from None
 
 
 def _show(view: WatchView, format_: Page) -> None:

@@ -17,7 +17,11 @@ def fields(view: WatchView) -> list[tuple[str, str]]:
     found = [
         ("id", view.id),
         ("question", view.sql),
-        ("tells when", view.when + (f" (± {view.accuracy:.4g})" if view.accuracy else "")),
+        (
+            "tells when",
+            (view.when or "it is evaluated")
+            + (f" (± {view.accuracy:.4g})" if view.accuracy else ""),
+        ),
         ("department", f"{view.department}, by {view.method}"),
         ("purpose", view.purpose),
         ("evaluated", f"{view.evaluations} times, {_pace(view)}"),
@@ -29,7 +33,7 @@ def fields(view: WatchView) -> list[tuple[str, str]]:
         share = view.spent / view.reserved
         found.append(
             ("budget", f"{view.spent} of {view.reserved} micro rho spent ({share:.0%}), "
-             f"for {view.alerts_most} alerts")
+             f"for {view.alerts_most} {'alerts' if view.when else 'numbers'}")
         )  # fmt: skip
     found.append(("token", view.token))
     return found
@@ -39,7 +43,7 @@ def line(view: WatchView) -> None:
     """One watch of a list: on one line, the question on the next."""
     why = f" ({view.reason})" if view.reason else ""
     say(f"{view.id}  {view.state}{why}; {view.evaluations} evaluations, {view.alerts} alerts")
-    say(f"    {view.sql}  when {view.when}")
+    say(f"    {view.sql}  {f'when {view.when}' if view.when else 'every time'}")
 
 
 def tell(event: WatchEvent) -> None:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 
 import grpc
 
+from landbridge.edge import wanted
 from landbridge.errors import LandbridgeError, error
 from landbridge.status import to_status
 
@@ -29,7 +30,7 @@ class Boundary(grpc.ServerInterceptor):
 
     The servicer's `context.time_remaining()` is the caller's, at most `maximum_seconds` after the
     servicer began; gRPC itself shows a call without deadline as 9.2e18 seconds. Nothing is stopped
-    when it reaches 0: whoever works asks for it.
+    when it reaches 0: whoever works asks for it, or says how it is stopped (`edge.wanted`).
 
     Unary calls only; a streaming method is not served at all rather than unguarded, unless it is
     `Guarded` itself.
@@ -79,7 +80,8 @@ class Boundary(grpc.ServerInterceptor):
 
         def guarded(request: Request, context: grpc.ServicerContext) -> Response:
             try:
-                return serve(request, self.timed(context))
+                with wanted.call(context):
+                    return serve(request, self.timed(context))
             except BaseException as failure:  # noqa: BLE001 - SystemExit too: a call must end
                 status = self.status(failure)
             context.abort_with_status(status)  # raises

@@ -113,6 +113,7 @@ def serve(
     maximum_streams: int = 100,
     clock: Callable[[], float] = time.monotonic,
     boundary: type[Boundary] = Boundary,
+    share_port: bool = False,
 ) -> Running:
     """Listens on `address` ("host:port", port 0: any free one) and serves, each call behind a
     `Boundary`. `others` are further addresses of the same services, each with its own TLS: gRPC
@@ -120,8 +121,9 @@ def serve(
     call with the status that leaves; `leave` is called when a stop begins.
 
     `threads` calls run at a time; up to `maximum_calls` run or wait, and `maximum_streams` of one
-    connection; gRPC turns away what comes on top (RESOURCE_EXHAUSTED) or makes it wait. Raises
-    CannotListen, never shares a port.
+    connection; gRPC turns away what comes on top (RESOURCE_EXHAUSTED) or makes it wait. With
+    `share_port` other processes of the same user that say so too may listen there, and the system
+    deals connections out among them. Raises CannotListen.
     """
     pool = ThreadPoolExecutor(threads, thread_name_prefix="call")
     server = grpc.server(
@@ -130,7 +132,7 @@ def serve(
             *outside,
             boundary(report, maximum_seconds=maximum_seconds, clock=clock),
         ],
-        options=_options(maximum_streams),
+        options=_options(maximum_streams, share_port=share_port),
         maximum_concurrent_rpcs=maximum_calls,
     )
     for register in services:
@@ -152,10 +154,10 @@ def serve(
     return Running(server, tuple(ports), pool, leave)
 
 
-def _options(maximum_streams: int) -> list[tuple[str, int]]:
+def _options(maximum_streams: int, *, share_port: bool) -> list[tuple[str, int]]:
     return [
         # On by default, and a second server would silently take half of the calls.
-        ("grpc.so_reuseport", 0),
+        ("grpc.so_reuseport", int(share_port)),
         ("grpc.max_receive_message_length", MAXIMUM_MESSAGE_BYTES),
         # The soft limit would refuse at random between the two; one line is easier to explain.
         ("grpc.max_metadata_size", MAXIMUM_METADATA_BYTES),

@@ -16,6 +16,7 @@ KINDS: Final[Mapping[str, str]] = {
     "watch": "a standing question was made, is evaluated from now on, or has ended",
     "alert": "a watch reported that its condition holds",
     "consult": "a consultation was opened, on a stated legal basis, moved, looked at or used",
+    "group": "a notice was published to a group, or somebody looked at a group or was told of it",
     "step": "a step of a case was taken",
     "about": "a portal asked for the entries about one person",
     "console": "somebody signed in to the console, looked at something there, or did something",

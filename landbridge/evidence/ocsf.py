@@ -22,6 +22,7 @@ _KINDS: Final = {
     "explain": _READ,
     "call": _READ,
     "about": _READ,
+    "group": _READ,
     "console": _READ,
     "submit": _CREATE,
     "consult": _CREATE,

@@ -65,7 +65,10 @@ class Ground:
         return ground
 
     def token(self, caller: str, **changes: object) -> str:
-        """A development token for a caller of `gateway/callers.toml`, for an hour."""
+        """A development token for a caller of `gateway/callers.toml`, for an hour.
+
+        `changes` replace what stands there; with `subject` it is of another person like them.
+        """
         known = self.federation.callers.get(caller)
         if known is None:
             names = ", ".join(self.federation.callers) or "nobody"
@@ -77,7 +80,8 @@ class Ground:
             "client": "landbridge-development",
             **changes,
         }
-        return self.issuer.issue(known.name, **terms)  # type: ignore[arg-type]
+        subject = str(terms.pop("subject", known.name))
+        return self.issuer.issue(subject, **terms)  # type: ignore[arg-type]
 
     @property
     def ca(self) -> Path:
@@ -99,6 +103,7 @@ class Ground:
             "contracts": str(member.folder / "contracts"),
             "handlers": str(member.folder / "handlers"),
             "access": str(member.folder / "access.cedar"),
+            "groups": str(member.folder / "groups"),
             "publish_access": member.publish_access,
         }
         gateway, name = self.folder("gateway"), self._log_name("gateway")

@@ -21,6 +21,7 @@ from landbridge.federation.development_provider import DevelopmentProvider
 from landbridge.federation.folder import FederationFolder, FederationInvalid, MemberFolder, read
 from landbridge.federation.ground import HOST, Console, Ground
 from landbridge.federation.process import ProcessFailed, ServerProcess, run_load, spawn
+from landbridge.group.office import Publisher, publish
 
 CLIENT: Final = "landbridge-console"
 """What the console is to its provider."""
@@ -122,7 +123,10 @@ class Federation:
         return connect(self.address, token=_Kept(lambda: self.token(caller)), ca=self.ca)
 
     def token(self, caller: str, **changes: object) -> str:
-        """A development token; `changes` replace claims that `gateway/callers.toml` gives."""
+        """A development token; `changes` replace claims that `gateway/callers.toml` gives.
+
+        `subject` is another person with the same claims, such as one of many residents.
+        """
         return self._ground.token(caller, **changes)
 
     def reviewer(self, department: str, officer: str) -> Reviewer:
@@ -134,6 +138,11 @@ class Federation:
         """The cases of that department, for a development caller who is responsible for them."""
         folder = self._ground.folder(department) / "review"
         return attend(folder, token=lambda: self.token(officer))
+
+    def publisher(self, department: str, officer: str) -> Publisher:
+        """Notices to that department's groups, of a development caller who is its officer."""
+        folder = self._ground.folder(department) / "review"
+        return publish(folder, token=lambda: self.token(officer))
 
     def log(self, department: str | None = None) -> Path:
         """The published log folder of a department, or of the gateway."""

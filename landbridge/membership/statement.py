@@ -22,6 +22,7 @@ from landbridge.v1 import (
     batch_pb2,
     census_pb2,
     consult_pb2,
+    group_pb2,
     membership_pb2,
     node_pb2,
     pooled_pb2,
@@ -53,6 +54,9 @@ Tally = (
     | census_pb2.TallyConfirmRequest
 )
 Submitting = submission_pb2.DescribeIntakeRequest | submission_pb2.IntakeOpening
+Grouping = (
+    group_pb2.MembershipRequest | group_pb2.DescribeGroupRequest | group_pb2.ReadNoticesRequest
+)
 Watching = watch_pb2.StandRequest | watch_pb2.EvaluateRequest | watch_pb2.EndRequest
 Request = (
     node_pb2.AnswerRequest
@@ -67,6 +71,7 @@ Request = (
     | Tally
     | Submitting
     | Watching
+    | Grouping
 )
 AnyRequest = TypeVar(
     "AnyRequest",
@@ -96,6 +101,9 @@ AnyRequest = TypeVar(
     watch_pb2.StandRequest,
     watch_pb2.EvaluateRequest,
     watch_pb2.EndRequest,
+    group_pb2.MembershipRequest,
+    group_pb2.DescribeGroupRequest,
+    group_pb2.ReadNoticesRequest,
 )
 
 
@@ -154,7 +162,7 @@ def statement(federation: str, department: str, request: Request, issued_at_ms: 
     asking = request.asking
     written = canonical_fields(request, without={"asking": "signed"})
     price, members = 0, tuple[str, ...]()
-    if isinstance(request, Consulting | Submitting | Tally | Watching):
+    if isinstance(request, Consulting | Submitting | Tally | Watching | Grouping):
         # Its whole name: no request of one service can be taken for one of another.
         method = str(request.DESCRIPTOR.full_name)
         subject = _of(written, written.keys() - {"asking"})

@@ -73,8 +73,7 @@ class Checker:
 def _rule(field: Field) -> Callable[[Any], Plain]:
     kind = _KINDS[field.kind]
     nullable, bounds = field.nullable, field.bounds
-    spelt = [_spelt(each) for each in field.domain]
-    domain = frozenset(spelt)
+    domain = frozenset(spelt(each) for each in field.domain)
 
     def rule(value: Any) -> Plain:
         if value is None:
@@ -168,7 +167,8 @@ _KINDS: Final[Mapping[str, Callable[[Any], Any]]] = {
 }
 
 
-def _spelt(value: object) -> object:
+def spelt(value: object) -> Any:
+    """A value of a domain as records hold it."""
     return value.isoformat() if isinstance(value, date) else value
 
 

@@ -12,6 +12,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from landbridge.errors import error
 from landbridge.literals import Value, from_literal, to_literal
 from landbridge.membership.canonical import NotCanonical, canonical_bytes, parts
+from landbridge.submission.randomised import (
+    LEAST_EPSILON,
+    MOST_CATEGORIES,
+    MOST_EPSILON,
+    Randomised,
+    Response,
+    clamped,
+)
 from landbridge.v1 import submission_pb2
 
 _LABEL: Final = b"landbridge collection v1"
@@ -24,7 +32,10 @@ KINDS: Final = ("integer", "number", "string", "boolean", "date", "timestamp")
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One value of a record. `bounds` is a closed interval, `domain` what it may be at all."""
+    """One value of a record. `bounds` is a closed interval, `domain` what it may be at all.
+
+    `epsilon` where it is randomised before it is sent (0: it is not), numbers on a grid of `step`.
+    """
 
     name: str
     kind: str
@@ -32,6 +43,24 @@ class Field:
     bounds: tuple[float, float] | None = None
     domain: tuple[Value, ...] = ()
     description: str = ""
+    epsilon: float = 0.0
+    step: float = 0.0
+
+    @property
+    def randomised(self) -> Randomised | None:
+        """How; None where it is sent as it is. Raises ValueError for what cannot be."""
+        if not self.epsilon:
+            return None
+        if self.nullable or not LEAST_EPSILON <= self.epsilon <= MOST_EPSILON:
+            raise ValueError
+        categories = 2 if self.kind == "boolean" else len(self.domain)
+        if categories:
+            if not 2 <= categories <= MOST_CATEGORIES:
+                raise ValueError
+            return Response(self.epsilon, categories)
+        if self.kind not in ("integer", "number") or self.bounds is None or not self.step > 0:
+            raise ValueError
+        return clamped(self.epsilon, *self.bounds, self.step)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +85,11 @@ class Form:
     period: str = ""
     most_records: int = MOST_RECORDS
     most_bytes: int = MOST_BYTES
+
+    @property
+    def randomised(self) -> bool:
+        """Whether any value is randomised before it is sent."""
+        return any(field.epsilon for field in self.fields)
 
     def message(self) -> submission_pb2.CollectionForm:
         """The wire form."""
@@ -125,6 +159,8 @@ def _field_to(field: Field) -> submission_pb2.CollectedField:
         maximum=high,
         domain=[to_literal(each) for each in field.domain],
         description=field.description,
+        epsilon=field.epsilon,
+        step=field.step,
     )
 
 
@@ -134,14 +170,25 @@ def _field_from(message: submission_pb2.CollectedField) -> Field:
             "ANSWER_REJECTED",
             "The department collects a kind of value that this version does not know.",
         )
-    return Field(
+    found = Field(
         message.name,
         message.type,
         message.nullable,
         (message.minimum, message.maximum) if message.bounded else None,
         tuple(from_literal(each) for each in message.domain),
         message.description,
+        message.epsilon,
+        message.step,
     )
+    try:
+        found.randomised  # noqa: B018 - raises for terms that cannot be kept
+    except (ValueError, OverflowError):
+        raise error(
+            "ANSWER_REJECTED",
+            f"The department randomises {found.name} in a way that this version does not know.",
+            hint="Nothing was sent.",
+        ) from None
+    return found
 
 
 def spelt(value: date | datetime) -> str:

@@ -56,6 +56,22 @@ class Submission:
             progress=self.progress,
         )
 
+    def _require_same_draws(self, outbox: Outbox, collection: Collection) -> None:
+        """What waits was drawn, or not, by the description of then; raises CONTRACT_CHANGED."""
+        message = outbox.described(self.contract)
+        if message is None or not outbox.waiting(self.contract):
+            return
+        before = remembered(message, self.contract, None).form
+        if before.fields != collection.form.fields and (
+            before.randomised or collection.form.randomised
+        ):
+            raise error(
+                "CONTRACT_CHANGED",
+                "The contract randomises other values than when the records that wait in the queue "
+                "were checked.",
+                hint="Nothing was sent. Hand them in anew with another queue.",
+            )
+
     def kept(self, outbox: Outbox, described: Collection | LandbridgeError) -> Kept:
         """Puts the records into the queue; what is sent is what lies there.
 
@@ -69,9 +85,14 @@ class Submission:
             collection = remembered(message, self.contract, self.pinned)
         else:
             collection = described
+            self._require_same_draws(outbox, collection)
             outbox.describe(self.contract, collection.described)
-        rows = checked(collection, rows_of(self.records), texts=self.texts, named=self.named)
-        unfit = outbox.put(self.contract, rows)
+        drawing = collection.form.randomised
+        rows = checked(
+            collection, rows_of(self.records), texts=self.texts, named=self.named,
+            drawn=outbox.drawn if drawing else None,
+        )  # fmt: skip
+        unfit = outbox.put(self.contract, rows, drawing=drawing)
         sending = Sending(
             collection,
             self.purpose,

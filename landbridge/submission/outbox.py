@@ -1,8 +1,9 @@
 """Records that wait on a device until somebody takes them: one SQLite file, durable, in order.
 
-They lie there as they were given (mode 0600) and are sealed when they are sent, to the key that the
-department has then. One that is final leaves the file in the same transaction in which its result
-is counted; a device that loses its power in between hands it in again, and it is taken once.
+They lie there as they were given (mode 0600), where the owner randomises as the reports that were
+drawn of them, and are sealed when they are sent, to the key that the department has then. One that
+is final leaves the file in the same transaction in which its result is counted; a device that loses
+its power in between hands it in again, and it is taken once.
 """
 
 from __future__ import annotations
@@ -16,13 +17,18 @@ from pathlib import Path
 from typing import Final
 
 from landbridge.errors import error
+from landbridge.submission.check import Plain
 from landbridge.submission.fate import TAKEN, Fate
 from landbridge.submission.receipt import RefusedRecord
 from landbridge.submission.sealed import Record
 from landbridge.submission.sending import Item
 
-VERSION: Final = 1
+VERSION: Final = 2
 PAGE: Final = 500
+_DRAWN: Final = (
+    "CREATE TABLE drawn (id TEXT PRIMARY KEY, content TEXT NOT NULL) STRICT, WITHOUT ROWID"
+)
+"""Reports of randomised collections, kept for good: a second draw would tell more."""
 _SCHEMA: Final = (
     "CREATE TABLE waiting (place INTEGER PRIMARY KEY AUTOINCREMENT, contract TEXT NOT NULL, "
     "id TEXT NOT NULL UNIQUE, captured INTEGER NOT NULL, corrects TEXT NOT NULL, "
@@ -31,6 +37,7 @@ _SCHEMA: Final = (
     "CREATE TABLE described (contract TEXT PRIMARY KEY, message BLOB NOT NULL) STRICT",
     "CREATE TABLE refused (place INTEGER PRIMARY KEY, contract TEXT NOT NULL, id TEXT NOT NULL, "
     "reason TEXT NOT NULL) STRICT",
+    _DRAWN,
 )
 
 
@@ -38,7 +45,7 @@ class Outbox:
     """The queue in that file; one process has it at a time. Raises INVALID_ARGUMENT."""
 
     def __init__(self, path: Path) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         try:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             self._connection = sqlite3.connect(
@@ -64,6 +71,9 @@ class Outbox:
             for statement in _SCHEMA:
                 run(statement)
             run(f"PRAGMA user_version={VERSION}")
+        elif found == 1:
+            run(_DRAWN)
+            run(f"PRAGMA user_version={VERSION}")
         elif found != VERSION:
             raise sqlite3.DatabaseError
         run("COMMIT")
@@ -85,10 +95,24 @@ class Outbox:
                 (contract, message),
             )
 
-    def put(self, contract: str, items: Iterable[Item]) -> list[RefusedRecord]:
+    def drawn(self, ident: str) -> list[Plain] | None:
+        """The report that was drawn of the record with that id, whatever became of it since."""
+        with self._lock:
+            row = self._connection.execute(
+                "SELECT content FROM drawn WHERE id = ?", (ident,)
+            ).fetchone()
+        if row is None:
+            return None
+        found: list[Plain] = json.loads(row[0])
+        return found
+
+    def put(
+        self, contract: str, items: Iterable[Item], *, drawing: bool = False
+    ) -> list[RefusedRecord]:
         """Takes them in, all or none, on disk when it returns; gives those that do not fit.
 
-        One whose id waits already is the same one.
+        One whose id waits already is the same one. `drawing`: what they hold are reports, which
+        are remembered.
         """
         unfit = []
         with self._lock:
@@ -99,6 +123,11 @@ class Outbox:
                     if isinstance(item, RefusedRecord):
                         unfit.append(item)
                         continue
+                    if drawing:
+                        run(
+                            "INSERT INTO drawn VALUES (?, ?) ON CONFLICT DO NOTHING",
+                            (item.id, json.dumps(list(item.values))),
+                        )
                     run(
                         "INSERT INTO waiting (contract, id, captured, corrects, content) "
                         "VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",

@@ -13,7 +13,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from landbridge.errors import LandbridgeError, error
 from landbridge.evidence.entry import Entry
@@ -22,7 +22,7 @@ from landbridge.evidence.receipt import verify_receipt
 from landbridge.exchange import HandOn, Pause, Steps
 from landbridge.receipt import Receipt
 from landbridge.submission import sealed
-from landbridge.submission.check import Unfit
+from landbridge.submission.check import Plain, Unfit
 from landbridge.submission.collection import Collection
 from landbridge.submission.fate import AGAIN, TAKEN, Fate
 from landbridge.submission.receipt import (
@@ -34,6 +34,9 @@ from landbridge.submission.receipt import (
 )
 from landbridge.submission.sealed import Head, NotOpened, Outcome, Record
 from landbridge.v1 import submission_pb2
+
+if TYPE_CHECKING:
+    from landbridge.submission.randomising import Randomiser
 
 BATCH: Final = 500
 """Records of a batch, as long as they fit."""
@@ -282,13 +285,27 @@ def checked(
     *,
     texts: bool = False,
     named: Callable[[int], str] | None = None,
+    drawn: Callable[[str], Sequence[Plain] | None] | None = None,
 ) -> Iterator[Item]:
-    """Each record in its one spelling, or why it does not fit. `named` gives the ids."""
+    """Each record in its one spelling, or why it does not fit. `named` gives the ids.
+
+    Where the owner randomises, what is given is the report, drawn once. `drawn` knows the reports
+    of records that were given before; without it a record cannot have an id of its own, by which it
+    would come again and be drawn anew.
+    """
     checker = collection.checker
+    randomiser = _randomiser(collection)
     for place, each in enumerate(records):
         given = each if isinstance(each, Contribution) else None
         if given is None:
             given = Contribution(each) if named is None else Contribution(each, id=named(place))  # type: ignore[arg-type]
+        if randomiser is not None and drawn is None and (given is each or named is not None):
+            raise error(
+                "INVALID_ARGUMENT",
+                "This collection is randomised at its source: a record with an id of its own would "
+                "be drawn anew whenever it is handed in again, and each draw tells more.",
+                hint="Give a queue (queue=, --queue FILE), in which its report is kept.",
+            )
         if not sealed.is_id(given.id):
             raise error("INVALID_ARGUMENT", "The id of a record is 32 hexadecimal digits.")
         if not isinstance(given.corrects, bool) and not sealed.is_id(given.corrects):
@@ -298,7 +315,19 @@ def checked(
         except Unfit as unfit:
             yield place, RefusedRecord(place, given.id, str(unfit.fate), unfit.field)
             continue
+        if randomiser is not None:
+            known = None if drawn is None else drawn(given.id)
+            values = list(known) if known is not None else randomiser.values(values)
         yield place, Record(given.id, round(given.captured * 1000), given.corrects, values)
+
+
+def _randomiser(collection: Collection) -> Randomiser | None:
+    """None where records are sent as they are; OpenDP is needed for the others alone."""
+    if not collection.form.randomised:
+        return None
+    from landbridge.submission.randomising import Randomiser
+
+    return Randomiser(collection.form)
 
 
 def sent(

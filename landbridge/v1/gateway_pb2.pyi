@@ -554,6 +554,7 @@ class DirectoryResponse(_message.Message):
     MEMBERS_FIELD_NUMBER: _builtins.int
     FEDERATION_FIELD_NUMBER: _builtins.int
     PROCEDURES_FIELD_NUMBER: _builtins.int
+    GROUPS_FIELD_NUMBER: _builtins.int
     federation: _builtins.str
     @_builtins.property
     def members(self) -> _containers.RepeatedCompositeFieldContainer[Global___DirectoryMember]: ...
@@ -561,20 +562,50 @@ class DirectoryResponse(_message.Message):
     def procedures(self) -> _containers.RepeatedCompositeFieldContainer[Global___DirectoryProcedure]:
         """Those that this caller may open."""
 
+    @_builtins.property
+    def groups(self) -> _containers.RepeatedCompositeFieldContainer[Global___DirectoryGroup]:
+        """Those in which this caller takes part, as far as their departments answered."""
+
     def __init__(
         self,
         *,
         members: _abc.Iterable[Global___DirectoryMember] | None = ...,
         federation: _builtins.str = ...,
         procedures: _abc.Iterable[Global___DirectoryProcedure] | None = ...,
+        groups: _abc.Iterable[Global___DirectoryGroup] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["federation", b"federation", "members", b"members", "procedures", b"procedures"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["federation", b"federation", "groups", b"groups", "members", b"members", "procedures", b"procedures"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DirectoryResponse: _TypeAlias = DirectoryResponse  # noqa: Y015
+
+@_typing.final
+class DirectoryGroup(_message.Message):
+    """A group of a department, for its members alone."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """"department.name"."""
+    title: _builtins.str
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        title: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "title", b"title"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DirectoryGroup: _TypeAlias = DirectoryGroup  # noqa: Y015
 
 @_typing.final
 class DirectoryProcedure(_message.Message):

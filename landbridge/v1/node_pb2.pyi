@@ -48,6 +48,7 @@ class DescribeResponse(_message.Message):
     LOG_KEY_FIELD_NUMBER: _builtins.int
     POLICY_DIGEST_FIELD_NUMBER: _builtins.int
     ACCESS_FIELD_NUMBER: _builtins.int
+    GROUPS_FIELD_NUMBER: _builtins.int
     department: _builtins.str
     title: _builtins.str
     log_key: _builtins.str
@@ -64,6 +65,10 @@ class DescribeResponse(_message.Message):
     def contracts(self) -> _containers.RepeatedCompositeFieldContainer[Global___ContractDescription]: ...
     @_builtins.property
     def handlers(self) -> _containers.RepeatedCompositeFieldContainer[Global___HandlerDescription]: ...
+    @_builtins.property
+    def groups(self) -> _containers.RepeatedCompositeFieldContainer[Global___GroupDescription]:
+        """Its groups. Who takes part in them it tells nobody."""
+
     def __init__(
         self,
         *,
@@ -74,14 +79,38 @@ class DescribeResponse(_message.Message):
         log_key: _builtins.str = ...,
         policy_digest: _builtins.str = ...,
         access: _builtins.bytes = ...,
+        groups: _abc.Iterable[Global___GroupDescription] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["access", b"access", "contracts", b"contracts", "department", b"department", "handlers", b"handlers", "log_key", b"log_key", "policy_digest", b"policy_digest", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access", b"access", "contracts", b"contracts", "department", b"department", "groups", b"groups", "handlers", b"handlers", "log_key", b"log_key", "policy_digest", b"policy_digest", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DescribeResponse: _TypeAlias = DescribeResponse  # noqa: Y015
+
+@_typing.final
+class GroupDescription(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    purpose: _builtins.str
+    """What members state when they take part."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        purpose: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "purpose", b"purpose"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GroupDescription: _TypeAlias = GroupDescription  # noqa: Y015
 
 @_typing.final
 class ContractDescription(_message.Message):

@@ -27,7 +27,7 @@ from landbridge.v1 import node_pb2 as landbridge_dot_v1_dot_node__pb2
 from landbridge.v1 import question_pb2 as landbridge_dot_v1_dot_question__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1elandbridge/v1/submission.proto\x12\rlandbridge.v1\x1a\x1clandbridge/v1/evidence.proto\x1a\x18landbridge/v1/node.proto\x1a\x1clandbridge/v1/question.proto\"\xc3\x02\n\x0e\x43ollectionForm\x12\x12\n\nfederation\x18\x01 \x01(\t\x12\x12\n\ndepartment\x18\x02 \x01(\t\x12\x10\n\x08\x63ontract\x18\x03 \x01(\t\x12\x0e\n\x06\x64igest\x18\x04 \x01(\x0c\x12\r\n\x05title\x18\x05 \x01(\t\x12-\n\x06\x66ields\x18\x06 \x03(\x0b\x32\x1d.landbridge.v1.CollectedField\x12\r\n\x05opens\x18\x07 \x01(\t\x12\x0e\n\x06\x63loses\x18\x08 \x01(\t\x12\x13\n\x0bgrace_hours\x18\t \x01(\r\x12\x13\n\x0b\x63orrectable\x18\n \x01(\x08\x12\x15\n\rcorrect_until\x18\x0b \x01(\t\x12\x0f\n\x07subject\x18\x0c \x03(\t\x12\x0e\n\x06period\x18\r \x01(\t\x12\x14\n\x0cmost_records\x18\x0e \x01(\r\x12\x12\n\nmost_bytes\x18\x0f \x01(\r\"\xae\x01\n\x0e\x43ollectedField\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x10\n\x08nullable\x18\x03 \x01(\x08\x12\x0f\n\x07\x62ounded\x18\x04 \x01(\x08\x12\x0f\n\x07minimum\x18\x05 \x01(\x01\x12\x0f\n\x07maximum\x18\x06 \x01(\x01\x12&\n\x06\x64omain\x18\x07 \x03(\x0b\x32\x16.landbridge.v1.Literal\x12\x13\n\x0b\x64\x65scription\x18\x08 \x01(\t\"L\n\nSignedForm\x12+\n\x04\x66orm\x18\x01 \x01(\x0b\x32\x1d.landbridge.v1.CollectionForm\x12\x11\n\tsignature\x18\x02 \x01(\x0c\">\n\x19\x44\x65scribeCollectionRequest\x12\x10\n\x08\x63ontract\x18\x01 \x01(\t\x12\x0f\n\x07purpose\x18\x02 \x01(\t\"W\n\x1a\x44\x65scribeCollectionResponse\x12\'\n\x04\x66orm\x18\x01 \x01(\x0b\x32\x19.landbridge.v1.SignedForm\x12\x10\n\x08manifest\x18\x02 \x01(\x0c\"u\n\rSubmitRequest\x12/\n\x07opening\x18\x01 \x01(\x0b\x32\x1c.landbridge.v1.SubmitOpeningH\x00\x12+\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32\x1a.landbridge.v1.SealedBatchH\x00\x42\x06\n\x04kind\"F\n\rSubmitOpening\x12\x12\n\ndepartment\x18\x01 \x01(\t\x12\x10\n\x08\x63ontract\x18\x02 \x01(\t\x12\x0f\n\x07purpose\x18\x03 \x01(\t\"?\n\x0bSealedBatch\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\x0c\x12\x0e\n\x06sealed\x18\x02 \x01(\x0c\x12\x0e\n\x06key_id\x18\x03 \x01(\x0c\"e\n\x0eSubmitResponse\x12*\n\x06result\x18\x01 \x01(\x0b\x32\x1a.landbridge.v1.BatchResult\x12\'\n\x07receipt\x18\x02 \x01(\x0b\x32\x16.landbridge.v1.Receipt\"i\n\x0b\x42\x61tchResult\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\x0c\x12\x0f\n\x07refused\x18\x02 \x01(\t\x12\x0e\n\x06sealed\x18\x03 \x01(\x0c\x12\'\n\x07receipt\x18\x04 \x01(\x0b\x32\x16.landbridge.v1.Receipt\"P\n\x15\x44\x65scribeIntakeRequest\x12%\n\x06\x61sking\x18\x01 \x01(\x0b\x32\x15.landbridge.v1.Asking\x12\x10\n\x08\x63ontract\x18\x02 \x01(\t\"A\n\x16\x44\x65scribeIntakeResponse\x12\'\n\x04\x66orm\x18\x01 \x01(\x0b\x32\x19.landbridge.v1.SignedForm\"y\n\x11IntakeTakeRequest\x12/\n\x07opening\x18\x01 \x01(\x0b\x32\x1c.landbridge.v1.IntakeOpeningH\x00\x12+\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32\x1a.landbridge.v1.SealedBatchH\x00\x42\x06\n\x04kind\"H\n\rIntakeOpening\x12%\n\x06\x61sking\x18\x01 \x01(\x0b\x32\x15.landbridge.v1.Asking\x12\x10\n\x08\x63ontract\x18\x02 \x01(\t\"@\n\x12IntakeTakeResponse\x12*\n\x06result\x18\x01 \x01(\x0b\x32\x1a.landbridge.v1.BatchResult2\xc3\x01\n\x0bSubmissions\x12i\n\x12\x44\x65scribeCollection\x12(.landbridge.v1.DescribeCollectionRequest\x1a).landbridge.v1.DescribeCollectionResponse\x12I\n\x06Submit\x12\x1c.landbridge.v1.SubmitRequest\x1a\x1d.landbridge.v1.SubmitResponse(\x01\x30\x01\x32\xb8\x01\n\x06Intake\x12]\n\x0e\x44\x65scribeIntake\x12$.landbridge.v1.DescribeIntakeRequest\x1a%.landbridge.v1.DescribeIntakeResponse\x12O\n\x04Take\x12 .landbridge.v1.IntakeTakeRequest\x1a!.landbridge.v1.IntakeTakeResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1elandbridge/v1/submission.proto\x12\rlandbridge.v1\x1a\x1clandbridge/v1/evidence.proto\x1a\x18landbridge/v1/node.proto\x1a\x1clandbridge/v1/question.proto\"\xc3\x02\n\x0e\x43ollectionForm\x12\x12\n\nfederation\x18\x01 \x01(\t\x12\x12\n\ndepartment\x18\x02 \x01(\t\x12\x10\n\x08\x63ontract\x18\x03 \x01(\t\x12\x0e\n\x06\x64igest\x18\x04 \x01(\x0c\x12\r\n\x05title\x18\x05 \x01(\t\x12-\n\x06\x66ields\x18\x06 \x03(\x0b\x32\x1d.landbridge.v1.CollectedField\x12\r\n\x05opens\x18\x07 \x01(\t\x12\x0e\n\x06\x63loses\x18\x08 \x01(\t\x12\x13\n\x0bgrace_hours\x18\t \x01(\r\x12\x13\n\x0b\x63orrectable\x18\n \x01(\x08\x12\x15\n\rcorrect_until\x18\x0b \x01(\t\x12\x0f\n\x07subject\x18\x0c \x03(\t\x12\x0e\n\x06period\x18\r \x01(\t\x12\x14\n\x0cmost_records\x18\x0e \x01(\r\x12\x12\n\nmost_bytes\x18\x0f \x01(\r\"\xcd\x01\n\x0e\x43ollectedField\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x10\n\x08nullable\x18\x03 \x01(\x08\x12\x0f\n\x07\x62ounded\x18\x04 \x01(\x08\x12\x0f\n\x07minimum\x18\x05 \x01(\x01\x12\x0f\n\x07maximum\x18\x06 \x01(\x01\x12&\n\x06\x64omain\x18\x07 \x03(\x0b\x32\x16.landbridge.v1.Literal\x12\x13\n\x0b\x64\x65scription\x18\x08 \x01(\t\x12\x0f\n\x07\x65psilon\x18\t \x01(\x01\x12\x0c\n\x04step\x18\n \x01(\x01\"L\n\nSignedForm\x12+\n\x04\x66orm\x18\x01 \x01(\x0b\x32\x1d.landbridge.v1.CollectionForm\x12\x11\n\tsignature\x18\x02 \x01(\x0c\">\n\x19\x44\x65scribeCollectionRequest\x12\x10\n\x08\x63ontract\x18\x01 \x01(\t\x12\x0f\n\x07purpose\x18\x02 \x01(\t\"W\n\x1a\x44\x65scribeCollectionResponse\x12\'\n\x04\x66orm\x18\x01 \x01(\x0b\x32\x19.landbridge.v1.SignedForm\x12\x10\n\x08manifest\x18\x02 \x01(\x0c\"u\n\rSubmitRequest\x12/\n\x07opening\x18\x01 \x01(\x0b\x32\x1c.landbridge.v1.SubmitOpeningH\x00\x12+\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32\x1a.landbridge.v1.SealedBatchH\x00\x42\x06\n\x04kind\"F\n\rSubmitOpening\x12\x12\n\ndepartment\x18\x01 \x01(\t\x12\x10\n\x08\x63ontract\x18\x02 \x01(\t\x12\x0f\n\x07purpose\x18\x03 \x01(\t\"?\n\x0bSealedBatch\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\x0c\x12\x0e\n\x06sealed\x18\x02 \x01(\x0c\x12\x0e\n\x06key_id\x18\x03 \x01(\x0c\"e\n\x0eSubmitResponse\x12*\n\x06result\x18\x01 \x01(\x0b\x32\x1a.landbridge.v1.BatchResult\x12\'\n\x07receipt\x18\x02 \x01(\x0b\x32\x16.landbridge.v1.Receipt\"i\n\x0b\x42\x61tchResult\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\x0c\x12\x0f\n\x07refused\x18\x02 \x01(\t\x12\x0e\n\x06sealed\x18\x03 \x01(\x0c\x12\'\n\x07receipt\x18\x04 \x01(\x0b\x32\x16.landbridge.v1.Receipt\"P\n\x15\x44\x65scribeIntakeRequest\x12%\n\x06\x61sking\x18\x01 \x01(\x0b\x32\x15.landbridge.v1.Asking\x12\x10\n\x08\x63ontract\x18\x02 \x01(\t\"A\n\x16\x44\x65scribeIntakeResponse\x12\'\n\x04\x66orm\x18\x01 \x01(\x0b\x32\x19.landbridge.v1.SignedForm\"y\n\x11IntakeTakeRequest\x12/\n\x07opening\x18\x01 \x01(\x0b\x32\x1c.landbridge.v1.IntakeOpeningH\x00\x12+\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32\x1a.landbridge.v1.SealedBatchH\x00\x42\x06\n\x04kind\"H\n\rIntakeOpening\x12%\n\x06\x61sking\x18\x01 \x01(\x0b\x32\x15.landbridge.v1.Asking\x12\x10\n\x08\x63ontract\x18\x02 \x01(\t\"@\n\x12IntakeTakeResponse\x12*\n\x06result\x18\x01 \x01(\x0b\x32\x1a.landbridge.v1.BatchResult2\xc3\x01\n\x0bSubmissions\x12i\n\x12\x44\x65scribeCollection\x12(.landbridge.v1.DescribeCollectionRequest\x1a).landbridge.v1.DescribeCollectionResponse\x12I\n\x06Submit\x12\x1c.landbridge.v1.SubmitRequest\x1a\x1d.landbridge.v1.SubmitResponse(\x01\x30\x01\x32\xb8\x01\n\x06Intake\x12]\n\x0e\x44\x65scribeIntake\x12$.landbridge.v1.DescribeIntakeRequest\x1a%.landbridge.v1.DescribeIntakeResponse\x12O\n\x04Take\x12 .landbridge.v1.IntakeTakeRequest\x1a!.landbridge.v1.IntakeTakeResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,35 +37,35 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COLLECTIONFORM']._serialized_start=136
   _globals['_COLLECTIONFORM']._serialized_end=459
   _globals['_COLLECTEDFIELD']._serialized_start=462
-  _globals['_COLLECTEDFIELD']._serialized_end=636
-  _globals['_SIGNEDFORM']._serialized_start=638
-  _globals['_SIGNEDFORM']._serialized_end=714
-  _globals['_DESCRIBECOLLECTIONREQUEST']._serialized_start=716
-  _globals['_DESCRIBECOLLECTIONREQUEST']._serialized_end=778
-  _globals['_DESCRIBECOLLECTIONRESPONSE']._serialized_start=780
-  _globals['_DESCRIBECOLLECTIONRESPONSE']._serialized_end=867
-  _globals['_SUBMITREQUEST']._serialized_start=869
-  _globals['_SUBMITREQUEST']._serialized_end=986
-  _globals['_SUBMITOPENING']._serialized_start=988
-  _globals['_SUBMITOPENING']._serialized_end=1058
-  _globals['_SEALEDBATCH']._serialized_start=1060
-  _globals['_SEALEDBATCH']._serialized_end=1123
-  _globals['_SUBMITRESPONSE']._serialized_start=1125
-  _globals['_SUBMITRESPONSE']._serialized_end=1226
-  _globals['_BATCHRESULT']._serialized_start=1228
-  _globals['_BATCHRESULT']._serialized_end=1333
-  _globals['_DESCRIBEINTAKEREQUEST']._serialized_start=1335
-  _globals['_DESCRIBEINTAKEREQUEST']._serialized_end=1415
-  _globals['_DESCRIBEINTAKERESPONSE']._serialized_start=1417
-  _globals['_DESCRIBEINTAKERESPONSE']._serialized_end=1482
-  _globals['_INTAKETAKEREQUEST']._serialized_start=1484
-  _globals['_INTAKETAKEREQUEST']._serialized_end=1605
-  _globals['_INTAKEOPENING']._serialized_start=1607
-  _globals['_INTAKEOPENING']._serialized_end=1679
-  _globals['_INTAKETAKERESPONSE']._serialized_start=1681
-  _globals['_INTAKETAKERESPONSE']._serialized_end=1745
-  _globals['_SUBMISSIONS']._serialized_start=1748
-  _globals['_SUBMISSIONS']._serialized_end=1943
-  _globals['_INTAKE']._serialized_start=1946
-  _globals['_INTAKE']._serialized_end=2130
+  _globals['_COLLECTEDFIELD']._serialized_end=667
+  _globals['_SIGNEDFORM']._serialized_start=669
+  _globals['_SIGNEDFORM']._serialized_end=745
+  _globals['_DESCRIBECOLLECTIONREQUEST']._serialized_start=747
+  _globals['_DESCRIBECOLLECTIONREQUEST']._serialized_end=809
+  _globals['_DESCRIBECOLLECTIONRESPONSE']._serialized_start=811
+  _globals['_DESCRIBECOLLECTIONRESPONSE']._serialized_end=898
+  _globals['_SUBMITREQUEST']._serialized_start=900
+  _globals['_SUBMITREQUEST']._serialized_end=1017
+  _globals['_SUBMITOPENING']._serialized_start=1019
+  _globals['_SUBMITOPENING']._serialized_end=1089
+  _globals['_SEALEDBATCH']._serialized_start=1091
+  _globals['_SEALEDBATCH']._serialized_end=1154
+  _globals['_SUBMITRESPONSE']._serialized_start=1156
+  _globals['_SUBMITRESPONSE']._serialized_end=1257
+  _globals['_BATCHRESULT']._serialized_start=1259
+  _globals['_BATCHRESULT']._serialized_end=1364
+  _globals['_DESCRIBEINTAKEREQUEST']._serialized_start=1366
+  _globals['_DESCRIBEINTAKEREQUEST']._serialized_end=1446
+  _globals['_DESCRIBEINTAKERESPONSE']._serialized_start=1448
+  _globals['_DESCRIBEINTAKERESPONSE']._serialized_end=1513
+  _globals['_INTAKETAKEREQUEST']._serialized_start=1515
+  _globals['_INTAKETAKEREQUEST']._serialized_end=1636
+  _globals['_INTAKEOPENING']._serialized_start=1638
+  _globals['_INTAKEOPENING']._serialized_end=1710
+  _globals['_INTAKETAKERESPONSE']._serialized_start=1712
+  _globals['_INTAKETAKERESPONSE']._serialized_end=1776
+  _globals['_SUBMISSIONS']._serialized_start=1779
+  _globals['_SUBMISSIONS']._serialized_end=1974
+  _globals['_INTAKE']._serialized_start=1977
+  _globals['_INTAKE']._serialized_end=2161
 # @@protoc_insertion_point(module_scope)

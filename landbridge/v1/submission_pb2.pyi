@@ -108,6 +108,8 @@ class CollectedField(_message.Message):
     MAXIMUM_FIELD_NUMBER: _builtins.int
     DOMAIN_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
+    EPSILON_FIELD_NUMBER: _builtins.int
+    STEP_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     type: _builtins.str
     """"integer", "number", "string", "boolean", "date" or "timestamp"."""
@@ -116,6 +118,11 @@ class CollectedField(_message.Message):
     minimum: _builtins.float
     maximum: _builtins.float
     description: _builtins.str
+    epsilon: _builtins.float
+    """Where it is randomised before it is sealed: how much one report tells of it; 0 where it is sent
+    as it is. Numbers are randomised on the grid of `step` between their bounds.
+    """
+    step: _builtins.float
     @_builtins.property
     def domain(self) -> _containers.RepeatedCompositeFieldContainer[_question_pb2.Literal]:
         """What it may be; empty for any value of its type."""
@@ -131,10 +138,12 @@ class CollectedField(_message.Message):
         maximum: _builtins.float = ...,
         domain: _abc.Iterable[_question_pb2.Literal] | None = ...,
         description: _builtins.str = ...,
+        epsilon: _builtins.float = ...,
+        step: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bounded", b"bounded", "description", b"description", "domain", b"domain", "maximum", b"maximum", "minimum", b"minimum", "name", b"name", "nullable", b"nullable", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bounded", b"bounded", "description", b"description", "domain", b"domain", "epsilon", b"epsilon", "maximum", b"maximum", "minimum", b"minimum", "name", b"name", "nullable", b"nullable", "step", b"step", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

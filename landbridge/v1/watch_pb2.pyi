@@ -81,14 +81,16 @@ class CreateWatchRequest(_message.Message):
     sql: _builtins.str
     """One SELECT with one count or sum, of one department; keys may stand beside it."""
     when: _builtins.str
-    """"n >= 100": the name of the counted or summed column, a relation and a number."""
+    """"n >= 100": the name of the counted or summed column, a relation and a number; empty: a trend,
+    which tells the number at every evaluation.
+    """
     purpose: _builtins.str
     micro_epsilon: _builtins.int
     """For its whole life; 0: the contract's own."""
     every_seconds: _builtins.int
     """Seconds between evaluations; 0: whenever the department has loaded new data."""
     alerts: _builtins.int
-    """How many alerts the budget is for; 0: 3."""
+    """How many alerts, or numbers of a trend, the budget is for; 0: 3 alerts, 64 numbers."""
     hours: _builtins.int
     """How long it lives at the most; 0: 30 days."""
     question_id: _builtins.str
@@ -409,9 +411,11 @@ class WatchEvent(_message.Message):
     number: _builtins.int
     at_ms: _builtins.int
     kind: _builtins.str
-    """"alert" or "ended"."""
+    """"alert", "trend" or "ended"."""
     evaluation: _builtins.int
-    """Of an alert: the evaluation that it came of, and the cells in which the condition held."""
+    """Of an alert: the evaluation that it came of, and the cells in which the condition held; of a
+    trend all cells that have a number.
+    """
     reason: _builtins.str
     """Of an end: why."""
     alert: _builtins.int
@@ -518,7 +522,9 @@ class StandRequest(_message.Message):
         """With one measure."""
 
     @_builtins.property
-    def condition(self) -> Global___Condition: ...
+    def condition(self) -> Global___Condition:
+        """Left out: a trend."""
+
     def __init__(
         self,
         *,

@@ -59,12 +59,10 @@ class OtherColumns(Exception):
 class Collected:
     """The file, for one process and one thread."""
 
-    def __init__(self, connection: Connection, columns: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, connection: Connection, columns: Sequence[tuple[str, ...]]) -> None:
         self.run = connection.execute
-        self._columns = [
-            (f"c{place}", STORED[Type(kind)]) for place, (_, kind) in enumerate(columns)
-        ]
-        self._names = [name for name, _ in columns]
+        self._columns = [(f"c{place}", STORED[Type(each[1])]) for place, each in enumerate(columns)]
+        self._names = [each[0] for each in columns]
         self._prepare(repr([tuple(each) for each in columns]))
         found = self.run("SELECT coalesce(max(seq), 0), max(came) FROM record").fetchone()
         assert found is not None

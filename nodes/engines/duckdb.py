@@ -17,8 +17,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from landbridge.edge.wanted import given_up, while_wanted
 from landbridge.errors import error
 from nodes.dialects.dialect import DUCKDB
+from nodes.engines.ending import Ending
 from nodes.engines.engine import Cell, EngineNotStarted, Parameter
 from nodes.engines.process import WorkerLate, WorkerLost, WorkerProcess, encode
 
@@ -147,15 +149,21 @@ class DuckDBEngine:
         """What one worker replies; a worker that gives None, is lost or late is replaced."""
         deadline = time.monotonic() + timeout
         worker = self._take(deadline)
+        if given_up():
+            self._give_back(worker)  # nobody waits for it; the next one does
+            raise error("DEADLINE")
         found: Answer | None = None
         reason = "RUN_FAILED"
+        ending = Ending(worker.kill)
         try:
-            found = ask(worker, deadline)
+            with while_wanted(ending.soon):
+                found = ask(worker, deadline)
         except WorkerLate:
             reason = "DEADLINE"
         except WorkerLost:
             pass
         finally:
+            ending.over()
             # Also for exceptions that nobody foresaw: no worker is ever left as busy.
             if found is None:
                 self._retire(worker)

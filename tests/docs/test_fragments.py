@@ -18,6 +18,8 @@ from landbridge.case_handle import Case
 from landbridge.cli.app import application
 from landbridge.client import Client
 from landbridge.consultation.callers import Consultation
+from landbridge.group.handle import Group
+from landbridge.group.view import Notice
 from landbridge.submission.receipt import SubmissionReceipt
 from landbridge.watch import WatchEvent
 from landbridge.watch_handle import Watch
@@ -29,6 +31,8 @@ NAMES: dict[str, type[Any]] = {
     "consultation": Consultation,
     "watch": Watch,
     "event": WatchEvent,
+    "grid": Group,
+    "notice": Notice,
     "answer": Answer,
     "receipt": SubmissionReceipt,
     "reply": Reply,

@@ -38,15 +38,15 @@ BY_HAND = {
 witnesses, consultations and the desk run their like."""
 
 FRAGMENTS = {
-    "census.md", "consultation.md", "handlers.md", "linked.md", "procedures.md", "sdk.md", "sql.md",
-    "submit.md", "watch.md",
+    "census.md", "consultation.md", "groups.md", "handlers.md", "linked.md", "procedures.md",
+    "sdk.md", "sql.md", "submit.md", "watch.md",
 }  # fmt: skip
 """Pages whose Python is the middle of something.
 
-tests/census, tests/consultation, tests/handlers, tests/submission, tests/watch and tests/examples
-run the whole; what handlers.md and procedures.md declare is read by tests/handlers/test_pages.py,
-and tests/journeys/test_tools.py runs what sdk.md and sql.md show. That every method and argument of
-them exists is held by test_fragments.py.
+tests/census, tests/consultation, tests/groups, tests/handlers, tests/submission, tests/watch and
+tests/examples run the whole; what handlers.md and procedures.md declare is read by
+tests/handlers/test_pages.py, and tests/journeys/test_tools.py runs what sdk.md and sql.md show.
+That every method and argument of them exists is held by test_fragments.py.
 """
 
 START_SECONDS = 300.0

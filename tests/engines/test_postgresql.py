@@ -16,6 +16,7 @@ import psycopg
 import pytest
 from hypothesis import strategies as st
 
+from landbridge.edge import wanted
 from landbridge.errors import CATALOGUE, LandbridgeError
 from landbridge.protocols.pseudonyms import BLOCK, blocks
 from nodes.engines.engine import EngineNotStarted
@@ -25,6 +26,7 @@ from nodes.engines.postgresql.engine import PostgreSQLEngine
 from nodes.load_report import LoadRefused
 from policies.contract import Contract, Type
 from tests import people
+from tests.callers import Caller
 from tests.engines import shapes
 from tests.engines.places import Database
 from tests.policies.documents import column
@@ -267,6 +269,29 @@ def test_closing_ends_what_runs_at_the_server(department: Database) -> None:
     until(lambda: running(department) == 0)
     late = failure_of(lambda: engine.run("SELECT 1", [], timeout=9, maximum_rows=1))
     assert late == "SHUTTING_DOWN"
+
+
+def test_what_nobody_waits_for_ends_at_the_server(
+    engine: PostgreSQLEngine, department: Database
+) -> None:
+    """A caller that cancels must not leave a statement behind that works on for minutes."""
+    caller = Caller()
+    reasons: list[str] = []
+
+    def ask() -> None:
+        with wanted.call(caller.context):
+            reasons.append(failure_of(lambda: engine.run(SLEEP, [], timeout=60, maximum_rows=1)))
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    until(lambda: running(department) == 1)
+    caller.leave()
+    asking.join(20)
+    assert reasons == ["RUN_FAILED"]
+    until(lambda: running(department) == 0)
+    with wanted.call(caller.context):
+        late = failure_of(lambda: engine.run("SELECT 1", [], timeout=9, maximum_rows=1))
+    assert late == "DEADLINE"
 
 
 def test_a_server_that_says_nothing_any_more_is_not_waited_for(

@@ -25,6 +25,7 @@ EVENTS: dict[str, dict[str, Any]] = {
     "watch": {"watch": "w1"},
     "alert": {"watch": "w1"},
     "consult": {"outcome": "answered", "basis": "Art. 6(1)(e)", "case": "c1"},
+    "group": {"outcome": "answered", "resource": "north.grid", "note": "told notice 3"},
     "step": {"outcome": "answered", "procedure": "grant", "case": "c1", "step": "income"},
     "about": {"outcome": "answered", "subject": "ab" * 32},
     "console": {"outcome": "answered", "resource": "town/gateway", "note": "log?kind=query"},

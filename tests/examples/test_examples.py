@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 import subprocess
 from pathlib import Path
 
@@ -53,6 +54,16 @@ COLLECTING = {
         "an enumerator's correction: 1 ACCEPTED",
         "north ",
     ],
+    "community_grid": [
+        "Notice 1 to Hillside community grid: Flu",
+        "Notice 2, as it came: Heat",
+        "400 health reports taken",
+        "Unwell: ",
+        "A second ballot: BALLOT_REFUSED, REPORTS_EXHAUSTED",
+        "How the playground stands: POLL_OPEN",
+        "│ 60      │",
+        "A tourist sees 0 groups, and no hillside: NOT_AVAILABLE",
+    ],
 }
 
 
@@ -69,6 +80,13 @@ def test_an_example_runs_end_to_end(name: str) -> None:
     assert ended.returncode == 0, ended.stderr
     for line in (SAID | COLLECTING)[name]:
         assert line in ended.stdout, ended.stdout
+
+
+def test_the_grids_registry_is_the_one_that_its_source_writes() -> None:
+    """A registry that was changed by hand would be another story than the script tells."""
+    grid = EXAMPLES / "community_grid"
+    written = runpy.run_path(str(grid / "source.py"))["registry"]()
+    assert (grid / "health" / "groups" / "hillside.members").read_text() == written
 
 
 @pytest.mark.parametrize("name", SAID)

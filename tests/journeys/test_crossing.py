@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import duckdb
 import grpc
@@ -22,6 +23,7 @@ from landbridge.membership.manifest import read_manifest
 from landbridge.membership.pinned import Pinned
 from landbridge.membership.statement import AskingSigner
 from landbridge.status import from_rpc_error
+from landbridge.transport import Endpoint, bearer
 from landbridge.v1 import gateway_pb2, gateway_pb2_grpc, node_pb2, node_pb2_grpc, question_pb2
 
 pytestmark = pytest.mark.journey
@@ -291,6 +293,41 @@ def test_a_node_killed_in_the_middle_is_named_within_the_deadline(nyc: Federatio
                     time.sleep(0.2)
             else:
                 pytest.fail("the restarted node is not found again")
+
+
+def test_a_cancelled_question_ends_its_worker_and_can_be_asked_again(nyc: Federation) -> None:
+    """Through gateway and node to the process that computes; the same id is charged once."""
+    node = nyc.process_id("faa")
+    request = gateway_pb2.QueryRequest(
+        sql="SELECT count(*) AS n FROM planes WHERE year > 1971",
+        purpose=RESEARCH,
+        question_id="5f" * 16,
+    )
+    with Endpoint.at(nyc.address, ca=nyc.ca).channel() as channel:
+        stub = gateway_pb2_grpc.GatewayStub(channel)
+        identity = bearer(nyc.token("alice"))
+        before = _children(node)
+        for worker in before:
+            os.kill(worker, signal.SIGSTOP)  # a run that takes its time
+        for patience in range(1, 20):  # until the question has come as far as a worker
+            call = stub.Query.future(request, timeout=50, metadata=identity)
+            time.sleep(patience / 4)
+            call.cancel()
+            time.sleep(0.5)
+            if ended := before - _children(node):
+                break
+        assert len(ended) == 1
+        for worker in before - ended:
+            os.kill(worker, signal.SIGCONT)
+        first, second = (stub.Query(request, timeout=50, metadata=identity) for _ in range(2))
+        assert first.rows == second.rows
+        assert first.cost.budgets == second.cost.budgets
+
+
+def _children(parent: int) -> set[int]:
+    """The processes that a process has started."""
+    threads = Path(f"/proc/{parent}/task").iterdir()
+    return {int(pid) for each in threads for pid in (each / "children").read_text().split()}
 
 
 def test_an_answer_survives_the_restart_of_its_node(nyc: Federation) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,26 @@ def test_an_id_belongs_to_one_question(tmp_path: Path) -> None:
         with pytest.raises(Refused) as refused:
             ledger.reserve(_id(1), key, CONTRACT, "office", 1000)
         assert refused.value.reason == "QUESTION_ID_REUSED"
+    ledger.close()
+
+
+def test_a_lost_draw_is_drawn_again_for_the_charge_that_stands(tmp_path: Path) -> None:
+    """I5: over a crash too, the same question under the same id is one charge and one answer."""
+    ledger = _ledger(tmp_path)
+    first = ledger.reserve(_id(1), b"one", CONTRACT, "office", 1000)
+    assert isinstance(first, Reservation)
+    ledger.close()
+    ledger = _ledger(tmp_path)
+    again = ledger.reserve(_id(1), b"one", CONTRACT, "office", 1000, again=True)
+    assert isinstance(again, Reservation)
+    assert again == replace(first, again=True)
+    with pytest.raises(Refused, match="QUESTION_ID_REUSED"):
+        ledger.reserve(_id(1), b"other", CONTRACT, "office", 1000, again=True)
+    ledger.finish(again, b"release")
+    assert ledger.accounts(CONTRACT, "office")[0].spent == 1000
+    assert ledger.reserve(_id(1), b"one", CONTRACT, "office", 1000, again=True) == Remembered(
+        b"release"
+    )
     ledger.close()
 
 

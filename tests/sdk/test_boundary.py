@@ -157,6 +157,9 @@ def test_time_remaining_runs_down_and_stops_at_zero() -> None:
         return b""
 
     class Unhurried:
+        def add_callback(self, callback: object) -> bool:
+            return callback is not None
+
         def time_remaining(self) -> float:
             return 9.2e18
 
@@ -185,7 +188,7 @@ def test_a_method_is_guarded_once_and_another_handler_of_its_name_anew() -> None
     replaced = asked(other, "/s/A")
     assert replaced is not None
     assert replaced.unary_unary is not None
-    assert replaced.unary_unary(b"", SimpleNamespace()) == b"other"  # type: ignore[arg-type]
+    assert replaced.unary_unary(b"", SimpleNamespace(add_callback=lambda _: True)) == b"other"  # type: ignore[arg-type]
     assert asked(one, "/s/B") is not asked(one, "/s/A")
 
 

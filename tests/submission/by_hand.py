@@ -31,20 +31,24 @@ class Hand:
     town: Federation
     caller: str
     channel: grpc.Channel
+    department: str = "rescue"
+    contract: str = "requests"
+    subject: str = ""
 
     @classmethod
-    def of(cls, town: Federation, caller: str) -> Hand:
+    def of(cls, town: Federation, caller: str, **about: str) -> Hand:
         """Connected."""
-        return cls(town, caller, Endpoint.at(town.address, ca=town.ca).channel())
+        return cls(town, caller, Endpoint.at(town.address, ca=town.ca).channel(), **about)
 
     def collection(self) -> Collection:
         """What the department describes."""
-        token = self.town.token(self.caller)
-        request = submission_pb2.DescribeCollectionRequest(contract="requests", purpose=PURPOSE)
+        token = self.town.token(self.caller, **({"subject": self.subject} if self.subject else {}))
+        name = f"{self.department}.{self.contract}"
+        request = submission_pb2.DescribeCollectionRequest(contract=name, purpose=PURPOSE)
         response = SubmissionsStub(self.channel).DescribeCollection(
             request, timeout=20, metadata=bearer(token)
         )
-        return read_collection(response, "requests", None)
+        return read_collection(response, name, None)
 
     def send(
         self, batches: Iterable[submission_pb2.SealedBatch], token: str
@@ -53,7 +57,7 @@ class Hand:
 
         def requests() -> Iterator[submission_pb2.SubmitRequest]:
             opening = submission_pb2.SubmitOpening(
-                department="rescue", contract="requests", purpose=PURPOSE
+                department=self.department, contract=self.contract, purpose=PURPOSE
             )
             yield submission_pb2.SubmitRequest(opening=opening)
             for batch in batches:

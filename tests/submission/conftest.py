@@ -8,6 +8,7 @@ import pytest
 
 import landbridge.testing
 from landbridge.federation.running import Federation
+from tests.submission.survey import survey
 from tests.submission.town import RULES, lay
 
 
@@ -20,5 +21,6 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
         "correct": {"by": "contributor", "also": ["enumerators"]},
         "quota": {"device": {"records": 6_000, "period": "never"}},
     })  # fmt: skip
+    (folder / "rescue" / "contracts" / "survey.odcs.yaml").write_text(survey())
     with landbridge.testing.federation(folder) as running:
         yield running

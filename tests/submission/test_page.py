@@ -9,17 +9,18 @@ import yaml
 
 from landbridge.federation.running import Federation
 from landbridge.submission.fate import Fate
+from landbridge.submission.randomised import Response
 from policies import odcs
 from tests.docs.fences import DOCS, blocks
+from tests.submission.survey import contract
 from tests.submission.town import document, record
 
 PAGE = DOCS / "submit.md"
 
 
 def block(language: str) -> str:
-    """The page's one block of that language."""
-    (found,) = (each.text for each in blocks(PAGE) if each.language == language)
-    return found
+    """The page's first block of that language."""
+    return next(each.text for each in blocks(PAGE) if each.language == language)
 
 
 def test_the_rules_on_the_page_are_rules() -> None:
@@ -29,6 +30,14 @@ def test_the_rules_on_the_page_are_rules() -> None:
     found = odcs.read(document(rule["value"]), "page").collection
     assert found is not None
     assert found.device is not None
+
+
+def test_the_randomised_column_on_the_page_is_one() -> None:
+    """As an owner would copy it into a contract that collects."""
+    _, written = (each.text for each in blocks(PAGE) if each.language == "yaml")
+    ((column,),) = (yaml.safe_load(written),)
+    found = contract(columns={"smokes": column}).by_name["smokes"].randomised
+    assert found == Response(1.0, 2)
 
 
 def test_every_fate_is_explained() -> None:

@@ -34,6 +34,10 @@ when {{ context.purpose == "dpv:ServiceProvision" }};
 permit (principal in Organisation::"office", action == Action::"query", resource)
 when {{ context.purpose == "dpv:ServiceProvision" }};
 
+@id("{where}.watch")
+permit (principal in Organisation::"office", action == Action::"watch", resource)
+when {{ context.purpose == "dpv:ServiceProvision" }};
+
 @id("{where}.clearance")
 forbid (principal, action, resource) unless {{ context.level <= principal.clearance }};
 """

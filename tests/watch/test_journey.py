@@ -182,9 +182,9 @@ def test_following_ends_with_the_watch_and_begins_where_it_is_told(valley: Feder
 
 
 def test_the_page_s_example_runs(valley: Federation) -> None:
-    """As docs/watch.md has it, following for a moment only."""
+    """As docs/watch.md has it, following for a moment only; a trend is in tests/submission."""
     page = (FOLDER.parents[1] / "docs" / "watch.md").read_text()
-    (block,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    block, _ = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     with valley.client("operations") as client:
         text = block.replace("follow(after=token)", "follow(1, after=token)")
         assert text != block

@@ -73,7 +73,7 @@ def test_when_all_runs_are_used_nothing_more_is_compared() -> None:
     assert watch.sparse is not None
     crossed, run = compare(watch, rows(500, 500, 500, 500), Run(), (), Drawing(watch))
     assert [place for place, _ in crossed.cells] == [0, 1]
-    assert run.over(watch.sparse)
+    assert run.over(watch.runs)
     again, after = compare(watch, rows(500, 500, 500, 500), run, (), Drawing(watch))
     assert again.cells == ()
     assert after == run

@@ -14,9 +14,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from landbridge.edge.wanted import given_up, while_wanted
 from landbridge.errors import error
 from nodes.dialects.dialect import Dialect
 from nodes.dialects.postgresql import POSTGRESQL
+from nodes.engines.ending import Ending
 from nodes.engines.engine import Cell, EngineNotStarted, Parameter
 from nodes.engines.kind import Kind
 from nodes.engines.postgresql import connection as sessions
@@ -126,10 +128,15 @@ class PostgreSQLEngine:
         while stale:
             session, fresh = self._take(deadline)
             stale = False
+            if given_up():
+                self._give_back(session, good=True)  # nobody waits for it; the next one does
+                raise error("DEADLINE")
+            ending = Ending(session.abort)
             try:
-                rows, width = session.select(
-                    bounded, parameters, deadline=deadline, maximum_rows=maximum_rows
-                )
+                with while_wanted(ending.soon):
+                    rows, width = session.select(
+                        bounded, parameters, deadline=deadline, maximum_rows=maximum_rows
+                    )
                 found = read(rows, width) if len(rows) <= maximum_rows else None
             except Late:
                 reason = "DEADLINE"
@@ -138,6 +145,7 @@ class PostgreSQLEngine:
             except Failed:
                 pass
             finally:
+                ending.over()
                 # Also for exceptions that nobody foresaw: no session is ever left as busy, and one
                 # in which a run failed answers nobody else.
                 self._give_back(session, good=found is not None)

@@ -1,0 +1,1 @@
+"""Groups: what departments sign about them, and what members and officers do with them."""

@@ -1,0 +1,1 @@
+"""Groups: who takes part, notices, reports, polls, and everybody who should not."""
