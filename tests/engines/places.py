@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import duckdb
 import psycopg
@@ -22,8 +22,6 @@ from nodes.engines.engine import Engine
 from nodes.engines.kind import Kind
 from nodes.engines.postgresql.engine import PostgreSQLEngine
 from nodes.engines.postgresql.loading import PostgreSQLLoader
-from nodes.engines.spark.engine import SparkEngine
-from nodes.engines.spark.loading import SparkLoader
 from nodes.load import load
 from nodes.load_existing import load_existing
 from nodes.load_report import Report
@@ -32,6 +30,9 @@ from policies.contract import Contract, Type
 from tests.postgresql import Server
 from tests.simulator import DirectEngine
 from tests.spark import Cluster
+
+if TYPE_CHECKING:  # its client takes seconds to import
+    from nodes.engines.spark.engine import SparkEngine
 
 Row = Sequence[Any]
 DOCUMENTED = Path(__file__).parents[2] / "docs" / "engines.md"
@@ -199,6 +200,8 @@ class Lake:
 
     def load_from(self, contract: Contract, source: Path) -> Report:
         """From files that are there."""
+        from nodes.engines.spark.loading import SparkLoader
+
         cluster = self.cluster
         loader = SparkLoader(cluster.remote, cluster.token, str(self.written))
         try:
@@ -208,5 +211,7 @@ class Lake:
 
     def engine(self, workers: int = 2) -> SparkEngine:
         """As the node opens it."""
+        from nodes.engines.spark.engine import SparkEngine
+
         tables, cluster = self.store.tables(), self.cluster
         return SparkEngine(tables, cluster.remote, cluster.token, str(self.written), workers)
