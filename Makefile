@@ -9,7 +9,7 @@ WORKERS ?= 2
 export PYTHONDONTWRITEBYTECODE :=
 
 # `tests` is a folder too.
-.PHONY: setup demo test check lint types tests torture docs bench lock stubs sbom audit spark
+.PHONY: setup demo test check lint types tests torture docs bench scale lock stubs sbom audit spark
 .DEFAULT_GOAL := setup
 
 setup: $(STAMP)
@@ -55,6 +55,10 @@ docs: setup
 
 bench: setup
 	@$(BIN)/python -m bench $(if $(ONLY),--only $(ONLY))
+
+# The tables and the picture of docs/scale.md; ARGS=--measure takes the measurements first.
+scale: setup
+	@$(BIN)/python -m bench.scale $(ARGS)
 
 # The lock file names hashes and no index address; needs uv.
 lock:

@@ -43,16 +43,19 @@ def measure(say: Say) -> Row:
 
 def _used(running: Federation) -> float:
     """Seconds of processor time of gateway, node and workers."""
-    ticks = 0
-    for department in (None, "faa"):
-        parent = running.process_id(department)
-        for pid in (parent, *_children(parent)):
-            with open(f"/proc/{pid}/stat") as file:  # noqa: PTH123 - /proc
-                ticks += sum(map(int, file.read().rpartition(")")[2].split()[11:13]))
+    parents = [running.process_id(department) for department in (None, "faa")]
+    return sum(seconds_of(pid) for parent in parents for pid in (parent, *children(parent)))
+
+
+def seconds_of(pid: int) -> float:
+    """Seconds of processor time of a process, user and system (proc(5) stat)."""
+    with open(f"/proc/{pid}/stat") as file:  # noqa: PTH123 - /proc
+        ticks = sum(map(int, file.read().rpartition(")")[2].split()[11:13]))
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-def _children(parent: int) -> list[int]:
+def children(parent: int) -> list[int]:
+    """The processes that it started."""
     found = []
     for thread in os.listdir(f"/proc/{parent}/task"):  # noqa: PTH208 - names only
         with open(f"/proc/{parent}/task/{thread}/children") as file:  # noqa: PTH123 - /proc

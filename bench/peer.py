@@ -130,11 +130,11 @@ def _beside(peer: Peer, python: Path, folder: Path, people: Crowd, say: Say) -> 
     )
 
 
-def installed(packages: Sequence[str], venv: Path) -> Path:
+def installed(packages: Sequence[str], venv: Path, interpreter: str = sys.executable) -> Path:
     """The interpreter of a new venv with those packages; PeerFailed where they cannot be had."""
     python = venv / "bin" / "python"
     install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    for command in ([sys.executable, "-m", "venv", str(venv)], [*install, *packages]):
+    for command in ([interpreter, "-m", "venv", str(venv)], [*install, *packages]):
         why = "the package index is not within reach"
         try:
             subprocess.run(command, check=True, capture_output=True, text=True, timeout=LONGEST)

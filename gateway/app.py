@@ -70,6 +70,7 @@ from gateway.watches.watches import Watches
 from gateway.witnessing import Rounds, logs, witnesses
 from landbridge.client import connect as connect_client
 from landbridge.edge import life
+from landbridge.edge.calls import Calls
 from landbridge.edge.exporters import Exporting, exporting
 from landbridge.edge.health import Health
 from landbridge.edge.interceptor import Report
@@ -250,15 +251,17 @@ def start(
     rounds = Rounds(witness, dict if settings.replica else connections, tell, sight)
     rounds.go()
     lasting, periods = subject_key(settings.state), subject_keys(settings.state)
-    recorder = Recorder(log, lasting, access.digest, time.time, periods)
+    calls = Calls(settings.calls)
+    recorder = Recorder(log, lasting, access.digest, time.time, periods, calls=calls)
     trust = trusted(settings.trust)
+    verifying = trust.callers()
     planning = Planning(access, time.time)
     signing = AskingSigner(settings.federation, key_of_gateway, time.time)
     asking = Consulting(
         planning,
         ConsultPlanning(planning, time.time),
         departments,
-        trust.verifier,
+        verifying,
         recorder,
         signer.vkey,
         signing,
@@ -298,7 +301,7 @@ def start(
     portal = PortalServicer(
         planning,
         departments,
-        trust.verifier,
+        verifying,
         recorder,
         OwnLog(settings.state / "log", signer.name, periods, lasting, time.time),
         signer.vkey,
@@ -309,7 +312,7 @@ def start(
     census = Census(
         planning,
         departments,
-        trust.verifier,
+        verifying,
         recorder,
         signer.vkey,
         signing,
@@ -321,7 +324,7 @@ def start(
     submitting = Submitting(
         planning,
         departments,
-        trust.verifier,
+        verifying,
         recorder,
         signer.vkey,
         signing,
@@ -354,7 +357,7 @@ def start(
         driver,
         procedures,
         lambda: planning.access,
-        trust.verifier,
+        verifying,
         recorder,
         departments.catalogue,
         settings.manifest.read_bytes,
@@ -367,7 +370,7 @@ def start(
         time.time, time.monotonic, report,
     )  # fmt: skip
     watches = Watches(
-        watch_store, evaluator, telling, planning, departments, trust.verifier, signing, recorder,
+        watch_store, evaluator, telling, planning, departments, verifying, signing, recorder,
         sight, signer.vkey, time.time, settings.calls // 4,
     )  # fmt: skip
     with suppress(Unavailable):  # it serves and refuses, so that callers are told why
@@ -464,12 +467,13 @@ def start(
         share_port=settings.share_port,
         outside=[Observing(watching.telemetry, observed)],
         leave=health.leaving(settings.operating.notice_seconds),
-        threads=settings.calls,
+        threads=calls.threads,
         maximum_seconds=settings.call_seconds,
+        calls=calls,
     )
     flight: Running | None = None
     try:
-        flight = _serve_flight(settings, asking, departments, watching.telemetry, report)
+        flight = _serve_flight(settings, asking, departments, watching.telemetry, report, calls)
         console = _open_console(
             settings, planning, departments, trust, recorder, periods, lasting, signer.vkey,
             key_of_gateway, latencies, store, procedures, running.port, report,
@@ -551,6 +555,7 @@ def _serve_flight(
     departments: Departments,
     telemetry: Telemetry,
     report: Report,
+    calls: Calls,
 ) -> Running | None:
     """Arrow Flight SQL on a port of its own, with the same limits; None where it is off."""
     if not settings.listen_flight:
@@ -569,8 +574,9 @@ def _serve_flight(
             read_key(settings.tls_key), certificate.read_bytes(), renewed=certificate.read_bytes
         ),
         report=report,
-        threads=settings.calls,
+        threads=calls.threads,
         maximum_seconds=settings.call_seconds,
+        calls=calls,
         boundary=StreamBoundary,
         share_port=settings.share_port,
     )

@@ -10,6 +10,7 @@ from gateway.request import Request
 from landbridge.identity.caller import Caller
 from landbridge.levels import Level
 from landbridge.v1 import gateway_pb2
+from policies.admitted import collects
 from policies.contract import Contract
 
 Procedures = Callable[[Caller], Iterable[gateway_pb2.DirectoryProcedure]]
@@ -22,14 +23,18 @@ Groups = Callable[[Request, Caller], Iterable[gateway_pb2.DirectoryGroup]]
 class Offered:
     """What a caller may know: what policy lets them use, and what an officer may let them.
 
-    The second is the first and more. `ceiling` is the level up to which an officer may consider a
-    contract's columns for this caller, None where none does.
+    The second is the first and more, and `listed` what they may hand records in to besides.
+    `ceiling` is the level up to which an officer may consider a contract's columns for this caller,
+    None where none does; `submits` and `watches` say of a contract whether they may.
     """
 
     caller: Caller
     usable: Catalogue
     consultable: Catalogue
+    listed: Catalogue
     ceiling: Callable[[Contract], Level | None]
+    submits: Callable[[Contract], bool]
+    watches: Callable[[Contract], bool]
 
 
 def directory_response(
@@ -44,8 +49,7 @@ def directory_response(
     return gateway_pb2.DirectoryResponse(
         federation=federation,
         members=[
-            _member(name, offered, reachable=name not in unheard)
-            for name in offered.consultable.members
+            _member(name, offered, reachable=name not in unheard) for name in offered.listed.members
         ],
         procedures=procedures,
         groups=groups,
@@ -53,7 +57,7 @@ def directory_response(
 
 
 def _member(name: str, offered: Offered, *, reachable: bool) -> gateway_pb2.DirectoryMember:
-    offer = offered.consultable.offers.get(name)
+    offer = offered.listed.offers.get(name)
     if offer is None:
         return gateway_pb2.DirectoryMember(department=name, title=name, reachable=False)
     usable = offered.usable.offers.get(name)
@@ -85,6 +89,9 @@ def _contract(
         title=contract.title,
         version=contract.version,
         consultable=ceiling is not None,
+        submittable=offered.submits(contract),
+        collects=collects(contract) if offered.submits(contract) else "",
+        watchable=offered.watches(contract),
         queryable=usable is not None and contract.id in usable.contracts,
         team=who.team,
         roles=[

@@ -1,8 +1,8 @@
 """Joins the departments' rows by pseudonym, batch by batch: pure, and without any row's meaning.
 
 Every side's rows come in ascending order. What comes of them is, per combination of codes, how many
-pseudonyms all sides have, and for a side that owns values, which group of the others each of its
-rows belongs to.
+pseudonyms all tables have, and for a side that owns values, which group of the other tables each of
+its rows belongs to. A table that several departments serve has a pseudonym where one of them has.
 """
 
 from __future__ import annotations
@@ -43,11 +43,16 @@ class _Waiting:
 class Join:
     """Takes batches from all sides, in each side's order; `codes` is how many each side has.
 
-    `owners` are the sides of which the group of every row is kept.
+    `owners` are the sides of which the group of every row is kept. `tables` says which table each
+    side's is; one of them can be several sides', which have one code then.
     """
 
-    def __init__(self, codes: Sequence[int], owners: Sequence[int]) -> None:
+    def __init__(self, codes: Sequence[int], owners: Sequence[int], tables: Sequence[int]) -> None:
         self._codes = tuple(codes)
+        self._tables = tuple(tables)
+        self._alone = [place for place, each in enumerate(tables) if tables.count(each) == 1]
+        if any(codes[place] > 1 for place in range(len(codes)) if place not in self._alone):
+            raise ValueError("Departments of one table have one code.")
         self._waiting = [_Waiting() for _ in codes]
         self._owned: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {own: [] for own in owners}
         self.counts = np.zeros(tuple(codes), dtype=np.int64)
@@ -101,9 +106,7 @@ class Join:
         taken = [self._take(waiting, until) for waiting in self._waiting]
         for owner in self._owned:
             self._owned[owner].append(self._groups(owner, taken))
-        found, codes = self._met(0, taken)
-        own = taken[0].codes[found]
-        np.add.at(self.counts, (own, *codes), 1)
+        self._count(taken)
 
     def _take(self, waiting: _Waiting, until: bytes | None) -> Rows:
         parts: list[Rows] = []
@@ -125,25 +128,41 @@ class Join:
             np.concatenate([part.codes for part in parts]),
         )
 
-    def _met(self, side: int, taken: Sequence[Rows]) -> tuple[Places, list[np.ndarray]]:
-        """Rows of the side that all others have too, and the others' codes for them."""
+    def _count(self, taken: Sequence[Rows]) -> None:
+        """Adds the pseudonyms that every table has."""
+        first = self._alone[0]  # one table at most is several sides'
+        found, codes = self._met(first, taken)
+        together = [place for place in range(len(taken)) if place not in self._alone]
+        if together:
+            present = np.zeros(len(found), dtype=np.bool_)
+            for place in together:
+                ours, _ = match(taken[first].pseudonyms[found], taken[place].pseudonyms)
+                present[ours] = True
+            found = found[present]
+            codes = {place: each[present] for place, each in codes.items()}
+        codes[first] = taken[first].codes[found]
+        nobody = np.zeros(len(found), dtype=np.int64)
+        at = tuple(codes.get(place, nobody) for place in range(len(taken)))
+        np.add.at(self.counts, at, 1)
+
+    def _met(self, side: int, taken: Sequence[Rows]) -> tuple[Places, dict[int, np.ndarray]]:
+        """Rows of the side that every other table of one department has, and its codes for them."""
         found: Places = np.arange(len(taken[side]))
-        codes: list[np.ndarray] = []
-        for place, other in enumerate(taken):
+        codes: dict[int, np.ndarray] = {}
+        for place in self._alone:
             if place == side:
                 continue
-            ours, theirs = match(taken[side].pseudonyms[found], other.pseudonyms)
+            ours, theirs = match(taken[side].pseudonyms[found], taken[place].pseudonyms)
             found = found[ours]
-            codes = [each[ours] for each in codes]
-            codes.append(other.codes[theirs])
+            codes = {other: each[ours] for other, each in codes.items()}
+            codes[place] = taken[place].codes[theirs]
         return found, codes
 
     def _groups(self, side: int, taken: Sequence[Rows]) -> tuple[np.ndarray, np.ndarray]:
         found, codes = self._met(side, taken)
         group = np.zeros(len(found), dtype=np.int64)
-        others = [count for place, count in enumerate(self._codes) if place != side]
-        for count, code in zip(others, codes, strict=True):
-            group = group * count + code
+        for place, code in codes.items():  # in the order of the sides
+            group = group * self._codes[place] + code
         groups = np.full(len(taken[side]), NOBODY, dtype=np.int32)
         groups[found] = group
         return groups, taken[side].codes.astype(np.int32)

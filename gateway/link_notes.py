@@ -27,8 +27,9 @@ def notes(link: LinkPlan) -> list[tuple[str, str]]:
         ),
         (
             "withheld",
-            f"Every group of {link.shower} is shown: its table protects nobody."
-            if link.shower
+            f"Cells in which fewer than {link.minimum} {unit} are counted are NULL; each is "
+            f"counted with one of its rows{' at each department' if len(link.hiders) > 1 else ''}."
+            if link.votes is not None
             else f"Cells whose noisy number of linked {' and '.join(link.question.key)} is under "
             f"{link.minimum} are NULL"
             + (
@@ -59,5 +60,5 @@ def accuracy(link: LinkPlan, mechanism: Mechanism) -> float | None:
     """The expected 95 % half-width of one measure in one cell."""
     place = link.release.mechanisms.index(mechanism)
     if place in link.counted:
-        return half_width(Combined(mechanism, (), link.presence.deviation, LAPLACE))
-    return half_width(Combined(mechanism, (), *expected_noise(mechanism, 2)))
+        return half_width(Combined(mechanism, (), link.deviation, LAPLACE))
+    return half_width(Combined(mechanism, (), *expected_noise(mechanism, link.draws(place))))

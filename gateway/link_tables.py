@@ -7,27 +7,31 @@ from collections.abc import Sequence
 from gateway.catalogue import Served
 from landbridge.errors import error
 from policies.link_plan import LinkPlan
-from policies.linked import Side, linked
+from policies.linked import Side, linked, same_kind
 
 
 def linked_tables(found: Sequence[Served], key: Sequence[str]) -> Served:
-    """The tables as one linked contract; raises where a table is not one department's.
+    """The tables as one linked contract; of a table, all departments that serve it take part.
 
     Their departments are not all the same ones, which would join them by themselves.
     """
-    names = tuple(each.contract.id for each in found)
-    for served in found:
-        if len(served.departments) > 1:
-            raise error(
-                "INVALID_QUESTION",
-                f"{served.contract.id} is served by {', '.join(served.departments)}; linked are "
-                "tables of one department each.",
-                hint=_hint(found, names),
-            )
+    names = [each.contract.id for each in found]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise same_kind(twice)
     sides = sorted(
-        (Side(each.departments[0], each.contract) for each in found),
+        (Side(name, each.contract) for each in found for name in each.departments),
         key=lambda side: side.department,
     )
+    departments = [side.department for side in sides]
+    if len(set(departments)) < len(departments):
+        both = next(name for name in departments if departments.count(name) > 1)
+        raise error(
+            "INVALID_QUESTION",
+            f"{both} serves several of these tables, and others serve some of them; linked are "
+            "tables of different departments.",
+            hint=_hint(found, names),
+        )
     whole = linked(sides, key)
     return Served(
         whole, tuple(side.department for side in sides), tuple(sides), tuple(sorted(set(key)))

@@ -172,20 +172,24 @@ class LinkRun:
         """All measures over all cells, noise and suppression included: step (11)."""
         plan = self._plan
         if plan.shower:
-            rows = {**rows, plan.hider: self._matched(rows[plan.shower])}
+            rows = {
+                **rows,
+                **{each: self._matched(each, rows[plan.shower]) for each in plan.hiders},
+            }
         join = self._joined(rows)
         totals = [
             self._totals(side, rows[side.department], *join.owned(place))
             for place, side in enumerate(plan.sides)
             if side.values
         ]
-        linked = self._linked(join.counts)
-        shown = linked >= plan.minimum
-        labels = self._labels(shown)
-        return present(plan, linked, shown, labels, [self._released(each) for each in totals])
+        released = [self._released(each) for each in totals]
+        linked = self._linked(join.counts) if plan.votes is None else join.counts
+        shown = told(plan, linked, released)
+        labels = self._labels(_any(shown))
+        return present(plan, linked, shown, labels, released)
 
-    def _matched(self, keys: int) -> int:
-        """Carries the keys that are nobody's to the side that hides its own; how many rows it has
+    def _matched(self, hider: str, keys: int) -> int:
+        """Carries the keys that are nobody's to a side that hides its own; how many rows it has
         then.
         """
         plan = self._plan
@@ -196,13 +200,15 @@ class LinkRun:
                 shown = self._talk.ask(
                     plan.shower,
                     lambda stub: stub.Show,
-                    link_pb2.LinkShowRequest(round=self._talk.bound(), first=first),
+                    link_pb2.LinkShowRequest(
+                        round=self._talk.bound(), first=first, recipient=hider
+                    ),
                 )
                 if not 0 < shown.rows <= keys - first:
                     raise rejected(plan.shower, "keys that do not fit the question")
             after = first + (0 if shown is None else shown.rows)
             found = self._talk.ask(
-                plan.hider,
+                hider,
                 lambda stub: stub.Match,
                 link_pb2.LinkMatchRequest(
                     round=self._talk.bound(),
@@ -213,7 +219,7 @@ class LinkRun:
             )
             first = after
             if found.rows != first:
-                raise rejected(plan.hider, "rows that do not fit the keys")
+                raise rejected(hider, "rows that do not fit the keys")
             if first == keys:
                 return first
 
@@ -223,6 +229,7 @@ class LinkRun:
         join = Join(
             [side.codes for side in sides],
             [place for place, side in enumerate(sides) if side.values],
+            self._plan.tables,
         )
         fetched = [0] * len(sides)
         waiting: dict[int, Pending[link_pb2.LinkFetchResponse]] = {}
@@ -260,7 +267,8 @@ class LinkRun:
     def _linked(self, counts: NDArray[np.int64]) -> NDArray[np.int64]:
         """The noisy number of linked keys per combination of codes."""
         presence = self._plan.presence
-        exact = [int(count) - presence.reach for count in counts.reshape(-1)]
+        shift = presence.reach * self._plan.joint
+        exact = [int(count) - shift for count in counts.reshape(-1)]
         return np.array(self._draw(exact, presence.own), dtype=np.int64).reshape(counts.shape)
 
     def _totals(
@@ -369,6 +377,48 @@ class LinkRun:
         return found
 
 
+def told(plan: LinkPlan, linked: NDArray[np.int64], totals: Sequence[_Totals]) -> NDArray[np.bool_]:
+    """Which cells are shown: for every combination of codes, each of the wide side's own cells.
+
+    Where the key is the unit, all of those are, as soon as enough keys are linked.
+    """
+    wide = max(side.cells if side.many else 1 for side in plan.sides)
+    if plan.votes is None:
+        return np.repeat((linked >= plan.minimum)[..., None], wide, axis=-1)
+    votes = np.zeros((*linked.shape, wide), dtype=np.int64)
+    voting = len(plan.release.mechanisms)
+    for codes in np.ndindex(*linked.shape):
+        for cell in range(wide):
+            votes[(*codes, cell)] = _sum(plan, voting, codes, cell, totals)
+    return votes >= plan.minimum
+
+
+def _any(shown: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Combinations of codes with a cell that is shown."""
+    found: NDArray[np.bool_] = np.any(shown, axis=-1)
+    return found
+
+
+def _sum(
+    plan: LinkPlan, measure: int, codes: Sequence[int], cell: int, totals: Sequence[_Totals]
+) -> int:
+    """Of all owners of the measure: its sum for those codes, in the wide side's own cell."""
+    found = 0
+    for total in totals:
+        side = total.side
+        at = plan.sides.index(side)
+        column = 0
+        for place, other in enumerate(plan.sides):
+            if place != at:
+                column = column * other.codes + int(codes[place])
+        step = side.vectors // len(side.values)
+        for number, value in enumerate(side.values):
+            if value.measure == measure:
+                vector = number * step + (cell if side.many else 0)
+                found += int(total.sums[codes[at], column, vector])
+    return found
+
+
 def present(
     plan: LinkPlan,
     linked: NDArray[np.int64],
@@ -380,35 +430,34 @@ def present(
     axes = plan.release.axes
     lengths = [len(axis) for axis in axes]
     units = [[0] * plan.release.cells for _ in plan.release.mechanisms]
-    told: set[int] = set()
-    for codes in zip(*np.nonzero(shown), strict=True):
+    seen: set[int] = set()
+    owned = [place for place in range(len(units)) if place not in plan.counted]
+    for codes in zip(*np.nonzero(_any(shown)), strict=True):
         own = [labels[place][int(code)] for place, code in enumerate(codes)]
-        for wide, cells in _cells(plan, own, lengths):
-            told.add(cells)
+        for wide, cell in _cells(plan, own, lengths):
+            if not shown[(*codes, wide)]:
+                continue
+            seen.add(cell)
             for place in plan.counted:
-                units[place][cells] = int(linked[codes])
-            for total in totals:
-                at = plan.sides.index(total.side)
-                column = 0
-                for place, side in enumerate(plan.sides):
-                    if place != at:
-                        column = column * side.codes + int(codes[place])
-                step = total.side.vectors // len(total.side.values)
-                for number, value in enumerate(total.side.values):
-                    vector = number * step + (wide if total.side.many else 0)
-                    units[value.measure][cells] = int(total.sums[codes[at], column, vector])
-    return combined(plan, units, frozenset(range(plan.release.cells)) - told)
+                units[place][cell] = int(linked[codes])
+            for place in owned:
+                units[place][cell] = _sum(plan, place, codes, wide, totals)
+    return combined(plan, units, frozenset(range(plan.release.cells)) - seen)
 
 
 def combined(
     plan: LinkPlan, units: Sequence[Sequence[int]], withheld: frozenset[int]
 ) -> tuple[Combined, ...]:
     """Released numbers in whole steps, with the noise that the plan put on them."""
-    presence = plan.presence
     return tuple(
-        Combined(mechanism, tuple(units[place]), presence.deviation, LAPLACE, withheld)
+        Combined(mechanism, tuple(units[place]), plan.deviation, LAPLACE, withheld)
         if place in plan.counted
-        else Combined(mechanism, tuple(units[place]), *expected_noise(mechanism, 2), withheld)
+        else Combined(
+            mechanism,
+            tuple(units[place]),
+            *expected_noise(mechanism, plan.draws(place)),
+            withheld,
+        )
         for place, mechanism in enumerate(plan.release.mechanisms)
     )
 

@@ -35,7 +35,14 @@ from policies.purpose import require_allowed, require_stated
 from policies.quantiles import layout_of
 from policies.question import Question
 from policies.review import Usage, Use, review
-from policies.sight import log_request, may_consult, request
+from policies.sight import (
+    log_request,
+    may_consult,
+    may_contribute,
+    may_submit,
+    may_watch,
+    request,
+)
 
 MAXIMUM_OUTPUTS = 64
 MAXIMUM_STEPS = 250_000
@@ -114,8 +121,19 @@ class Planning:
         def ceiling(contract: Contract) -> Level | None:
             return may_consult(caller, "contract", contract.id, rules.access, now)
 
-        usable = rules.views.of(caller, known)
-        return Offered(caller, usable, rules.views.consultable(caller, known), ceiling)
+        def submits(contract: Contract) -> bool:
+            return may_submit(caller, contract, rules.access, now) or may_contribute(
+                caller, contract, rules.access, now
+            )
+
+        def watches(contract: Contract) -> bool:
+            return may_watch(caller, contract, rules.access, now)
+
+        views = rules.views
+        return Offered(
+            caller, views.of(caller, known), views.consultable(caller, known),
+            views.listed(caller, known), ceiling, submits, watches,
+        )  # fmt: skip
 
     def question(
         self, sql: str, purpose: str, micro_epsilon: int, caller: Caller, known: Catalogue,

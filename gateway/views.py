@@ -18,7 +18,13 @@ from landbridge.levels import Level
 from policies.access import AccessPolicy
 from policies.column_sight import ColumnSight
 from policies.moment import Moment
-from policies.sight import may_consult, sees_contract, sees_handler
+from policies.sight import (
+    may_consult,
+    may_contribute,
+    may_submit,
+    sees_contract,
+    sees_handler,
+)
 
 MEMORY = 1_000
 """Callers remembered, and catalogues: callers who see the same share one."""
@@ -26,7 +32,7 @@ MEMORY = 1_000
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 
-_Whoever = tuple[str, str, Level, frozenset[str], bool]
+_Whoever = tuple[str, str, Level, frozenset[str], str]
 _Seen = frozenset[tuple[str, ...]]
 
 
@@ -43,20 +49,27 @@ class Views:
 
     def of(self, caller: Caller, known: Catalogue) -> Catalogue:
         """What the caller may know of `known`; the same object until that changes."""
-        return self._of(caller, known, consulting=False)
+        return self._of(caller, known, self._seen)
 
     def consultable(self, caller: Caller, known: Catalogue) -> Catalogue:
         """The same with what the caller may have considered by an officer of its owner."""
-        return self._of(caller, known, consulting=True)
+        return self._of(caller, known, self._considered)
 
-    def _of(self, caller: Caller, known: Catalogue, *, consulting: bool) -> Catalogue:
-        who = (caller.subject, caller.organisation, caller.clearance, caller.purposes, consulting)
+    def listed(self, caller: Caller, known: Catalogue) -> Catalogue:
+        """The same with what the caller may hand records in to: all that the directory tells."""
+        return self._of(caller, known, self._listed)
+
+    def _of(
+        self, caller: Caller, known: Catalogue, see: Callable[[Caller, Offer], Offer]
+    ) -> Catalogue:
+        who = (
+            caller.subject, caller.organisation, caller.clearance, caller.purposes, see.__name__,
+        )  # fmt: skip
         with self._lock:
             found = self._callers.get(who)
             if found is not None and found[0] is known:
                 self._callers.move_to_end(who)
                 return found[1]
-        see = self._considered if consulting else self._seen
         seen = {name: see(caller, offer) for name, offer in known.offers.items()}
         shown = frozenset(
             (name, each)
@@ -121,6 +134,20 @@ class Views:
             },
             handlers=handlers,
         )
+
+    def _listed(self, caller: Caller, offer: Offer) -> Offer:
+        now = Moment.at(self._clock())
+        known = self._considered(caller, offer)
+        contracts = {
+            # Of one that they may only hand in to all columns are hidden here: its own form says.
+            name: known.contracts.get(name)
+            or replace(contract, hidden=frozenset(each.name for each in contract.columns))
+            for name, contract in offer.contracts.items()
+            if name in known.contracts
+            or may_submit(caller, contract, self._access, now)
+            or may_contribute(caller, contract, self._access, now)
+        }
+        return replace(known, contracts=contracts)
 
 
 def _keep(memory: OrderedDict[Key, Value], key: Key, value: Value) -> None:

@@ -210,25 +210,55 @@ class Asking(Asks, Generic[ACase, AConsultation, AWatch, AGroup]):
 
     @once
     def contribute(
-        self, contract: str, column: str, /, *values: Value, purpose: str
+        self,
+        contract: str,
+        column: str,
+        /,
+        *values: Value,
+        purpose: str,
+        queue: str | Path | None = None,
     ) -> Steps[Contribution]:
         """Hands in values of a column that two departments measure, each in two shares.
 
         The values are split here and sealed to the two departments, neither of which can read one.
         Raises INVALID_ARGUMENT for a value that the column cannot have; then none is sent.
+        `queue`: a file in which the sealed shares lie until both departments have them; while
+        nobody can be reached, what is returned says how many are `waiting`.
         """
-        return census.contribution(
-            self._ask, contract, column, values, purpose=purpose, pinned=self._manifest
-        )
+        return self._contributed(contract, column, values, purpose, queue, texts=False)
 
     @once
     def contribute_text(
-        self, contract: str, column: str, /, *texts: str, purpose: str
+        self,
+        contract: str,
+        column: str,
+        /,
+        *texts: str,
+        purpose: str,
+        queue: str | Path | None = None,
     ) -> Steps[Contribution]:
         """As `contribute`, of values as a person types them, in the types that the column has."""
-        return census.contribution(
-            self._ask, contract, column, texts, purpose=purpose, pinned=self._manifest, texts=True
-        )
+        return self._contributed(contract, column, texts, purpose, queue, texts=True)
+
+    def _contributed(
+        self,
+        contract: str,
+        column: str,
+        values: Sequence[Value],
+        purpose: str,
+        queue: str | Path | None,
+        *,
+        texts: bool,
+    ) -> Steps[Contribution]:
+        if queue is None:
+            return census.contribution(
+                self._ask, contract, column, values, purpose=purpose, pinned=self._manifest,
+                texts=texts,
+            )  # fmt: skip
+        return census.queued(
+            self._ask, contract, column, values, purpose=purpose, pinned=self._manifest,
+            queue=Path(queue), texts=texts,
+        )  # fmt: skip
 
     @once
     def collect(

@@ -59,8 +59,10 @@ class OfferedContract:
 
     `method` is how answers are protected ("dp" or "unprotected"), `unit` the column whose values
     are protected, empty where the table describes nobody. `queryable`: policy answers some
-    questions; `consultable`: an officer of the owner considers others (`client.consult`). `team`,
-    `roles` and `channels` say who answers for it and how to reach them.
+    questions; `consultable`: an officer of the owner considers others (`client.consult`).
+    `submittable`: this caller may hand in records or reports, by the rules that `collects` says in
+    words; `watchable`: they may make watches. `team`, `roles` and `channels` say who answers for it
+    and how to reach them.
     """
 
     id: str
@@ -76,6 +78,9 @@ class OfferedContract:
     team: str = ""
     roles: tuple[OfferedRole, ...] = ()
     channels: tuple[OfferedChannel, ...] = ()
+    submittable: bool = False
+    collects: str = ""
+    watchable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

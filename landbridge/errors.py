@@ -132,6 +132,11 @@ CATALOGUE: Final[dict[str, Reason]] = {
         Unauthenticated,
         "The bearer token is bound to a client certificate, which this connection does not show.",
     ),
+    "TOKEN_UNBOUND": Reason(
+        "UNAUTHENTICATED",
+        Unauthenticated,
+        "The bearer token is not bound to a client certificate, which is required here.",
+    ),
     "FORM_INVALID": Reason(
         "PERMISSION_DENIED", Refused, "This form is not one that was made for your session."
     ),
@@ -213,6 +218,11 @@ CATALOGUE: Final[dict[str, Reason]] = {
     "CALLS_EXHAUSTED": Reason(
         "RESOURCE_EXHAUSTED", Refused, "The handler is called more often than its owner allows."
     ),
+    "TOO_MANY_AT_ONCE": Reason(
+        "RESOURCE_EXHAUSTED",
+        Refused,
+        "Too many requests of this caller, or of this organisation, are under way at once.",
+    ),
     "CONSENT_MISSING": Reason(
         "PERMISSION_DENIED", Refused, "The handler replies with the subject's consent only."
     ),
@@ -284,6 +294,11 @@ CATALOGUE: Final[dict[str, Reason]] = {
         Refused,
         "The caller has handed in as many reports as the owner takes.",
     ),
+    "REPORTS_FULL": Reason(
+        "RESOURCE_EXHAUSTED",
+        Refused,
+        "A department holds as many reports that nobody has collected as it keeps.",
+    ),
     "BATCH_TOO_SMALL": Reason(
         "PERMISSION_DENIED", Refused, "Too few reports are valid and not collected yet."
     ),
@@ -347,6 +362,7 @@ CATALOGUE: Final[dict[str, Reason]] = {
 RETRY_AFTER: Final[dict[str, float]] = {
     "SHUTTING_DOWN": 0.25,
     "TOO_BUSY": 1.0,
+    "TOO_MANY_AT_ONCE": 1.0,
     "GATEWAY_UNREACHABLE": 1.0,
     "DEPARTMENT_MISSING": 5.0,
     "MEMBERS_DIFFER": 60.0,

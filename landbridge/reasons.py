@@ -37,6 +37,10 @@ class TokenBound(errors.Unauthenticated):
     """The bearer token is bound to a client certificate, which this connection does not show."""
 
 
+class TokenUnbound(errors.Unauthenticated):
+    """The bearer token is not bound to a client certificate, which is required here."""
+
+
 class FormInvalid(errors.Refused):
     """This form is not one that was made for your session."""
 
@@ -137,6 +141,10 @@ class CallsExhausted(errors.Refused):
     """The handler is called more often than its owner allows."""
 
 
+class TooManyAtOnce(errors.Refused):
+    """Too many requests of this caller, or of this organisation, are under way at once."""
+
+
 class ConsentMissing(errors.Refused):
     """The handler replies with the subject's consent only."""
 
@@ -233,6 +241,10 @@ class ReportsExhausted(errors.Refused):
     """The caller has handed in as many reports as the owner takes."""
 
 
+class ReportsFull(errors.Refused):
+    """A department holds as many reports that nobody has collected as it keeps."""
+
+
 class BatchTooSmall(errors.Refused):
     """Too few reports are valid and not collected yet."""
 
@@ -320,6 +332,7 @@ BY_REASON: Final[dict[str, type[errors.LandbridgeError]]] = {
     "TOKEN_AUDIENCE": TokenAudience,
     "TOKEN_REVOKED": TokenRevoked,
     "TOKEN_BOUND": TokenBound,
+    "TOKEN_UNBOUND": TokenUnbound,
     "FORM_INVALID": FormInvalid,
     "SIGN_IN_UNAVAILABLE": SignInUnavailable,
     "PEER_UNKNOWN": PeerUnknown,
@@ -345,6 +358,7 @@ BY_REASON: Final[dict[str, type[errors.LandbridgeError]]] = {
     "BUDGET_EXHAUSTED": BudgetExhausted,
     "SUBJECTS_EXHAUSTED": SubjectsExhausted,
     "CALLS_EXHAUSTED": CallsExhausted,
+    "TOO_MANY_AT_ONCE": TooManyAtOnce,
     "CONSENT_MISSING": ConsentMissing,
     "STEP_NOT_ADMITTED": StepNotAdmitted,
     "CASE_ID_REUSED": CaseIdReused,
@@ -369,6 +383,7 @@ BY_REASON: Final[dict[str, type[errors.LandbridgeError]]] = {
     "REPORT_INVALID": ReportInvalid,
     "REPORT_ID_REUSED": ReportIdReused,
     "REPORTS_EXHAUSTED": ReportsExhausted,
+    "REPORTS_FULL": ReportsFull,
     "BATCH_TOO_SMALL": BatchTooSmall,
     "BATCH_UNDER_WAY": BatchUnderWay,
     "BATCH_DIFFERS": BatchDiffers,

@@ -16,8 +16,8 @@ from landbridge.wire import read_receipt
 
 DAY: Final = 86_400.0
 MENDING: Final = frozenset({
-    "GATEWAY_UNREACHABLE", "SHUTTING_DOWN", "DEADLINE", "TOO_BUSY", "LOG_UNAVAILABLE",
-    "LOG_UNWITNESSED", "CASES_UNAVAILABLE",
+    "GATEWAY_UNREACHABLE", "SHUTTING_DOWN", "DEADLINE", "TOO_BUSY", "TOO_MANY_AT_ONCE",
+    "LOG_UNAVAILABLE", "LOG_UNWITNESSED", "CASES_UNAVAILABLE",
 })  # fmt: skip
 """What a follower waits out."""
 STREAM: Final = 60.0

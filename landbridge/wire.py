@@ -263,6 +263,9 @@ def _contract(contract: gateway_pb2.DirectoryContract) -> OfferedContract:
         contract.team,
         tuple(OfferedRole(each.role, each.who, each.description) for each in contract.roles),
         tuple(OfferedChannel(each.name, each.url, each.description) for each in contract.channels),
+        contract.submittable,
+        contract.collects,
+        contract.watchable,
     )
 
 

@@ -11,6 +11,7 @@ from functools import partial
 from hashlib import sha256
 
 from landbridge.edge import life
+from landbridge.edge.calls import Calls
 from landbridge.edge.exporters import Exporting, exporting
 from landbridge.edge.first_look import FirstLook
 from landbridge.edge.health import Health
@@ -19,6 +20,7 @@ from landbridge.edge.local import Local, serve_local
 from landbridge.edge.observing import Ended, Observing, unheard
 from landbridge.edge.own_log import OwnLog
 from landbridge.edge.record import Recorder
+from landbridge.edge.seats import Seats
 from landbridge.edge.server import Running, Tls, serve
 from landbridge.edge.state import log_signer, subject_key, subject_keys, witness_key
 from landbridge.edge.trust import Trusted, trusted
@@ -73,6 +75,7 @@ from nodes.engines.choice import unfit
 from nodes.engines.duckdb import Limits
 from nodes.engines.engine import Engine
 from nodes.engines.opening import opener
+from nodes.engines.shared import KEPT, SharedEngine
 from nodes.engines.watched import WatchedEngine
 from nodes.following import Enforcement, Following, PolicyFollower
 from nodes.granting import Granting
@@ -250,7 +253,8 @@ def start(
     log = Log.open(settings.state / "log", settings.state / "journal", signer, oversight=oversight)
     lasting, periods = subject_key(settings.state), subject_keys(settings.state)
     first_look = FirstLook()
-    recorder = Recorder(log, lasting, policy.digest, time.time, periods, first_look)
+    calls = Calls(settings.calls)
+    recorder = Recorder(log, lasting, policy.digest, time.time, periods, first_look, calls)
     ledger = Ledger(settings.state / "ledger.sqlite", time.time)
     history = History(settings.state / "history.sqlite")
     watching = exporting(settings.operating, f"landbridge.node.{settings.department}")
@@ -269,22 +273,28 @@ def start(
         policy.contracts,
         policy.handlers,
         policy.access,
-        trust.verifier,
+        trust.callers(officers=True),
         time.time,
         policy.digest,
         policy.groups,
         counted=lambda contract: publishing.counted(contract),
     )
     store = Store(settings.state / "data")
+    workers = Seats(settings.workers, KEPT)
     open_engine = opener(
-        settings.engine, limits, settings.workers, lambda: tuple(guard.rules.contracts)
+        settings.engine,
+        limits,
+        (settings.workers, workers.all),
+        lambda: tuple(guard.rules.contracts),
     )
     tables: Tables[Engine] = Tables(
         store,
         tuple(policy.contracts),
-        lambda files: WatchedEngine(open_engine(files), watching.telemetry, files),
+        lambda files: SharedEngine(
+            WatchedEngine(open_engine(files), watching.telemetry, files), workers, lambda: calls.who
+        ),
     )
-    functions = FunctionPool(store, limits)
+    functions = FunctionPool(store, limits, lambda: calls.who)
     functions.prepare(tuple(policy.contracts), policy.handlers)
     functions.serve()
     computing = Computing(tables, functions)
@@ -514,8 +524,9 @@ def start(
         report=report,
         outside=[Observing(watching.telemetry, ended)],
         leave=health.leaving(settings.operating.notice_seconds),
-        threads=settings.calls,
+        threads=calls.threads,
         maximum_seconds=settings.call_seconds,
+        calls=calls,
     )
     health.enter()
     attending.start()

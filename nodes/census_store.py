@@ -43,6 +43,8 @@ _SCHEMA: Final = (
       PRIMARY KEY (task, recipient, question)
     ) STRICT, WITHOUT ROWID""",
 )
+MOST_KEPT: Final = 1_000_000
+"""Reports of one measurement in no batch: some hundred bytes each, more for histograms."""
 AT_ONCE: Final = 2_000
 """Parts that are read at a time."""
 
@@ -105,17 +107,20 @@ _HELD: Final = "number, id, public, input, state, out, seed, share, keys, messag
 class CensusStore:
     """One department's file; safe for many threads of one process."""
 
-    def __init__(self, path: Path, clock: Callable[[], float]) -> None:
+    def __init__(self, path: Path, clock: Callable[[], float], most: int = MOST_KEPT) -> None:
         self._file = SqliteFile(path, _SCHEMA, clock, version=1, what="a store of census reports")
+        self._most = most
 
     def keep(self, task: bytes, who: str, each: int, arrived: Sequence[Arrived]) -> list[str]:
         """Why each was not kept, empty for one that is; all are on disk when this returns.
 
         The same report again is kept already, and counts once. One caller (`who`, a keyed digest)
-        hands in at most `each`; 0: any number.
+        hands in at most `each`; 0: any number. Of reports that are in no batch there is a most, so
+        that nobody fills the disk while nobody collects.
         """
         reasons = []
         with self._file.transaction() as run:
+            kept = _uncollected(run, task, self._most)
             row = run(
                 "SELECT reports FROM contributor WHERE task = ? AND who = ?", (task, who)
             ).fetchone()
@@ -129,8 +134,10 @@ class CensusStore:
                     reasons.append("" if same else "REPORT_ID_REUSED")
                 elif each and handed_in >= each:
                     reasons.append("REPORTS_EXHAUSTED")
+                elif kept >= self._most:
+                    reasons.append("REPORTS_FULL")
                 else:
-                    handed_in += 1
+                    handed_in, kept = handed_in + 1, kept + 1
                     run(
                         "INSERT INTO report (task, id, digest, public, input, state, out, seed, "
                         "share, keys, message, reason, batch) "
@@ -317,6 +324,16 @@ class CensusStore:
     def close(self) -> None:
         """Lets go of the file."""
         self._file.close()
+
+
+def _uncollected(run: Run, task: bytes, most: int) -> int:
+    """How many may still be collected, counted in the index and no further than needed."""
+    row = run(
+        "SELECT count(*) FROM (SELECT 1 FROM report WHERE task = ? AND batch = '' "
+        "AND state IN ('new', 'valid') LIMIT ?)",
+        (task, most),
+    ).fetchone()
+    return int(row[0])
 
 
 def _batch(run: Run, task: bytes, batch: str) -> Row:

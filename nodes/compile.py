@@ -11,6 +11,9 @@ of a column whose values are found by selection; `__k_<column>`, the value
 clamped, where the clip interval is narrower than the bounds; by `cell_key` also `__key` and
 `__unit_key`, the record keys of the row and of its unit.
 
+The engine adds `__row`, a row's place in the table from 0, by which a statement can be about a
+range of rows and read no others.
+
 Tables are joined on the unit's own column: `__unit` numbers the units of one table and means
 nothing in another. Each part keeps its own bound on `__rank`.
 """

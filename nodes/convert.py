@@ -6,9 +6,11 @@ unknown means no.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import assert_never
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from typing import Any, assert_never
 
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 
@@ -170,14 +172,20 @@ def refuse_unknown_fields(message: Message) -> None:
     if len(UnknownFieldSet(message)):
         raise _outside("a field this node does not know")
     for descriptor, value in message.ListFields():
-        if descriptor.message_type is None:
-            continue
-        if descriptor.message_type.GetOptions().map_entry:
-            parts = [part for part in value.values() if isinstance(part, Message)]
-        else:
-            parts = list(value) if descriptor.is_repeated else [value]
-        for part in parts:
+        for part in _messages_in(descriptor)(value):
             refuse_unknown_fields(part)
+
+
+@lru_cache(4_096)
+def _messages_in(descriptor: FieldDescriptor) -> Callable[[Any], Iterable[Message]]:
+    """What finds the messages in a field's value; the schema, which says how, is asked once."""
+    if descriptor.message_type is None:
+        return lambda _: ()
+    if descriptor.message_type.GetOptions().map_entry:
+        return lambda value: [part for part in value.values() if isinstance(part, Message)]
+    if descriptor.is_repeated:
+        return lambda value: value
+    return lambda value: (value,)
 
 
 def _domains(plan: ReleasePlan) -> list[release_pb2.Domain]:

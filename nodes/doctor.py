@@ -128,7 +128,7 @@ def _engine(found: Settings, served: Policy) -> list[Finding]:
     limits = Limits(found.memory_mb << 20, found.threads, found.cpu_seconds)
     try:
         tables = Store(found.state / "data").tables()
-        opener(found.engine, limits, 1, lambda: tuple(served.contracts))(tables).close()
+        opener(found.engine, limits, (1, 1), lambda: tuple(served.contracts))(tables).close()
     except (EngineNotStarted, StoreDamaged, OSError) as failure:
         remedy = "mend it, or [engine] in node.toml; docs/engines.md has the statements"
         return [*findings, Finding("engine", "problem", str(failure), remedy)]

@@ -1,30 +1,46 @@
-"""The statement that reduces a table to one row per key, for a linked question: step (8).
+"""The statements that read a table for a linked question, a part of its rows each: step (8).
 
-Its columns are the key's block (`landbridge.protocols.pseudonyms`), the row's own cell, and the
-side's numbers in whole grid steps. Nothing here can fail on data, for the reasons of
+Their columns are the key's block (`landbridge.protocols.pseudonyms`), the row's own cell, and a
+number per value of the side in whole grid steps. Nothing here can fail on data, for the reasons of
 `nodes.compile`.
+
+Where rows have places (DuckDB) a part is a range of them, which reads its own rows and no others,
+so all parts together read the table once; elsewhere each part looks through the table. Rows of one
+key that lie in several ranges are added up afterwards (`nodes.link_rows`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from nodes.compile import Statement, Writer, quoted_name
-from nodes.dialects.dialect import DUCKDB, Dialect
+from nodes.dialects.dialect import DUCKDB, Dialect, Part
 from policies.disclosure import Axis, Mechanism
 from policies.link_plan import SidePlan
 from policies.question import Count, Histogram, Sum, Units
 
-ROWS: Final = 250_000
-"""Rows that one statement gives, about: what a worker and the server hold at a time."""
+ROWS: Final = 2 * 122_880
+"""Rows that one statement reads: what a worker and the server hold at a time. Row groups of DuckDB
+are so long that a range is two whole ones, where the table was written in one go."""
 MOST_ROWS: Final = 4 * ROWS
+"""That the last range may turn out to have."""
 
 
-def compile_rows(
-    side: SidePlan, key: Sequence[str], part: int, parts: int, dialect: Dialect = DUCKDB
-) -> Statement:
-    """The rows of that part of `parts` (by a hash of the key), each key in one of them."""
+def compile_parts(
+    side: SidePlan, key: Sequence[str], rows: int, dialect: Dialect = DUCKDB
+) -> Iterator[Statement]:
+    """A statement per part of a table of so many rows; each row is in one of them.
+
+    The last range has no end, so that no row is left out whatever was counted before.
+    """
+    starts = range(0, max(rows, 1), ROWS)
+    for number, first in enumerate(starts):
+        end = None if first == starts[-1] else first + ROWS
+        yield _compile_part(side, key, Part(number, len(starts), first, end), dialect)
+
+
+def _compile_part(side: SidePlan, key: Sequence[str], part: Part, dialect: Dialect) -> Statement:
     writer = Writer(side.contract, dialect)
     text = _text(writer, key)
     cell = _cell(writer, side.axes)
@@ -35,24 +51,16 @@ def compile_rows(
     where += writer.ranks()
     if side.where is not None:
         where.append(writer.predicate(side.where))
-    if parts > 1:
-        where.append(f"{dialect.part(text, writer.bound(parts))} = {writer.bound(part)}")
+    where += dialect.part(text, part, writer.bound)
     rows = f"SELECT {', '.join(inner)} FROM {writer.source()} WHERE {' AND '.join(where)}"
     block = dialect.block('"key"')
-    outer = [f'{block} AS "block"']
-    if not side.many:
-        outer.append('CAST("cell" AS BIGINT)')
-        outer += [f'CAST("x{place}" AS BIGINT)' for place in range(len(numbers))]
-        sql = f"SELECT {', '.join(outer)} FROM ({rows}){dialect.derived}"
-    else:
-        outer.append("CAST(0 AS BIGINT)")
-        # A number for each of its own cells, cell by cell within a value.
-        outer += [
-            f'CAST(sum(CASE WHEN "cell" = {own} THEN "x{place}" ELSE 0 END) AS BIGINT)'
-            for place in range(len(numbers))
-            for own in range(side.cells)
-        ]
-        sql = f'SELECT {", ".join(outer)} FROM ({rows}){dialect.derived} GROUP BY "key"'
+    outer = [f'{block} AS "block"', 'CAST("cell" AS BIGINT)']
+    # What a key has in this part is added up here, so that less crosses.
+    value = 'sum("x{}")' if side.many else '"x{}"'
+    outer += [f"CAST({value.format(place)} AS BIGINT)" for place in range(len(numbers))]
+    sql = f"SELECT {', '.join(outer)} FROM ({rows}){dialect.derived}"
+    if side.many:
+        sql += ' GROUP BY "key", "cell"'
     # Every column has a name of its own: columns are told apart by it.
     return Statement(_named(sql, outer), tuple(writer.parameters), MOST_ROWS)
 
@@ -95,5 +103,8 @@ def _number(writer: Writer, mechanism: Mechanism) -> str:
             steps = writer.steps(of, mechanism.span)
             centre = mechanism.centre_units if mechanism.counted is not None else 0
             return f"coalesce({steps} - {writer.bound(centre)}, 0)"
-        case Units() | Histogram():
-            raise AssertionError("linked keys are counted by the gateway")
+        case Units():
+            # A vote: one row of each unit has this rank, whatever it holds.
+            return f"CASE WHEN {writer.own(writer.contract, '__rank')} = 1 THEN 1 ELSE 0 END"
+        case Histogram():
+            raise AssertionError("no linked question has quantiles")

@@ -36,7 +36,10 @@ _Some = tuple[NDArray[np.uint64], NDArray[np.uint32]]
 def dummy_rows(
     plan: LinkPlan, side: SidePlan, secret: bytes, count: Counts = counts
 ) -> Iterator[Batch]:
-    """The side's dummies, with codes that are not yet permuted and values of 0."""
+    """The side's dummies, with codes that are not yet permuted and values of 0.
+
+    Of a side whose own cells are values the code stands for the first of them.
+    """
     if plan.shower:
         return  # who is there says nothing
     place = plan.sides.index(side)
@@ -45,10 +48,10 @@ def dummy_rows(
     shared = count(
         derived(secret, b"dummy"), len(entries), plan.presence.scale, plan.presence.reach
     )
-    yield from _batches(_shared(entries, shared, place), (0, SHARED), key, side.vectors)
+    yield from _batches(_shared(entries, shared, place), (0, SHARED), key, len(side.values))
     alone = count(secrets.token_bytes(32), side.codes, plan.presence.scale, plan.presence.reach)
     own = _shared([(code,) for code in range(side.codes)], alone, 0)
-    yield from _batches(own, (place, ALONE), key, side.vectors)  # nobody else's
+    yield from _batches(own, (place, ALONE), key, len(side.values))  # nobody else's
 
 
 def _shared(
@@ -69,7 +72,7 @@ def _shared(
 
 
 def _batches(
-    some: Iterator[_Some], ends: tuple[int, int], key: bytes, vectors: int
+    some: Iterator[_Some], ends: tuple[int, int], key: bytes, width: int
 ) -> Iterator[Batch]:
     """As rows, made when they are taken: never more than a batch and an entry at a time."""
     waiting: list[_Some] = []
@@ -78,18 +81,18 @@ def _batches(
         waiting.append(each)
         held += len(each[0])
         if held >= BATCH:
-            yield _rows(waiting, ends, key, vectors)
+            yield _rows(waiting, ends, key, width)
             waiting, held = [], 0
     if held:
-        yield _rows(waiting, ends, key, vectors)
+        yield _rows(waiting, ends, key, width)
 
 
-def _rows(some: Sequence[_Some], ends: tuple[int, int], key: bytes, vectors: int) -> Batch:
+def _rows(some: Sequence[_Some], ends: tuple[int, int], key: bytes, width: int) -> Batch:
     number = np.concatenate([each for each, _ in some])
     return Batch(
         pseudonyms(_blocks(number, ends), key),
         np.concatenate([each for _, each in some]),
-        np.zeros((len(number), vectors), dtype=np.int64),
+        np.zeros((len(number), width), dtype=np.int64),
     )
 
 

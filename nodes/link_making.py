@@ -13,7 +13,7 @@ from landbridge.protocols.dummies import counts
 from landbridge.protocols.pseudonyms import BLOCK, pseudonyms
 from landbridge.protocols.streams import derived
 from nodes.engines.engine import Engine
-from nodes.link_compile import ROWS, compile_rows
+from nodes.link_compile import compile_parts
 from nodes.link_dummies import Counts, dummy_rows
 from nodes.link_rows import Batch, RowSorter, SortedRows
 from nodes.link_state import Underway
@@ -36,16 +36,16 @@ class Making:
     ) -> SortedRows:
         """All of them, by pseudonym; raises DEADLINE between any two batches.
 
-        Memory holds one batch, or one range while that is sorted, however many rows there are.
+        The table is read once. Memory holds one batch, or one range of pseudonyms while that is
+        sorted, however many rows there are.
         """
         plan, side = underway.plan, underway.side
         key = derived(underway.secret, b"id")
-        parts = max(1, -(-loaded.rows // ROWS))
         self.folder.mkdir(exist_ok=True, mode=0o700)
         expected = loaded.rows + expected_dummies(plan, side)
-        with RowSorter(self.folder, side.vectors, expected) as sorter:
-            for part in range(parts):
-                statement = compile_rows(side, plan.question.key, part, parts, engine.dialect)
+        cells = side.cells if side.many else None
+        with RowSorter(self.folder, len(side.values), expected, cells) as sorter:
+            for statement in compile_parts(side, plan.question.key, loaded.rows, engine.dialect):
                 found = engine.columns(
                     statement.sql,
                     statement.parameters,
@@ -71,11 +71,12 @@ def require_time(time_left: Callable[[], float]) -> float:
 def _batch(found: Sequence[bytes], side: SidePlan, key: bytes, codes: np.ndarray) -> Batch:
     blocks = np.frombuffer(found[0], dtype=np.uint8)
     cells, *values = (np.frombuffer(each, dtype=np.int64) for each in found[1:])
-    if len(values) != side.vectors or (len(cells) and not 0 <= cells.min() <= cells.max()):
+    if len(values) != len(side.values) or (len(cells) and not 0 <= cells.min() <= cells.max()):
         raise error("RUN_FAILED")
-    if len(cells) and cells.max() >= side.codes:
+    if len(cells) and cells.max() >= side.cells:
         raise error("RUN_FAILED")
-    table = np.empty((len(cells), side.vectors), dtype=np.int64)
+    table = np.empty((len(cells), len(side.values)), dtype=np.int64)
     for place, each in enumerate(values):
         table[:, place] = each
-    return Batch(pseudonyms(blocks.reshape(-1, BLOCK), key), codes[cells], table)
+    own = cells.astype(np.uint32) if side.many else codes[cells]
+    return Batch(pseudonyms(blocks.reshape(-1, BLOCK), key), own, table)

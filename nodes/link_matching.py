@@ -14,13 +14,14 @@ import numpy as np
 from landbridge.errors import error
 from landbridge.protocols.envelope import Envelope
 from landbridge.protocols.pseudonyms import BLOCK, Blocks, matched
-from nodes.link_compile import ROWS
 from nodes.link_peers import Peers
 from nodes.link_rows import Batch, RowWriter, SortedRows
 from nodes.link_state import Underway, Underways, lost
 
 MESSAGE_BYTES: Final = 2 << 20
 """Of rows in one message, about."""
+ROWS: Final = 250_000
+"""Of its own that are looked at at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,21 +32,23 @@ class Matching:
     underways: Underways
     folder: Path
 
-    def show(self, question_id: str, question_hash: bytes, first: int) -> tuple[Envelope, int]:
-        """The next keys of a table that protects nobody, sealed to the one that must hide its own.
+    def show(
+        self, question_id: str, question_hash: bytes, first: int, recipient: str
+    ) -> tuple[Envelope, int]:
+        """The next keys of a table that protects nobody, sealed to one that must hide its own.
 
         They are pseudonyms, which that department can turn back; the gateway cannot read them.
         """
         with self.underways.at(question_id, question_hash) as underway:
             plan, rows = underway.plan, underway.rows
-            if plan.shower != self.peers.department or rows is None or first != underway.shown:
+            if plan.shower != self.peers.department or recipient not in plan.hiders:
                 raise lost()
-            if first >= rows.count:
+            if rows is None or first != underway.shown.get(recipient, 0) or first >= rows.count:
                 raise lost()
             batch = rows.read(first, MESSAGE_BYTES // BLOCK)
-            underway.shown += len(batch.codes)
+            underway.shown[recipient] = first + len(batch.codes)
             info = _info_of_keys(question_hash, first)
-            sealed = self.peers.seal(batch.pseudonyms.tobytes(), info, plan.hider)
+            sealed = self.peers.seal(batch.pseudonyms.tobytes(), info, recipient)
             return sealed, len(batch.codes)
 
     def match(
@@ -63,7 +66,7 @@ class Matching:
         """
         with self.underways.at(question_id, question_hash) as underway:
             plan, side, rows = underway.plan, underway.side, underway.rows
-            if plan.hider != self.peers.department or rows is None or underway.matched:
+            if self.peers.department not in plan.hiders or rows is None or underway.matched:
                 raise lost()
             if underway.matching is None:
                 underway.matching = RowWriter(self.folder, side.vectors)

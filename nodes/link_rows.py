@@ -3,6 +3,10 @@
 Rows come batch by batch, go into one unlinked file per range of pseudonyms, and each range is
 sorted by itself; what is served is read from one more such file. So memory holds a batch or a
 range, never all rows. The files have no name: they end with the process or the question.
+
+Of a side with several rows for a key, rows come in with their own cell as code and a number per
+value; those of one key then become one row, whose numbers are those of every own cell, cell by
+cell within a value.
 """
 
 from __future__ import annotations
@@ -35,11 +39,16 @@ class Batch:
 
 
 class RowSorter:
-    """Takes rows in any order; `expected` is about how many there will be."""
+    """Takes rows of `width` numbers in any order; `expected` is about how many there will be.
 
-    def __init__(self, folder: Path, vectors: int, expected: int) -> None:
+    `cells`: how many own cells a side has that has several rows for a key, None of any other.
+    """
+
+    def __init__(self, folder: Path, width: int, expected: int, cells: int | None = None) -> None:
         self._folder = folder
-        self._kind = _record(vectors)
+        self._width = width
+        self._cells = cells
+        self._kind = _record(width)
         ranges = max(1, -(-expected * self._kind.itemsize // RANGE_BYTES))
         self._bits = min(MOST_RANGES, 1 << (ranges - 1).bit_length()).bit_length() - 1
         self._files: list[IO[bytes]] = [_nameless(folder) for _ in range(1 << self._bits)]
@@ -60,16 +69,20 @@ class RowSorter:
 
     def sorted(self, look: Callable[[], object] = lambda: None) -> SortedRows:
         """All rows in order; nothing can be added any more. `look` is called between ranges."""
-        whole = _nameless(self._folder)
-        count = 0
+        writer = RowWriter(self._folder, self._width * (self._cells or 1))
         for file in self._files:
             look()
             file.seek(0)
             records = np.frombuffer(file.read(), dtype=self._kind)
             file.close()
-            _write(whole, records[in_order(_blocks(records))])
-            count += len(records)
-        return SortedRows(whole, self._kind, count)
+            ordered = records[in_order(_blocks(records))]
+            if self._cells is None:
+                writer.add(_batch(ordered))
+                continue
+            for keys in _whole_keys(ordered, writer.row_bytes):
+                look()
+                writer.add(_added(keys, self._cells))
+        return writer.finished()
 
     def __enter__(self) -> RowSorter:
         return self
@@ -91,6 +104,11 @@ class RowWriter:
         self._kind = _record(vectors)
         self._file = _nameless(folder)
         self.count = 0
+
+    @property
+    def row_bytes(self) -> int:
+        """Of one row."""
+        return self._kind.itemsize
 
     def add(self, batch: Batch) -> None:
         """The next rows."""
@@ -119,8 +137,7 @@ class SortedRows:
         rows = max(0, min(most, self.count - first))
         size = self._kind.itemsize
         content = os.pread(self._file.fileno(), rows * size, first * size)
-        records = np.frombuffer(content, dtype=self._kind)
-        return Batch(_blocks(records), records["c"], records["v"])
+        return _batch(np.frombuffer(content, dtype=self._kind))
 
     def batches(self, rows: int) -> Iterator[Batch]:
         """All rows, so many at a time."""
@@ -142,6 +159,37 @@ def _records(batch: Batch, kind: np.dtype[np.void]) -> NDArray[np.void]:
     records["c"] = batch.codes
     records["v"] = batch.values
     return records
+
+
+def _batch(records: NDArray[np.void]) -> Batch:
+    return Batch(_blocks(records), records["c"], records["v"])
+
+
+def _whole_keys(records: NDArray[np.void], row_bytes: int) -> Iterator[NDArray[np.void]]:
+    """Ordered records, so many keys at a time that their rows are about a range."""
+    if not len(records):
+        return
+    keys = records["p"]
+    starts = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1])))
+    each = max(1, RANGE_BYTES // row_bytes)
+    for first in range(0, len(starts), each):
+        last = first + each
+        yield records[starts[first] : starts[last] if last < len(starts) else None]
+
+
+def _added(records: NDArray[np.void], cells: int) -> Batch:
+    """One row a key, of ordered records: what they have in each own cell, added up."""
+    keys = records["p"]
+    new = np.concatenate(([True], keys[1:] != keys[:-1]))
+    row = np.cumsum(new) - 1
+    width = records["v"].shape[1]
+    values = np.zeros((int(row[-1]) + 1, width, cells), dtype=np.int64)
+    for place in range(width):
+        np.add.at(values[:, place, :], (row, records["c"]), records["v"][:, place])
+    return Batch(
+        _blocks(records[new]), np.zeros(len(values), dtype=np.uint32),
+        values.reshape(len(values), width * cells),
+    )  # fmt: skip
 
 
 def _record(vectors: int) -> np.dtype[np.void]:

@@ -107,8 +107,10 @@ class LinkServicer(link_pb2_grpc.LinkServicer):
         """The next keys, sealed."""
         self._require(request, context)
         with self._recorder.check("query"):
-            sealed, rows = self._matching.show(*_of(request.round), request.first)
-        return link_pb2.LinkShowResponse(keys=self._message("", sealed), rows=rows)
+            sealed, rows = self._matching.show(
+                *_of(request.round), request.first, request.recipient
+            )
+        return link_pb2.LinkShowResponse(keys=self._message(request.recipient, sealed), rows=rows)
 
     def Match(
         self, request: link_pb2.LinkMatchRequest, context: grpc.ServicerContext

@@ -42,9 +42,10 @@ class Underway:
 
     After `until` it is given up: whoever asked has stopped waiting by then.
 
-    `shown`, `fetched` and `multiplied` count rows; every batch is given once and in order. Of the
-    department that hides its keys, `matching` are the rows for the keys shown so far, `own` is how
-    many of its own rows lie before them, and `matched` says that all keys were shown.
+    `shown` (to each department), `fetched` and `multiplied` count rows; every batch is given once
+    and in order. Of a department that hides its keys, `matching` are the rows for the keys shown so
+    far, `own` is how many of its own rows lie before them, and `matched` says that all keys were
+    shown.
     """
 
     question_hash: bytes
@@ -56,7 +57,7 @@ class Underway:
     recipient: str
     rows: SortedRows | None = None
     matching: RowWriter | None = None
-    shown: int = 0
+    shown: dict[str, int] = field(default_factory=dict)
     own: int = 0
     matched: bool = False
     fetched: int = 0
@@ -69,7 +70,7 @@ class Underway:
 
     def require_matched(self) -> None:
         """Who must hide its keys gives nothing out before its rows are those of the keys shown."""
-        if self.plan.hider == self.side.department and not self.matched:
+        if self.side.department in self.plan.hiders and not self.matched:
             raise lost()
 
     def close(self) -> None:

@@ -191,7 +191,7 @@ class Linking:
                 _note_accounts(draft, charged, accounts)
                 logged = draft.answered(asked.question_hash)  # (10)
                 # Rows without dummies say who is there; they are told once all keys were shown.
-                told = 0 if underway.plan.hider == self._guard.department else rows.count
+                told = 0 if self._guard.department in underway.plan.hiders else rows.count
                 return Begun(told, charged, *accounts, logged)
 
     def _permitted(self, asked: Asked, draft: Draft) -> tuple[str, LinkPlan]:

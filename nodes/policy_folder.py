@@ -13,6 +13,7 @@ from pathlib import Path
 from nodes import policy, settings
 from nodes.policy import Policy, PolicyFolderInvalid
 from policies.access import AccessPolicy
+from policies.admitted import Admitted, admitted
 from policies.change import Change, changes
 from policies.closed import Closed, closed
 from policies.considered import Considered, considered
@@ -31,6 +32,7 @@ class Reviewed:
     outlets: tuple[Outlet, ...]
     closed: tuple[Closed, ...]
     considered: tuple[Considered, ...] = ()
+    admitted: tuple[Admitted, ...] = ()
     groups: tuple[ReviewedGroup, ...] = ()
 
 
@@ -69,6 +71,7 @@ def review(folder: Path) -> tuple[Reviewed, ...]:
             outlets(department, each.contracts, each.handlers, (*above, each.access)),
             closed(each.contracts, (*above, each.access)),
             considered(department, each.contracts, each.handlers, each.access),
+            admitted(department, each.contracts, each.handlers, (*above, each.access), each.access),
             reviewed(department, each.groups, each.contracts, (*above, each.access)),
         )
         for department, each in found.items()

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nodes.policy_folder import Reviewed
-from policies import considered, group_review
+from policies import admitted, considered, group_review
 from policies.change import Change
 from policies.contract import Contract
 from policies.outlet import Outlet, budget_of, kind_of
@@ -46,7 +46,7 @@ def show_outlets(reviewed: Iterable[Reviewed]) -> None:
                 f"{when}: {column.resource}.{column.column} to {column.who}, by "
                 f"{', '.join(column.policies)}.",
             )
-        for sentence in considered.lines(each.considered):
+        for sentence in (*considered.lines(each.considered), *admitted.lines(each.admitted)):
             _line(console, sentence)
         for group in each.groups:
             for sentence in group_review.lines(group):
@@ -56,8 +56,9 @@ def show_outlets(reviewed: Iterable[Reviewed]) -> None:
 def outlets_document(reviewed: Iterable[Reviewed]) -> list[dict[str, Any]]:
     """The same, for programs: one object per who, purpose, resource and column.
 
-    What can be put before an officer has the action "consult", a level and no column; a group has
-    the action "take_part".
+    What can be put before an officer has the action "consult", a level and no column; who may hand
+    in, watch or be told of cases the actions "submit", "watch" and "attend", and terms in words; a
+    group has the action "take_part".
     """
     return (
         [
@@ -99,6 +100,23 @@ def outlets_document(reviewed: Iterable[Reviewed]) -> list[dict[str, Any]]:
             }
             for each in reviewed
             for asked in each.considered
+        ]
+        + [
+            {
+                "department": each.department,
+                "policy": each.policy.digest,
+                "who": str(one.who),
+                "organisation": one.who.organisation,
+                "subject": one.who.subject,
+                "action": one.action,
+                "resource": one.resource,
+                "purpose": one.purpose,
+                "clearance": one.clearance.label,
+                "policies": list(one.policies),
+                "terms": one.terms,
+            }
+            for each in reviewed
+            for one in each.admitted
         ]
         + [
             {

@@ -16,12 +16,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import yaml
-
 from landbridge.errors import LandbridgeError, error
 from landbridge.levels import Level
 from policies.contract import Type
 from policies.delay import LONGEST, Delays
+from policies.document import DocumentInvalid, parse
 from policies.handler_watch import HandlerWatch, read_watch
 from policies.quota import KEYS as QUOTA_KEYS
 from policies.quota import Quota, read_quota
@@ -179,9 +178,11 @@ def read(text: str, where: str) -> Handler:
     """The handler in an SQL file's text; raises HandlerInvalid, listing every problem."""
     head = [line[2:] for line in _heading(text)]
     try:
-        terms = yaml.safe_load("\n".join(head))
-    except yaml.YAMLError:
-        terms = None
+        terms = parse("\n".join(head))
+    except DocumentInvalid as invalid:
+        raise HandlerInvalid(
+            where, [f"the comment lines at the top are no YAML mapping: {invalid.problem}"]
+        ) from None
     if not isinstance(terms, dict):
         raise HandlerInvalid(where, ["the comment lines at the top are no YAML mapping"])
     sql = "\n".join(text.splitlines()[len(head) :]).strip()

@@ -31,7 +31,8 @@ def read(text: str, where: str) -> Handler:
     """The handler in a Python file's text; raises HandlerInvalid, listing every problem."""
     try:
         tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError) as unreadable:
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as unreadable:
+        # MemoryError is what Python's parser says of thousands of brackets within brackets.
         line = getattr(unreadable, "lineno", 0)
         raise HandlerInvalid(where, [f"line {line} is no Python"]) from None
     problems = [

@@ -3,24 +3,33 @@
 A pure function of the question and the contracts in it, so that the gateway and every department
 come to the same plan by themselves.
 
-**Who owns what.** A measure reads columns of one side. Where one key can have several rows at a
-side (`many`), that side alone has values: per key it adds up its rows, for each of its own cells
-apart, and sends no code. Every other side sends a code: its own cell, under a permutation.
+**Who owns what.** A measure reads columns of one table. Where one key can have several rows in a
+table (`many`), that table alone has values: per key a department of it adds up its rows, for each
+of its own cells apart, and sends no code. Every other side sends a code: its own cell, under a
+permutation. Departments that serve one table own values each for itself: everybody adds noise of
+its own, and the gateway adds the sums up.
 
 **What the gateway sees** is, for every combination of one code (or absence) per side, how many
 pseudonyms have it: the *presence table*. Each of its entries carries dummies, a discrete Laplace
-number of them. Taking a key out of one side moves it from one entry to another, so a unit that is
-behind n keys changes the table by at most 2n in L1.
+number of them. Taking a key out of one side, or out of several at once, moves it from one entry to
+another, so a unit that is behind n keys changes the table by at most 2n in L1. A cell's linked keys
+are those of all entries that have every table: of a table that n departments serve, in any of
+them, 2^n - 1 entries.
 
 **Keys that are nobody's.** Where the key is not the protected unit, one side alone protects a unit
 (`policies.linked`), which can be behind hundreds of keys. Dummies for that would drown the rows. So
 a side that protects nobody shows its keys to the protected side, which then sends a row for each of
-them and for no other key: who is there says nothing, there are no dummies and no minimum, and the
-number of linked keys is as open as that side's table.
+them and for no other key: who is there says nothing, and there are no dummies. The number of linked
+keys is as open as that side's table, so it cannot be what a minimum is held against. Units vote
+instead: each with one of its rows, the one that loading ranked first, if that is in the question at
+all. A cell with m votes has m units behind it at least, and a unit changes one vote, however many
+rows it has. Votes are one more value of the protected side, with its noise and the gateway's.
 
 **The price.** The question's rho (epsilon, with Laplace noise) is divided evenly: the presence
-table against the gateway, the gateway's own noise on the number of linked keys, and for each owned
-measure the owner's noise and the gateway's. All of it is charged to every owner. Cutting the
+table against the gateway and the gateway's own noise on the number of linked keys (or both noises
+on the votes), and for each owned measure the owner's noise and the gateway's. All of it is charged
+to every owner. What a unit has at k departments of one table costs k times a share; shares are
+divided by the `units_span` for it. Cutting the
 dummies' noise off at t costs delta: of two neighbouring tables at most 2n entries differ, each
 lies within its uncut distribution by `delta` in total variation, so the table is (e,
 (1 + exp(e)) 2n delta)-close to private. That comes out of the half of delta that a contract with
@@ -39,7 +48,7 @@ from landbridge.errors import LandbridgeError, error
 from policies.accounting import MICRO, question_rho, selection_delta
 from policies.contract import Contract, Method, Noise
 from policies.disclosure import Axis, Mechanism, ReleasePlan, mechanisms_of, plan_release
-from policies.linked import LinkedQuestion, Side, by_unit, link_of, linked, repeating
+from policies.linked import LinkedQuestion, Side, by_unit, link_of, linked, repeating, shared
 from policies.question import (
     All,
     Count,
@@ -73,7 +82,7 @@ WORD: Final = 8
 class Value:
     """One number per key that a side owns: a mechanism over its own contract's columns.
 
-    `measure` is the place of the measure in the question.
+    `measure` is the place of the measure in the question; of the votes, the place after the last.
     """
 
     measure: int
@@ -128,11 +137,6 @@ class Presence:
     keys: int
     delta: float
 
-    @property
-    def deviation(self) -> float:
-        """Of both noises together, in keys."""
-        return math.hypot(math.sqrt(2) * self.scale, self.own.standard_deviation)
-
 
 @dataclass(frozen=True, slots=True)
 class LinkPlan:
@@ -140,8 +144,9 @@ class LinkPlan:
 
     `release` has the axes of all sides and one mechanism per measure, each for one of the two
     noises that the measure carries. `counted` are the places of the measures that the number of
-    linked keys answers. `minimum`: the noisy number of linked keys from which on a cell is shown.
-    Where the key is nobody's, `shower` is the department that shows its keys to the `hider`.
+    linked keys answers. `minimum`: the noisy number of linked keys, or of `votes`, from which on a
+    cell is shown. Where the key is nobody's, `shower` is the department that shows its keys to the
+    `hiders`.
     """
 
     question: LinkedQuestion
@@ -152,7 +157,8 @@ class LinkPlan:
     counted: tuple[int, ...]
     minimum: int
     shower: str = ""
-    hider: str = ""
+    hiders: tuple[str, ...] = ()
+    votes: Mechanism | None = None
 
     def side(self, department: str) -> SidePlan:
         """That department's part; raises KeyError."""
@@ -161,6 +167,31 @@ class LinkPlan:
     def columns(self, side: SidePlan) -> int:
         """How many combinations of the other sides' codes there are: one question of bits each."""
         return math.prod(each.codes for each in self.sides if each is not side)
+
+    @property
+    def tables(self) -> tuple[int, ...]:
+        """Which table each side's is, as a number: departments of one table have the same."""
+        names = [part.id for part in self.contract.parts]
+        return tuple(names.index(side.contract.id) for side in self.sides)
+
+    @property
+    def joint(self) -> int:
+        """Entries of the presence table that one cell's linked keys are added up of."""
+        tables = self.tables
+        return math.prod((1 << tables.count(table)) - 1 for table in set(tables))
+
+    @property
+    def deviation(self) -> float:
+        """Of the noise on a number of linked keys, both draws together, in keys."""
+        presence = self.presence
+        dummies = math.sqrt(2 * self.joint) * presence.scale
+        return math.hypot(dummies, presence.own.standard_deviation)
+
+    def draws(self, measure: int) -> int:
+        """How many draws of its mechanism's noise are on an owned measure: two of each owner."""
+        return 2 * sum(
+            any(value.measure == measure for value in side.values) for side in self.sides
+        )
 
     def dealer(self, side: SidePlan) -> SidePlan:
         """Who deals for the side's values: the next department, which never sees a row."""
@@ -182,7 +213,7 @@ class LinkPlan:
     def rounds(self) -> int:
         """How often the gateway waits for an answer of one department after another."""
         owners = sum(bool(side.values) for side in self.sides)
-        return 5 + 3 * owners + bool(self.shower)
+        return 5 + 3 * owners + len(self.hiders)
 
 
 OPEN: Final = Presence(0.0, 0, Mechanism(Units(), Noise.LAPLACE, 0.0, 0.0, 1.0, 0), 0, 0.0)
@@ -203,13 +234,14 @@ def plan_link(question: LinkedQuestion) -> LinkPlan:
     terms = contract.disclosure
     protected = [part for part in contract.parts if part.disclosure.method is Method.DP]
     unit_is_key = by_unit(contract.parts, question.key)
-    repeated = [part.id for part in contract.parts if repeating(part, question.key)]
+    several = shared(question.sides)
+    repeated = [part.id for part in contract.parts if repeating(part, question.key, several)]
     owners = [
         _owner(measure, contract, repeated[0] if repeated else None, unit_is_key=unit_is_key)
         for measure in asked.measures
     ]
     owned = sum(owner is not None for owner in owners)
-    pieces = 2 * (unit_is_key + owned) * terms.units_span
+    pieces = 2 * (1 + owned) * terms.units_span
     if terms.noise is Noise.LAPLACE:
         share = base.epsilon / pieces
         epsilon = share
@@ -219,8 +251,9 @@ def plan_link(question: LinkedQuestion) -> LinkPlan:
         epsilon = math.sqrt(2 * share)
     mechanisms = mechanisms_of(asked, contract, share, base.cells)
     release = replace(base, mechanisms=mechanisms)
+    votes = None if unit_is_key else _votes(share, terms.noise)
     sides = tuple(
-        _side(side, question, release, owners, many=side.contract.id in repeated)
+        _side(side, question, release, owners, votes, many=side.contract.id in repeated)
         for side in question.sides
     )
     delta = min(
@@ -245,8 +278,15 @@ def plan_link(question: LinkedQuestion) -> LinkPlan:
     plan = LinkPlan(question, contract, release, sides, presence, counted, minimum)
     if not unit_is_key:
         free = [side for side in sides if side.contract.disclosure.method is not Method.DP]
-        (hider,) = (side for side in sides if side not in free)
-        plan = replace(plan, shower=free[0].department, hider=hider.department, minimum=0)
+        hiders = tuple(side.department for side in sides if side not in free)
+        plan = replace(
+            plan,
+            shower=free[0].department,
+            hiders=hiders,
+            votes=votes,
+            # A unit can vote at each department that it is in.
+            minimum=minimum * min(terms.units_span, len(hiders)),
+        )
     if any(mechanism.scale * 64 > LARGEST_NOISE for mechanism in mechanisms):
         raise error(
             "UNBOUNDED_EXPRESSION",
@@ -265,6 +305,12 @@ def plan_link(question: LinkedQuestion) -> LinkPlan:
         if _bytes(plan, side) > MAXIMUM_BYTES:
             raise _too_large(plan, side)
     return plan
+
+
+def _votes(share: float, noise: Noise) -> Mechanism:
+    """Units that vote in a cell: one unit changes one of them by one."""
+    scale = 1 / (share if noise is Noise.LAPLACE else math.sqrt(2 * share))
+    return Mechanism(Units(), noise, scale, 1.0, 1.0, 0)
 
 
 def own(value: T, contract: Contract) -> T:
@@ -334,10 +380,18 @@ def _side(
     question: LinkedQuestion,
     release: ReleasePlan,
     owners: Sequence[str | None],
+    votes: Mechanism | None,
     *,
     many: bool,
 ) -> SidePlan:
     part = side.contract
+    values = [
+        Value(place, own(release.mechanisms[place], part))
+        for place, owner in enumerate(owners)
+        if owner == part.id
+    ]
+    if votes is not None and part.disclosure.method is Method.DP:
+        values.append(Value(len(owners), votes))
     places = tuple(
         place
         for place, axis in enumerate(release.axes)
@@ -351,11 +405,7 @@ def _side(
         tuple(own(release.axes[place], part) for place in places),
         places,
         _where(question.question.where, part),
-        tuple(
-            Value(place, own(release.mechanisms[place], part))
-            for place, owner in enumerate(owners)
-            if owner == part.id
-        ),
+        tuple(values),
         link_of(side, others, question.key).keys,
     )
 

@@ -8,11 +8,15 @@ contracts alone:
 - Either the key is the protected unit of all sides that protect one: then removing a unit takes one
   key away. Or one side alone protects a unit: then it takes away at most `rows_per_unit` keys. Two
   units that meet under a key that is neither's could change each other's part without bound.
-- At most one side has several rows for one key. The values of the others could not be counted as
+- At most one table has several rows for one key. The values of the others could not be counted as
   often as SQL would, since nobody may multiply what two departments hold.
+- One table may be served by several departments, which all name one another: their rows count
+  together, as if they were one table's. A key can then have rows at each of them, so it is a table
+  with several rows for a key.
 
-A unit changes the joined rows by at most the product of the sides' `rows_per_unit`, whichever side
-it is taken out of, as in `policies.joined`.
+A unit changes the joined rows of one department by at most the product of the tables'
+`rows_per_unit`, whichever table it is taken out of, as in `policies.joined`; in how many
+departments it can be the contract says (`units_span`).
 """
 
 from __future__ import annotations
@@ -30,7 +34,9 @@ from policies.joined import common_terms
 from policies.place import listed
 from policies.question import Question
 
-MAXIMUM_SIDES: Final = 3
+MAXIMUM_TABLES: Final = 3
+MAXIMUM_DEPARTMENTS: Final = 6
+"""With one table served by several; each doubles the combinations in which a key can be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +66,7 @@ def linked(sides: Sequence[Side], key: Sequence[str]) -> Contract:
 
     Raises INVALID_QUESTION, or ACCESS_DENIED where an owner does not allow it.
     """
-    parts = sorted((side.contract for side in sides), key=lambda part: part.id)
+    parts = tables_of(sides)
     _require_linkable(sides, parts, tuple(sorted(key)))
     protected = [part for part in parts if part.disclosure.method is Method.DP]
     unit = protected[0].unit
@@ -87,9 +93,21 @@ def linked(sides: Sequence[Side], key: Sequence[str]) -> Contract:
         disclosure=terms,
         digest=sha256("".join(part.digest for part in parts).encode()).hexdigest(),
         delays=tuple(sorted(dict(delays).items())),
-        parts=tuple(parts),
+        parts=parts,
         hidden=frozenset(f"{part.id}.{name}" for part in parts for name in part.hidden),
     )
+
+
+def tables_of(sides: Iterable[Side]) -> tuple[Contract, ...]:
+    """Each table once, by name."""
+    found = {side.contract.id: side.contract for side in sides}
+    return tuple(found[name] for name in sorted(found))
+
+
+def shared(sides: Sequence[Side]) -> frozenset[str]:
+    """The tables that several departments serve, whose rows count together."""
+    names = [side.contract.id for side in sides]
+    return frozenset(name for name in names if names.count(name) > 1)
 
 
 def link_of(side: Side, others: Iterable[str], key: Sequence[str]) -> Link:
@@ -118,8 +136,10 @@ def by_unit(parts: Iterable[Contract], key: Sequence[str]) -> bool:
     return all(tuple(key) == (part.unit,) for part in parts if part.unit is not None)
 
 
-def repeating(part: Contract, key: Sequence[str]) -> bool:
-    """Whether several rows of the part can have one key."""
+def repeating(part: Contract, key: Sequence[str], shared: frozenset[str]) -> bool:
+    """Whether several rows of the part can have one key; `shared` as above."""
+    if part.id in shared:
+        return True  # one at each department
     if part.disclosure.method is Method.UNPROTECTED:
         return False  # its owner's link says so, and loading checked it
     return tuple(key) != (part.unit,) or part.disclosure.rows_per_unit > 1
@@ -136,18 +156,15 @@ def _require_linkable(
     sides: Sequence[Side], parts: Sequence[Contract], key: tuple[str, ...]
 ) -> None:
     names = [side.department for side in sides]
-    if not 2 <= len(sides) <= MAXIMUM_SIDES or len(set(names)) < len(names):
+    if len(parts) == 1 < len(sides):
+        raise same_kind(parts[0].id)
+    if not 2 <= len(parts) <= MAXIMUM_TABLES or len(set(names)) < len(names):
         raise error(
             "INVALID_QUESTION",
-            f"Tables of two to {MAXIMUM_SIDES} different departments are linked.",
+            f"Two to {MAXIMUM_TABLES} tables of different departments are linked.",
             hint="Name each department once: FROM one.table JOIN other.table USING (key).",
         )
-    if len({part.id for part in parts}) < len(parts):
-        raise error(
-            "INVALID_QUESTION",
-            f"Both tables are called {parts[0].id}: their rows are the same kind of thing.",
-            hint=f"FROM {parts[0].id} adds up all departments that serve it.",
-        )
+    _require_one_shared(sides, parts)
     for part in parts:
         if part.disclosure.method not in (Method.DP, Method.UNPROTECTED):
             raise error(
@@ -190,9 +207,58 @@ def _require_linkable(
             f"{' and '.join(noises)}.",
             hint="Their owners can choose one for all of them.",
         )
-    many = [part.id for part in parts if repeating(part, key)]
+    several = shared(sides)
+    many = [part.id for part in parts if repeating(part, key, several)]
     if len(many) > 1:
         raise _several_rows(many)
+
+
+def same_kind(table: str) -> LandbridgeError:
+    """Two departments' tables of one name are not joined with one another."""
+    return error(
+        "INVALID_QUESTION",
+        f"Both tables are called {table}: their rows are the same kind of thing.",
+        hint=f"FROM {table} adds up all departments that serve it.",
+    )
+
+
+def _require_one_shared(sides: Sequence[Side], parts: Sequence[Contract]) -> None:
+    """At most one table is several departments', by one text, and protects a unit."""
+    several = shared(sides)
+    if not several:
+        return
+    name = min(several)
+    served = [side for side in sides if side.contract.id == name]
+    departments = listed([side.department for side in served])
+    one = f"Name one department for each: {served[0].department}.{name}."
+    if len(several) > 1:
+        raise error(
+            "INVALID_QUESTION",
+            f"{listed(sorted(several))} are each served by several departments; of linked tables "
+            "one can be.",
+            hint=one,
+        )
+    if len(sides) > MAXIMUM_DEPARTMENTS:
+        raise error(
+            "INVALID_QUESTION",
+            f"{len(sides)} departments would be linked, {departments} by {name}; at most "
+            f"{MAXIMUM_DEPARTMENTS} are.",
+            hint=one,
+        )
+    (part,) = (each for each in parts if each.id == name)
+    if part.disclosure.method is not Method.DP:
+        raise error(
+            "INVALID_QUESTION",
+            f"{name} is served by {departments} and protects nobody; such a table is linked as "
+            "one department's.",
+            hint=one,
+        )
+    if any(side.contract.digest != part.digest for side in served):
+        raise error(
+            "INVALID_QUESTION",
+            f"Departments {departments} do not serve the same text of {name}.",
+            hint=one,
+        )
 
 
 def _several_rows(many: Sequence[str]) -> LandbridgeError:

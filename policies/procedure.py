@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-import yaml
-
+from policies.document import DocumentInvalid, parse
 from policies.reply import PASS
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
@@ -139,9 +138,9 @@ def next_or_raise(steps: tuple[Step, ...], name: str) -> Step:
 def read(text: str, where: str) -> Procedure:
     """The procedure in a file's text; raises ProcedureInvalid, listing every problem."""
     try:
-        tree = yaml.safe_load(text)
-    except yaml.YAMLError:
-        tree = None
+        tree: Any = parse(text)
+    except DocumentInvalid as invalid:
+        raise ProcedureInvalid(where, [f"it is no YAML mapping: {invalid.problem}"]) from None
     if not isinstance(tree, dict):
         raise ProcedureInvalid(where, ["it is no YAML mapping"])
     unknown = [f"unknown key {key!r}" for key in sorted(map(str, tree.keys() - _KEYS))]

@@ -55,6 +55,13 @@ def may_contribute(asker: Asker, contract: Contract, access: AccessPolicy, now: 
     )
 
 
+def may_watch(asker: Asker, contract: Contract, access: AccessPolicy, now: Moment) -> bool:
+    """Whether the caller could ever make a watch of it, which takes being able to ask as well."""
+    return sees_contract(asker, contract, access, now) and _sees(
+        asker, "contract", contract.id, Level.OPEN, contract.purposes, access, now, "watch"
+    )
+
+
 def sees_handler(
     asker: Asker, name: str, level: Level, purposes: Collection[str], access: AccessPolicy,
     now: Moment,

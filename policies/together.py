@@ -15,7 +15,8 @@ Difference = tuple[bool, str]
 
 def together(contract: Contract) -> tuple[str, ...]:
     """What the contract's owners allow beside answers of this table alone, a sentence each."""
-    return (*_pooled(contract), *map(_linked, contract.links))
+    links = (_linked(link, contract.unit) for link in contract.links)
+    return (*_pooled(contract), *links)
 
 
 def exposed(contract: Contract) -> str:
@@ -56,9 +57,11 @@ def _pooled(contract: Contract) -> Iterator[str]:
     )
 
 
-def _linked(link: Link) -> str:
+def _linked(link: Link, unit: str | None) -> str:
+    # Where the key is not the unit, units are counted.
+    counted = "linked keys" if link.on == (unit,) else unit
     rows = (
-        "its keys are shown to them" if link.unique else f"cells from {link.minimum} linked keys on"
+        "its keys are shown to them" if link.unique else f"cells from {link.minimum} {counted} on"
     )
     return f"Linked with {_names(link.departments)} on {', '.join(link.on)}; {rows}."
 

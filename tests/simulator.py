@@ -76,7 +76,7 @@ from nodes.consulting import Consulting as ConsultingAtNode
 from nodes.description import handler_to
 from nodes.desk import Desk
 from nodes.dialects.dialect import DUCKDB
-from nodes.engines.database import select_columns
+from nodes.engines.database import VIEW, select_columns
 from nodes.engines.engine import Cell, Engine, Parameter
 from nodes.granting import Granting
 from nodes.guard import Guard
@@ -133,7 +133,7 @@ class DirectEngine:
         self.broken: LandbridgeError | None = None
         for name, path in tables.items():
             self._connection.execute(f"ATTACH '{path}' AS file_{name} (READ_ONLY)")
-            self._connection.execute(f"CREATE VIEW {name} AS FROM file_{name}.data")
+            self._connection.execute(f"CREATE VIEW {name} AS {VIEW.format(file=f'file_{name}')}")
 
     def run(
         self, sql: str, parameters: Sequence[Parameter], *, timeout: float, maximum_rows: int

@@ -20,7 +20,11 @@ def read_folder(folder: Path) -> dict[str, Procedure]:
     """Every `*.yaml` of the folder, by name; none where there is no folder."""
     found: dict[str, Procedure] = {}
     for path in sorted(folder.glob("*.yaml")):
-        procedure = read(path.read_text(encoding="utf-8"), str(path))
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            raise ProcedureInvalid(str(path), ["the file is not UTF-8"]) from None
+        procedure = read(text, str(path))
         if procedure.name in found:
             raise ProcedureInvalid(str(path), [f"{procedure.name} stands in two files"])
         found[procedure.name] = procedure

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 
 from landbridge.answers import Answer, Value
@@ -23,11 +25,13 @@ class Contribution:
     """What came of the values that were handed in, in their order.
 
     `reasons` are empty for those that both departments hold now, or a word of the catalogue of
-    reasons; `receipts` prove the gateway's entries, one for each request that it took.
+    reasons; `receipts` prove the gateway's entries, one for each request that it took. With a queue
+    they are of all that was sent now, the oldest first, and `waiting` is how many are not.
     """
 
     reasons: tuple[str, ...]
     receipts: tuple[Receipt, ...]
+    waiting: int = 0
 
     @property
     def accepted(self) -> int:
@@ -107,6 +111,56 @@ def contribution(
     for request in requests(contract, column, purpose, reports):
         found.append((yield from _patiently(ask, contributing(request))))  # noqa: PERF401
     return together(found)
+
+
+def queued(
+    ask: Callable[[Exchange[Any]], Steps[Any]],
+    contract: str,
+    column: str,
+    values: Sequence[Value],
+    *,
+    purpose: str,
+    pinned: bytes | None,
+    queue: Path,
+    texts: bool = False,
+) -> Steps[Contribution]:
+    """The steps of handing values in over a queue on disk, from which what waits is sent first.
+
+    Where nobody can be reached they are split by the terms that were signed last, and wait.
+    """
+    from landbridge.census.contribution import MOST, Split, requests
+    from landbridge.census.outbox import CensusOutbox
+
+    found: list[Contribution] = []
+    with closing(CensusOutbox(queue)) as outbox:
+        described, reachable = outbox.described(contract, column), True
+        try:
+            described = yield from ask(describing(contract, column, purpose=purpose))
+            outbox.describe(contract, column, described)
+        except LandbridgeError as failure:
+            if described is None or not _unreachable(failure):
+                raise
+            reachable = False
+        split = Split(described, pinned)
+        given = [split.typed(str(each)) for each in values] if texts else values
+        outbox.put(contract, column, split.reports(given))
+        try:
+            while reachable and (reports := outbox.waiting(contract, column, MOST)):
+                final = 0
+                for request in requests(contract, column, purpose, reports):
+                    came = yield from _patiently(ask, contributing(request))
+                    final += outbox.settled(request.reports, came.reasons)
+                    found.append(came)
+                if not final:
+                    break  # the departments are full; another time
+        except LandbridgeError as failure:
+            if not _unreachable(failure):
+                raise
+        return replace(together(found), waiting=outbox.count(contract, column))
+
+
+def _unreachable(failure: LandbridgeError) -> bool:
+    return failure.status in ("UNAVAILABLE", "DEADLINE_EXCEEDED")
 
 
 def _patiently(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from getpass import getpass
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -28,19 +29,34 @@ def contribute(
     contract: Contract,
     column: Column,
     purpose: Purpose,
+    queue: Annotated[
+        Path | None,
+        typer.Option(
+            "--queue",
+            metavar="FILE",
+            help="Keep the sealed shares there until both departments have them; what waits goes "
+            "too, also without a value.",
+            show_default=False,
+        ),
+    ] = None,
     address: Address = "",
     ca: Authority = None,
     token_file: TokenFile = None,
-) -> None:  # fmt: skip
+) -> None:
     """Hand in a value that nobody reads: one share of it for each of two departments.
 
     The value is one line of standard input (text, a whole number, true or false), never a word of
     the command line, which others can list.
     """
     value = _line()
+    values = [value] if value or queue is None else []
     with connected(address, ca, token_file) as client:
-        client.contribute_text(contract, column, value, purpose=purpose).require_all()
-    say("Both departments hold their share.")
+        found = client.contribute_text(contract, column, *values, purpose=purpose, queue=queue)
+    if found.waiting:
+        say(f"{found.waiting:,} wait in the queue; run it again to send them.")
+    found.require_all()
+    if found.accepted:
+        say("Both departments hold their share.")
 
 
 def _line() -> str:

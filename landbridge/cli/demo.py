@@ -34,7 +34,7 @@ def demo(
     """Run five departments on this machine and take a tour.
 
     Three airports, the register of aircraft and the weather office with their real records of
-    2013: four questions, three refusals, a handler's reply, and the log entries that these made,
+    2013: seven questions, three refusals, a handler's reply, and the log entries that these made,
     verified. Exit status 1 says that a part fell short. Ctrl-C stops every process.
     """
     folder = _folder()

@@ -60,10 +60,12 @@ def _show(found: Directory) -> None:
                 console,
                 f"  contract {contract.id}: {contract.description} "
                 f"[{contract.method}{f', protects {contract.unit}' if contract.unit else ''}; "
-                f"{', '.join(contract.purposes)}]"
-                + _officers(consultable=contract.consultable, queryable=contract.queryable),
+                f"{', '.join(contract.purposes)}]" + _uses(contract),
             )
-            _columns(console, contract)
+            if contract.submittable:
+                _line(console, f"    you may hand in: {contract.collects}")
+            if contract.columns:
+                _columns(console, contract)
             for responsible in _responsible(contract):
                 _line(console, f"    {responsible}")
         for handler in member.handlers:
@@ -85,6 +87,14 @@ def _show(found: Directory) -> None:
 
 def _absence(member: Member) -> str:
     return "" if member.reachable else " (does not answer)"
+
+
+def _uses(contract: OfferedContract) -> str:
+    """What this caller may do with it."""
+    if not contract.queryable and not contract.consultable:
+        return "; for handing in only"
+    watches = "; may be watched" if contract.watchable else ""
+    return watches + _officers(consultable=contract.consultable, queryable=contract.queryable)
 
 
 def _officers(*, consultable: bool, queryable: bool) -> str:

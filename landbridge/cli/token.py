@@ -53,7 +53,7 @@ def _federation(state: Path) -> Path:
     try:
         access = tomllib.loads(settings.read_text(encoding="utf-8"))["access"]
         return Path(access).parents[1]
-    except (OSError, ValueError, KeyError, TypeError, IndexError):
+    except (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError):
         raise OperatorError(
             f"{state} is no state folder of a running federation: it has no usable "
             "gateway/gateway.toml."

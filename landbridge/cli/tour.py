@@ -102,24 +102,33 @@ QUESTIONS: Final = (
         exact=True,
     ),
     Question(
-        "How late, by kind of engine? An airport and the register, linked on the aircraft: neither "
-        "shows a row, and what lies under the minimum stays NULL",
+        "How late, by kind of engine? Three airports and the register, linked on the aircraft: "
+        "nobody shows a row, and what lies under the minimum stays NULL",
         "alice",
         "SELECT engine, count(DISTINCT tailnum) AS aircraft, avg(dep_delay) AS mean_delay "
-        "FROM ewr.flights JOIN faa.planes USING (tailnum) GROUP BY engine ORDER BY engine",
+        "FROM flights JOIN faa.planes USING (tailnum) GROUP BY engine ORDER BY engine",
         epsilon=4,
-        departments=("ewr", "faa"),
+        departments=("ewr", "faa", "jfk", "lga"),
     ),
     Question(
-        "Are more flights cancelled when it blows? Linked on place and hour; the noise is what an "
-        "aircraft with 600 departures costs",
+        "And by maker of the aircraft? Linked likewise; an aircraft at all three counts once",
+        "alice",
+        "SELECT manufacturer, count(DISTINCT tailnum) AS aircraft, avg(dep_delay) AS mean_delay "
+        "FROM flights JOIN faa.planes USING (tailnum) GROUP BY manufacturer "
+        "ORDER BY aircraft DESC NULLS LAST LIMIT 5",
+        epsilon=4,
+        departments=("ewr", "faa", "jfk", "lga"),
+    ),
+    Question(
+        "Are more flights cancelled when it blows? Three airports and the weather, linked on place "
+        "and hour; the noise is what an aircraft with 600 departures costs at each",
         "alice",
         "SELECT width_bucket(wind_speed, 0, 40, 4) AS wind, count(*) AS flights, "
         "sum(CASE WHEN cancelled THEN 1 ELSE 0 END) AS cancelled "
-        "FROM ewr.flights JOIN noaa.weather USING (origin, time_hour) "
+        "FROM flights JOIN noaa.weather USING (origin, time_hour) "
         "GROUP BY width_bucket(wind_speed, 0, 40, 4) ORDER BY wind",
         epsilon=6,
-        departments=("ewr", "noaa"),
+        departments=("ewr", "jfk", "lga", "noaa"),
         free=("noaa",),
     ),
 )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any, TypeVar, cast
 
 import grpc
 
 from landbridge.edge import wanted
+from landbridge.edge.calls import Calls
 from landbridge.errors import LandbridgeError, error
 from landbridge.status import to_status
 
@@ -42,8 +43,10 @@ class Boundary(grpc.ServerInterceptor):
         *,
         maximum_seconds: float,
         clock: Callable[[], float] = time.monotonic,
+        calls: Calls | None = None,
     ) -> None:
         self._report = report
+        self._calls = calls
         self._maximum_seconds = maximum_seconds
         self._clock = clock
         # By method, of those that this server has: gRPC asks for the handler at every call.
@@ -79,9 +82,10 @@ class Boundary(grpc.ServerInterceptor):
             raise TypeError("Boundary guards unary requests only; a stream of them was registered.")
 
         def guarded(request: Request, context: grpc.ServicerContext) -> Response:
+            timed = self.timed(context)
             try:
-                with wanted.call(context):
-                    return serve(request, self.timed(context))
+                with wanted.call(context), self.begun(timed):
+                    return serve(request, timed)
             except BaseException as failure:  # noqa: BLE001 - SystemExit too: a call must end
                 status = self.status(failure)
             context.abort_with_status(status)  # raises
@@ -99,8 +103,10 @@ class Boundary(grpc.ServerInterceptor):
         serve: Callable[[Any, grpc.ServicerContext], Iterator[Any]] = handler.unary_stream  # type: ignore[assignment]
 
         def guarded(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+            timed = self.timed(context)
             try:
-                yield from serve(request, self.timed(context))
+                with self.begun(timed):
+                    yield from serve(request, timed)
             except GeneratorExit:
                 raise  # whoever listened has gone
             except BaseException as failure:  # noqa: BLE001 - SystemExit too: a call must end
@@ -119,6 +125,12 @@ class Boundary(grpc.ServerInterceptor):
         """The context as a servicer sees it: gRPC's own, with our deadline from now on."""
         end = self._clock() + self._maximum_seconds
         return cast(grpc.ServicerContext, _Timed(context, end, self._clock))
+
+    def begun(self, context: grpc.ServicerContext) -> AbstractContextManager[None]:
+        """The call, for what the server's calls share among themselves."""
+        if self._calls is None:
+            return nullcontext()
+        return self._calls.begun(context.time_remaining, context.is_active)
 
     def written(self, refusal: LandbridgeError) -> grpc.Status:
         """A refusal as it leaves."""

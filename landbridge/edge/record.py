@@ -19,6 +19,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final, Literal
 
+from landbridge.edge.calls import Calls, Seat
 from landbridge.edge.first_look import FirstLook
 from landbridge.edge.logins import WINDOW, RefusedLogins
 from landbridge.errors import LandbridgeError, error
@@ -96,18 +97,24 @@ class Draft:
     recorder: Recorder
     fields: dict[str, Any] = field(default_factory=dict)
     logged: Logged | None = None
+    seat: Seat | None = None
 
     def note(self, **fields: Any) -> None:
         """Adds fields of `landbridge.evidence.entry.Entry`."""
         self.fields.update(fields)
 
     def caller(self, caller: Caller) -> None:
-        """Who asks; the person appears as a keyed digest only."""
+        """Who asks; the person appears as a keyed digest only.
+
+        A call goes on from here when it has its seat: raises TOO_MANY_AT_ONCE and DEADLINE.
+        """
         self.note(
             caller=self.recorder.digest("caller", caller.subject),
             organisation=caller.organisation,
             client=caller.client,
         )
+        if self.seat is not None:
+            self.seat.take(caller)
 
     def delayed(self, days: int) -> None:
         """The person concerned may be told of it after so many days; 0: at once."""
@@ -178,8 +185,10 @@ class Recorder:
         clock: Callable[[], float],
         periods: SubjectKeys | None = None,
         first_look: FirstLook | None = None,
+        calls: Calls | None = None,
     ) -> None:
         self._first_look = first_look
+        self._calls = calls
         self.salts = _Salts()
         self._log = log
         self._keys = _Keys.of("", subjects)
@@ -226,7 +235,7 @@ class Recorder:
         """
         self.require()
         draft = Draft(kind, self.dated(), dict(fields))
-        with self._log.coming:
+        with self._seat(draft), self._log.coming:
             try:
                 yield draft
                 draft.ended()
@@ -237,6 +246,15 @@ class Recorder:
             except Exception:
                 self.append(draft, outcome="failed", reason="FAULT")
                 raise
+
+    @contextmanager
+    def _seat(self, draft: Draft) -> Iterator[None]:
+        """Where a call has begun on this thread, the draft's caller takes its seat."""
+        if self._calls is None:
+            yield
+            return
+        with self._calls.seat(self._log.coming.away) as draft.seat:
+            yield
 
     def draft(self, kind: str, **fields: Any) -> Draft:
         """The entry of something that ends elsewhere than it begins; raises as `request` does."""

@@ -11,6 +11,8 @@ from typing import Final, cast
 
 import grpc
 
+from landbridge.edge.arrivals import Arrivals
+from landbridge.edge.calls import Calls
 from landbridge.edge.interceptor import Boundary, Report
 from landbridge.edge.renewed_certificate import Followed
 
@@ -77,8 +79,10 @@ class Running:
         ports: tuple[int, ...],
         pool: ThreadPoolExecutor,
         leave: Callable[[], None] = lambda: None,
+        ended: Callable[[], None] = lambda: None,
     ) -> None:
         self._leave = leave
+        self._ended = ended
         self._server = server
         self._pool = pool
         self.port = ports[0]
@@ -91,6 +95,7 @@ class Running:
         """
         self._leave()
         self._server.stop(grace).wait()
+        self._ended()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def wait(self) -> None:
@@ -113,6 +118,7 @@ def serve(
     maximum_streams: int = 100,
     clock: Callable[[], float] = time.monotonic,
     boundary: type[Boundary] = Boundary,
+    calls: Calls | None = None,
     share_port: bool = False,
 ) -> Running:
     """Listens on `address` ("host:port", port 0: any free one) and serves, each call behind a
@@ -122,15 +128,18 @@ def serve(
 
     `threads` calls run at a time; up to `maximum_calls` run or wait, and `maximum_streams` of one
     connection; gRPC turns away what comes on top (RESOURCE_EXHAUSTED) or makes it wait. With
-    `share_port` other processes of the same user that say so too may listen there, and the system
-    deals connections out among them. Raises CannotListen.
+    `calls`, those whose callers are known share its seats. With `share_port` other processes of the
+    same user that say so too may listen there, and the system deals connections out among them.
+    Raises CannotListen.
     """
     pool = ThreadPoolExecutor(threads, thread_name_prefix="call")
+    arrivals = Arrivals(max(1, threads // 4))
     server = grpc.server(
         pool,
         interceptors=[
+            arrivals,
             *outside,
-            boundary(report, maximum_seconds=maximum_seconds, clock=clock),
+            boundary(report, maximum_seconds=maximum_seconds, clock=clock, calls=calls),
         ],
         options=_options(maximum_streams, share_port=share_port),
         maximum_concurrent_rpcs=maximum_calls,
@@ -151,7 +160,8 @@ def serve(
             )
         ports.append(port)
     server.start()
-    return Running(server, tuple(ports), pool, leave)
+    arrivals.start()
+    return Running(server, tuple(ports), pool, leave, arrivals.close)
 
 
 def _options(maximum_streams: int, *, share_port: bool) -> list[tuple[str, int]]:

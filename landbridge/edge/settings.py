@@ -42,7 +42,7 @@ class _Variable(str):
             return str(self)
         try:
             return tomllib.loads(f"value = {self}")["value"]
-        except tomllib.TOMLDecodeError:
+        except (tomllib.TOMLDecodeError, RecursionError):
             return str(self)
 
 
@@ -169,7 +169,7 @@ def open_settings(
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as failure:
         raise SettingsInvalid(str(path), [f"cannot be read ({failure.strerror})"]) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as failure:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as failure:
         raise SettingsInvalid(str(path), [f"is no TOML ({failure})"]) from None
     problems: list[str] = []
     for name in sorted(environment):

@@ -43,7 +43,9 @@ class StreamBoundary(Boundary):
 
         def guarded(request: Any, context: grpc.ServicerContext) -> Iterator[Response]:
             try:
-                replies = list(serve(request, self.timed(context)))
+                timed = self.timed(context)
+                with self.begun(timed):
+                    replies = list(serve(request, timed))
             except BaseException as failure:  # noqa: BLE001 - SystemExit too: a call must end
                 status = self.status(failure)
                 context.abort_with_status(status)  # raises

@@ -9,9 +9,11 @@ subject, no caller.
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from typing import Final
 
 from opentelemetry.metrics import CallbackOptions, NoOpMeterProvider, Observation
@@ -20,7 +22,14 @@ from opentelemetry.sdk.metrics.export import MetricReader
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode, get_current_span
+from opentelemetry.trace import (
+    INVALID_SPAN,
+    Span,
+    SpanKind,
+    Status,
+    StatusCode,
+    get_current_span,
+)
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from landbridge.status import FAULTS
@@ -46,8 +55,10 @@ class Telemetry:
     ) -> None:
         resource = Resource.create({"service.name": service})
         # Not the caller's word for it: a trace that they do not sample is the operator's to see.
-        # Where nobody is there to see it, a span has its ids and nothing else: recording what is
-        # thrown away costs a tenth of a quick call.
+        # Where nobody is there to see it, only ids are made: a quick call would make five spans to
+        # be thrown away.
+        self._traced = bool(processors)
+        self._measured = bool(readers)
         self._tracing = TracerProvider(
             resource=resource,
             sampler=ALWAYS_ON if processors else ALWAYS_OFF,
@@ -77,16 +88,16 @@ class Telemetry:
             "How long the engine took for one statement of ours.",
             explicit_bucket_boundaries_advisory=SECONDS,
         )
-        self._propagator = TraceContextTextMapPropagator()
         self._clock = clock
 
     @contextmanager
     def request(self, step: str, metadata: Metadata) -> Iterator[Trace]:
         """A span for one request, a child of the caller's where they sent their own."""
-        with self._span(step, metadata) as span:
-            headers: dict[str, str] = {}
-            self._propagator.inject(headers)
-            yield Trace(trace_id(span), tuple(headers.items()))
+        with self._span(step, metadata) as (known, _):
+            headers = {"traceparent": f"00-{known}-{_drawn(16)}-00"}  # not sampled here
+            if self._traced:
+                _PROPAGATOR.inject(headers)
+            yield Trace(known, tuple(headers.items()))
 
     @contextmanager
     def call(self, method: str, metadata: Metadata, ended: Call) -> Iterator[None]:
@@ -98,22 +109,28 @@ class Telemetry:
         began = self._clock()
         self._active.add(1, attributes)
         try:
-            with self._span(method, metadata) as span:
-                ended.trace = trace_id(span)
+            with self._span(method, metadata) as (ended.trace, span):
                 try:
                     yield
                 finally:
-                    span.set_attributes({**attributes, **ended.attributes()})
-                    if ended.status in FAULTS:
-                        span.set_status(Status(StatusCode.ERROR))
+                    if self._traced:
+                        span.set_attributes({**attributes, **ended.attributes()})
+                        if ended.status in FAULTS:
+                            span.set_status(Status(StatusCode.ERROR))
         finally:
             self._active.add(-1, attributes)
             ended.seconds = self._clock() - began
-            self._calls.record(ended.seconds, {**attributes, **ended.attributes()})
+            if self._measured:
+                self._calls.record(ended.seconds, {**attributes, **ended.attributes()})
+
+    def database(self, system: str, collection: str = "") -> AbstractContextManager[None]:
+        """One statement that a node wrote, over the table of a contract (empty: several)."""
+        if not (self._traced or self._measured):
+            return _NOTHING
+        return self._statement(system, collection)
 
     @contextmanager
-    def database(self, system: str, collection: str = "") -> Iterator[None]:
-        """One statement that a node wrote, over the table of a contract (empty: several)."""
+    def _statement(self, system: str, collection: str) -> Iterator[None]:
         attributes = {"db.system.name": system, "db.operation.name": "SELECT"}
         if collection:
             attributes["db.collection.name"] = collection
@@ -152,10 +169,15 @@ class Telemetry:
             self._metering.shutdown(timeout_millis=3_000)
 
     @contextmanager
-    def _span(self, name: str, metadata: Metadata) -> Iterator[Span]:
+    def _span(self, name: str, metadata: Metadata) -> Iterator[tuple[str, Span]]:
+        """The trace's id, and the span."""
+        if not self._traced:
+            with _identified(metadata) as known:
+                yield known, INVALID_SPAN
+            return
         inside = get_current_span().get_span_context().is_valid
         carrier = {key: value for key, value in metadata if isinstance(value, str)}
-        parent = self._propagator.extract(
+        parent = _PROPAGATOR.extract(
             {key: carrier[key] for key in ("traceparent",) if key in carrier}
         )
         with self._tracer.start_as_current_span(
@@ -166,7 +188,40 @@ class Telemetry:
             record_exception=False,
             set_status_on_exception=False,
         ) as span:
-            yield span
+            yield trace_id(span), span
+
+
+_NOTHING: Final = nullcontext()
+_TRACE: Final[ContextVar[str]] = ContextVar("landbridge.trace", default="")
+"""Of the call that this thread serves, where nobody keeps traces."""
+_PROPAGATOR: Final = TraceContextTextMapPropagator()
+
+
+@contextmanager
+def _identified(metadata: Metadata) -> Iterator[str]:
+    """The id of the trace that goes on here: the caller's, where they sent one; or a new one."""
+    known = _TRACE.get() or _sent(metadata) or _drawn(32)
+    before = _TRACE.set(known)
+    try:
+        yield known
+    finally:
+        _TRACE.reset(before)
+
+
+def _drawn(digits: int) -> str:
+    """A new id, in hexadecimal, never all zeros. It is no secret, and drawing it lets nobody wait:
+    the system's own source would let go of the interpreter's lock.
+    """
+    return format(random.getrandbits(4 * digits) or 1, f"0{digits}x")
+
+
+def _sent(metadata: Metadata) -> str:
+    """The caller's trace id; empty where they sent none, or none that is well formed."""
+    for key, value in metadata:
+        if key == "traceparent" and isinstance(value, str):
+            span = get_current_span(_PROPAGATOR.extract({key: value}))
+            return trace_id(span) if span.get_span_context().is_valid else ""
+    return ""
 
 
 class Call:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from landbridge.edge.settings import Section
 from landbridge.identity.address import LAST_GOOD, KeyAddress
+from landbridge.identity.bound import BoundOnly
 from landbridge.identity.caller import Caller
 from landbridge.identity.certificates import Peer
 from landbridge.identity.fetch import Fetcher
@@ -32,11 +33,12 @@ class Issuer:
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """What an operator decides about callers' tokens."""
+    """What an operator decides about callers' tokens; with `bound` no others are taken."""
 
     issuers: tuple[Issuer, ...]
     algorithms: frozenset[str]
     revoked: Path | None
+    bound: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,13 @@ class Trusted:
     verifier: Verifier
     close: Callable[[], None]
     revocations: Revocations | None = None
+    bound: bool = False
+
+    def callers(self, *, officers: bool = False) -> Verifier:
+        """For tokens that come over gRPC: with `officers` those on this machine's own socket need
+        not be bound, where others have to be.
+        """
+        return BoundOnly(self.verifier, officers=officers) if self.bound else self.verifier
 
     def revoked(self, member: Peer, now: float) -> bool:
         """Whether that member's certificate is on the list at `now`."""
@@ -77,6 +86,7 @@ def read_trust(top: Section, problems: list[str]) -> Trust:
     if not algorithms:
         problems.append("identity.algorithms must hold at least one algorithm")
     revoked = identity.optional_path("revoked")
+    bound = identity.boolean("bound", default=False)
     issuers = [_issuer(section, "issuer", problems) for section in listed or [identity]]
     identity.done()
     for section in listed:
@@ -89,7 +99,7 @@ def read_trust(top: Section, problems: list[str]) -> Trust:
             problems.append(
                 "several [[issuer]] tables must each name their organisations, each of them once"
             )
-    return Trust(tuple(issuers), algorithms, revoked)
+    return Trust(tuple(issuers), algorithms, revoked, bound)
 
 
 def _issuer(section: Section, key: str, problems: list[str]) -> Issuer:
@@ -144,4 +154,5 @@ def trusted(trust: Trust) -> Trusted:
 
     # One issuer needs no look at an unverified claim.
     only = next(iter(verifiers.values()))
-    return Trusted(only if len(verifiers) == 1 else Issuers(verifiers), close, revocations)
+    verifier = only if len(verifiers) == 1 else Issuers(verifiers)
+    return Trusted(verifier, close, revocations, trust.bound)

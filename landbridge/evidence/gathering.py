@@ -8,6 +8,8 @@ for nothing. PostgreSQL's `commit_delay` and `commit_siblings` decide in the sam
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Final
 
@@ -41,6 +43,15 @@ class Coming:
     ) -> None:
         with self._lock:
             self.count -= 1
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Inside, a request that is on its way does not count: it waits for something else."""
+        self.__exit__(None, None, None)
+        try:
+            yield
+        finally:
+            self.__enter__()
 
     def worth_waiting(self, arrived: int) -> bool:
         """Whether enough others are on the way when so many have arrived."""

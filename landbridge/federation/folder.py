@@ -151,5 +151,5 @@ def _toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as failure:
         raise FederationInvalid(f"{path} cannot be read ({failure.strerror}).") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as failure:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as failure:
         raise FederationInvalid(f"{path} is no TOML ({failure}).") from None

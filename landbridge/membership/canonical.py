@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache, partial
 from typing import Any, Final
 
 from google.protobuf.descriptor import FieldDescriptor
@@ -68,37 +69,47 @@ def _require_known(message: Message) -> None:
 
 
 def _field(descriptor: FieldDescriptor, value: Any) -> bytes:
+    return _writer(descriptor)(value)
+
+
+@lru_cache(4_096)
+def _writer(descriptor: FieldDescriptor) -> Callable[[Any], bytes]:
+    """What writes that field's value. Remembered: it says nothing but what the schema says, and
+    asking the schema costs more than the writing.
+    """
     kind = descriptor.message_type
     if kind is not None and kind.GetOptions().map_entry:
-        return _map(descriptor, value)
+        return partial(_map, _tag(descriptor, _LENGTH), *(
+            _single(kind.fields_by_name[each]) for each in ("key", "value")
+        ))  # fmt: skip
+    one = _single(descriptor)
     if not descriptor.is_repeated:
-        return _single(descriptor, value)
+        return one
     if descriptor.type in _LENGTH_DELIMITED:
-        return b"".join(_single(descriptor, each) for each in value)
-    _, write = _scalar(descriptor)
-    return _tag(descriptor, _LENGTH) + _prefixed(b"".join(map(write, value)))
+        return lambda values: b"".join(map(one, values))
+    tag, (_, write) = _tag(descriptor, _LENGTH), _scalar(descriptor)
+    return lambda values: tag + _prefixed(b"".join(map(write, values)))
 
 
-def _map(descriptor: FieldDescriptor, entries: Any) -> bytes:
-    kind = descriptor.message_type
-    assert kind is not None  # a map's entries are messages
-    key, value = kind.fields_by_name["key"], kind.fields_by_name["value"]
-    written = sorted((_single(key, name), name) for name in entries)
-    return b"".join(
-        _tag(descriptor, _LENGTH) + _prefixed(start + _single(value, entries[name]))
-        for start, name in written
-    )
+def _map(
+    tag: bytes, key: Callable[[Any], bytes], value: Callable[[Any], bytes], entries: Any
+) -> bytes:
+    written = sorted((key(name), name) for name in entries)
+    return b"".join(tag + _prefixed(start + value(entries[name])) for start, name in written)
 
 
-def _single(descriptor: FieldDescriptor, value: Any) -> bytes:
+def _single(descriptor: FieldDescriptor) -> Callable[[Any], bytes]:
+    """What writes one value of the field, with its tag."""
+    length = _tag(descriptor, _LENGTH)
     if descriptor.type == FieldDescriptor.TYPE_MESSAGE:
-        return _tag(descriptor, _LENGTH) + _prefixed(canonical_bytes(value))
+        return lambda value: length + _prefixed(canonical_bytes(value))
     if descriptor.type == FieldDescriptor.TYPE_STRING:
-        return _tag(descriptor, _LENGTH) + _prefixed(value.encode())
+        return lambda value: length + _prefixed(value.encode())
     if descriptor.type == FieldDescriptor.TYPE_BYTES:
-        return _tag(descriptor, _LENGTH) + _prefixed(value)
+        return lambda value: length + _prefixed(value)
     wire, write = _scalar(descriptor)
-    return _tag(descriptor, wire) + write(value)
+    tag = _tag(descriptor, wire)
+    return lambda value: tag + write(value)
 
 
 _LENGTH_DELIMITED: Final = (

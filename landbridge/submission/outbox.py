@@ -9,14 +9,11 @@ its power in between hands it in again, and it is taken once.
 from __future__ import annotations
 
 import json
-import os
-import sqlite3
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from landbridge.errors import error
+from landbridge.queue_file import QueueFile
 from landbridge.submission.check import Plain
 from landbridge.submission.fate import TAKEN, Fate
 from landbridge.submission.receipt import RefusedRecord
@@ -45,51 +42,18 @@ class Outbox:
     """The queue in that file; one process has it at a time. Raises INVALID_ARGUMENT."""
 
     def __init__(self, path: Path) -> None:
-        self._lock = threading.RLock()
-        try:
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-            self._connection = sqlite3.connect(
-                path, check_same_thread=False, isolation_level=None, timeout=0.5
-            )
-            self._prepare()
-        except (sqlite3.Error, OSError):
-            raise error(
-                "INVALID_ARGUMENT",
-                f"{path} cannot be used as a queue of records: is another program using it, is "
-                "the disk full, may this user write there?",
-            ) from None
-
-    def _prepare(self) -> None:
-        run = self._connection.execute
-        run("PRAGMA locking_mode=EXCLUSIVE")
-        run("PRAGMA journal_mode=WAL")
-        run("PRAGMA synchronous=FULL")
-        run("PRAGMA secure_delete=ON")
-        run("BEGIN IMMEDIATE")
-        found = run("PRAGMA user_version").fetchone()[0]
-        if found == 0:
-            for statement in _SCHEMA:
-                run(statement)
-            run(f"PRAGMA user_version={VERSION}")
-        elif found == 1:
-            run(_DRAWN)
-            run(f"PRAGMA user_version={VERSION}")
-        elif found != VERSION:
-            raise sqlite3.DatabaseError
-        run("COMMIT")
+        self._file = QueueFile(path, _SCHEMA, VERSION, upgrade=(_DRAWN,))
 
     def described(self, contract: str) -> bytes | None:
         """The description under which records were checked last; None before the first."""
-        with self._lock:
-            row = self._connection.execute(
-                "SELECT message FROM described WHERE contract = ?", (contract,)
-            ).fetchone()
+        with self._file.reading() as run:
+            row = run("SELECT message FROM described WHERE contract = ?", (contract,)).fetchone()
         return None if row is None else bytes(row[0])
 
     def describe(self, contract: str, message: bytes) -> None:
         """Keeps a description."""
-        with self._lock:
-            self._connection.execute(
+        with self._file.transaction() as run:
+            run(
                 "INSERT INTO described VALUES (?, ?) ON CONFLICT DO UPDATE "
                 "SET message = excluded.message",
                 (contract, message),
@@ -97,10 +61,8 @@ class Outbox:
 
     def drawn(self, ident: str) -> list[Plain] | None:
         """The report that was drawn of the record with that id, whatever became of it since."""
-        with self._lock:
-            row = self._connection.execute(
-                "SELECT content FROM drawn WHERE id = ?", (ident,)
-            ).fetchone()
+        with self._file.reading() as run:
+            row = run("SELECT content FROM drawn WHERE id = ?", (ident,)).fetchone()
         if row is None:
             return None
         found: list[Plain] = json.loads(row[0])
@@ -115,43 +77,35 @@ class Outbox:
         are remembered.
         """
         unfit = []
-        with self._lock:
-            run = self._connection.execute
-            run("BEGIN IMMEDIATE")
-            try:
-                for _, item in items:
-                    if isinstance(item, RefusedRecord):
-                        unfit.append(item)
-                        continue
-                    if drawing:
-                        run(
-                            "INSERT INTO drawn VALUES (?, ?) ON CONFLICT DO NOTHING",
-                            (item.id, json.dumps(list(item.values))),
-                        )
+        with self._file.transaction() as run:
+            for _, item in items:
+                if isinstance(item, RefusedRecord):
+                    unfit.append(item)
+                    continue
+                if drawing:
                     run(
-                        "INSERT INTO waiting (contract, id, captured, corrects, content) "
-                        "VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-                        (
-                            contract,
-                            item.id,
-                            item.captured,
-                            json.dumps(item.corrects),
-                            json.dumps(list(item.values)),
-                        ),
+                        "INSERT INTO drawn VALUES (?, ?) ON CONFLICT DO NOTHING",
+                        (item.id, json.dumps(list(item.values))),
                     )
-                run("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    run("ROLLBACK")
-                raise
+                run(
+                    "INSERT INTO waiting (contract, id, captured, corrects, content) "
+                    "VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                    (
+                        contract,
+                        item.id,
+                        item.captured,
+                        json.dumps(item.corrects),
+                        json.dumps(list(item.values)),
+                    ),
+                )
         return unfit
 
     def items(self, contract: str) -> Iterator[Item]:
         """What waits, in order, a page at a time; `settled` may take some away meanwhile."""
         after = 0
         while True:
-            with self._lock:
-                rows = self._connection.execute(
+            with self._file.reading() as run:
+                rows = run(
                     "SELECT place, id, captured, corrects, content FROM waiting "
                     "WHERE contract = ? AND place > ? ORDER BY place LIMIT ?",
                     (contract, after, PAGE),
@@ -164,9 +118,7 @@ class Outbox:
 
     def settled(self, final: Sequence[tuple[int, Record, Fate]], contract: str) -> None:
         """Takes out what has its result; what was refused is kept by its id and reason."""
-        with self._lock:
-            run = self._connection.execute
-            run("BEGIN IMMEDIATE")
+        with self._file.transaction() as run:
             for place, record, fate in final:
                 run("DELETE FROM waiting WHERE place = ?", (place,))
                 if fate not in TAKEN:
@@ -174,17 +126,13 @@ class Outbox:
                         "INSERT INTO refused VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
                         (place, contract, record.id, str(fate)),
                     )
-            run("COMMIT")
 
     def waiting(self, contract: str) -> int:
         """How many wait."""
-        with self._lock:
-            row = self._connection.execute(
-                "SELECT count(*) FROM waiting WHERE contract = ?", (contract,)
-            ).fetchone()
+        with self._file.reading() as run:
+            row = run("SELECT count(*) FROM waiting WHERE contract = ?", (contract,)).fetchone()
         return int(row[0])
 
     def close(self) -> None:
         """Lets go of the file."""
-        with self._lock:
-            self._connection.close()
+        self._file.close()

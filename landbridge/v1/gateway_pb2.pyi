@@ -748,6 +748,9 @@ class DirectoryContract(_message.Message):
     TEAM_FIELD_NUMBER: _builtins.int
     ROLES_FIELD_NUMBER: _builtins.int
     CHANNELS_FIELD_NUMBER: _builtins.int
+    SUBMITTABLE_FIELD_NUMBER: _builtins.int
+    COLLECTS_FIELD_NUMBER: _builtins.int
+    WATCHABLE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     description: _builtins.str
     method: _builtins.str
@@ -759,6 +762,11 @@ class DirectoryContract(_message.Message):
     queryable: _builtins.bool
     """Policy answers some questions about it; otherwise only officers do."""
     team: _builtins.str
+    submittable: _builtins.bool
+    """The caller may hand in records or reports, by these rules in words."""
+    collects: _builtins.str
+    watchable: _builtins.bool
+    """The caller may make watches of it."""
     @_builtins.property
     def columns(self) -> _containers.RepeatedCompositeFieldContainer[Global___DirectoryColumn]: ...
     @_builtins.property
@@ -783,10 +791,13 @@ class DirectoryContract(_message.Message):
         team: _builtins.str = ...,
         roles: _abc.Iterable[Global___DirectoryRole] | None = ...,
         channels: _abc.Iterable[Global___DirectoryChannel] | None = ...,
+        submittable: _builtins.bool = ...,
+        collects: _builtins.str = ...,
+        watchable: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channels", b"channels", "columns", b"columns", "consultable", b"consultable", "description", b"description", "id", b"id", "method", b"method", "purposes", b"purposes", "queryable", b"queryable", "roles", b"roles", "team", b"team", "title", b"title", "unit", b"unit", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channels", b"channels", "collects", b"collects", "columns", b"columns", "consultable", b"consultable", "description", b"description", "id", b"id", "method", b"method", "purposes", b"purposes", "queryable", b"queryable", "roles", b"roles", "submittable", b"submittable", "team", b"team", "title", b"title", "unit", b"unit", "version", b"version", "watchable", b"watchable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

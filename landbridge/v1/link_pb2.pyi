@@ -324,7 +324,10 @@ class LinkShowRequest(_message.Message):
 
     ROUND_FIELD_NUMBER: _builtins.int
     FIRST_FIELD_NUMBER: _builtins.int
+    RECIPIENT_FIELD_NUMBER: _builtins.int
     first: _builtins.int
+    recipient: _builtins.str
+    """Whom the keys are sealed to; each department that hides its own gets all of them in order."""
     @_builtins.property
     def round(self) -> Global___Round: ...
     def __init__(
@@ -332,10 +335,11 @@ class LinkShowRequest(_message.Message):
         *,
         round: Global___Round | None = ...,
         first: _builtins.int = ...,
+        recipient: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["round", b"round"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["first", b"first", "round", b"round"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first", b"first", "recipient", b"recipient", "round", b"round"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -133,7 +133,7 @@ class LinkServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Show(self, request, context):
-        """Where the key is no protected unit: the next keys of a table that protects nobody, sealed to the
+        """Where the key is no protected unit: the next keys of a table that protects nobody, sealed to a
         department whose rows must not show by being there.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

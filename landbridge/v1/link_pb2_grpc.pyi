@@ -44,7 +44,7 @@ class LinkStub:
     Begin: _grpc.UnaryUnaryMultiCallable[_link_pb2.LinkBeginRequest, _link_pb2.LinkBeginResponse]
     """Charges, then makes the rows; returns when they can be fetched."""
     Show: _grpc.UnaryUnaryMultiCallable[_link_pb2.LinkShowRequest, _link_pb2.LinkShowResponse]
-    """Where the key is no protected unit: the next keys of a table that protects nobody, sealed to the
+    """Where the key is no protected unit: the next keys of a table that protects nobody, sealed to a
     department whose rows must not show by being there.
     """
     Match: _grpc.UnaryUnaryMultiCallable[_link_pb2.LinkMatchRequest, _link_pb2.LinkMatchResponse]
@@ -82,7 +82,7 @@ class LinkAsyncStub(LinkStub):
     Begin: _aio.UnaryUnaryMultiCallable[_link_pb2.LinkBeginRequest, _link_pb2.LinkBeginResponse]  # type: ignore[assignment]
     """Charges, then makes the rows; returns when they can be fetched."""
     Show: _aio.UnaryUnaryMultiCallable[_link_pb2.LinkShowRequest, _link_pb2.LinkShowResponse]  # type: ignore[assignment]
-    """Where the key is no protected unit: the next keys of a table that protects nobody, sealed to the
+    """Where the key is no protected unit: the next keys of a table that protects nobody, sealed to a
     department whose rows must not show by being there.
     """
     Match: _aio.UnaryUnaryMultiCallable[_link_pb2.LinkMatchRequest, _link_pb2.LinkMatchResponse]  # type: ignore[assignment]
@@ -141,7 +141,7 @@ class LinkServicer(metaclass=_abc_1.ABCMeta):
         request: _link_pb2.LinkShowRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_link_pb2.LinkShowResponse, _abc.Awaitable[_link_pb2.LinkShowResponse]]:
-        """Where the key is no protected unit: the next keys of a table that protects nobody, sealed to the
+        """Where the key is no protected unit: the next keys of a table that protects nobody, sealed to a
         department whose rows must not show by being there.
         """
 

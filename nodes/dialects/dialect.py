@@ -7,13 +7,27 @@ Every word here gives the same value on every engine, and none can fail on data 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from policies.contract import Type
 from policies.question import Span
 
 Bindable = int | float | str | bool
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One of `parts` in which a table is read, numbered from 0: its rows from `first` up to `end`.
+
+    The last one's `end` is None.
+    """
+
+    number: int
+    parts: int
+    first: int
+    end: int | None
 
 
 class Dialect:
@@ -93,9 +107,14 @@ class Dialect:
 
     # For linked questions.
 
-    def part(self, text: str, parts: str) -> str:
-        """Which part of `parts` a text belongs to: any spread will do, by the text alone."""
-        return f"hash({text}) % {parts}"
+    def part(self, text: str, part: Part, bound: Callable[[int], str]) -> tuple[str, ...]:
+        """The conditions for one of the parts in which a table is read: a range of its rows.
+
+        `text` is a row's key; `bound` gives a number its place.
+        """
+        del text
+        first = f'"__row" >= {bound(part.first)}'
+        return (first,) if part.end is None else (first, f'"__row" < {bound(part.end)}')
 
     def octets(self, text: str) -> str:
         """The length of a text in bytes of UTF-8."""

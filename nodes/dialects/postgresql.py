@@ -117,9 +117,9 @@ class PostgreSQL(Standard):
         """Less than one width is none, which a division might raise for."""
         return f"CASE WHEN {value} < {width} THEN 0 ELSE floor({value} / {width}) END"
 
-    def part(self, text: str, parts: str) -> str:
-        """Without the sign of the hash."""
-        return f"(hashtextextended({text}, 0) & 9223372036854775807) % {parts}"
+    def spread(self, text: str) -> str:
+        """By a hash that any text has."""
+        return f"hashtextextended({text}, 0)"
 
     def day(self, value: str) -> str:
         """By this pattern."""

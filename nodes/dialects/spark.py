@@ -81,9 +81,9 @@ class Spark(Standard):
         bits = (f"CAST(grouping({key}) AS INT) * {1 << n}" for n, key in enumerate(reversed(keys)))
         return " + ".join(bits)
 
-    def part(self, text: str, parts: str) -> str:
-        """The remainder is never negative."""
-        return f"pmod(xxhash64({text}), {parts})"
+    def spread(self, text: str) -> str:
+        """By a hash that any text has."""
+        return f"xxhash64({text})"
 
     def day(self, value: str) -> str:
         """By this pattern."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from nodes.dialects.dialect import Dialect
+from nodes.dialects.dialect import Dialect, Part
 
 
 class Standard(Dialect):
@@ -25,6 +25,17 @@ class Standard(Dialect):
         place = f'row_number() OVER (PARTITION BY {unit} ORDER BY {order}) AS "place"'
         ranked = f"SELECT {', '.join([*columns, place])} {rest}"
         return f'SELECT * FROM ({ranked}) AS "ranked" WHERE "place" <= {most}'
+
+    def part(self, text: str, part: Part, bound: Callable[[int], str]) -> tuple[str, ...]:
+        """By a hash of the key, without its sign: a row's place here is no number from 0."""
+        if part.parts == 1:
+            return ()
+        spread = f"({self.spread(text)} & 9223372036854775807)"
+        return (f"{spread} % {bound(part.parts)} = {bound(part.number)}",)
+
+    def spread(self, text: str) -> str:
+        """A 64-bit whole number of a text, by which texts fall into parts."""
+        raise NotImplementedError
 
     def octets(self, text: str) -> str:
         """By this name."""

@@ -1,10 +1,9 @@
 """The records that came in, in a DuckDB file of their own: append only, each once.
 
     record   every version of every record that was taken; the last version of a root counts
-    ident    the ids of these, to find out at once whether one came before
-    holder   subjects and periods that are reported
 
-A group of batches is one transaction. Subjects, contributors and values stand nowhere else.
+A group of batches is one transaction. Subjects, contributors and values stand nowhere else. Which
+ids came before, and which subjects and periods are reported, is found by `nodes.engines.known`.
 """
 
 # Statements are put together from our own text; names of columns are numbers, values are bound.
@@ -17,6 +16,7 @@ from typing import Any, Final
 from landbridge.submission.fate import Fate
 from nodes.engines.casts import STORED
 from nodes.engines.database import Connection, text
+from nodes.engines.known import Known, Pair
 from policies.acceptance import (
     Held,
     Incoming,
@@ -29,7 +29,10 @@ from policies.acceptance import (
 )
 from policies.contract import Correctors, Type
 
-FORMAT: Final = 1
+FORMAT: Final = 2
+"""1 had keys of DuckDB's own, which lay in memory."""
+_REBUILT: Final = 100_000
+"""Records that are read at a time, to know them again."""
 _LENGTHS: Final = {"day": 10, "month": 7, "year": 4, "never": 0}
 _PARTIES: Final = 100_000
 """Whose counts are kept."""
@@ -44,11 +47,9 @@ _KNOWN: Final = (
     "aside",
     "came",
 )
-_TABLES: Final = (
-    "CREATE TABLE ident (id BLOB PRIMARY KEY)",
-    "CREATE TABLE holder (key VARCHAR PRIMARY KEY)",
+_ABOUT: Final = (
     "CREATE TABLE about (format INTEGER, columns VARCHAR, corrections BIGINT, shown BIGINT, "
-    "shown_at DOUBLE)",
+    "shown_at DOUBLE)"
 )
 
 
@@ -59,8 +60,12 @@ class OtherColumns(Exception):
 class Collected:
     """The file, for one process and one thread."""
 
-    def __init__(self, connection: Connection, columns: Sequence[tuple[str, ...]]) -> None:
+    def __init__(
+        self, connection: Connection, columns: Sequence[tuple[str, ...]], known: Known
+    ) -> None:
         self.run = connection.execute
+        self._known = known
+        self._found: list[Pair] = []
         self._columns = [(f"c{place}", STORED[Type(each[1])]) for place, each in enumerate(columns)]
         self._names = [each[0] for each in columns]
         self._prepare(repr([tuple(each) for each in columns]))
@@ -69,6 +74,7 @@ class Collected:
         self._seq: int = found[0]
         self._latest: str = found[1] or ""
         self._before = self._seq
+        self._know()
         self._quotas = _Quotas(self)
 
     def _prepare(self, columns: str) -> None:
@@ -80,12 +86,36 @@ class Collected:
                 "CREATE TABLE record (seq BIGINT, id BLOB, root BLOB, digest BLOB, key VARCHAR, "
                 f"contributor VARCHAR, organisation VARCHAR, aside BOOLEAN, came VARCHAR, {values})"
             )
-            for statement in _TABLES:
-                self.run(statement)
+            self.run(_ABOUT)
             self.run("INSERT INTO about VALUES (?, ?, 0, 0, 0)", [FORMAT, columns])
+            self.run("COMMIT")
+        if self.run("SELECT format, columns FROM about").fetchall() == [(1, columns)]:
+            self.run("BEGIN")
+            self.run("DROP TABLE ident")
+            self.run("DROP TABLE holder")
+            self.run("UPDATE about SET format = ?", [FORMAT])
             self.run("COMMIT")
         if self.run("SELECT format, columns FROM about").fetchall() != [(FORMAT, columns)]:
             raise OtherColumns
+
+    def _know(self) -> None:
+        """What records have that the other file has not, after a crash or because it is new."""
+        if self._known.upto > self._seq:
+            self._known.clear()  # it is of records that were put back to an earlier copy
+        while (first := self._known.upto) < self._seq:
+            last = min(self._seq, first + _REBUILT)
+            rows = self.run(
+                "SELECT seq, lower(hex(id)), key, id = root FROM record WHERE seq > ? AND seq <= ?",
+                [first, last],
+            ).fetchall()
+            self._known.add(
+                (
+                    pair
+                    for seq, ident, key, new in rows
+                    for pair in _pairs(seq, ident, key, new=new)
+                ),
+                last,
+            )
 
     def stage(self, frame: Mapping[str, Any]) -> list[list[str]]:
         """What becomes of each record of each parcel, in a transaction that is left open.
@@ -118,7 +148,6 @@ class Collected:
                 group.took(each, verdict)
                 taken.append((each, verdict, row[4]))
             fates.append(str(verdict.fate))
-        group.settle()
         self._append(taken, now)
         replies, place = [], 0
         for parcel in parcels:
@@ -129,6 +158,7 @@ class Collected:
     def commit(self) -> None:
         """Durable when it returns."""
         self.run("COMMIT")
+        self._known.add(self._found, self._seq)
         self._quotas.commit()
 
     def rollback(self) -> None:
@@ -180,47 +210,31 @@ class Collected:
         assert found is not None
         return dict(zip(("shown_at", "records", "aside", "corrections"), found, strict=True))
 
-    def fresh(self, table: str, values: Sequence[str]) -> set[str]:
-        """Those of the values that the table did not have; it has them from now on."""
-        column, cast = ("id", "unhex(v)") if table == "ident" else ("key", "v")
-        back = "lower(hex(id))" if table == "ident" else "key"
-        found = self.run(
-            f"INSERT INTO {table} SELECT {cast} FROM (SELECT unnest(?::VARCHAR[]) AS v) "
-            f"ON CONFLICT ({column}) DO NOTHING RETURNING {back}",
-            [list(values)],
-        ).fetchall()
-        return {value for (value,) in found}
-
-    def forget(self, table: str, values: Sequence[str]) -> None:
-        """Takes back what `fresh` gave."""
-        column, cast = ("id", "unhex(v)") if table == "ident" else ("key", "v")
-        if values:
-            self.run(
-                f"DELETE FROM {table} WHERE {column} IN "
-                f"(SELECT {cast} FROM (SELECT unnest(?::VARCHAR[]) AS v))",
-                [list(values)],
-            )
-
-    def held(self, where: str, values: Sequence[str]) -> dict[str, Held]:
-        """What was taken under these ids, or first under these keys."""
-        if not values:
+    def held(self, kind: str, values: Sequence[str]) -> dict[str, Held]:
+        """What was taken under these ids (`kind` "id"), or first under these keys ("key")."""
+        numbers = sorted(set(self._known.find([f"{kind} {each}" for each in values])))
+        if not numbers:
             return {}
-        condition = "id" if where == "id" else "key = v AND id = root"
-        joined = "id = unhex(v)" if condition == "id" else condition
+        condition = "" if kind == "id" else "AND id = root"
         found = self.run(
-            "SELECT v, lower(hex(root)), lower(hex(digest)), key, contributor, organisation, aside "
-            f"FROM record JOIN (SELECT unnest(?::VARCHAR[]) AS v) ON {joined}",
-            [list(values)],
+            f"SELECT {'lower(hex(id))' if kind == 'id' else 'key'}, lower(hex(root)), "
+            "lower(hex(digest)), key, contributor, organisation, aside "
+            "FROM record JOIN (SELECT unnest(?::BIGINT[]) AS n) ON seq = n "
+            f"WHERE seq BETWEEN ? AND ? {condition}",
+            [numbers, numbers[0], numbers[-1]],
         ).fetchall()
+        wanted = frozenset(values)  # others may begin with the same bytes
         # One that was set aside holds its subject for its own party alone; its key says so.
         return {
             row[0]: Held(row[1], row[2], row[3].split("\0")[0], Party(row[4], row[5]), row[6])
             for row in found
+            if row[0] in wanted
         }
 
     def _append(
         self, taken: Sequence[tuple[Incoming, Verdict, Sequence[object]]], now: str
     ) -> None:
+        self._found = []
         if not taken:
             return
         columns: list[list[object]] = [[] for _ in range(len(_KNOWN) - 1 + len(self._columns))]
@@ -229,6 +243,7 @@ class Collected:
             self._seq += 1
             versions += verdict.root != each.id
             key = verdict.claims or each.key
+            self._found += _pairs(self._seq, each.id, key, new=verdict.root == each.id)
             known = (self._seq, each.id, verdict.root, each.digest, key, each.party.contributor,
                      each.party.organisation, verdict.aside)  # fmt: skip
             for column, value in zip(columns, (*known, *values), strict=True):
@@ -254,17 +269,10 @@ class _Group:
     """What is known of the ids and subjects of a group, and what the group adds to it."""
 
     def __init__(self, file: Collected, rows: Sequence[Incoming], rights: Rights) -> None:
-        self._file = file
         self._rights = rights
-        ids = list(dict.fromkeys(each.id for each in rows))
-        self._new_ids = file.fresh("ident", ids)
-        self._by_id = file.held("id", [each for each in ids if each not in self._new_ids])
-        originals = {each.corrects for each in rows} - {"", "key"} - {*self._by_id}
-        self._by_id |= file.held("id", sorted(originals))
-        keys = list(dict.fromkeys(each.key for each in rows if each.key and not each.corrects))
-        self._new_keys = file.fresh("holder", keys) if keys else set[str]()
-        wanted = {each.key for each in rows if each.key} - self._new_keys
-        self._by_key = file.held("key", sorted(wanted))
+        ids = {each.id for each in rows} | {each.corrects for each in rows} - {"", "key"}
+        self._by_id = file.held("id", sorted(ids))
+        self._by_key = file.held("key", sorted({each.key for each in rows if each.key}))
         # Whoever finds a subject reported by others may have one that was set aside.
         own = {
             rights.own_key(each)
@@ -272,9 +280,6 @@ class _Group:
             if each.key in self._by_key and not rights.may(each.party, self._by_key[each.key])
         }
         self._by_key |= file.held("key", sorted(own))
-        self._claimed: set[str] = set()
-        self._added_keys: list[str] = []
-        self._kept: set[str] = set()
 
     def verdict(self, each: Incoming) -> Verdict:
         """Of one record; nothing is taken yet."""
@@ -293,19 +298,14 @@ class _Group:
         """Later records of the group find this one."""
         held = Held(verdict.root, each.digest, each.key, each.party, verdict.aside)
         self._by_id[each.id] = held
-        self._kept.add(each.id)
         if verdict.claims:
             self._by_key[verdict.claims] = held
-            self._claimed.add(verdict.claims)
-            if verdict.claims not in self._new_keys:
-                self._added_keys.append(verdict.claims)
 
-    def settle(self) -> None:
-        """What was refused leaves no trace; who was set aside holds their own subject."""
-        self._file.forget("ident", sorted(self._new_ids - self._kept))
-        self._file.forget("holder", sorted(self._new_keys - self._claimed))
-        if self._added_keys:
-            self._file.fresh("holder", self._added_keys)
+
+def _pairs(seq: int, ident: str, key: str, *, new: bool) -> list[Pair]:
+    """What a record is found by; `new`: it is no correction."""
+    found = [(f"id {ident}", seq)]
+    return [*found, (f"key {key}", seq)] if new and key else found
 
 
 class _Quotas:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import os
 import resource
+from pathlib import Path
 from typing import Any
 
 from nodes.engines import database, worker
 from nodes.engines.collected import Collected, OtherColumns
+from nodes.engines.known import Known
 
 
 def main() -> None:
@@ -29,7 +31,8 @@ def main() -> None:
             connection = database.open_for_collecting(
                 setup["path"], spill=setup["spill"], memory_bytes=setup["memory_bytes"]
             )
-            collected = Collected(connection, [tuple(each) for each in setup["columns"]])
+            known = Known(Path(setup["path"]).with_name("known.sqlite"))
+            collected = Collected(connection, [tuple(each) for each in setup["columns"]], known)
         except OtherColumns:
             worker.send(replies, {"broken": "columns"})
             return

@@ -7,8 +7,9 @@ The node's server process must not import this file; workers and the loader do.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import _duckdb
 
@@ -20,8 +21,16 @@ OutOfMemory = _duckdb.OutOfMemoryException
 BLOCK = 16
 """Bytes of the keys that `select_columns` gives; see `landbridge.protocols.pseudonyms`."""
 
+MOST_KEPT: Final = 256
+LONGEST_KEPT: Final = 16_384
+"""Texts that are kept parsed, and their characters."""
+
 TABLE = "data"
 """The name of the one table inside a department's file."""
+
+VIEW = f"SELECT *, rowid AS __row FROM {{file}}.main.{TABLE}"
+"""What a statement finds under a table's name: the file's columns, and `__row`, the place of a row
+in the file from 0. A range of places reads the row groups that it lies in and no others."""
 
 _NO_EXTENSIONS = {
     "autoinstall_known_extensions": False,
@@ -85,9 +94,7 @@ def open_sealed(tables: Mapping[str, str], *, memory_bytes: int, threads: int) -
         opened = False
         try:
             connection.execute(f"ATTACH {text(path)} AS {file} (READ_ONLY)")
-            connection.execute(
-                f"CREATE VIEW {quoted(name)} AS SELECT * FROM {file}.main.{quoted(TABLE)}"
-            )
+            connection.execute(f"CREATE VIEW {quoted(name)} AS {VIEW.format(file=file)}")
             opened = True
         except Error:
             pass  # raised below, where DuckDB's message is not in the exception's context
@@ -99,21 +106,55 @@ def open_sealed(tables: Mapping[str, str], *, memory_bytes: int, threads: int) -
     return connection
 
 
+class Parsed:
+    """Statements of one connection, parsed once: a department's handlers are asked again and again.
+
+    What is kept is what a text says by itself, before any table is looked at: it is planned anew at
+    every run. Not for several threads, and never for a stranger's code to reach: a function of a
+    handler gets none, so that it finds nothing of an earlier call.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._known: OrderedDict[str, Any] = OrderedDict()
+        (self.begin,) = connection.extract_statements("BEGIN TRANSACTION READ ONLY")
+
+    def select(self, sql: str) -> Any:
+        """The one SELECT that the text is; raises `NotOneSelect`, or DuckDB's error."""
+        found = self._known.get(sql)
+        if found is not None:
+            self._known.move_to_end(sql)
+            return found
+        statements = self._connection.extract_statements(sql)
+        if len(statements) != 1 or statements[0].type != _duckdb.StatementType.SELECT:
+            raise NotOneSelect
+        if len(sql) <= LONGEST_KEPT:
+            self._known[sql] = statements[0]
+            if len(self._known) > MOST_KEPT:
+                self._known.popitem(last=False)
+        return statements[0]
+
+
 def select(
-    connection: Connection, sql: str, parameters: Sequence[object], *, maximum_rows: int
+    connection: Connection,
+    sql: str,
+    parameters: Sequence[object],
+    *,
+    maximum_rows: int,
+    parsed: Parsed | None = None,
 ) -> list[tuple[object, ...]] | None:
     """The rows of one SELECT, or None if there are more than `maximum_rows`.
 
     Runs on a cursor of its own and in a read-only transaction: variables, prepared statements and
-    temporary tables of an earlier run do not exist in it. Raises `NotOneSelect`, or DuckDB's error.
+    temporary tables of an earlier run do not exist in it. `parsed` remembers texts of this
+    connection. Raises `NotOneSelect`, or DuckDB's error.
     """
+    parsed = parsed or Parsed(connection)
+    statement = parsed.select(sql)
     cursor = connection.cursor()
     try:
-        statements = cursor.extract_statements(sql)
-        if len(statements) != 1 or statements[0].type != _duckdb.StatementType.SELECT:
-            raise NotOneSelect
-        cursor.execute("BEGIN TRANSACTION READ ONLY")
-        cursor.execute(statements[0], parameters)
+        cursor.execute(parsed.begin)
+        cursor.execute(statement, parameters)
         rows: list[tuple[object, ...]] = cursor.fetchmany(maximum_rows + 1)
         return rows if len(rows) <= maximum_rows else None
     finally:

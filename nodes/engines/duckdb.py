@@ -54,8 +54,9 @@ class DuckDBEngine:
 
     `program` is the worker's module, and `further` goes into its set-up frame. `tables` maps the
     name used after FROM to the file; files are opened read-only. The first worker starts at once,
-    further ones (up to `workers`) when questions wait. A worker in which a run failed is replaced.
-    Raises `EngineNotStarted` if a table cannot be opened.
+    further ones (up to `workers`) when questions wait; those over `kept` end when no more than
+    that are needed. A worker in which a run failed is replaced. Raises `EngineNotStarted` if a
+    table cannot be opened.
     """
 
     def __init__(
@@ -66,9 +67,11 @@ class DuckDBEngine:
         *,
         program: str = "nodes.engines.worker",
         further: Mapping[str, Any] = MappingProxyType({}),
+        kept: int | None = None,
     ) -> None:
         if workers < 1:
             raise ValueError("An engine needs at least one worker.")
+        self._kept = workers if kept is None else kept
         if elsewhere := [name for name, path in tables.items() if path.suffix != ".duckdb"]:
             raise EngineNotStarted(
                 f"{elsewhere[0]} was loaded for another engine; load it again for this one."
@@ -219,12 +222,23 @@ class DuckDBEngine:
 
     def _give_back(self, worker: WorkerProcess) -> None:
         with self._changed:
-            if not self._closed:
-                self._busy.discard(worker)
+            self._busy.discard(worker)
+            if self._closed:
+                worker.kill()
+            elif self._spare():
+                worker.kill()
+                self._chores.put(worker)
+                return
+            else:
                 self._idle.append(worker)
                 self._changed.notify()
                 return
-        self._retire(worker)
+        worker.reap()
+
+    def _spare(self) -> bool:
+        """Whether one more idle worker is not needed; the lock is held."""
+        others = len(self._busy) + len(self._idle) + self._starting
+        return others >= self._kept and len(self._busy) < self._kept
 
     def _retire(self, worker: WorkerProcess) -> None:
         with self._changed:
@@ -234,11 +248,12 @@ class DuckDBEngine:
             worker.reap()
 
     def _discard(self, worker: WorkerProcess) -> None:
-        """Kills the worker and orders its replacement; the lock is held."""
+        """Kills the worker and orders its replacement, if one is missing; the lock is held."""
         worker.kill()
         self._busy.discard(worker)
         if not self._closed:
-            self._start()
+            if len(self._busy) + len(self._idle) + self._starting < self._kept:
+                self._start()
             self._chores.put(worker)
         self._changed.notify_all()
 

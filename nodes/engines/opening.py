@@ -18,22 +18,28 @@ NOT_INSTALLED = "{0} cannot be asked: install its client, pip install 'landbridg
 
 
 def opener(
-    choice: EngineChoice, limits: Limits, workers: int, contracts: Callable[[], tuple[str, ...]]
+    choice: EngineChoice,
+    limits: Limits,
+    workers: tuple[int, int],
+    contracts: Callable[[], tuple[str, ...]],
 ) -> Callable[[Mapping[str, Path]], Engine]:
     """What opens an engine over tables; `contracts` are the ids of all that are served.
 
+    `workers` are those that stay, and how many there may be while more are asked for.
+
     Raises EngineNotStarted where the kind's client is not installed.
     """
+    kept, most = workers
     match choice.kind:
         case Kind.DUCKDB:
-            return lambda tables: DuckDBEngine(tables, limits, workers)
+            return lambda tables: DuckDBEngine(tables, limits, most, kept=kept)
         case Kind.POSTGRESQL:
             try:
                 from nodes.engines.postgresql.engine import PostgreSQLEngine
             except ImportError:
                 raise EngineNotStarted(NOT_INSTALLED.format("PostgreSQL", "postgres")) from None
             return lambda tables: PostgreSQLEngine(
-                tables, choice.connection, choice.schema, contracts(), workers
+                tables, choice.connection, choice.schema, contracts(), most
             )
         case Kind.SPARK:
             try:
@@ -41,7 +47,7 @@ def opener(
             except ImportError:
                 raise EngineNotStarted(NOT_INSTALLED.format("Spark", "spark")) from None
             return lambda tables: SparkEngine(
-                tables, choice.connection, choice.secret, choice.folder, workers
+                tables, choice.connection, choice.secret, choice.folder, most
             )
         case _:
             assert_never(choice.kind)

@@ -108,6 +108,7 @@ def _nothing(setup: dict[str, Any]) -> None:
 
 def _sql(connection: database.Connection, setup: dict[str, Any]) -> Answer:
     del setup  # it has what every worker needs, and no more
+    parsed = database.Parsed(connection)
 
     def answer(question: dict[str, Any]) -> Reply:
         if question.get("columns"):
@@ -117,6 +118,7 @@ def _sql(connection: database.Connection, setup: dict[str, Any]) -> Answer:
             question["sql"],
             question["parameters"],
             maximum_rows=question["maximum_rows"],
+            parsed=parsed,
         )
         if rows is None:
             return {"failed": True}, ()

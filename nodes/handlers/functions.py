@@ -6,12 +6,14 @@ one that answers questions: code of a handler never shares a process with a rele
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from landbridge.edge.seats import NOBODY, Seats, Who
 from nodes.engines.duckdb import DuckDBEngine, Limits
+from nodes.engines.shared import KEPT, seated
 from policies.handler import Handler
 from policies.handler_source import MODULES
 
@@ -27,14 +29,25 @@ class Found:
 
 
 class Functions:
-    """The functions of one data version; raises EngineNotStarted, naming one that cannot run."""
+    """The functions of one data version; raises EngineNotStarted, naming one that cannot run.
+
+    `who` says whom this thread works for: one worker, and those that are kept for others.
+    """
 
     def __init__(
-        self, tables: Mapping[str, Path], limits: Limits, handlers: Mapping[str, Handler]
+        self,
+        tables: Mapping[str, Path],
+        limits: Limits,
+        handlers: Mapping[str, Handler],
+        who: Callable[[], Who] = lambda: NOBODY,
     ) -> None:
+        self._who = who
+        self._seats = Seats(1, KEPT)
         self._engine = DuckDBEngine(
             tables,
             limits,
+            self._seats.all,
+            kept=1,
             program="nodes.handlers.worker",
             further={
                 "modules": sorted(MODULES),
@@ -47,7 +60,8 @@ class Functions:
     def call(self, name: str, arguments: Mapping[str, int | str], *, timeout: float) -> Found:
         """One call; raises DEADLINE and RUN_FAILED as `Engine.run` does."""
         frame = {"handler": name, "arguments": dict(arguments)}
-        found: Found = self._engine.ask(frame, _found, timeout=timeout)
+        with seated(self._seats, self._who(), timeout) as left:
+            found: Found = self._engine.ask(frame, _found, timeout=left)
         return found
 
     def close(self) -> None:

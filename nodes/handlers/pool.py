@@ -7,10 +7,11 @@ keeps its policy out; calls under way at the earlier ones finish.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from landbridge.edge.seats import NOBODY, Who
 from landbridge.errors import error
 from nodes.engines.duckdb import Limits
 from nodes.engines.engine import EngineNotStarted
@@ -25,9 +26,12 @@ Written = Mapping[str, Handler]
 class FunctionPool:
     """Workers of functions; no process where no handler is one."""
 
-    def __init__(self, store: Store, limits: Limits) -> None:
+    def __init__(
+        self, store: Store, limits: Limits, who: Callable[[], Who] = lambda: NOBODY
+    ) -> None:
         self._store = store
         self._limits = limits
+        self._who = who
         self._lock = threading.Lock()
         self._served: tuple[Written, Tables[Functions] | None] = ({}, None)
         self._prepared: tuple[Written, Tables[Functions] | None] = ({}, None)
@@ -45,7 +49,7 @@ class FunctionPool:
                 return
 
         def start(files: Mapping[str, Path]) -> Functions:
-            return Functions(files, self._limits, written)
+            return Functions(files, self._limits, written, self._who)
 
         try:
             opened = Tables(self._store, contracts, start) if written else None

@@ -185,6 +185,7 @@ ROWS: dict[int, Row] = {
         _TRANSCRIPT + "test_no_department_sees_anything_of_another",
     )),
     78: Row("PSI series", (
+        _ATTACKER,
         _TRANSCRIPT + "test_the_number_of_rows_is_noisy_even_for_who_knows_the_common_dummies",
         "linked/test_rounds.py::test_one_id_is_one_draw_and_one_charge",
     )),
@@ -242,6 +243,8 @@ ROWS: dict[int, Row] = {
         "identity/test_bearer.py::test_two_entries_or_a_binary_one_are_refused",
     )),
     92: Row("replay & theft", (
+        "attacks/test_theft.py::"
+        "test_a_token_is_worth_nothing_in_other_hands_also_after_a_restart",
         "nodes/test_ledger.py::test_an_id_belongs_to_one_question",
         "identity/test_memory.py::test_a_stolen_kid_is_not_covered_by_the_memory",
         "identity/test_binding.py::test_a_bound_token_passes_with_its_certificate_alone",
@@ -293,9 +296,17 @@ ROWS: dict[int, Row] = {
         "attacks/test_floods.py::test_no_deadline_is_not_forever",
         "attacks/test_floods.py::test_many_at_once_are_served_or_turned_away",
         "attacks/test_floods.py::test_half_open_connections_hold_nobody_up",
+        "attacks/test_frames.py::test_a_flood_of_frames_hurts_nobody",
+        "attacks/test_frames.py::test_bodies_that_trickle_hold_no_thread_that_others_need",
+        "attacks/test_frames.py::test_nonsense_in_http2_ends_its_own_line_alone",
+        "attacks/test_frames.py::test_what_is_no_tls_ends_its_own_line_alone",
+        "edge/test_arrivals.py::"
+        "test_whoever_waits_longest_goes_first_and_nobody_in_the_first_moment",
     )),
     100: Row("pool starvation", (
         "attacks/test_engine.py::test_a_slow_caller_does_not_starve_a_fast_one",
+        "edge/test_seats.py::test_seats_are_kept_for_whoever_has_none",
+        "edge/test_calls.py::test_a_thread_is_left_for_others_whatever_one_caller_sends",
     )),
     102: Row("log tampering", (
         "evidence/test_damage.py::test_every_changed_bit_of_a_small_folder_is_noticed",
@@ -317,9 +328,28 @@ ROWS: dict[int, Row] = {
     )),
 }  # fmt: skip
 
-WAITS: dict[int, str] = {
-    78: "a series of 135 joins by an attacker was not played; the budget bounds it",
-    92: "identity: a bearer token can be used again until it ends, unless it is bound",
-    99: "floods: rapid resets, ping floods, one byte a second, the honest caller's latency",
-    100: "fairness: no cap per caller, so the fast one waits until the slow ones are killed",
-}
+WAITS: dict[int, str] = {}
+
+_BY: dict[str, tuple[int, ...]] = {
+    "closed algebra": (
+        1, 6, 7, 11, 12, 13, 14, 17, 19, 20, 22, 29, 30, 31, 32, 35, 37, 49, 55, 56, 57, 58, 60, 61,
+        64, 65, 66, 67, 70, 73, 74, 75,
+    ),
+    "noise and budget": (2, 3, 4, 15, 21, 24, 25, 27, 28, 36, 48, 50, 52, 78, 80),
+    "one grid, one shape": (33, 34, 44, 54, 63),
+    "canonical form and memory": (45,),
+    "bounds before sums": (42,),
+    "one ledger, one peer": (47,),
+    "sandbox": (68, 71, 72),
+    "keys of one question": (76, 79, 82),
+    "proofs and domains": (81,),
+    "declared values, quotas": (83,),
+    "tokens read strictly": (85, 86, 87, 88, 89, 91, 92, 93, 94),
+    "default deny": (95, 97),
+    "nothing told": (98, 104),
+    "limits below gRPC": (99,),
+    "seats": (100,),
+    "witnesses and proofs": (102,),
+}  # fmt: skip
+BY: dict[int, str] = {number: by for by, numbers in _BY.items() for number in numbers}
+"""What stops an attack, in a word."""

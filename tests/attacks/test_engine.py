@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 import signal
 import sys
 import termios
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+import grpc
 import pytest
 
-from landbridge.v1 import gateway_pb2
+from landbridge.status import from_rpc_error
+from landbridge.v1 import gateway_pb2, gateway_pb2_grpc
 from tests.attacks.conftest import Worlds
 from tests.attacks.test_worlds import REFUSED
 from tests.attacks.worlds import PURPOSE, Seen, World
@@ -103,23 +107,48 @@ def test_a_run_that_fails_says_the_same_of_all_data_and_stays_charged(
 
 
 def test_a_slow_caller_does_not_starve_a_fast_one(rare: World) -> None:
-    """Row 100: eight questions that never end hold every worker; a ninth caller is answered."""
+    """Row 100: one caller's questions hold both workers and as many calls as one may have; another
+    organisation's caller, and a colleague of their own, are answered while they do.
+    """
     _both_workers(rare)
     _settle(rare)
     pids = rare.signal_workers(signal.SIGSTOP)
     assert len(pids) == 2
-    with ThreadPoolExecutor(9) as pool:
+    metadata = (("authorization", f"Bearer {rare.token('slow', caller='a crowd')}"),)
+    with ExitStack() as kept:
+        stubs = [gateway_pb2_grpc.GatewayStub(kept.enter_context(rare.channel())) for _ in "12"]
         slow = [
-            pool.submit(rare.ask, f"{RARE} AND age <> {1_000 + turn}", "slow", seconds=5)
-            for turn in range(8)
-        ]
+            stub.Query.future(
+                gateway_pb2.QueryRequest(
+                    sql=f"{RARE} AND age <> {1_000 + turn}", purpose=PURPOSE,
+                    micro_epsilon=10_000, question_id=secrets.token_hex(16),
+                ),
+                60, metadata,
+            )
+            for turn in range(80)
+            for stub in stubs
+        ]  # fmt: skip
         _until(lambda: all(map(_holds_a_question, pids)))
-        fast = pool.submit(rare.ask, RARE, "fast", seconds=60)
-        assert fast.result().code == "OK"
-        ends = [each.result().reason for each in slow]
-    assert ends.count("DEADLINE") >= 2
-    assert set(ends) <= {"DEADLINE", ""}
-    _until(lambda: not set(pids) & set(rare.workers()))  # what would not end was killed
+        _until(lambda: sum(call.done() for call in slow) == len(slow) - 128)  # that is too many
+        for organisation, caller in (("fast", "alice"), ("slow", "a colleague")):
+            for turn in range(2):
+                text = f"{RARE} AND age <> {2_000 + turn}"
+                quick = rare.token(organisation, caller=caller)
+                assert rare.ask(text, token=quick, epsilon=0.01).code == "OK"
+        # Not after them: they hold the workers still.
+        assert all(map(_holds_a_question, pids))
+        assert sum(not call.done() for call in slow) == 128
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        ends = Counter(map(_reason, slow))
+    assert ends == {"TOO_MANY_AT_ONCE": len(slow) - 128, "RUN_FAILED": 2, "": 126}
+    _until(lambda: len(rare.workers()) == 2)  # no more are kept than the settings say
+
+
+def _reason(call: grpc.Future[gateway_pb2.QueryResponse]) -> str:
+    """Of the refusal; empty for an answer."""
+    failure = call.exception()
+    return from_rpc_error(failure).reason if isinstance(failure, grpc.RpcError) else ""
 
 
 def _both_workers(world: World) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.attacks import statements, test_statements
-from tests.attacks.rows import ROWS, STATEMENTS, WAITS
+from tests.attacks.rows import BY, ROWS, STATEMENTS, WAITS
 
 TESTS = Path(__file__).parents[1]
 NUMBERS = frozenset((
@@ -46,6 +46,7 @@ def test_every_row_of_the_table_is_here() -> None:
     assert set(ROWS) == NUMBERS
     assert len({row.name for row in ROWS.values()}) == len(ROWS)
     assert set(WAITS) <= NUMBERS
+    assert set(BY) == NUMBERS
 
 
 @pytest.mark.parametrize("number", sorted(NUMBERS))

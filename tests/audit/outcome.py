@@ -28,5 +28,11 @@ class Outcome:
             f"{end:<8}{self.name:<58}{self.tried:>8}{self.stopped:>9}  {self.by:<26}{self.figure}"
         )
 
+    def row(self) -> str:
+        """For a table of Markdown."""
+        end = "**THROUGH**" if self.through else "held"
+        said = (self.name, self.tried, self.stopped, self.by, self.figure)
+        return f"| {end} | {' | '.join(str(each).replace('|', '/') for each in said)} |"
+
 
 HEAD = f"{'':<8}{'attack':<58}{'tried':>8}{'stopped':>9}  {'stopped by':<26}figure (bound)"

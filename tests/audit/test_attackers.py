@@ -25,6 +25,7 @@ from tests.audit.attackers import (
     singling_out,
 )
 from tests.audit.outcome import Outcome
+from tests.audit.series import series
 from tests.simulator import exact
 
 Attack = Callable[..., Outcome]
@@ -52,6 +53,7 @@ def by_singling_out(folder: Path, effort: int, *noise: Draw) -> Outcome:
         (memory, 20),
         (bits, 40),
         (ordering, 3),
+        (series, 6),
     ],
 )
 def test_an_attacker_stays_under_the_bound(attack: Attack, effort: int, tmp_path: Path) -> None:

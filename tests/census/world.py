@@ -153,9 +153,20 @@ class World(FederationSimulator):
         return attempts(asked, 30.0, self.clock)
 
     def contribute(
-        self, name: str, *values: Value, subject: str = "alice", pinned: bytes | None = None
+        self,
+        name: str,
+        *values: Value,
+        subject: str = "alice",
+        pinned: bytes | None = None,
+        queue: Path | None = None,
     ) -> Contribution:
         """As `Client.contribute`."""
+        if queue is not None:
+            kept = exchanges.queued(
+                self._ask, "household", name, values, purpose=PURPOSE, pinned=pinned, queue=queue
+            )
+            waiting: Contribution = self.carry(kept, self.token(subject))
+            return waiting
         steps = exchanges.contribution(
             self._ask, "household", name, values, purpose=PURPOSE, pinned=pinned
         )

@@ -22,6 +22,7 @@ from typing import IO, Any
 import pytest
 
 from landbridge.cli import init
+from landbridge.cli.tour import QUESTIONS
 from tests.cli.commands import PROGRAM, Run, environment, run_apart
 from tests.web.provider import Browser, authorize
 
@@ -119,7 +120,7 @@ def test_the_demo_takes_its_tour_and_falls_short_of_nothing(tmp_path: Path) -> N
         assert running.left() == []
     assert found["fell_short"] == []
     assert [m["department"] for m in found["members"]] == ["ewr", "jfk", "lga", "faa", "noaa"]
-    assert len(found["answers"]) == 6
+    assert len(found["answers"]) == len(QUESTIONS)
     for answer in found["answers"]:
         assert answer["rows"]
         assert answer["accuracy"]
@@ -128,6 +129,16 @@ def test_the_demo_takes_its_tour_and_falls_short_of_nothing(tmp_path: Path) -> N
         "jfk",
         "lga",
     ]
+    engines, makers, wind = found["answers"][4:]
+    for linked, other in ((engines, "faa"), (makers, "faa"), (wind, "noaa")):
+        assert set(linked["departments"]) == {"ewr", "jfk", "lga", other}
+    # The register has 2,750 such aircraft and 1,630 of Boeing's, and 312,000 flights left in wind
+    # below 20 mph: some half-widths around that (98, 98, 17,000), false alarm under 10^-6.
+    assert 2_200 < dict(row[:2] for row in engines["rows"])["Turbo-fan"] < 3_300
+    assert 1_100 < dict(row[:2] for row in makers["rows"])["BOEING"] < 2_200
+    blown = {row[0]: row[1] for row in wind["rows"]}
+    assert 200_000 < blown[1] + blown[2] < 400_000
+    assert blown[0] is None  # no wind is negative: nobody is behind that cell
     assert [refusal["reason"] for refusal in found["refusals"]] == [
         "INVALID_QUESTION",
         "PURPOSE_MISSING",

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from landbridge.edge import wanted
 from landbridge.errors import CATALOGUE, LandbridgeError
 from landbridge.protocols.pseudonyms import BLOCK, blocks
+from nodes.dialects.dialect import Part
 from nodes.engines.engine import EngineNotStarted
 from nodes.engines.found import Rule
 from nodes.engines.kind import Kind
@@ -330,8 +331,9 @@ def test_the_blocks_of_keys_are_everybodys(department: Database) -> None:
     engine = department.engine()
     dialect = engine.dialect
     values = ", ".join(f"(${n}::text)" for n in range(1, len(keys) + 1))
+    (in_part,) = dialect.part("k", Part(1, 3, 0, None), lambda number: f"{number}::bigint")
     found = engine.columns(
-        f"SELECT {dialect.block('k')}, 5::bigint, {dialect.part('k', '3::bigint')} "
+        f"SELECT {dialect.block('k')}, 5::bigint, ({in_part})::int::bigint "
         f"FROM (VALUES {values}) AS v(k)",
         keys, timeout=9, maximum_rows=10,
     )  # fmt: skip

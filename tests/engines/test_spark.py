@@ -16,9 +16,11 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
+from landbridge.edge import wanted
 from landbridge.errors import LandbridgeError
 from landbridge.protocols.pseudonyms import blocks
 from landbridge.testing import federation
+from nodes.dialects.dialect import Part
 from nodes.doctor import examine
 from nodes.engines.engine import EngineNotStarted
 from nodes.engines.found import Rule
@@ -29,6 +31,7 @@ from policies import odcs
 from policies.contract import Type
 from policies.question import ColumnOf, Count, Question, Sum, Units, Whole
 from tests import people
+from tests.callers import Caller
 from tests.disclosure.terms import cell_key
 from tests.engines import shapes
 from tests.engines.cells import cells, planned
@@ -159,6 +162,26 @@ def test_closing_ends_what_runs_at_the_cluster(lake: Lake, engine: SparkEngine) 
     assert found == [(120,)]
 
 
+def test_what_nobody_waits_for_ends_at_the_cluster(engine: SparkEngine) -> None:
+    """A caller that cancels leaves its cores to the next one."""
+    caller = Caller()
+    reasons: list[str] = []
+
+    def ask() -> None:
+        with wanted.call(caller.context):
+            run = partial(engine.run, LONG, [], timeout=SECONDS, maximum_rows=1)
+            reasons.append(failure_of(run))
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    asking.join(2)
+    assert asking.is_alive()
+    caller.leave()
+    asking.join(60)
+    assert reasons == ["RUN_FAILED"]
+    assert engine.run("SELECT 1", [], timeout=SECONDS, maximum_rows=1) == [(1,)]
+
+
 def test_a_server_that_says_nothing_any_more_is_not_waited_for(
     engine: SparkEngine, cluster: Cluster
 ) -> None:
@@ -179,8 +202,9 @@ def test_the_blocks_of_keys_are_everybodys(engine: SparkEngine) -> None:
     values = " UNION ALL ".join(
         f"SELECT {n} AS n, {dialect.place(n, key)} AS k" for n, key in enumerate(keys, start=1)
     )
+    (in_part,) = dialect.part("k", Part(1, 3, 0, None), str)
     found = engine.columns(
-        f"SELECT {dialect.block('k')}, CAST(5 AS BIGINT), {dialect.part('k', '3')} "
+        f"SELECT {dialect.block('k')}, CAST(5 AS BIGINT), CAST({in_part} AS BIGINT) "
         f"FROM ({values}) ORDER BY n",
         keys, timeout=SECONDS, maximum_rows=10,
     )  # fmt: skip

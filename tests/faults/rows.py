@@ -201,3 +201,17 @@ WAITS: dict[int, str] = {
     31: "processes are killed in random order; lines and disks are not clogged beside them",
     32: "one fault; the others were not repeated in both worlds",
 }
+
+BY: dict[int, str] = {
+    1: "log before reply", 2: "log before reply", 3: "recovery from files", 4: "sync, then say",
+    5: "cut back to whole entries", 6: "tiles by their format", 7: "stop after a failed sync",
+    8: "no room: refuse", 9: "stop after a failed write", 10: "order of commits",
+    11: "hashes and checks", 12: "old or new, whole", 13: "witnesses", 14: "a lock on the state",
+    15: "names who is missing", 16: "deadlines", 17: "keepalive, deadlines", 18: "one id, one draw",
+    19: "one id, signed requests", 20: "whole or nothing", 21: "workers of their own",
+    22: "one id, deadlines", 23: "periods that only go on", 24: "quorum",
+    25: "last good keys, for a time", 26: "waits for descriptors", 27: "grace and drain",
+    28: "versions of data", 29: "versions of data", 30: "versions of files",
+    31: "log and ledger", 32: "one constant sentence",
+}  # fmt: skip
+"""What makes a fault harmless, in a word."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.attacks.test_rows import functions
-from tests.faults.rows import INVARIANTS, ROWS, WAITS
+from tests.faults.rows import BY, INVARIANTS, ROWS, WAITS
 
 
 def test_every_row_of_the_table_is_here() -> None:
@@ -13,6 +13,7 @@ def test_every_row_of_the_table_is_here() -> None:
     assert set(ROWS) == set(range(1, 33))
     assert len({row.name for row in ROWS.values()}) == len(ROWS)
     assert set(WAITS) <= set(ROWS)
+    assert set(BY) == set(ROWS)
     assert list(INVARIANTS) == [f"I{number}" for number in range(1, 11)]
 
 

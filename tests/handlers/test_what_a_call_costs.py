@@ -2,7 +2,8 @@
 
 Seconds depend on the machine; operations do not. What is remembered falls when it has to, which
 the tests of each memory hold: tokens in tests/identity, policies in tests/gateway/test_following.py
-and tests/nodes/test_following.py, loaded tables in tests/nodes_engine/test_store.py.
+and tests/nodes/test_following.py, loaded tables in tests/nodes_engine/test_store.py, statements in
+tests/nodes_engine/test_parsed.py, checkpoints in tests/evidence/test_receipt_memory.py.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ import pytest
 
 from landbridge.edge.settings import SettingsInvalid, open_settings
 from landbridge.edge.trust import Trust, read_trust, trusted
+from landbridge.errors import LandbridgeError
 from landbridge.identity.followed import SourceError
 
 from . import forge
@@ -155,3 +156,22 @@ def test_keys_come_from_an_address(tmp_path: Path, ed: Signer) -> None:
             found.close()
     with pytest.raises(SourceError, match="cannot be fetched"):
         trusted(read(tmp_path / "s.toml", single(jwks_url=url)))
+
+
+def test_where_bound_tokens_are_wanted_no_other_is_taken(tmp_path: Path) -> None:
+    """At the gateway and, for itself, at a node; an officer on its machine has no connection."""
+    signer = ed25519_signer("k")
+    write_jwks(tmp_path / "jwks.json", signer)
+    trust = trusted(read(tmp_path / "s.toml", single(jwks="jwks.json", bound=True)))
+    plain = token(signer)
+    bound = token(signer, cnf={"x5t#S256": forge.b64(bytes(32))})
+    for verifier in (trust.callers(), trust.callers(officers=True)):
+        with pytest.raises(LandbridgeError, match="TOKEN_UNBOUND"):
+            verifier.verify_passed_on(plain)
+        assert verifier.verify_passed_on(bound).certificate == "00" * 32
+    with pytest.raises(LandbridgeError, match="TOKEN_UNBOUND"):
+        trust.callers().verify(plain, "00" * 32)
+    with pytest.raises(LandbridgeError, match="TOKEN_BOUND"):
+        trust.callers().verify(bound, "11" * 32)
+    assert trust.callers(officers=True).verify(plain).subject == "alice"
+    assert trust.verifier.verify(plain).subject == "alice"

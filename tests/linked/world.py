@@ -1,7 +1,7 @@
-"""Four departments whose tables are linked, their rows, and the truth about them in the clear.
+"""Departments whose tables are linked, their rows, and the truth about them in the clear.
 
-`tax.earners` and `school.pupils` have one row of a person, `health.visits` several, `sky.readings`
-describe nobody and belong to a place and a day.
+`tax.earners` and `school.pupils` have one row of a person, `health.visits` and `clinic.visits`
+several, `sky.readings` describe nobody and belong to a place and a day.
 """
 
 from __future__ import annotations
@@ -74,20 +74,32 @@ COLUMNS: dict[str, list[dict[str, Any]]] = {
     ],
 }  # fmt: skip
 DEPARTMENTS = {"tax": "earners", "school": "pupils", "health": "visits", "sky": "readings"}
-EVERYBODY = sorted(DEPARTMENTS)
+SERVING = {**DEPARTMENTS, "clinic": "visits"}
+"""A second department serves visits: `FROM visits` is about both."""
+BOTH = "everywhere.visits"
+"""How a text names the visits of both, for `Truth`; in SQL they are `visits`."""
+EVERYBODY = sorted(SERVING)
 
 
 def links(table: str, **changes: Any) -> list[dict[str, Any]]:
     """The owner's yes: people by their number, visits and readings by place and day."""
+    of_persons = [d for d, t in SERVING.items() if t != "readings"]
     person = {
-        "with": [d for d, t in DEPARTMENTS.items() if t not in (table, "readings")],
+        "with": [d for d in of_persons if SERVING[d] != table or table == "visits"],
         "on": ["person"], "minimum": 1, "keys": 1000, **changes,
     }  # fmt: skip
     match table:
         case "readings":
-            return [{"with": ["health"], "on": ["town", "day"], "unique": True, "keys": 100}]
+            places = ["clinic", "health"]
+            return [{"with": places, "on": ["town", "day"], "unique": True, "keys": 100}]
         case "visits":
-            place = {"with": ["sky"], "on": ["day", "town"], "minimum": 1, "keys": 100, **changes}
+            place = {
+                "with": ["sky", "clinic", "health"],
+                "on": ["day", "town"],
+                "minimum": 1,
+                "keys": 100,
+                **changes,
+            }
             return [person, place]
         case _:
             return [person]
@@ -176,6 +188,11 @@ def rows(table: str, seed: int, people: int = 60) -> list[Row]:
             ]
 
 
+def rows_of(department: str, seed: int) -> list[Row]:
+    """What a department has where nothing else is said; some persons visit both departments."""
+    return rows(SERVING[department], seed + 100 * (department == "clinic"))
+
+
 def write(table: str, content: Sequence[Row], path: Path) -> Path:
     """The rows as a CSV file that the loader takes."""
     with path.open("w", newline="", encoding="utf-8") as file:
@@ -195,12 +212,20 @@ def federation(
     terms: Mapping[str, Mapping[str, Any]] | None = None,
     **more: Any,
 ) -> FederationSimulator:
-    """Departments in memory, with their rows; `terms` change contracts by table."""
+    """Departments in memory, with their rows; `terms` change contracts by table.
+
+    `contents` are by table, and those of the second department with visits by its name.
+    """
     home = place / secrets.token_hex(4)
     home.mkdir(parents=True)
-    tables = {name: DEPARTMENTS[name] for name in departments}
+    tables = {name: SERVING[name] for name in departments}
+    known = dict(contents or {})
     made = {
-        name: write(table, (contents or {}).get(table, rows(table, seed)), home / f"{table}.csv")
+        name: write(
+            table,
+            known.get(name if name == "clinic" else table, rows_of(name, seed)),
+            home / f"{name}.csv",
+        )
         for name, table in tables.items()
     }
     documents = {
@@ -212,14 +237,15 @@ def federation(
 class Truth:
     """All tables in one DuckDB, in the clear, with what the contracts bound bounded."""
 
-    def __init__(self, contents: Mapping[str, Sequence[Row]]) -> None:
+    def __init__(self, contents: Mapping[str, Sequence[Row]], clinic: Sequence[Row] = ()) -> None:
         self._connection = duckdb.connect()
+        contents = {**contents, **({"clinic_visits": clinic} if clinic else {})}
         kinds = {
             "integer": "BIGINT", "string": "VARCHAR", "boolean": "BOOLEAN", "date": "DATE",
             "number": "DOUBLE",
         }  # fmt: skip
         for table, content in contents.items():
-            columns = COLUMNS[table]
+            columns = COLUMNS["visits" if table == "clinic_visits" else table]
             spelt = ", ".join(f"{each['name']} {kinds[each['logicalType']]}" for each in columns)
             self._connection.execute(f"CREATE TABLE {table} ({spelt})")
             if content:
@@ -227,11 +253,15 @@ class Truth:
                 self._connection.executemany(
                     f"INSERT INTO {table} VALUES ({marks})", [list(row) for row in content]
                 )
-        if "visits" in contents:
+        for table in contents.keys() & {"visits", "clinic_visits"}:
             # A row without a unit is nobody's, and counts nowhere.
-            self._connection.execute("DELETE FROM visits WHERE person IS NULL")
+            self._connection.execute(f"DELETE FROM {table} WHERE person IS NULL")
             self._connection.execute(
-                f"UPDATE visits SET cost = least(cost, {CLIP}) WHERE cost IS NOT NULL"
+                f"UPDATE {table} SET cost = least(cost, {CLIP}) WHERE cost IS NOT NULL"
+            )
+        if clinic:
+            self._connection.execute(
+                "CREATE VIEW both_visits AS FROM visits UNION ALL FROM clinic_visits"
             )
         if "earners" in contents:
             self._connection.execute(
@@ -243,8 +273,27 @@ class Truth:
                 "ALTER TABLE pupils ALTER person SET DATA TYPE BIGINT USING CAST(person AS BIGINT)"
             )
 
+    def rank(self, federation: FederationSimulator) -> None:
+        """Has `votes` know the rows that loading ranked first at both departments with visits."""
+        for name in ("health", "clinic"):
+            with federation.nodes[name].tables.open() as (_, tables):
+                path = tables["visits"].path
+            self._connection.execute(f"ATTACH '{path}' AS file_{name} (READ_ONLY)")
+            self._connection.execute(
+                f"CREATE TABLE voting_{name} AS FROM file_{name}.data WHERE __rank = 1"
+            )
+        self._connection.execute(
+            "CREATE VIEW voting AS FROM voting_health UNION ALL BY NAME FROM voting_clinic"
+        )
+
+    def votes(self, sql: str) -> list[tuple[Any, ...]]:
+        """The same question over one row of each person at each department, after `rank`."""
+        text = sql.replace(BOTH, "voting AS visits")
+        return self.ask(text.replace("health.visits", "voting_health AS visits"))
+
     def ask(self, sql: str) -> list[tuple[Any, ...]]:
         """The rows of a question, in which departments stand before their tables."""
+        sql = sql.replace(BOTH, "both_visits AS visits")
         for department in DEPARTMENTS:
             sql = sql.replace(f"{department}.", "")
         return self._connection.execute(sql).fetchall()

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
+import pytest
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import get_current_span
@@ -27,6 +31,47 @@ def test_a_span_that_nobody_collects_has_its_ids_and_records_nothing() -> None:
     with telemetry.request("gateway.call", ()) as other:
         assert len(other.id) == 32
         assert int(other.id, 16) > 0
+    telemetry.close()
+
+
+@pytest.mark.parametrize("readers", [(), (InMemoryMetricReader(),)], ids=["nobody", "prometheus"])
+def test_a_call_and_its_parts_have_one_id_and_the_next_call_has_another(
+    readers: tuple[InMemoryMetricReader, ...],
+) -> None:
+    """A thread serves one call after the other: nothing of the first is there for the second."""
+    telemetry = Telemetry("test", (), readers)
+    seen = []
+    for number in range(3):
+        call = Call()
+        metadata = METADATA if number == 1 else ()
+        with (
+            telemetry.call("landbridge.v1.Gateway/Call", metadata, call),
+            telemetry.request("gateway.call", metadata) as trace,
+        ):
+            pass
+        assert trace.id == call.trace
+        seen.append(trace.id)
+    assert len({*seen}) == 3
+    assert seen[1] == PARENT
+    telemetry.close()
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        f"00-{'0' * 32}-00f067aa0ba902b7-00",
+        f"ff-{PARENT}-00f067aa0ba902b7-00",
+        f"00-{PARENT.upper()}-00f067aa0ba902b7-00",
+        f"00-{PARENT}",
+        "x" * 10_000,
+    ],
+)
+def test_a_trace_that_is_not_well_formed_is_not_gone_on_with(sent: str) -> None:
+    """What a caller sends stands in the log as an id only if it is one (W3C Trace Context)."""
+    telemetry = Telemetry("test")
+    with telemetry.request("gateway.call", (("traceparent", sent),)) as trace:
+        assert re.fullmatch(r"[0-9a-f]{32}", trace.id)
+        assert trace.id not in sent
     telemetry.close()
 
 

@@ -35,7 +35,8 @@ def test_the_demo_s_owners_say_with_whom() -> None:
     assert not any(map(exposed, found.values()))
     said = " ".join(together(found["flights"]))
     assert "Totals of 2 departments or more, with ewr, jfk, lga; noise of all but one" in said
-    assert "Linked with faa on tailnum; cells from 20 linked keys on." in said
+    assert "Linked with ewr, faa, jfk, lga on tailnum; cells from 20 linked keys on." in said
+    assert "on origin, time_hour; cells from 20 tailnum on." in said
     assert "its keys are shown to them" in " ".join(together(found["weather"]))
 
 

@@ -80,10 +80,11 @@ def batch(
     *,
     key: SealingKey | None = None,
     form: str = "",
+    head: bytes = b"",
 ) -> submission_pb2.SealedBatch:
-    """Sealed as the client would, whatever the lines are."""
-    head = Head(form or collection.form.digest, sealed.token_digest(token), KEY)
-    first = sealed.lines(head, [])
+    """Sealed as the client would, whatever the lines are; `head` takes the place of the first."""
+    said = Head(form or collection.form.digest, sealed.token_digest(token), KEY)
+    first = head or sealed.lines(said, [])
     batch_id = secrets.token_bytes(16)
     to = key or collection.sealing
     content = b"\n".join((first, *lines))

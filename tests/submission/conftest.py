@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 import landbridge.testing
 from landbridge.federation.running import Federation
 from tests.submission.survey import survey
-from tests.submission.town import RULES, lay
+from tests.submission.town import RULES, document, lay
 
 
 @pytest.fixture(scope="package")
@@ -22,5 +23,18 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
         "quota": {"device": {"records": 6_000, "period": "never"}},
     })  # fmt: skip
     (folder / "rescue" / "contracts" / "survey.odcs.yaml").write_text(survey())
+    closed = datetime.now(UTC) - timedelta(days=2)
+    past = document({
+        "open": (closed - timedelta(days=30)).isoformat(),
+        "close": closed.isoformat(),
+        "grace": 24 * 30,
+        "quota": {"device": {"records": 3, "period": "never"}},
+    })  # fmt: skip
+    (folder / "rescue" / "contracts" / "past.odcs.yaml").write_text(
+        past.replace('"requests"', '"past"')
+    )
+    (folder / "rescue" / "contracts" / "bad.odcs.yaml").write_text(
+        document({}).replace('"requests"', '"bad"')
+    )
     with landbridge.testing.federation(folder) as running:
         yield running

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from landbridge.submission.fate import Fate
 from nodes.engines.collected import Collected, OtherColumns
 from nodes.engines.database import open_for_collecting
+from nodes.engines.known import Known
 from policies.acceptance import Held, Incoming, Party, Rights, correction, new_record, repeated
 from policies.contract import Correctors
 
@@ -77,12 +78,18 @@ class File:
         """As the process that holds it does."""
         path, spill = str(self.folder / "r.duckdb"), str(self.folder / "spill")
         self.connection = open_for_collecting(path, spill=spill, memory_bytes=128 << 20)
-        return Collected(self.connection, COLUMNS)
+        self.known = Known(self.folder / "known.sqlite")
+        return Collected(self.connection, COLUMNS, self.known)
 
     def again(self) -> None:
         """Closed and opened."""
-        self.connection.close()
+        self.close()
         self.opened = self.open()
+
+    def close(self) -> None:
+        """Lets go of it."""
+        self.connection.close()
+        self.known.close()
 
     def stage(
         self,
@@ -125,7 +132,7 @@ def file(tmp_path: Path) -> Iterator[File]:
     """Empty."""
     found = File(tmp_path)
     yield found
-    found.connection.close()
+    found.close()
 
 
 def line(
@@ -215,10 +222,78 @@ def test_a_record_over_the_quota_may_come_again(file: File) -> None:
     assert file.keep((ANN, [late]), quotas=quotas, now=now) == [["ACCEPTED"]]
 
 
+def test_what_was_committed_is_known_again_after_any_crash(file: File) -> None:
+    """Records are committed first: killed before the other file was, they are found by them."""
+    rows = [line(f"p{n}", n, key=f"k{n}") for n in range(20)]
+    file.keep((ANN, rows[:10]))
+    file.stage((ANN, rows[10:]))
+    file.opened.run("COMMIT")  # and the process is gone
+    file.again()
+    assert file.keep((ANN, rows)) == [["DUPLICATE"] * 20]
+    assert file.keep((ANN, [line("p3", 4, key="k3")])) == [["ALREADY_REPORTED"]]
+
+
+@pytest.mark.parametrize("harm", ["deleted", "damaged", "another's"])
+def test_a_file_of_what_is_known_is_made_anew(file: File, harm: str) -> None:
+    """It is made of the records, and nothing but time is lost with it."""
+    rows = [line(f"p{n}", n, key=f"k{n}") for n in range(20)]
+    file.keep((ANN, rows))
+    file.close()
+    place = file.folder / "known.sqlite"
+    for each in file.folder.glob("known.sqlite*"):
+        each.unlink()
+    if harm == "damaged":
+        place.write_bytes(b"SQLite format 3\0" + bytes(200))
+    if harm == "another's":  # of records that were put back to an earlier copy
+        known = Known(place)
+        known.add([("id 1", 1_000)], 1_000)
+        known.close()
+    file.opened = file.open()
+    assert file.keep((ANN, rows)) == [["DUPLICATE"] * 20]
+    assert file.keep((BOB, [line("p3", 9, key="k3")])) == [["ACCEPTED"]]  # set aside
+    assert len(file.counted()) == 20
+
+
+def test_records_that_begin_with_the_same_bytes_are_told_apart(
+    file: File, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The digest leads to a record and decides nothing; here all are the same."""
+    monkeypatch.setattr("nodes.engines.known._digest", lambda _: 7)
+    rows = [line(f"p{n}", n, key=f"k{n}") for n in range(5)]
+    assert file.keep((ANN, rows[:3])) == [["ACCEPTED"] * 3]
+    assert file.keep((ANN, rows)) == [["DUPLICATE"] * 3 + ["ACCEPTED"] * 2]
+    assert file.keep((ANN, [line("p4", 1, key="k4")])) == [["ALREADY_REPORTED"]]
+
+
+def test_no_key_of_the_records_lies_in_memory(file: File) -> None:
+    """DuckDB's indices do, whole: a collection would end when they fill its process."""
+    file.keep((ANN, [line("p", 1)]))
+    for table in ("duckdb_indexes()", "duckdb_constraints()"):
+        found = file.connection.execute(f"SELECT count(*) FROM {table}").fetchone()
+        assert found == (0,)
+
+
+def test_records_of_the_format_before_are_taken_over(file: File) -> None:
+    """Their keys are dropped, and they are known by themselves."""
+    rows = [line(f"p{n}", n, key=f"k{n}") for n in range(5)]
+    file.keep((ANN, rows))
+    for statement in (
+        "CREATE TABLE ident (id BLOB PRIMARY KEY)",
+        "CREATE TABLE holder (key VARCHAR PRIMARY KEY)",
+        "UPDATE about SET format = 1",
+    ):
+        file.opened.run(statement)
+    file.close()
+    (file.folder / "known.sqlite").unlink()
+    file.opened = file.open()
+    assert file.keep((ANN, rows)) == [["DUPLICATE"] * 5]
+    assert file.opened.run("SELECT format FROM about").fetchall() == [(2,)]
+
+
 def test_other_columns_are_not_mixed_in(file: File) -> None:
     """A contract whose columns change collects elsewhere."""
     with pytest.raises(OtherColumns):
-        Collected(file.connection, COLUMNS[:-1])
+        Collected(file.connection, COLUMNS[:-1], file.known)
 
 
 @settings(deadline=None, max_examples=6)
@@ -238,5 +313,5 @@ def test_groups_make_no_difference(
         assert one == each
         assert together.counted() == apart.counted()
     finally:
-        together.connection.close()
-        apart.connection.close()
+        together.close()
+        apart.close()

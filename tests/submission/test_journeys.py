@@ -86,7 +86,7 @@ def test_records_arrive_are_proved_and_become_visible(town: Federation) -> None:
     await_count(town, before + 120)
     ids = {json.loads(each.department.entry)["question_id"] for each in receipt.receipts}
     for folder in (town.log("rescue"), town.log()):
-        assert ids <= {each["question_id"] for each in entries(folder)}
+        assert ids <= {each.get("question_id") for each in entries(folder)}
         for _, entry in verify_folder(folder).entries():
             assert problems(entry) == []
 
@@ -416,3 +416,17 @@ def test_nobody_to_describe_it_is_said(town: Federation, tmp_path: Path) -> None
             offline.submit("requests", [record(1)], purpose=PURPOSE, queue=tmp_path / "q.sqlite")
         with pytest.raises(Unavailable):
             offline.submit("requests", [record(1)], purpose=PURPOSE)
+
+
+def test_the_directory_says_what_may_be_handed_in_and_watched(town: Federation) -> None:
+    """Whoever may only hand in sees the rules and no column; whoever may watch is told so."""
+    with town.client("ann") as ann, town.client("office") as office:
+        (mine,) = (each for member in ann.directory().members for each in member.contracts
+                   if each.id == "survey")  # fmt: skip
+        (theirs,) = (each for member in office.directory().members for each in member.contracts
+                     if each.id == "survey")  # fmt: skip
+    assert (mine.submittable, mine.queryable, mine.watchable) == (True, False, False)
+    assert [column.name for column in mine.columns] == ["person"]  # the unit's name is public
+    assert "smokes by epsilon 1" in mine.collects
+    assert (theirs.submittable, theirs.queryable, theirs.watchable) == (False, True, True)
+    assert theirs.collects == ""

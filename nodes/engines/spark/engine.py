@@ -7,16 +7,20 @@ cluster's to limit (see docs/engines.md); the time is held here, and ends the st
 from __future__ import annotations
 
 import re
+import secrets
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from landbridge.edge.wanted import given_up, while_wanted
 from landbridge.errors import error
 from nodes.dialects.dialect import Dialect
 from nodes.dialects.spark import SPARK
+from nodes.engines.ending import Ending
 from nodes.engines.engine import Cell, EngineNotStarted, Parameter
 from nodes.engines.kind import Kind
 from nodes.engines.process import BLOCK
@@ -105,16 +109,24 @@ class SparkEngine:
             raise error("SHUTTING_DOWN")
         found, late = None, True
         if self._running.acquire(timeout=max(0.0, timeout)):
+            tag = f"landbridge-{secrets.token_hex(8)}"
+            ending: Ending | None = None
             try:
-                found = self._current().select(
-                    sql, parameters, deadline=deadline, maximum_rows=maximum_rows
-                )
-                late = False
+                session = self._current()
+                ending = Ending(partial(_interrupt, session, tag))
+                if not given_up():
+                    with while_wanted(ending.soon):
+                        found = session.select(
+                            sql, parameters, tag=tag, deadline=deadline, maximum_rows=maximum_rows
+                        )
+                    late = False
             except (Failed, EngineNotStarted):
                 late = False
             except Late:
                 pass
             finally:
+                if ending is not None:
+                    ending.over()
                 self._running.release()
                 # Whoever saw a run fail answers nobody else; it may be the session that failed.
                 self._suspect = self._suspect or found is None
@@ -156,6 +168,10 @@ class SparkEngine:
         with self._lock:
             for session in self._sessions:
                 session.close()
+
+
+def _interrupt(session: Session, tag: str) -> None:
+    session.interrupt(tag)
 
 
 def opened(remote: str, token: str) -> Session:

@@ -8,7 +8,6 @@ session is closed.
 from __future__ import annotations
 
 import os
-import secrets
 import threading
 import time
 import warnings
@@ -100,14 +99,19 @@ class Session:
         self._session: Any = outcome.value
 
     def select(
-        self, sql: str, parameters: Sequence[Parameter], *, deadline: float, maximum_rows: int
+        self,
+        sql: str,
+        parameters: Sequence[Parameter],
+        *,
+        tag: str,
+        deadline: float,
+        maximum_rows: int,
     ) -> Any:
         """The rows of one SELECT with places `:p1`, `:p2`, ..., as an Arrow table.
 
-        One row more than `maximum_rows` at most. `deadline` is on `time.monotonic`'s scale. Raises
-        Late, and Failed for everything else.
+        One row more than `maximum_rows` at most. `deadline` is on `time.monotonic`'s scale; `tag`
+        is the run's own, by which `interrupt` finds it. Raises Late, and Failed for all else.
         """
-        tag = f"landbridge-{secrets.token_hex(8)}"
         values = {f"p{number}": value for number, value in enumerate(parameters, start=1)}
 
         def ran() -> Any:
@@ -119,12 +123,16 @@ class Session:
             raise Late
         outcome = _apart(ran)
         if not outcome.over.wait(left):
-            _apart(lambda: self._session.interruptTag(tag)).over.wait(GRACE)
+            self.interrupt(tag).over.wait(GRACE)
             outcome.over.wait(GRACE)
             raise Late
         if not outcome.good:
             raise Failed
         return outcome.value
+
+    def interrupt(self, tag: str) -> Outcome:
+        """Ends what runs under that tag at the server; does not wait for it."""
+        return _apart(lambda: self._session.interruptTag(tag))
 
     def show(self, name: str, path: str) -> None:
         """Parquet files are the table of that name in this session; raises Failed."""

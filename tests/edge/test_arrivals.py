@@ -1,0 +1,94 @@
+"""Who waits for a message waits for so long, and not at all where too many do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+import grpc
+import pytest
+
+from landbridge.edge.arrivals import GRACE, Arrivals
+from tests.identity.forge import Clock
+
+
+class Call:
+    """What gRPC shows of a call, as far as it is looked at."""
+
+    def __init__(self) -> None:
+        self.cancelled = False
+        self.said: Any = None
+
+    def cancel(self) -> None:
+        """As RpcContext has it."""
+        self.cancelled = True
+
+    def abort_with_status(self, status: Any) -> None:
+        """Raises, as gRPC's does."""
+        self.said = status
+        raise RuntimeError
+
+
+def handler(arrivals: Arrivals) -> Any:
+    """One method, behind it."""
+    inner: Any = grpc.unary_unary_rpc_method_handler(
+        lambda request, _context: request, request_deserializer=lambda content: content.decode()
+    )
+    details = type("Details", (), {"method": "/x/Y"})()
+    return cast(Any, arrivals.intercept_service(lambda _: inner, details)).stream_unary
+
+
+def test_a_message_in_time_is_the_servicers() -> None:
+    """The wrapping shows in nothing."""
+    arrivals = Arrivals(1)
+    assert handler(arrivals)(iter([b"asked"]), Call()) == "asked"
+    assert not arrivals._waiting
+
+
+@pytest.mark.parametrize("messages", [[], [b"\xff"]])
+def test_no_message_and_no_sense_are_one_status(messages: list[bytes]) -> None:
+    """A sentence of ours; nothing of what a parser says of a stranger's bytes."""
+    arrivals, call = Arrivals(1), Call()
+    with pytest.raises(RuntimeError):
+        handler(arrivals)(iter(messages), call)
+    assert call.said.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert "utf" not in call.said.details
+    assert not arrivals._waiting
+
+
+def test_whoever_waits_longest_goes_first_and_nobody_in_the_first_moment() -> None:
+    """Honest messages are there within it; only who trickles is ended, and only as many."""
+    clock = Clock(0.0)
+    arrivals = Arrivals(2, seconds=10, clock=clock)
+    calls = [Call() for _ in range(4)]
+    looked: list[list[bool]] = []
+
+    def look() -> None:
+        arrivals.look()
+        looked.append([call.cancelled for call in calls])
+
+    def come(number: int) -> Iterator[bytes]:
+        """While this one waits, all later ones come, and time goes by."""
+        if number + 1 < len(calls):
+            clock.now += 0.1
+            with pytest.raises(RuntimeError):
+                handler(arrivals)(come(number + 1), calls[number + 1])
+            return
+        look()
+        clock.now = GRACE
+        look()
+        clock.now = 9.0
+        look()
+        clock.now = 10.25
+        look()
+        yield from ()
+
+    with pytest.raises(RuntimeError):
+        handler(arrivals)(come(0), calls[0])
+    assert looked == [
+        [False, False, False, False],
+        [True, False, False, False],
+        [True, True, False, False],
+        [True, True, True, False],
+    ]
+    assert not arrivals._waiting
