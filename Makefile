@@ -9,7 +9,7 @@ WORKERS ?= 2
 export PYTHONDONTWRITEBYTECODE :=
 
 # `tests` is a folder too.
-.PHONY: setup demo test check lint types tests torture docs bench scale lock stubs sbom audit
+.PHONY: setup demo test check lint types tests torture docs bench scale lock stubs sbom audit spark
 .DEFAULT_GOAL := setup
 
 setup: $(STAMP)
@@ -80,6 +80,19 @@ sbom: $(SUPPLY)/.complete
 # Known weaknesses of the packages in the lock; asks the package index's advisories.
 audit: $(SUPPLY)/.complete
 	$(SUPPLY)/bin/pip-audit --disable-pip --require-hashes -r requirements.lock
+
+# Apache Spark's programs, for the tests of that engine: some 450 MB that nothing else needs.
+SPARK := build/spark
+
+spark: $(SPARK)/.complete
+
+$(SPARK)/.complete: distribution/spark.lock
+	rm -rf $(SPARK)
+	mkdir -p $(SPARK)
+	$(PYTHON) -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes -d $(SPARK) -r $<
+	tar -xzf $(SPARK)/pyspark-*.tar.gz -C $(SPARK) --wildcards '*/deps/jars/*'
+	rm $(SPARK)/pyspark-*.tar.gz
+	@touch $@
 
 stubs: setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python proto/generate.py

@@ -73,7 +73,7 @@ def main(arguments: list[str]) -> int:
     load = commands.add_parser("load", help="load a file, or what a script writes")
     load.add_argument("settings", type=Path)
     load.add_argument("contract", nargs="?")
-    load.add_argument("source", nargs="?", type=Path)
+    load.add_argument("source", nargs="?")
     load.add_argument("--script", type=Path, help="a load.py whose load(folder) gives the files")
     check = commands.add_parser("policy-check", help="validate a policy, show what it lets out")
     check.add_argument("folder", type=Path)
@@ -199,7 +199,7 @@ def _accepted(found: settings.Settings, version: int) -> int:
     return 0
 
 
-def _load(path: Path, contract: str | None, source: Path | None, script: Path | None) -> int:
+def _load(path: Path, contract: str | None, source: str | None, script: Path | None) -> int:
     """Prints one JSON line per loaded contract; a violation is one sentence and status 2."""
     from nodes.load_report import LoadRefused
     from nodes.loading import loading  # brings DuckDB, which the server never loads
@@ -234,7 +234,7 @@ def _load(path: Path, contract: str | None, source: Path | None, script: Path | 
                 )
                 return STOPPED_BY_OPERATOR
             try:
-                found = load(contracts[name], file)
+                found = load(contracts[name], str(file))
             except LoadRefused as refused:
                 tell(str(refused))
                 return STOPPED_BY_OPERATOR

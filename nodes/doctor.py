@@ -137,7 +137,11 @@ def _engine(found: Settings, served: Policy) -> list[Finding]:
     except (EngineNotStarted, StoreDamaged, OSError) as failure:
         remedy = "mend it, or [engine] in node.toml; docs/engines.md has the statements"
         return [*findings, Finding("engine", "problem", str(failure), remedy)]
-    said = f"{found.engine.kind} answers, and shows this node its own tables only"
+    seen = {
+        Kind.POSTGRESQL: "shows this node its own tables only",
+        Kind.SPARK: "reads this node's tables",
+    }
+    said = f"{found.engine.kind} answers, and {seen[found.engine.kind]}"
     return [*findings, Finding("engine", "ok", said)]
 
 

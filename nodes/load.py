@@ -27,6 +27,7 @@ def load(
 ) -> Report:
     """Loads a CSV or Parquet file as the contract's table; all rows or, with LoadRefused, none.
 
+    A folder is all Parquet files below it, with the columns that folders' names give (`year=2024`).
     A file whose name does not end in `.parquet` is CSV: UTF-8, commas, a header; the texts in
     `missing` stand for NULL in it. Columns are found by name. Every violation of every column is
     in the report.
@@ -95,26 +96,39 @@ def _known(store: Store, contract: Contract, content: str) -> Loaded | None:
     )
 
 
-def _stamp(source: Path) -> tuple[int, int, int] | None:
-    """What changes when the file does; None if it cannot be read."""
+def _files(source: Path) -> list[Path]:
+    """The files that are loaded, in order."""
+    return sorted(source.rglob("*.parquet")) if source.is_dir() else [source]
+
+
+def _stamp(source: Path) -> list[tuple[str, int, int, int]] | None:
+    """What changes when one of the files does; None if one cannot be read."""
     try:
-        status = source.stat()
+        found = [(str(path), path.stat()) for path in _files(source)]
     except OSError:
         return None
-    return status.st_ino, status.st_size, status.st_mtime_ns
+    return [(name, each.st_ino, each.st_size, each.st_mtime_ns) for name, each in found]
 
 
 def _content(contract: Contract, source: Path, missing: Sequence[str]) -> str:
-    """SHA-256, in hex, over the file's bytes and all that decides what is stored of them.
+    """SHA-256, in hex, over the files' bytes and all that decides what is stored of them.
 
-    Empty if the file cannot be read. Descriptions, levels and terms may change without new data.
+    Of a folder the names count too, which can hold values. Empty if a file cannot be read.
+    Descriptions, levels and terms may change without new data.
     """
     kind = source.suffix
     unit, method, columns = stored_shape(contract)
     decided = repr((FORMAT, kind, unit, method, columns, tuple(missing)))
+    digest = hashlib.sha256()
     try:
-        with source.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256")
+        for path in _files(source):
+            with path.open("rb") as file:
+                if source.is_dir():
+                    name = str(path.relative_to(source)).encode()
+                    digest.update(hashlib.sha256(name).digest())
+                    digest.update(hashlib.file_digest(file, "sha256").digest())
+                else:
+                    digest = hashlib.file_digest(file, "sha256")
     except OSError:
         return ""
     digest.update(decided.encode())

@@ -16,7 +16,7 @@ from nodes.load_report import Report
 from nodes.store import Store
 from policies.contract import Contract
 
-Load = Callable[[Contract, Path], Report]
+Load = Callable[[Contract, str], Report]
 """Loads a file, or for another engine than DuckDB what it calls by that name."""
 
 
@@ -27,7 +27,7 @@ def loading(choice: EngineChoice, store: Store) -> Iterator[Load]:
         case Kind.DUCKDB:
             from nodes.load import load
 
-            yield lambda contract, source: load(contract, source, store)
+            yield lambda contract, source: load(contract, Path(source), store)
         case Kind.POSTGRESQL:
             try:
                 from nodes.engines.postgresql.connection import parts
@@ -43,11 +43,21 @@ def loading(choice: EngineChoice, store: Store) -> Iterator[Load]:
             loader = PostgreSQLLoader(choice.loader, choice.schema, reader)
             try:
                 yield lambda contract, source: load_existing(
-                    contract, str(source), store, choice.kind, loader
+                    contract, source, store, choice.kind, loader
                 )
             finally:
                 loader.close()
         case Kind.SPARK:
-            raise EngineNotStarted("Spark is not there yet.")
+            try:
+                from nodes.engines.spark.loading import SparkLoader
+            except ImportError:
+                raise EngineNotStarted(NOT_INSTALLED.format("Spark", "spark")) from None
+            lake = SparkLoader(choice.loader or choice.connection, choice.secret, choice.folder)
+            try:
+                yield lambda contract, source: load_existing(
+                    contract, source, store, choice.kind, lake
+                )
+            finally:
+                lake.close()
         case _:
             assert_never(choice.kind)

@@ -131,7 +131,7 @@ def node_load(
         typer.Argument(metavar="CONTRACT", help="Id of one of its contracts.", show_default=False),
     ],
     file: Annotated[
-        Path,
+        str,
         typer.Argument(
             metavar="SOURCE",
             help="CSV or Parquet; a table, where an engine has it.",
@@ -144,7 +144,7 @@ def node_load(
     Every row is checked against the contract first. Prints one JSON line with counts; a source that
     breaks the contract loads nothing, and every violation is named.
     """
-    _become("nodes", "load", str(config), contract, str(file))
+    _become("nodes", "load", str(config), contract, file)
 
 
 def doctor(

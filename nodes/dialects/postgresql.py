@@ -8,10 +8,10 @@ and 24.2, and `float8_mul` in its `float.h`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import ClassVar, Final
 
-from nodes.dialects.dialect import Bindable, Dialect, Part
+from nodes.dialects.dialect import Bindable
+from nodes.dialects.standard import Standard
 from policies.contract import Type
 from policies.question import Span
 
@@ -26,14 +26,10 @@ _REPEATED: Final = 160
 grows with the expression and not with a power of it."""
 
 
-class PostgreSQL(Dialect):
+class PostgreSQL(Standard):
     """PostgreSQL 14 or newer."""
 
     name = "postgresql"
-    positional = False
-    looks_up = False
-    derived = ' AS "derived"'
-    ranks = True
     types: ClassVar[dict[Type, str]] = {
         Type.INTEGER: "bigint",
         Type.NUMBER: "double precision",
@@ -121,27 +117,9 @@ class PostgreSQL(Dialect):
         """Less than one width is none, which a division might raise for."""
         return f"CASE WHEN {value} < {width} THEN 0 ELSE floor({value} / {width}) END"
 
-    def nth_largest(self, value: str, rank: int, most: int, place: str) -> str:
-        """By the rank beside each."""
-        del most
-        return f"max(CASE WHEN {place} = {rank} THEN {value} END)"
-
-    def first_of(self, columns: Sequence[str], rest: str, unit: str, order: str, most: str) -> str:
-        """There is no QUALIFY."""
-        place = f'row_number() OVER (PARTITION BY {unit} ORDER BY {order}) AS "place"'
-        ranked = f"SELECT {', '.join([*columns, place])} {rest}"
-        return f'SELECT * FROM ({ranked}) AS "ranked" WHERE "place" <= {most}'
-
-    def part(self, text: str, part: Part, bound: Callable[[int], str]) -> tuple[str, ...]:
-        """By a hash of the key, without its sign: a row's place here is no number from 0."""
-        if part.parts == 1:
-            return ()
-        spread = f"(hashtextextended({text}, 0) & 9223372036854775807)"
-        return (f"{spread} % {bound(part.parts)} = {bound(part.number)}",)
-
-    def octets(self, text: str) -> str:
-        """By this name."""
-        return f"octet_length({text})"
+    def spread(self, text: str) -> str:
+        """By a hash that any text has."""
+        return f"hashtextextended({text}, 0)"
 
     def day(self, value: str) -> str:
         """By this pattern."""

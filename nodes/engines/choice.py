@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from landbridge.edge.settings import Section
@@ -21,13 +22,21 @@ class EngineChoice:
     """The engine, and how this node meets it; what a kind does not need is empty.
 
     `connection` is whom questions are asked as, `loader` who makes the tables, both as the engine
-    writes such a thing; `schema` is where they lie in PostgreSQL.
+    writes such a thing; `schema` is where they lie in PostgreSQL, `folder` where in a lake, as
+    Spark's machines see it. `token` is the file with Spark's token.
     """
 
     kind: Kind = Kind.DUCKDB
     connection: str = ""
     loader: str = ""
     schema: str = "landbridge"
+    folder: str = ""
+    token: Path | None = None
+
+    @property
+    def secret(self) -> str:
+        """What the file of the token holds; empty where there is none. Raises OSError."""
+        return "" if self.token is None else self.token.read_text(encoding="utf-8").strip()
 
 
 DUCKDB_FILES: Final = EngineChoice()
@@ -43,6 +52,8 @@ def read_engine(top: Section, problems: list[str]) -> EngineChoice:
         section.text("connection", ""),
         section.text("loader", ""),
         section.text("schema", "landbridge"),
+        section.text("folder", ""),
+        section.optional_path("token"),
     )
     section.done()
     if written not in _KINDS:
@@ -52,11 +63,17 @@ def read_engine(top: Section, problems: list[str]) -> EngineChoice:
         problems.append("engine.connection and engine.loader belong to an engine elsewhere")
     if choice.kind is not Kind.DUCKDB and not choice.connection:
         problems.append(f"engine.connection is missing, which says where {choice.kind} is")
+    if choice.kind is Kind.SPARK and not choice.folder:
+        problems.append("engine.folder is missing, where this node's tables lie in the lake")
+    if choice.kind is not Kind.SPARK and (choice.folder or choice.token):
+        problems.append("engine.folder and engine.token belong to spark")
     if not _NAME.fullmatch(choice.schema):
         problems.append("engine.schema is a name of lower-case letters, digits and underscores")
     for name, words in (("connection", choice.connection), ("loader", choice.loader)):
         if re.search(r"password\s*=|://[^/@]*:[^/@]*@", words):
             problems.append(f"engine.{name} holds a password; name a file with it (passfile=...)")
+        if re.search(r";\s*token\s*=", words):
+            problems.append(f"engine.{name} holds a token; engine.token names a file with it")
     return choice
 
 
@@ -72,6 +89,12 @@ def unfit(
         for contract in contracts.values()
         if contract.collection is not None
     ]
+    if choice.kind is Kind.SPARK:
+        return found + [
+            f"Handler {handler.name} replies about one subject at once, which a cluster does not: "
+            "serve it by a node whose engine is duckdb or postgresql, not spark."
+            for handler in handlers
+        ]
     return found + [
         f"Handler {handler.name} is written in Python and reads DuckDB's files: write it in SQL, "
         f"or serve it by a node whose engine is duckdb, not {choice.kind}."

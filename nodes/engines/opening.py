@@ -42,6 +42,12 @@ def opener(
                 tables, choice.connection, choice.schema, contracts(), most
             )
         case Kind.SPARK:
-            raise EngineNotStarted("Spark is not there yet.")
+            try:
+                from nodes.engines.spark.engine import SparkEngine
+            except ImportError:
+                raise EngineNotStarted(NOT_INSTALLED.format("Spark", "spark")) from None
+            return lambda tables: SparkEngine(
+                tables, choice.connection, choice.secret, choice.folder, most
+            )
         case _:
             assert_never(choice.kind)

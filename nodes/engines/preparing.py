@@ -52,6 +52,10 @@ class Workshop(Protocol):
         """Runs the SELECT once; its rows are the table of that name for the rest of the load."""
         ...
 
+    def view(self, name: str, select: str) -> None:
+        """As `keep`, for a SELECT that always gives the same rows."""
+        ...
+
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """A few rows of a SELECT."""
         ...
@@ -234,7 +238,7 @@ def _domain(shop: Workshop, column: Column) -> None:
         f"({shop.literal(_typed(value, column))}, {code})"
         for code, value in enumerate(column.domain)
     )
-    shop.keep(
+    shop.view(
         f"domain_{column.name}", f'SELECT value, code FROM (VALUES {values}) AS "d"(value, code)'
     )
 

@@ -122,6 +122,10 @@ def _chosen_within(contract: Contract) -> str | None:
 def _relation(source: Path, missing: Sequence[str]) -> str:
     """The source as something to select from; raises `_NoHeader`."""
     path = text(str(source.resolve()))
+    if source.is_dir():
+        # A lake's folder: a column may stand in the names of folders alone.
+        files = text(f"{source.resolve()}/**/*.parquet")
+        return f"read_parquet({files}, hive_partitioning = true, union_by_name = true)"
     if source.suffix == ".parquet":
         return f"read_parquet({path})"
     # Everything is stated and nothing detected: DuckDB's detection takes a bad row as a sign that

@@ -8,14 +8,23 @@ from pathlib import Path
 
 import pytest
 
+from tests import spark
 from tests.engines.places import Database
 from tests.postgresql import Server, serving
+from tests.spark import Cluster
 
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     """A PostgreSQL server."""
     with serving() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A Spark cluster."""
+    with spark.serving() as found:
         yield found
 
 

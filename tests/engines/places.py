@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import duckdb
 import psycopg
@@ -29,6 +29,10 @@ from nodes.store import Store
 from policies.contract import Contract, Type
 from tests.postgresql import Server
 from tests.simulator import DirectEngine
+from tests.spark import Cluster
+
+if TYPE_CHECKING:  # its client takes seconds to import
+    from nodes.engines.spark.engine import SparkEngine
 
 Row = Sequence[Any]
 DOCUMENTED = Path(__file__).parents[2] / "docs" / "engines.md"
@@ -161,3 +165,53 @@ class Database:
         """As the role that reads."""
         tables = self.store.tables()
         return PostgreSQLEngine(tables, self.reader, "landbridge", tuple(tables), workers)
+
+
+_LAKES = itertools.count()
+
+
+class Lake:
+    """Partitions of Parquet files that a cluster reads."""
+
+    def __init__(self, cluster: Cluster, name: str) -> None:
+        self.cluster = cluster
+        self._folder = cluster.folder / f"{name}{next(_LAKES)}"
+        self.written = self._folder / "landbridge"
+        self.store = Store(self._folder / "data")
+        self._numbers = itertools.count()
+
+    def keep_secret(self, other: Store) -> None:
+        """Keys its records as the other department does."""
+        folder = self._folder / "data"
+        folder.mkdir(parents=True)
+        write_key(folder / "record.key", other.record_secret())
+
+    def source(self, contract: Contract, rows: Sequence[Row]) -> Path:
+        """A folder of files, as a lake has them."""
+        folder = self._folder / f"source{next(self._numbers)}"
+        folder.mkdir(parents=True)
+        for part in range(2):
+            parquet(contract, rows[part::2], folder / f"part-{part}.parquet")
+        return folder
+
+    def load(self, contract: Contract, rows: Sequence[Row]) -> Report:
+        """From a folder."""
+        return self.load_from(contract, self.source(contract, rows))
+
+    def load_from(self, contract: Contract, source: Path) -> Report:
+        """From files that are there."""
+        from nodes.engines.spark.loading import SparkLoader
+
+        cluster = self.cluster
+        loader = SparkLoader(cluster.remote, cluster.token, str(self.written))
+        try:
+            return load_existing(contract, str(source), self.store, Kind.SPARK, loader)
+        finally:
+            loader.close()
+
+    def engine(self, workers: int = 2) -> SparkEngine:
+        """As the node opens it."""
+        from nodes.engines.spark.engine import SparkEngine
+
+        tables, cluster = self.store.tables(), self.cluster
+        return SparkEngine(tables, cluster.remote, cluster.token, str(self.written), workers)

@@ -316,6 +316,13 @@ def about_the_awkward(contract: Contract) -> list[Question]:
         Comparison("c9", Relation.GREATER_OR_EQUAL, datetime.fromisoformat(_TEXTS[2])),
         AnyOf((Comparison("c7", Relation.EQUAL, False), IsNull("c3"))),
     )
-    found = [Question("people", (Sum(each), Count(each), Histogram(each))) for each in sums]
+    found = [
+        Question("people", tuple(Sum(each) for each in sums)),
+        Question("people", tuple(Count(each) for each in sums)),
+    ]
+    found += [Question("people", (Histogram(each),)) for each in sums]
     found += [Question("people", (Count(), Sum(d), Units(), Histogram(c)), by) for by in keys]
-    return found + [Question("people", (Count(), Units()), (), where) for where in conditions]
+    # Conditions are asked about together: one statement counts for each.
+    together = [Count(Case(where, Constant(1))) for where in conditions if where is not None]
+    found += [Question("people", tuple(together[at::5])) for at in range(5)]
+    return found + [Question("people", (Count(), Units()), (), where) for where in conditions[:9]]

@@ -41,7 +41,7 @@ def test_postgresql_is_a_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('kind = "oracle"', "engine.kind is one of duckdb, postgresql"),
+        ('kind = "oracle"', "engine.kind is one of duckdb, postgresql, spark"),
         ('kind = "postgresql"', "engine.connection is missing, which says where postgresql is"),
         ('connection = "host=db"', "belong to an engine elsewhere"),
         (
@@ -51,6 +51,12 @@ def test_postgresql_is_a_line(tmp_path: Path) -> None:
         (
             'kind = "postgresql"\nconnection = "host=db"\nloader = "postgresql://me:x@db/city"',
             "engine.loader holds a password",
+        ),
+        ('kind = "spark"\nconnection = "sc://lake:15002"', "engine.folder is missing"),
+        ('folder = "/lake"', "engine.folder and engine.token belong to spark"),
+        (
+            'kind = "spark"\nfolder = "/lake"\nconnection = "sc://lake:15002/;token=x"',
+            "engine.connection holds a token; engine.token names a file",
         ),
         ('schema = "a;b"', "engine.schema is a name"),
         ('table = "x"', "unknown key engine.table"),
@@ -82,3 +88,6 @@ def test_what_the_engine_cannot_do_is_said_in_a_sentence() -> None:
     assert records.startswith(f"The records of {collected.id} are handed in")
     assert "is written in Python and reads DuckDB's files" in functions
     assert unfit(elsewhere, {"people": people.contract()}, []) == []
+    lake = EngineChoice(Kind.SPARK, "sc://lake:15002", folder="/lake")
+    (counter,) = unfit(lake, {"people": people.contract()}, [function()])
+    assert "replies about one subject at once, which a cluster does not" in counter

@@ -13,6 +13,7 @@ OWNERS = {
     "sqlglot": ("gateway/sql/",),
     "_duckdb": ("nodes/engines/database.py",),
     "duckdb": (),
+    "pyspark": ("nodes/engines/spark/session.py",),
     "psycopg": ("nodes/engines/postgresql/connection.py",),
     "Cryptodome": ("landbridge/protocols/prio3/xof.py",),
     "cedarpy": ("policies/access.py", "policies/access_check.py"),

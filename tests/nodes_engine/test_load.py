@@ -8,6 +8,7 @@ import datetime as dt
 import json
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -20,6 +21,7 @@ from nodes.engines.database import open_sealed
 from nodes.load import LoadRefused, Report, Rule, Violation, load
 from nodes.store import Loaded, Store
 from policies.contract import Bounds, Column, Contract, Disclosure, Method, Type, Value
+from tests import people
 from tests.nodes_engine.conftest import SECRET
 
 DATE = dt.date
@@ -633,3 +635,26 @@ def test_a_load_of_a_contract_over_a_damaged_store_repairs_it(tmp_path: Path, st
     second = load(VISITS, path, store)
     assert not second.unchanged
     assert store.current("visits") == second.loaded
+
+
+def test_a_folder_of_partitions_is_one_table(tmp_path: Path) -> None:
+    """As lakes have them: a column in the folders' names, and a file that lacks one that may."""
+    contract = people.contract()
+    rows = people.crowd(40)
+    folder = tmp_path / "people"
+    connection = duckdb.connect()
+    source = people.write(rows, tmp_path / "people.csv")
+    connection.execute(f"CREATE TABLE rows AS FROM read_csv('{source}', nullstr = '')")
+    connection.execute(
+        f"COPY rows TO '{folder}' (FORMAT parquet, PARTITION_BY (district), OVERWRITE)"
+    )
+    connection.close()
+    store = Store(tmp_path / "store")
+    found = load(contract, folder, store)
+    assert found.loaded is not None
+    assert (found.rows, found.loaded.units) == (40, 40)
+    assert load(contract, folder, store).unchanged
+    moved = next(folder.glob("district=D1"))
+    moved.rename(folder / "district=D2_")
+    with pytest.raises(LoadRefused, match=r"district: \d+ rows are not in the"):
+        load(contract, folder, store)

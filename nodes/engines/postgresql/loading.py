@@ -103,6 +103,9 @@ class _Workshop:
         self.rows(f"CREATE TEMPORARY TABLE {quoted(name)} ON COMMIT DROP AS {select}")
         self.rows(f"ANALYZE {quoted(name)}")
 
+    def view(self, name: str, select: str) -> None:
+        self.keep(name, select)
+
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         try:
             return self._session.execute(sql)

@@ -1,0 +1,1 @@
+"""Apache Spark as a node's engine: a cluster that the department runs already."""
