@@ -32,7 +32,7 @@ _OPEN = (
 )  # fmt: skip
 # A short life on few cores: compiling well and collecting in parallel would not pay.
 _SHORT = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:CICompilerCount=1")
-SECONDS = 120.0
+SECONDS = 300.0
 
 
 @dataclass(frozen=True)
