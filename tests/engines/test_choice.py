@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -91,3 +93,15 @@ def test_what_the_engine_cannot_do_is_said_in_a_sentence() -> None:
     lake = EngineChoice(Kind.SPARK, "sc://lake:15002", folder="/lake")
     (counter,) = unfit(lake, {"people": people.contract()}, [function()])
     assert "replies about one subject at once, which a cluster does not" in counter
+
+
+def test_the_client_of_a_lake_loads_in_a_process_without_a_main_file() -> None:
+    """It takes such a process for one that runs its doctests, and would end it."""
+    told = subprocess.run(
+        [sys.executable, "-c", "import nodes.engines.spark.session, sys; sys.stdout.write('here')"],
+        cwd=EXAMPLES.parent,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert (told.returncode, told.stdout) == (0, b"here"), told.stderr

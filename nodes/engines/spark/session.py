@@ -8,6 +8,7 @@ session is closed.
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 import warnings
@@ -19,17 +20,34 @@ from typing import Any, Final
 
 import grpc
 
+from nodes.engines.engine import Cell, Parameter
+
+
+@contextmanager
+def _as_a_program() -> Iterator[None]:
+    """The client takes a process without a main file (`python -c`, a worker of a test runner) for
+    one that runs its doctests, and ends it where Spark itself is not installed.
+    """
+    main = sys.modules["__main__"]
+    if hasattr(main, "__file__"):
+        yield
+        return
+    main.__file__ = "-c"
+    try:
+        yield
+    finally:
+        del main.__file__
+
+
 # Nothing of a department's questions is reported anywhere.
 os.environ.setdefault("SPARK_CONNECT_PROGRESS_BAR_ENABLED", "false")
-with warnings.catch_warnings():
+with _as_a_program(), warnings.catch_warnings():
     # That data frames of pandas 3 are not yet supported: none is used.
     warnings.simplefilter("ignore")
     from pyspark.errors import PySparkException
     from pyspark.logger import PySparkLogger
     from pyspark.sql.connect.client.retries import DefaultPolicy
     from pyspark.sql.connect.session import SparkSession
-
-from nodes.engines.engine import Cell, Parameter
 
 # What the server says of a statement that failed quotes the data; the client would print it.
 for _talkative in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
