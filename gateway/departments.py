@@ -490,6 +490,7 @@ def _ask_alone(
 
 def _said(failure: grpc.RpcError) -> LandbridgeError:
     """What came of a call; one whose channel was closed under it is of a department that left."""
+    failure.__traceback__ = None  # as in `from_rpc_error`
     call: Any = failure  # gRPC's published types do not know that it is one
     if call.code() is grpc.StatusCode.CANCELLED:
         return error("DEPARTMENT_MISSING")

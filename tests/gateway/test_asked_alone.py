@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -105,3 +107,29 @@ def test_one_is_told_of_as_many_are(names: tuple[str, ...], befalls: str) -> Non
             told = ("" if said is None else said.reason for said in (missing, refused))
             assert tuple(told) == expected
             assert (name in found.replies) is (befalls == "answers")
+
+
+class Held:
+    """Stands for what a request's frames hold: the call whose stream the caller waits at."""
+
+
+def test_a_refusal_that_was_told_holds_nothing_of_the_request() -> None:
+    """A future is the exception that it raises: its traceback would keep the caller's stream open
+    until the collector looks, and after a hundred of them a connection is refused.
+    """
+    office = Office()
+    office.says = error("ACCESS_DENIED", "No.", rule="r")
+    office.go.set()
+
+    def request(stub: node_pb2_grpc.NodeStub) -> weakref.ref[Held]:
+        held = Held()
+        assert ask(stub, ("one", "two"), 10).refused
+        return weakref.ref(held)
+
+    with serving(office) as channel:
+        stub = node_pb2_grpc.NodeStub(channel)
+        gc.disable()
+        try:
+            assert request(stub)() is None
+        finally:
+            gc.enable()

@@ -213,10 +213,9 @@ def test_asking_again_is_suggested_where_it_can_help_and_nowhere_else(reason: st
     """A client that waits for a budget that never comes back adds load and gains nothing."""
     found = [d for d in details(error(reason)).details if "RetryInfo" in d.type_url]
     assert bool(found) == (reason in RETRY_AFTER)
-    assert reason not in RETRY_AFTER or CATALOGUE[reason].status in (
-        "UNAVAILABLE",
-        "UNAUTHENTICATED",
-    )
+    passes = CATALOGUE[reason].status in ("UNAVAILABLE", "UNAUTHENTICATED")
+    # As soon as one of the caller's own requests ends.
+    assert reason not in RETRY_AFTER or passes or reason == "TOO_MANY_AT_ONCE"
 
 
 @pytest.mark.parametrize(
