@@ -125,8 +125,8 @@ def _bad_request(problem: Problem) -> Any:
 
 def from_rpc_error(failure: grpc.RpcError) -> LandbridgeError:
     """The exception that the server raised, or the nearest one; holds none of gRPC's own text."""
-    # A future of gRPC's raises itself. Its traceback holds the frames that hold the future and, in a
-    # server, the caller's own call, whose stream would stay open until the collector looks.
+    # A future of gRPC's raises itself. Its traceback holds the frames that hold the future and, in
+    # a server, the caller's own call, whose stream would stay open until the collector looks.
     failure.__traceback__ = None
     name = _status_name(failure)
     problem, retry_after = _details(failure)

@@ -88,8 +88,8 @@ def write(path: Path, rows: list[dict[str, object]], names: list[str] | None = N
     return path
 
 
-def stored(loaded: Loaded | None, columns: str = "*") -> list[tuple[object, ...]]:
-    """The rows of the stored table."""
+def stored(loaded: Loaded | None, columns: str = "* EXCLUDE (__row)") -> list[tuple[object, ...]]:
+    """The rows of the stored table, without their places."""
     assert loaded is not None
     connection = open_sealed({"t": str(loaded.path)}, memory_bytes=128 << 20, threads=1)
     sql = f"SELECT {columns} FROM t"
@@ -147,6 +147,7 @@ def test_a_good_file_is_loaded_with_codes_units_and_ranks(tmp_path: Path, store:
         "__c_insured": "UTINYINT",
         "__unit": "UINTEGER",
         "__rank": "UINTEGER",
+        "__row": "BIGINT",
     }
 
 
@@ -454,6 +455,7 @@ def test_an_unprotected_table_has_no_units(tmp_path: Path, store: Store) -> None
     assert [(row[0], row[1]) for row in described(report.loaded)] == [
         ("age", "BIGINT"),
         ("__c_age", "USMALLINT"),
+        ("__row", "BIGINT"),
     ]
     assert stored(report.loaded) == [(40, 40)]
     assert report.ignored == tuple(name for name in ROW if name != "age")
