@@ -49,9 +49,9 @@ def test_a_charge_that_is_forgotten_is_caught(
 
     def cheap(
         ledger: Ledger, question_id: str, key: bytes, contract: Contract, who: str, cost: int,
-        grant: GrantUse | None = None,
+        grant: GrantUse | None = None, *, again: bool = False,
     ) -> Reservation | Remembered:  # fmt: skip
-        return honest(ledger, question_id, key, contract, who, cost // 2, grant)
+        return honest(ledger, question_id, key, contract, who, cost // 2, grant, again=again)
 
     monkeypatch.setattr(Ledger, "reserve", cheap)
     assert audited(PROGRAMMES[0], 2, tmp_path).unpaid > 0.1

@@ -476,9 +476,9 @@ def test_without_pyarrow_the_gateway_says_what_it_needs() -> None:
         "from gateway.app import _serve_flight\n"
         "from landbridge.edge.server import CannotListen\n"
         "off = SimpleNamespace(listen_flight='')\n"
-        "assert _serve_flight(off, None, None, None, None) is None\n"
+        "assert _serve_flight(off, None, None, None, None, None) is None\n"
         "try:\n"
-        "    _serve_flight(SimpleNamespace(listen_flight='x:1'), None, None, None, None)\n"
+        "    _serve_flight(SimpleNamespace(listen_flight='x:1'), *[None] * 5)\n"
         "except CannotListen as told:\n"
         "    print(told)\n"
     )
