@@ -458,7 +458,7 @@ def ask_each(
     refused: dict[str, LandbridgeError] = {}
     for name, call in calls.items():
         try:
-            with while_wanted(call.cancel):
+            with while_wanted(call.cancel, whatever=True):
                 replies[name] = call.result()
         except grpc.RpcError as failure:
             said = _said(failure)

@@ -9,6 +9,7 @@ from hashlib import sha256
 
 from landbridge.edge.record import Draft, Logged, Recorder
 from landbridge.edge.turns import Turns
+from landbridge.edge.wanted import repeatable
 from landbridge.errors import error
 from landbridge.v1 import release_pb2
 from nodes.cells import Run, data_version
@@ -105,7 +106,8 @@ class Answering:
                         self._ledger.use(permitted.use, asking.question_id)
                     if grant is not None:
                         record_use(draft, grant)
-                    found, charged = self._compute(run), 0
+                    with repeatable():
+                        found, charged = self._compute(run), 0
                 else:
                     memory = memory_key(plan, permission, version)
                     with self._turns.turn(memory):  # the same question twice at once is one draw
@@ -156,7 +158,8 @@ class Answering:
                 self._ledger.give_back(reserved)  # no data was read
             raise error("DEADLINE")
         draft.note(charged_micro_rho=reserved.micro_rho)
-        found = self._compute(run)
+        with repeatable():  # under the same id, for the charge that stands
+            found = self._compute(run)
         self._ledger.finish(reserved, found.SerializeToString())
         return found, reserved.micro_rho
 

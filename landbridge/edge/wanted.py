@@ -2,7 +2,8 @@
 
 gRPC tells a server that a call has ended, and lets its handler go on. What takes long says how it
 is stopped (`while_wanted`), and is stopped when its caller cancels, vanishes or runs out of time.
-Work on other threads than the call's own is not found, and runs to its deadline.
+Work on other threads than the call's own is not found, and runs to its deadline. Work that belongs
+to a charge or a case is stopped only where it can be done again for the same (`repeatable`).
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ class _Wanted:
 
 
 _CURRENT: ContextVar[_Wanted | None] = ContextVar("wanted", default=None)
+_REPEATABLE: ContextVar[_Wanted | None] = ContextVar("repeatable", default=None)
 
 
 @contextmanager
@@ -63,9 +65,22 @@ def call(context: grpc.ServicerContext) -> Iterator[None]:
 
 
 @contextmanager
-def while_wanted(stop: Stop) -> Iterator[None]:
-    """`stop` is called when nobody waits for the block any more, at once where nobody did."""
-    wanted = _CURRENT.get()
+def repeatable() -> Iterator[None]:
+    """What is done in the block can be done again at no further cost, so it may be stopped."""
+    token = _REPEATABLE.set(_CURRENT.get())
+    try:
+        yield
+    finally:
+        _REPEATABLE.reset(token)
+
+
+@contextmanager
+def while_wanted(stop: Stop, *, whatever: bool = False) -> Iterator[None]:
+    """`stop` is called when nobody waits for the block any more, at once where nobody did.
+
+    Only where the block is `repeatable`, or stopping it harms nothing, `whatever` it is for.
+    """
+    wanted = (_CURRENT if whatever else _REPEATABLE).get()
     if wanted is None:
         yield
         return
@@ -74,6 +89,6 @@ def while_wanted(stop: Stop) -> Iterator[None]:
 
 
 def given_up() -> bool:
-    """True once nobody waits for what this thread does."""
-    wanted = _CURRENT.get()
+    """True once nobody waits for what this thread does, and it is `repeatable`."""
+    wanted = _REPEATABLE.get()
     return wanted is not None and wanted.gone

@@ -280,7 +280,7 @@ def test_what_nobody_waits_for_ends_at_the_server(
     reasons: list[str] = []
 
     def ask() -> None:
-        with wanted.call(caller.context):
+        with wanted.call(caller.context), wanted.repeatable():
             reasons.append(failure_of(lambda: engine.run(SLEEP, [], timeout=60, maximum_rows=1)))
 
     asking = threading.Thread(target=ask)
@@ -290,7 +290,7 @@ def test_what_nobody_waits_for_ends_at_the_server(
     asking.join(20)
     assert reasons == ["RUN_FAILED"]
     until(lambda: running(department) == 0)
-    with wanted.call(caller.context):
+    with wanted.call(caller.context), wanted.repeatable():
         late = failure_of(lambda: engine.run("SELECT 1", [], timeout=9, maximum_rows=1))
     assert late == "DEADLINE"
 

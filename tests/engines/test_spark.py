@@ -168,7 +168,7 @@ def test_what_nobody_waits_for_ends_at_the_cluster(engine: SparkEngine) -> None:
     reasons: list[str] = []
 
     def ask() -> None:
-        with wanted.call(caller.context):
+        with wanted.call(caller.context), wanted.repeatable():
             run = partial(engine.run, LONG, [], timeout=SECONDS, maximum_rows=1)
             reasons.append(failure_of(run))
 

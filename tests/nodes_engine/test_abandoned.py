@@ -23,7 +23,7 @@ def test_a_run_that_nobody_waits_for_is_ended(people: Path) -> None:
     said: list[str] = []
 
     def ask() -> None:
-        with wanted.call(caller.context):
+        with wanted.call(caller.context), wanted.repeatable():
             try:
                 engine.run(SLOW, [], timeout=60, maximum_rows=1)
             except LandbridgeError as failure:
@@ -45,9 +45,20 @@ def test_who_has_gone_takes_no_worker_from_those_who_wait(people: Path) -> None:
     engine = DuckDBEngine({"people": people}, LIMITS)
     before = engine.pids
     caller = Caller(here=False)
-    with wanted.call(caller.context), pytest.raises(DeadlineExceeded):
+    with wanted.call(caller.context), wanted.repeatable(), pytest.raises(DeadlineExceeded):
         engine.run("SELECT 1", [], timeout=20, maximum_rows=1)
     answers(engine)
+    assert engine.pids == before
+    engine.close()
+
+
+def test_what_cannot_be_done_again_is_finished(people: Path) -> None:
+    """A round, a step of a case: stopped half-way it would be lost, and its charge with it."""
+    engine = DuckDBEngine({"people": people}, LIMITS)
+    before = engine.pids
+    caller = Caller(here=False)
+    with wanted.call(caller.context):
+        answers(engine)
     assert engine.pids == before
     engine.close()
 
@@ -57,7 +68,7 @@ def test_who_leaves_afterwards_ends_nothing(people: Path) -> None:
     engine = DuckDBEngine({"people": people}, LIMITS)
     before = engine.pids
     caller = Caller()
-    with wanted.call(caller.context):
+    with wanted.call(caller.context), wanted.repeatable():
         answers(engine)
     caller.leave()
     answers(engine)
