@@ -31,6 +31,9 @@ PARTICULAR = {
     "console.timezone": "Asia/Taipei",
     "console.open_from": "9",
     "console.open_until": "23",
+    "engine.kind": "postgresql",
+    "engine.connection": "host=db.example dbname=library",
+    "engine.loader": "host=db.example user=loader",
     "console.desk": '[{department = "library", address = "https://desk.example"}]',
 }
 TOGETHER = {
@@ -39,6 +42,15 @@ TOGETHER = {
     "identity.jwks_ca": {"identity.jwks": "", "identity.jwks_url": "https://one/jwks"},
     "listen_mutual": {"tls.callers": "callers.pem"},
     "tls.callers": {"listen_mutual": "127.0.0.1:1"},
+    "engine.kind": {"engine.connection": "host=db.example"},
+    "engine.connection": {"engine.kind": "postgresql"},
+    "engine.loader": {"engine.kind": "postgresql", "engine.connection": "host=db.example"},
+    "engine.folder": {"engine.kind": "spark", "engine.connection": "sc://lake.example:15002"},
+    "engine.token": {
+        "engine.kind": "spark",
+        "engine.connection": "sc://lake.example:15002",
+        "engine.folder": "/lake",
+    },
 }
 """What else must be said with a setting."""
 
