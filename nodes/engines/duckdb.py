@@ -87,6 +87,7 @@ class DuckDBEngine:
         self._idle: list[WorkerProcess] = []
         self._busy: set[WorkerProcess] = set()
         self._starting = 0
+        self._wanted = 0  # by threads that wait for a worker
         self._failed_starts = 0
         self._why = ""
         self._closed = False
@@ -201,24 +202,34 @@ class DuckDBEngine:
 
     def _take(self, deadline: float) -> WorkerProcess:
         with self._changed:
-            failed_starts = self._failed_starts
-            while True:
-                if self._closed:
-                    raise error("SHUTTING_DOWN")
-                while self._idle:
-                    worker = self._idle.pop()
-                    self._busy.add(worker)
-                    if worker.alive:
-                        return worker
-                    self._discard(worker)  # killed from outside while nobody used it
-                if self._failed_starts != failed_starts:
-                    raise error("RUN_FAILED")
-                if len(self._busy) + self._starting < self._workers:
-                    self._start()
-                left = deadline - time.monotonic()
-                if left <= 0:
-                    raise error("DEADLINE")
-                self._changed.wait(left)
+            self._wanted += 1
+            try:
+                return self._taken(deadline)
+            finally:
+                self._wanted -= 1
+
+    def _taken(self, deadline: float) -> WorkerProcess:
+        """The lock is held, but while it waits."""
+        failed_starts = self._failed_starts
+        while True:
+            if self._closed:
+                raise error("SHUTTING_DOWN")
+            while self._idle:
+                worker = self._idle.pop()
+                self._busy.add(worker)
+                if worker.alive:
+                    return worker
+                self._discard(worker)  # killed from outside while nobody used it
+            if self._failed_starts != failed_starts:
+                raise error("RUN_FAILED")
+            # One for each who waits: a start takes a hundred times as long as most questions,
+            # and whoever comes meanwhile is served by those that are up.
+            if self._starting < self._wanted and len(self._busy) + self._starting < self._workers:
+                self._start()
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise error("DEADLINE")
+            self._changed.wait(left)
 
     def _give_back(self, worker: WorkerProcess) -> None:
         with self._changed:
@@ -236,9 +247,12 @@ class DuckDBEngine:
         worker.reap()
 
     def _spare(self) -> bool:
-        """Whether one more idle worker is not needed; the lock is held."""
-        others = len(self._busy) + len(self._idle) + self._starting
-        return others >= self._kept and len(self._busy) < self._kept
+        """Whether one more idle worker is not needed; the lock is held.
+
+        Those that are starting do not count: whoever waits for them would find none but them.
+        """
+        up = len(self._busy) + len(self._idle)
+        return not self._wanted and up >= self._kept and len(self._busy) < self._kept
 
     def _retire(self, worker: WorkerProcess) -> None:
         with self._changed:
@@ -273,7 +287,7 @@ class DuckDBEngine:
                 if worker is None:
                     self._failed_starts += 1
                     self._why = why
-                elif self._closed:
+                elif self._closed or self._spare():
                     worker.kill()
                 else:
                     self._idle.append(worker)
