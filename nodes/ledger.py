@@ -340,6 +340,8 @@ class Ledger:
                     (reservation.recipient, reservation.question_id),
                 )
             )
+        with self._lock:  # only now is it on disk
+            self._seen.keep(reservation.key, release)
 
     def give_back(self, reservation: Reservation) -> None:
         """Undoes a charge for which no data was read."""
