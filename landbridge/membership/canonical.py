@@ -48,7 +48,7 @@ def remembered_bytes(message: Message) -> bytes:
     wire = message.SerializeToString(deterministic=True)
     if len(wire) > _LONGEST_REMEMBERED:
         return canonical_bytes(message)
-    return _again(type(message), wire)
+    return _again(type(message), wire)  # type: ignore[arg-type] # its metaclass confuses mypy
 
 
 _LONGEST_REMEMBERED: Final = 4_096
