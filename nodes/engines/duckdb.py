@@ -22,6 +22,7 @@ from landbridge.errors import error
 from nodes.dialects.dialect import DUCKDB
 from nodes.engines.ending import Ending
 from nodes.engines.engine import Cell, EngineNotStarted, Parameter
+from nodes.engines.file_key import FileKey, is_encrypted
 from nodes.engines.process import WorkerLate, WorkerLost, WorkerProcess, encode
 
 _START_SECONDS = 20.0
@@ -56,7 +57,7 @@ class DuckDBEngine:
     name used after FROM to the file; files are opened read-only. The first worker starts at once,
     further ones (up to `workers`) when questions wait; those over `kept` end when no more than
     that are needed. A worker in which a run failed is replaced. Raises `EngineNotStarted` if a
-    table cannot be opened.
+    table cannot be opened. With a `key` every file is encrypted, without one none is.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class DuckDBEngine:
         program: str = "nodes.engines.worker",
         further: Mapping[str, Any] = MappingProxyType({}),
         kept: int | None = None,
+        key: FileKey | None = None,
     ) -> None:
         if workers < 1:
             raise ValueError("An engine needs at least one worker.")
@@ -76,8 +78,11 @@ class DuckDBEngine:
             raise EngineNotStarted(
                 f"{elsewhere[0]} was loaded for another engine; load it again for this one."
             )
+        for name, path in tables.items():
+            _require_as_told(name, path, key)
         self.dialect = DUCKDB
         self._tables = {name: str(path.resolve()) for name, path in tables.items()}
+        self._keys = {name: key.of(path) for name, path in tables.items()} if key else {}
         self._limits = limits
         self._workers = workers
         self._program = program
@@ -295,6 +300,7 @@ class DuckDBEngine:
             "threads": self._limits.threads,
             "cpu_seconds": self._limits.cpu_seconds,
             "parent": os.getpid(),
+            "keys": self._keys,
             **self._further,
         }
         try:
@@ -305,11 +311,35 @@ class DuckDBEngine:
             return worker, ""
         if isinstance(table := reply.get("unopened"), str):
             why = f"The engine cannot open the file of table {table!r}; load its data again."
+            if self._keys:
+                why = (
+                    f"The engine cannot open the file of table {table!r} with engine.key: it was "
+                    "encrypted with another, or is damaged; put that key back or load its data "
+                    "again."
+                )
         if isinstance(name := reply.get("broken"), str):
             why = _broken(name)
         worker.kill()
         worker.reap()
         return None, why
+
+
+def _require_as_told(name: str, path: Path, key: FileKey | None) -> None:
+    """Raises EngineNotStarted for a file that is encrypted, or is not, where the other is meant."""
+    try:
+        encrypted = is_encrypted(path)
+    except OSError:
+        return  # the worker says of it what it says of a damaged one
+    if encrypted and key is None:
+        raise EngineNotStarted(
+            f"The file of table {name!r} is encrypted, and engine.key is not set; set it, or load "
+            "its data again."
+        )
+    if key is not None and not encrypted:
+        raise EngineNotStarted(
+            f"The file of table {name!r} is not encrypted, and engine.key is set; load its data "
+            "again."
+        )
 
 
 def _broken(name: str) -> str:
