@@ -175,7 +175,8 @@ def test_many_threads_share_few_workers(people: Path) -> None:
 
 def test_a_crowd_costs_as_many_starts_as_workers(people: Path) -> None:
     """A worker over those that stay waits for the crowd's next question; ended at once, it would
-    cost a start with every question of two callers."""
+    cost a start with every question of two callers.
+    """
     engine = DuckDBEngine({"people": people}, LIMITS, workers=2, kept=1)
     some = "SELECT sum(range % 7) FROM range(3_000_000)"
     seen = set(engine.pids)
