@@ -57,8 +57,8 @@ class DuckDBEngine:
     `program` is the worker's module, and `further` goes into its set-up frame. `tables` maps the
     name used after FROM to the file; files are opened read-only. The first worker starts at once,
     further ones (up to `workers`) when questions wait; those over `kept` end once they had nothing
-    to do for `spare_seconds`. A worker in which a run failed is replaced. Raises `EngineNotStarted` if a
-    table cannot be opened.
+    to do for `spare_seconds`. A worker in which a run failed is replaced. Raises
+    `EngineNotStarted` if a table cannot be opened.
     """
 
     def __init__(
