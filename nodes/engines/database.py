@@ -231,7 +231,7 @@ def open_for_loading(path: str, *, spill: str, key: str = "") -> Connection:
 
 def opens(path: str, key: str) -> bool:
     """Whether the file is a DuckDB file that the key opens, or that has none where it is empty."""
-    connection = _duckdb.connect(":memory:", config=_NO_EXTENSIONS)
+    connection = _duckdb.connect(":memory:", config={**_NO_EXTENSIONS})
     try:
         connection.execute(attached(path, "file", key))
     except Error:

@@ -13,7 +13,7 @@ from nodes.engines import table
 from nodes.engines.choice import EngineChoice
 from nodes.engines.database import open_for_loading, text
 from nodes.engines.duckdb import DuckDBEngine
-from nodes.engines.engine import EngineNotStarted
+from nodes.engines.engine import Cell, EngineNotStarted
 from nodes.engines.file_key import FileKey, is_encrypted, read_file_key
 from nodes.engines.found import Rule
 from nodes.load import load
@@ -50,7 +50,7 @@ def holding(folder: Path, words: bytes) -> list[str]:
     ]
 
 
-def asked(store: Store, key: FileKey | None) -> list[tuple[object, ...]]:
+def asked(store: Store, key: FileKey | None) -> list[tuple[Cell, ...]]:
     """What a worker answers over the files."""
     engine = DuckDBEngine(store.tables(), LIMITS, key=key)
     try:
@@ -162,10 +162,10 @@ def test_what_does_not_fit_in_memory_is_not_spilled(tmp_path: Path) -> None:
         connection.close()
 
 
-def violated(store: Store, source: Path, **more: str) -> Rule:
+def violated(store: Store, source: Path, source_key: str = "") -> Rule:
     """What a load says of its source."""
     with pytest.raises(LoadRefused) as caught:
-        load(CONTRACT, source, store, key=KEY, **more)  # type: ignore[arg-type]
+        load(CONTRACT, source, store, key=KEY, source_key=source_key)
     (found,) = caught.value.report.violations
     return found.rule
 
