@@ -41,6 +41,7 @@ ROWS: Final = (
     "release_exact_1000",
     "pooled_50",
     "fanout_50",
+    "fanout_growth",
     "read_sql",
     "decision",
     "linked_1e6",
