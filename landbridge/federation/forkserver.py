@@ -19,7 +19,9 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Final
@@ -201,8 +203,12 @@ def _become(order: Mapping[str, object]) -> None:
     assert isinstance(env, dict)
     assert isinstance(words, list)
     os.environ.update(env)
-    sys.argv = [str(order["program"]), *words]
-    runpy.run_module(str(order["program"]), run_name="__main__", alter_sys=True)
+    tempfile.tempdir = None  # where that is, is in the environment
+    time.tzset()
+    program = str(order["program"])
+    sys.argv = [program, *words]
+    sys.modules.pop(f"{program}.__main__", None)  # it runs now, and what it loads is there
+    runpy.run_module(program, run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":

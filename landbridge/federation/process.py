@@ -126,6 +126,17 @@ def forking() -> Iterator[None]:
         used.close()
 
 
+@contextmanager
+def loaded_anew() -> Iterator[None]:
+    """What starts in the block is not forked: its arguments and environment are its own to see."""
+    global _forks
+    kept, _forks = _forks, None
+    try:
+        yield
+    finally:
+        _forks = kept
+
+
 def spawn(name: str, module: str, settings: Path, words: str = "stderr.log") -> ServerProcess:
     """Starts `python -m module serve settings`; it ends when this process does.
 

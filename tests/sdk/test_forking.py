@@ -17,13 +17,14 @@ from landbridge.federation.forkserver import Forked, ForkServer
 from landbridge.federation.process import ROOT
 
 PROGRAM = """
-import json, os, sys
+import json, os, sys, tempfile
 from opendp import domains, measurements, metrics, mod
 mod.enable_features("contrib")
 draw = (domains.atom_domain(T=int), metrics.absolute_distance(T=int))
 draw = draw >> measurements.then_laplace(scale=1e7)
 print(json.dumps({
-    "arguments": sys.argv[1:], "folder": os.getcwd(), "word": os.environ.get("WORD"),
+    "arguments": sys.argv[1:], "temporary": tempfile.gettempdir(),
+    "folder": os.getcwd(), "word": os.environ.get("WORD"),
     "descriptors": len(os.listdir("/proc/self/fd")), "parent": os.getppid(),
     "drawn": [draw(0) for _ in range(4)], "bytes": os.urandom(8).hex(),
 }), flush=True)
@@ -38,7 +39,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServer]:
     folder = tmp_path_factory.mktemp("programs")
     (folder / "asked.py").write_text(PROGRAM)
     made = ForkServer(
-        ["landbridge.errors", "opendp.measurements"],
+        ["tempfile", "opendp.measurements"],
         {**os.environ, "PYTHONPATH": f"{ROOT}:{folder}"},
     )
     yield made
@@ -76,10 +77,11 @@ def said(process: Forked) -> dict[str, object]:
 
 def test_it_has_the_arguments_folder_and_environment_of_now(start: object, tmp_path: Path) -> None:
     """And none of those that the server was loaded with."""
-    found = said(start("serve", "x y", WORD="now"))  # type: ignore[operator]
+    found = said(start("serve", "x y", WORD="now", TMPDIR=str(tmp_path)))  # type: ignore[operator]
     assert found["arguments"] == ["serve", "x y"]
     assert found["folder"] == str(tmp_path)
     assert found["word"] == "now"
+    assert found["temporary"] == str(tmp_path)
 
 
 def test_two_draw_noise_of_their_own(start: object) -> None:
