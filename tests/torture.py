@@ -39,7 +39,8 @@ from tests.attacks import rows as attack_rows
 from tests.attacks.test_rows import numbered
 from tests.attacks.worlds import World as Running
 from tests.attacks.worlds import lay
-from tests.audit import attackers, crossing, selection, spoilt
+from tests.audit import attackers, crossing, other_doors, selection, spoilt
+from tests.audit.advantage import METHODS, PREFIX, VICTIMS, advantage, matrix, weakened
 from tests.audit.attackers import differencing, games, singling_out
 from tests.audit.distinguisher import Finding
 from tests.audit.grammar import Grammar
@@ -70,7 +71,7 @@ def jobs(effort: float, seed: int) -> Iterator[Job]:
     def some(full: int, least: int) -> int:
         return max(least, round(full * effort))
 
-    def pieces(name: str, of: int, full: int, least: int, run: Callable[..., Outcome],
+    def pieces(name: str, of: int, full: int, least: int, run: Callable[..., Any],
                **more: bool) -> Iterator[Job]:  # fmt: skip
         """Jobs of at most `of` runs, each with a seed of its own."""
         wanted = some(full, least)
@@ -109,6 +110,15 @@ def jobs(effort: float, seed: int) -> Iterator[Job]:
         name = play.__name__.replace("_", " ")
         number = some(1_000, 12)
         yield Job(name, partial(games, name, effort=number, play=play), number / 1_000)
+    for method in METHODS:
+        name = f"{PREFIX}{method.name}"
+        yield from pieces(name, VICTIMS, 2 * VICTIMS, 2, partial(advantage, method=method))
+    for door, full, least in (
+        (other_doors.bands, 300, 20), (other_doors.reports, 20_000, 500),
+        (other_doors.exact_tables, 200, 5),
+    ):  # fmt: skip
+        number = some(full, least)
+        yield Job(door.__name__, partial(door, effort=number), number / full)
     yield from pieces("messages: every method", REQUESTS, 500, 4, _messages)
     yield from pieces("files: garbage in every kind", TEXTS_OF_A_FILE, 2_000, 10, _files)
     yield from pieces("storm: kill -9 of gateway and nodes", STORM, 1_000, 6, _storm, alone=True)
@@ -130,6 +140,11 @@ def _controls() -> Iterator[Job]:
         yield control(name, partial(_alone, name, scene, 40_000, lower=1))
     yield control("bisection", partial(attackers.bisection, effort=8, noise=exact))
     yield control("reconstruction", partial(attackers.reconstruction, effort=60, noise=exact))
+    for method in METHODS[:-1]:
+        yield control(f"advantage, {method.name}", partial(weakened, 24, 3, method=method))
+    told = "40000, 70000, 100000"
+    yield control("handlers", partial(other_doors.bands, effort=30, threshold=told))
+    yield control("reports", partial(other_doors.reports, effort=500, epsilon=5.0))
     yield control("series", partial(series, effort=45, budget=90_000.0))
 
 
@@ -308,6 +323,8 @@ def _write(page: Path, rows: Sequence[Outcome], head: str) -> None:
     if not mark:
         raise SystemExit(f"{page} has no line {MARK}")
     through = sum(row.through for row in rows)
+    beside = matrix(rows)
+    rows = [row for row in rows if not row.name.startswith(PREFIX)]
     end = f"; {through} got through." if through else "; nothing got through."
     table = "\n".join(
         (
@@ -316,7 +333,12 @@ def _write(page: Path, rows: Sequence[Outcome], head: str) -> None:
             *(row.row() for row in rows),
         )
     )
-    page.write_text(f"{text}{MARK}\n\n{head}{end}\n\n{table}\n", "utf-8")
+    if beside:
+        beside = (
+            "\n### Advantage over guessing\n\nThe share of right guesses, where guessing alone is "
+            f"right half of the time; in brackets what is not promised.\n\n{beside}\n"
+        )
+    page.write_text(f"{text}{MARK}\n\n{head}{end}\n\n{table}\n{beside}", "utf-8")
 
 
 def _first(*values: Any) -> Any:

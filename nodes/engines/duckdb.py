@@ -22,6 +22,7 @@ from landbridge.errors import error
 from nodes.dialects.dialect import DUCKDB
 from nodes.engines.ending import Ending
 from nodes.engines.engine import Cell, EngineNotStarted, Parameter
+from nodes.engines.file_key import FileKey, is_encrypted
 from nodes.engines.process import WorkerLate, WorkerLost, WorkerProcess, encode
 
 _START_SECONDS = 20.0
@@ -57,8 +58,8 @@ class DuckDBEngine:
     `program` is the worker's module, and `further` goes into its set-up frame. `tables` maps the
     name used after FROM to the file; files are opened read-only. The first worker starts at once,
     further ones (up to `workers`) when questions wait; those over `kept` end once they had nothing
-    to do for `spare_seconds`. A worker in which a run failed is replaced. Raises
-    `EngineNotStarted` if a table cannot be opened.
+    to do for `spare_seconds`. A worker in which a run failed is replaced. With a `key` every file
+    is encrypted, without one none is. Raises `EngineNotStarted` if a table cannot be opened.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class DuckDBEngine:
         further: Mapping[str, Any] = MappingProxyType({}),
         kept: int | None = None,
         spare_seconds: float = SPARE_SECONDS,
+        key: FileKey | None = None,
     ) -> None:
         if workers < 1:
             raise ValueError("An engine needs at least one worker.")
@@ -80,8 +82,11 @@ class DuckDBEngine:
             raise EngineNotStarted(
                 f"{elsewhere[0]} was loaded for another engine; load it again for this one."
             )
+        for name, path in tables.items():
+            _require_as_told(name, path, key)
         self.dialect = DUCKDB
         self._tables = {name: str(path.resolve()) for name, path in tables.items()}
+        self._keys = {name: key.of(path) for name, path in tables.items()} if key else {}
         self._limits = limits
         self._workers = workers
         self._program = program
@@ -312,6 +317,7 @@ class DuckDBEngine:
             "threads": self._limits.threads,
             "cpu_seconds": self._limits.cpu_seconds,
             "parent": os.getpid(),
+            "keys": self._keys,
             **self._further,
         }
         try:
@@ -322,11 +328,35 @@ class DuckDBEngine:
             return worker, ""
         if isinstance(table := reply.get("unopened"), str):
             why = f"The engine cannot open the file of table {table!r}; load its data again."
+            if self._keys:
+                why = (
+                    f"The engine cannot open the file of table {table!r} with engine.key: it was "
+                    "encrypted with another, or is damaged; put that key back or load its data "
+                    "again."
+                )
         if isinstance(name := reply.get("broken"), str):
             why = _broken(name)
         worker.kill()
         worker.reap()
         return None, why
+
+
+def _require_as_told(name: str, path: Path, key: FileKey | None) -> None:
+    """Raises EngineNotStarted for a file that is encrypted, or is not, where the other is meant."""
+    try:
+        encrypted = is_encrypted(path)
+    except OSError:
+        return  # the worker says of it what it says of a damaged one
+    if encrypted and key is None:
+        raise EngineNotStarted(
+            f"The file of table {name!r} is encrypted, and engine.key is not set; set it, or load "
+            "its data again."
+        )
+    if key is not None and not encrypted:
+        raise EngineNotStarted(
+            f"The file of table {name!r} is not encrypted, and engine.key is set; load its data "
+            "again."
+        )
 
 
 def _broken(name: str) -> str:
