@@ -28,7 +28,7 @@ def main(arguments: list[str]) -> None:
     def answer(_: bytes, context: Any) -> bytes:
         return answers[int(dict(context.invocation_metadata())[PLACE])]
 
-    handler = grpc.unary_unary_rpc_method_handler(answer)
+    handler: Any = grpc.unary_unary_rpc_method_handler(answer)
     server = grpc.server(ThreadPoolExecutor(8), options=[("grpc.so_reuseport", 0)])
     server.add_generic_rpc_handlers(
         (grpc.method_handlers_generic_handler(METHOD, {"Answer": handler}),)
