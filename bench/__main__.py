@@ -53,6 +53,7 @@ ROWS: Final = (
     "sdk_import",
     "remembered_answer",
     "overload_5x",
+    "two_workers",
     "log_on",
     "log_append",
     "startup",
