@@ -29,6 +29,9 @@ CLIENT: Final = "landbridge-console"
 Progress = Callable[[str], None]
 """Takes a sentence about what happens now."""
 
+Spawn = Callable[[str, str, Path], ServerProcess]
+"""Starts a server: its name, its module, its settings."""
+
 _TOKEN_SECONDS = 60.0
 """How long a client keeps a token, as applications do; it is good for an hour."""
 
@@ -37,9 +40,16 @@ class Federation:
     """Made by `Federation.up`. Everything ends with `close`, or with this process."""
 
     def __init__(
-        self, ground: Ground, progress: Progress, *, temporary: bool, console: bool = False
+        self,
+        ground: Ground,
+        progress: Progress,
+        *,
+        temporary: bool,
+        console: bool = False,
+        spawn: Spawn = spawn,
     ) -> None:
         self._ground = ground
+        self._spawn = spawn
         self._progress = progress
         self._temporary = temporary
         self._with_console = console
@@ -58,12 +68,13 @@ class Federation:
         state: Path | None = None,
         progress: Progress = lambda _: None,
         console: bool = False,
+        spawn: Spawn = spawn,
     ) -> Federation:
         """Runs the federation in `folder` and returns when its gateway answers.
 
         `state` keeps everything between runs; without it a temporary folder goes with the
         federation. With `console` the gateway serves its web console too, and this process a
-        development issuer for it. Raises FederationInvalid, ProcessFailed or OSError, one sentence
+        development issuer for it. `spawn` starts gateway and nodes. Raises FederationInvalid, ProcessFailed or OSError, one sentence
         each, and leaves no process behind.
         """
         described = read(folder.resolve())
@@ -73,6 +84,7 @@ class Federation:
             progress,
             temporary=state is None,
             console=console,
+            spawn=spawn,
         )
         try:
             federation._start()
@@ -186,7 +198,8 @@ class Federation:
 
     def start_gateway(self) -> None:
         """Starts the gateway again after `stop_gateway`, perhaps at another port."""
-        self._gateway = spawn("gateway", "gateway", self._ground.folder("gateway") / "gateway.toml")
+        settings = self._ground.folder("gateway") / "gateway.toml"
+        self._gateway = self._spawn("gateway", "gateway", settings)
         self._gateway.await_ready()
 
     def restart(self, department: str) -> None:
@@ -253,7 +266,7 @@ class Federation:
             self._progress(f"node {name} listens on port {node.port}")
         addresses = {name: f"{HOST}:{node.port}" for name, node in self._nodes.items()}
         console = self._console() if self._with_console else None
-        self._gateway = spawn(
+        self._gateway = self._spawn(
             "gateway", "gateway", self._ground.gateway_settings(addresses, granted, console)
         )
         self._gateway.await_ready()
@@ -288,7 +301,7 @@ class Federation:
 
     def _node(self, member: MemberFolder, port: int) -> ServerProcess:
         settings = self._ground.node_settings(member, port)
-        return spawn(f"node {member.department}", "nodes", settings)
+        return self._spawn(f"node {member.department}", "nodes", settings)
 
     def _loads(self, member: MemberFolder) -> list[subprocess.Popen[bytes]]:
         settings = self._ground.node_settings(member, member.port)
