@@ -115,6 +115,8 @@ if TYPE_CHECKING:
     from gateway.console.composing import Console
 
 REFRESH_SECONDS = 5.0
+REST_SECONDS = 1.0
+"""Between two rounds at the least, however often one is wanted; an operator's is at once."""
 
 
 @dataclass(slots=True)
@@ -661,7 +663,8 @@ def _reflected(
 
 class Refreshing:
     """A node that starts late, with new contracts or with an old log, a new member and a changed
-    policy are known within seconds.
+    policy are known within seconds. A node that begins again answers nothing before its log was
+    looked at, so one that did not answer is looked for without waiting for the next round.
     """
 
     def __init__(
@@ -674,6 +677,7 @@ class Refreshing:
         self._go = go
         self._report = report
         self._wake, self._stopping = threading.Event(), threading.Event()
+        self._rested = threading.Event()
         self._at_once = False
         self._thread = threading.Thread(target=self._run, name="describe", daemon=True)
         self._thread.start()
@@ -682,15 +686,17 @@ class Refreshing:
         """Looks at once; never waits, so that a signal may call it."""
         self._at_once = True
         self._wake.set()
+        self._rested.set()
 
     def wake(self) -> None:
-        """The next round comes now; never waits."""
+        """The next round comes soon; never waits."""
         self._wake.set()
 
     def close(self) -> None:
         """Returns when it looks no more."""
         self._stopping.set()
         self._wake.set()
+        self._rested.set()
         self._thread.join()
 
     def _run(self) -> None:
@@ -704,6 +710,8 @@ class Refreshing:
                 self._look(at_once=at_once)
                 self._go(self._stopping)
             except LandbridgeError:
-                continue  # the log is shut or broken, which is said elsewhere; the next round tries
+                pass  # the log is shut or broken, which is said elsewhere; the next round tries
             except Exception as defect:  # noqa: BLE001 - the next round must come whatever happened
                 self._report(defect)
+            self._rested.wait(min(REST_SECONDS, REFRESH_SECONDS))
+            self._rested.clear()

@@ -25,6 +25,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from landbridge.federation.running import Federation
 from landbridge.testing import federation
 from policies.contract import Noise
 from policies.noise import Draw, draw
@@ -44,6 +45,7 @@ from tests.audit.series import FULL, series
 from tests.audit.worlds_apart import World, difference
 from tests.faults import rows as fault_rows
 from tests.faults import town
+from tests.faults.nursery import Nursery
 from tests.faults.storm import Storm
 from tests.simulator import exact
 
@@ -166,7 +168,11 @@ def _found(name: str, found: Finding) -> Outcome:
 def _storm(name: str, kills: int, seed: int, folder: Path) -> Outcome:
     """Real processes; what must hold is compared with the logs and ledgers at the end."""
     folder.mkdir()
-    with federation(town.write(folder / "town"), state=folder / "state") as running:
+    state = folder / "state"
+    with (
+        Nursery() as nursery,
+        Federation.up(town.write(folder / "town"), state=state, spawn=nursery.spawn) as running,
+    ):
         town.fix_port(running)
         storm = Storm(running, seed)
         storm.blow(kills)

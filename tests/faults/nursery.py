@@ -83,7 +83,9 @@ class Nursery:
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "tests.faults.nursery", str(theirs.fileno())],
-                cwd=ROOT, env=environment(), stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()],
+                # numpy's library would start threads while it is imported.
+                cwd=ROOT, env={**environment(), "OPENBLAS_NUM_THREADS": "1"},
+                stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()],
             )  # fmt: skip
         self.sufferings: dict[str, Mapping[str, Any]] = {}
         """What the next starts of a server suffer, by its name as `spawn` is told it."""
