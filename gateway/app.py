@@ -352,6 +352,7 @@ def start(
         time.monotonic,
         report,
         lambda case: tenure.adopt(case, recorder.size),
+        settings.state / "log",
     )
     cases = Cases(
         store,

@@ -49,7 +49,7 @@ class Federation:
         spawn: Spawn = spawn,
     ) -> None:
         self._ground = ground
-        self._spawn = spawn
+        self.spawn = spawn
         self._progress = progress
         self._temporary = temporary
         self._with_console = console
@@ -74,8 +74,8 @@ class Federation:
 
         `state` keeps everything between runs; without it a temporary folder goes with the
         federation. With `console` the gateway serves its web console too, and this process a
-        development issuer for it. `spawn` starts gateway and nodes. Raises FederationInvalid, ProcessFailed or OSError, one sentence
-        each, and leaves no process behind.
+        development issuer for it. `spawn` starts gateway and nodes. Raises FederationInvalid,
+        ProcessFailed or OSError, one sentence each, and leaves no process behind.
         """
         described = read(folder.resolve())
         place = state or Path(tempfile.mkdtemp(prefix="landbridge-"))
@@ -199,7 +199,7 @@ class Federation:
     def start_gateway(self) -> None:
         """Starts the gateway again after `stop_gateway`, perhaps at another port."""
         settings = self._ground.folder("gateway") / "gateway.toml"
-        self._gateway = self._spawn("gateway", "gateway", settings)
+        self._gateway = self.spawn("gateway", "gateway", settings)
         self._gateway.await_ready()
 
     def restart(self, department: str) -> None:
@@ -266,7 +266,7 @@ class Federation:
             self._progress(f"node {name} listens on port {node.port}")
         addresses = {name: f"{HOST}:{node.port}" for name, node in self._nodes.items()}
         console = self._console() if self._with_console else None
-        self._gateway = self._spawn(
+        self._gateway = self.spawn(
             "gateway", "gateway", self._ground.gateway_settings(addresses, granted, console)
         )
         self._gateway.await_ready()
@@ -301,7 +301,7 @@ class Federation:
 
     def _node(self, member: MemberFolder, port: int) -> ServerProcess:
         settings = self._ground.node_settings(member, port)
-        return self._spawn(f"node {member.department}", "nodes", settings)
+        return self.spawn(f"node {member.department}", "nodes", settings)
 
     def _loads(self, member: MemberFolder) -> list[subprocess.Popen[bytes]]:
         settings = self._ground.node_settings(member, member.port)

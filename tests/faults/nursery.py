@@ -143,7 +143,7 @@ def main(descriptor: int) -> None:
     """Forks as it is told, until nobody speaks to it."""
     for module in _IMPORTED:
         import_module(module)
-    threads = os.listdir("/proc/self/task")
+    threads = list(Path("/proc/self/task").iterdir())
     if len(threads) > 1:
         raise SystemExit(f"{len(threads)} threads after the imports: a fork would lose them")
     gc.collect()

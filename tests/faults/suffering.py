@@ -10,13 +10,12 @@ workers read, and the one that keeps records handed in has tests of its own.
   half is done first. With "exit" the process ends there as by kill -9.
 - `full`: a path; while there is a file, nothing under `root` can be written, made or renamed.
 - `slow`: seconds that a sync takes longer.
-- `clock`: a file with the seconds that this process's clock is ahead, read whenever it is looked at.
-- `told`: a file that says which operation failed, once it did; and at the end how many there were.
+- `clock`: a file with the seconds that this process's clock is ahead, read at every look at it.
+- `told`: a file that says which operation failed, once it did.
 """
 
 from __future__ import annotations
 
-import _pyio
 import builtins
 import ctypes
 import errno
@@ -26,6 +25,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -58,7 +58,8 @@ class _Points:
         """Whether it lies under the root."""
         if not isinstance(path, str | bytes | os.PathLike):
             return False
-        return os.path.abspath(_text(path)).startswith(self._root)
+        # Not resolved: that would ask the file system, which fails.
+        return os.path.abspath(_text(path)).startswith(self._root)  # noqa: PTH100
 
     def reached(self, operation: str, path: object, half: Callable[[], object]) -> int:
         """0 where the operation may be done, or the number of its error; `half` is part of it."""
@@ -70,7 +71,7 @@ class _Points:
             self.count += 1
             mine = self.count == self._fail.get("at")
             if mine:
-                self._say(f"{operation} {os.path.basename(_text(path))}")
+                self._say(f"{operation} {Path(_text(path)).name}")
         if not mine:
             return 0
         half()
@@ -168,9 +169,9 @@ def _between_python(points: _Points) -> None:
 
         return do
 
-    def closed(file: int) -> None:
-        paths.pop(file, None)
-        real["close"](file)
+    def closed(fd: int) -> None:
+        paths.pop(fd, None)
+        real["close"](fd)
 
     os.open, os.write, os.close = opened, written, closed
     os.fsync, os.fdatasync = on_file("sync", "fsync"), on_file("sync", "fdatasync")
@@ -179,12 +180,12 @@ def _between_python(points: _Points) -> None:
     os.link, os.mkdir = on_path("rename", "link"), on_path("make", "mkdir")
     os.unlink, os.remove = on_path("remove", "unlink"), on_path("remove", "remove")
     os.rmdir = on_path("remove", "rmdir")
-    plain = io.open
+    plain, by_hand = io.open, import_module("_pyio").open
 
     def opened_file(file: Any, mode: str = "r", *more: Any, **options: Any) -> Any:
         ours = file in paths if isinstance(file, int) else points.concerns(file)
         if ours and set(mode) & set("wax+"):
-            return _pyio.open(file, mode, *more, **options)  # the same in Python, by `os`
+            return by_hand(file, mode, *more, **options)  # the same in Python, by `os`
         return plain(file, mode, *more, **options)
 
     io.open = builtins.open = opened_file
@@ -261,7 +262,8 @@ def _between_sqlite(points: _Points) -> None:
         def synced(file: int, flags: int) -> int:
             return wrong("sync", paths[file], int) or sync(file, flags)
 
-        ours.xWrite, ours.xTruncate, ours.xSync = _WRITE(written), _TRUNCATE(truncated), _SYNC(synced)  # fmt: skip
+        ours.xWrite, ours.xTruncate = _WRITE(written), _TRUNCATE(truncated)
+        ours.xSync = _SYNC(synced)
         _kept.append((ours, original))
         return ours
 

@@ -96,7 +96,7 @@ def traced(patch: pytest.MonkeyPatch, crashes: Crashes) -> Iterator[None]:
     connect = sqlite3.connect
 
     def connected(*arguments: Any, **options: Any) -> sqlite3.Connection:
-        connection = connect(*arguments, **options)
+        connection: sqlite3.Connection = connect(*arguments, **options)
         connection.set_trace_callback(crashes.take)
         return connection
 
