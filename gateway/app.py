@@ -117,6 +117,8 @@ if TYPE_CHECKING:
 REFRESH_SECONDS = 5.0
 REST_SECONDS = 1.0
 """Between two rounds at the least, however often one is wanted; an operator's is at once."""
+FIRST_ROUNDS = 60
+"""So many come one after the other while a member has not said yet what it serves."""
 
 
 @dataclass(slots=True)
@@ -139,6 +141,7 @@ class Gateway:
     _watched: Exporting
     _grace: float
     _refreshing: Refreshing
+    _tell: Callable[[str], None]
     flight: Running | None = None
     console: Console | None = None
 
@@ -185,7 +188,10 @@ class Gateway:
         self._trusted.close()
         with suppress(Unavailable):  # a log that was stopped takes no last entry
             life.end(self._recorder)
-        self._log.close()
+        try:
+            self._log.close()
+        except Unavailable:
+            self._tell("The log could not be published to its end; the next start does it.")
         self._departments.close()
         self._witness.close()
         self._watched.close()
@@ -528,7 +534,7 @@ def start(
         settings, key_of_gateway, members, access, departments, planning, recorder, joined,
         certificates, certificates_shown, tell, tuple(declared),
     )  # fmt: skip
-    refreshing = Refreshing(follower.look, rounds.go, report)
+    refreshing = Refreshing(follower.look, rounds.go, report, lambda: departments.complete)
     departments.outdated = refreshing.wake
     return Gateway(
         running,
@@ -547,6 +553,7 @@ def start(
         watching,
         settings.operating.grace_seconds,
         refreshing,
+        tell,
         flight,
         console,
     )
@@ -665,7 +672,8 @@ def _reflected(
 class Refreshing:
     """A node that starts late, with new contracts or with an old log, a new member and a changed
     policy are known within seconds. A node that begins again answers nothing before its log was
-    looked at, so one that did not answer is looked for without waiting for the next round.
+    looked at, so one that did not answer is looked for without waiting for the next round; so are
+    those of which a gateway that has just started knows nothing.
     """
 
     def __init__(
@@ -673,10 +681,13 @@ class Refreshing:
         look: Callable[..., None],
         go: Callable[[threading.Event], None],
         report: Report,
+        complete: Callable[[], bool] = lambda: True,
     ) -> None:
         self._look = look
         self._go = go
         self._report = report
+        self._complete = complete
+        self._first = FIRST_ROUNDS
         self._wake, self._stopping = threading.Event(), threading.Event()
         self._rested = threading.Event()
         self._at_once = False
@@ -702,8 +713,10 @@ class Refreshing:
 
     def _run(self) -> None:
         while True:
-            self._wake.wait(REFRESH_SECONDS)
+            soon = self._first > 0 and not self._complete()
+            self._wake.wait(0 if soon else REFRESH_SECONDS)
             self._wake.clear()
+            self._first -= soon
             if self._stopping.is_set():
                 return
             at_once, self._at_once = self._at_once, False

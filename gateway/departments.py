@@ -203,6 +203,11 @@ class Departments:
         """The members that did not describe themselves when they were last asked."""
         return self._silent
 
+    @property
+    def complete(self) -> bool:
+        """Whether every member has described itself once; what others serve is not known."""
+        return all(name in self._known.offers for name in self._members)
+
     def catalogue(self) -> Catalogue:
         """What is known of everybody now; the same object until a description changes."""
         return self._known

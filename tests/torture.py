@@ -22,10 +22,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
-from landbridge.federation.running import Federation
 from landbridge.testing import federation
 from policies.contract import Noise
 from policies.noise import Draw, draw
@@ -44,9 +44,9 @@ from tests.audit.outcome import HEAD, Outcome
 from tests.audit.series import FULL, series
 from tests.audit.worlds_apart import World, difference
 from tests.faults import rows as fault_rows
-from tests.faults import town
+from tests.faults.lives import BASES, KINDS, VICTIMS, WAYS, Lives, every, spoken
 from tests.faults.nursery import Nursery
-from tests.faults.storm import Storm
+from tests.faults.storm import storm
 from tests.simulator import exact
 
 Job = tuple[str, Callable[[Path], Outcome | Iterator[Outcome]]]
@@ -54,6 +54,8 @@ Job = tuple[str, Callable[[Path], Outcome | Iterator[Outcome]]]
 MARK: Final = "<!-- torture -->"
 STORM: Final = 50
 """Kills of one storm: what must hold is looked at after each, and a run can end between them."""
+RECOVERY: Final = 5.0
+"""Seconds until the first answer after everything was let go on; callers wait no longer."""
 
 
 def jobs(effort: float, seed: int) -> Iterator[Job]:
@@ -89,9 +91,12 @@ def jobs(effort: float, seed: int) -> Iterator[Job]:
     kills = some(1_000, 6)
     storms = -(-kills // STORM)
     for number in range(storms):
-        name = f"storm {number + 1} of {storms}: kill -9 of gateway and nodes"
+        name = f"storm {number + 1} of {storms}: kill -9, stops, full disks, cut lines"
         some_kills = min(STORM, kills - number * STORM)
         yield name, partial(_storm, name, some_kills, seed + number)
+    for victim, how, base in product(VICTIMS, WAYS, BASES):
+        name = f"lives, {base}: {how} at every operation of a {KINDS[victim]}"
+        yield name, partial(_lives, name, victim, how, base, max(1, round(1 / effort)))
     yield "the table of attacks, row by row", _attacks
     yield "the table of faults, row by row", _faults
     yield from _controls()
@@ -168,19 +173,32 @@ def _found(name: str, found: Finding) -> Outcome:
 def _storm(name: str, kills: int, seed: int, folder: Path) -> Outcome:
     """Real processes; what must hold is compared with the logs and ledgers at the end."""
     folder.mkdir()
-    state = folder / "state"
-    with (
-        Nursery() as nursery,
-        Federation.up(town.write(folder / "town"), state=state, spawn=nursery.spawn) as running,
-    ):
-        town.fix_port(running)
-        storm = Storm(running, seed)
-        storm.blow(kills)
-        found = storm.findings()
+    with Nursery() as nursery, storm(folder, nursery, seed) as blown:
+        blown.blow(kills)
+        found = blown.findings()
+    slowest = max(blown.recoveries)
+    if slowest > RECOVERY:
+        found.append(f"back after {slowest:.1f} s")
     for each in found:
         sys.stderr.write(f"seed {seed}: {each}\n")
-    figure = found[0] if found else f"{len(storm.seen.given)} answers hold (seed {seed})"
+    many = f"{len(blown.seen.given)} answers hold, back after {slowest:.1f} s"
+    figure = f"{found[0] if found else many} (seed {seed})"
+    sys.stderr.write(f"{dict(blown.clogs.count)}\n")
     return Outcome(name, kills, 0 if found else kills, "log and ledger", figure, bool(found))
+
+
+def _lives(name: str, victim: str, how: str, base: str, step: int, folder: Path) -> Outcome:
+    """Real processes; at every `step`th operation on files, until one life sees none fail."""
+    folder.mkdir()
+    tried, bad = 0, ""
+    with Nursery() as nursery:
+        for at, life in every(Lives(folder, nursery), victim, how, base, step):
+            tried += bool(life.failed)
+            if life.wrong:
+                bad = bad or f"at {at}: {life.wrong[0]}"
+                sys.stderr.write(f"{spoken(at, victim, how, base, life)}\n")
+    figure = bad or "all went on without a hand"
+    return Outcome(name, tried, 0 if bad else tried, "log and ledger", figure, bool(bad))
 
 
 def _texts(texts: int, seed: int, folder: Path) -> Outcome:

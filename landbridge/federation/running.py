@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -211,6 +211,11 @@ class Federation:
         self._nodes[department] = self._node(member, earlier.port)
         self._nodes[department].await_ready()
 
+    def reach(self, addresses: Mapping[str, str]) -> None:
+        """Where the gateway finds the departments' nodes from its next start on, "host:port"."""
+        granted = {member.department: _offered(member) for member in self.folder.members}
+        self._ground.gateway_settings(addresses, granted)
+
     def close(self) -> None:
         """Ends every process, and removes a temporary state folder."""
         for load in self._loading:
@@ -266,9 +271,8 @@ class Federation:
             self._progress(f"node {name} listens on port {node.port}")
         addresses = {name: f"{HOST}:{node.port}" for name, node in self._nodes.items()}
         console = self._console() if self._with_console else None
-        self._gateway = self.spawn(
-            "gateway", "gateway", self._ground.gateway_settings(addresses, granted, console)
-        )
+        settings = self._ground.gateway_settings(addresses, granted, console)
+        self._gateway = self.spawn("gateway", "gateway", settings)
         self._gateway.await_ready()
         self._progress(f"gateway listens on {self.address}")
 

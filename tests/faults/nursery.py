@@ -18,6 +18,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import traceback
 from collections.abc import Mapping
 from contextlib import suppress
@@ -76,7 +77,7 @@ class Grown:
 
 
 class Nursery:
-    """The process that forks. Use from one thread at a time; ends with `close`."""
+    """The process that forks. Many threads may use it; ends with `close`."""
 
     def __init__(self) -> None:
         self._line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -87,6 +88,7 @@ class Nursery:
                 cwd=ROOT, env={**environment(), "OPENBLAS_NUM_THREADS": "1"},
                 stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()],
             )  # fmt: skip
+        self._speaking = threading.Lock()
         self.sufferings: dict[str, Mapping[str, Any]] = {}
         """What the next starts of a server suffer, by its name as `spawn` is told it."""
 
@@ -102,18 +104,16 @@ class Nursery:
             "suffering": dict(self.sufferings.get(name, {})),
         }
         try:
-            socket.send_fds(self._line, [json.dumps(order).encode()], [stdin, stdout, stderr])
+            pid = int(self._told(order, stdin, stdout, stderr)["pid"])
         finally:
             for theirs in (stdin, stdout, stderr):
                 os.close(theirs)
-        pid = int(self._reply()["pid"])
         grown = Grown(self, pid, os.fdopen(own_in, "wb", 0), os.fdopen(own_out, "rb", 0))
         return ServerProcess(name, cast("subprocess.Popen[bytes]", grown), log)
 
     def status(self, pid: int) -> int:
         """The exit status of a server that has ended; the process forgets it."""
-        socket.send_fds(self._line, [json.dumps({"ended": pid}).encode()], [])
-        return int(self._reply()["status"])
+        return int(self._told({"ended": pid})["status"])
 
     def close(self) -> None:
         """Ends it; servers that still run end when their standard input does."""
@@ -131,8 +131,10 @@ class Nursery:
     ) -> None:
         self.close()
 
-    def _reply(self) -> dict[str, Any]:
-        content = self._line.recv(_LARGEST)
+    def _told(self, order: Mapping[str, Any], *handed: int) -> dict[str, Any]:
+        with self._speaking:
+            socket.send_fds(self._line, [json.dumps(order).encode()], handed)
+            content = self._line.recv(_LARGEST)
         if not content:
             raise RuntimeError(f"The nursery ended with status {self._process.wait()}.")
         found: dict[str, Any] = json.loads(content)

@@ -233,11 +233,13 @@ def _between_sqlite(points: _Points) -> None:
 
     def wrong(operation: str, path: bytes, half: Callable[[], object]) -> int:
         number = points.reached(operation, path, half)
-        if number == errno.ENOSPC:
-            return _CANTOPEN if operation == "open" else _FULL
-        if number:
-            return _CANTOPEN if operation == "open" else _IOERR | _EXTENDED[operation]
-        return 0
+        if not number:
+            return 0
+        if operation == "open":
+            return _CANTOPEN
+        # As SQLite's own methods: of all but a write it says that it failed, and not why.
+        full = number == errno.ENOSPC and operation == "write"
+        return _FULL if full else _IOERR | _EXTENDED[operation]
 
     def methods(of: int) -> _Methods:
         original = _Methods.from_address(of)

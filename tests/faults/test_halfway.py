@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,8 @@ def test_an_alert_that_failed_half_way_is_told_once(
     store = WatchStore(Database(f"sqlite:///{tmp_path / 'cases.sqlite'}"), "town/gateway")
     log = Log.open(tmp_path / "log", tmp_path / "journal", Signer.create("town/gateway"))
     recorder = Recorder(log, SubjectKey.create(), "0" * 64, lambda: 1_790_000_000.0)
-    telling, watch = Telling(store, recorder), standing(0)
+    asked = watch_pb2.CreateWatchRequest(purpose="p").SerializeToString()
+    telling, watch = Telling(store, recorder), replace(standing(0), asked=asked)
     assert store.create(watch)
     reason = {"show": "CASES_UNAVAILABLE", "append": "LOG_UNAVAILABLE"}[name]
     Failing(monkeypatch, store if name == "show" else log, name, reason, 1)
