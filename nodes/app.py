@@ -298,7 +298,7 @@ def start(
             WatchedEngine(open_engine(files), watching.telemetry, files), workers, lambda: calls.who
         ),
     )
-    functions = FunctionPool(store, limits, lambda: calls.who)
+    functions = FunctionPool(store, limits, lambda: calls.who, settings.engine.file_key)
     functions.prepare(tuple(policy.contracts), policy.handlers)
     functions.serve()
     computing = Computing(tables, functions)

@@ -33,6 +33,7 @@ from policies.bounds import Interval
 from policies.cell_key import KEYS
 from policies.contract import Column, Contract, Method, Type, Value
 from policies.disclosure import Axis, Mechanism, ReleasePlan
+from policies.keys import edges
 from policies.protection import largest_needed
 from policies.quantiles import Layout
 from policies.question import (
@@ -68,6 +69,8 @@ UNIT: Final = '"__unit"'
 
 MAXIMUM_SPELT = 64
 """Values of a domain that a statement names one by one."""
+LISTED_BUCKETS = 12
+"""Buckets whose edges a row is compared with one after the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,20 +339,36 @@ class Writer:
                 return quoted_name(column, "__c_")
             case Truncated(column, span):
                 return self.span_index(self.contract.by_name[column], span, axis)
-            case Bucketed(column, low, high, count):
-                name = quoted_name(column)
-                # NaN is greatest in SQL, so it lies in the last bucket.
-                words = (
-                    f"CASE WHEN {name} IS NULL THEN NULL WHEN {name} < {self.bound(low)} THEN 0 "
-                    f"WHEN {name} >= {self.bound(high)} THEN {self.bound(count + 1)} "
-                    # The quotient is at most `count`; it is clamped all the same before the cast.
-                    f"ELSE CAST(least({self.bound(float(count))}, greatest(1.0, 1.0 + "
-                )
-                above = f"(CAST({name} AS {self.double}) - {self.bound(low)})"
-                buckets = self.dialect.buckets(above, self.bound((high - low) / count))
-                return f"{words}{buckets})) AS INTEGER) END"
+            case Bucketed() as bucketed:
+                return self.bucket(bucketed)
             case _:
                 assert_never(axis.key)
+
+    def bucket(self, key: Bucketed) -> str:
+        """How many of the edges a number has reached; NaN is greatest in SQL."""
+        name, ends = quoted_name(key.column), edges(key)
+        first = f"CASE WHEN {name} IS NULL THEN NULL WHEN {name} < {self.bound(key.low)} THEN 0"
+        if key.count <= LISTED_BUCKETS:
+            cases = [
+                f"WHEN {name} < {self.bound(edge)} THEN {number}"
+                for number, edge in enumerate(ends[1:], start=1)
+            ]
+            return f"{first} {' '.join(cases)} ELSE {key.count + 1} END"
+        first += f" WHEN {name} >= {self.bound(key.high)} THEN {key.count + 1}"
+        # The nearest edge is found by reckoning, which may be wrong between two edges alone, where
+        # both say the same: the number has reached the one or has not reached the other.
+        nearest = self.nearest_edge(name, key)
+        listed = [self.bound(edge) for edge in ends]
+        edge = self.dialect.element(listed, self.nearest_edge(name, key))
+        return f"{first} ELSE {nearest} + CASE WHEN {name} < {edge} THEN 0 ELSE 1 END END"
+
+    def nearest_edge(self, name: str, key: Bucketed) -> str:
+        """The number, from 0, of the edge next to a number that lies between the ends."""
+        width = (key.high - key.low) / key.count
+        # Clamped all the same before the cast.
+        clamped = f"least({self.bound(float(key.count))}, greatest({self.bound(0.0)}, "
+        above = f"CAST({name} AS {self.double}) - {self.bound(key.low)} + {self.bound(width / 2)}"
+        return f"CAST({clamped}floor(({above}) / {self.bound(width)}))) AS INTEGER)"
 
     def span_index(self, column: Column, span: Span, axis: Axis) -> str:
         """How many spans after the first; days outside the declared period are its ends."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,7 @@ from nodes import settings as settings_of
 from nodes.engines.choice import unfit
 from nodes.engines.duckdb import Limits
 from nodes.engines.engine import EngineNotStarted
+from nodes.engines.file_key import is_encrypted
 from nodes.engines.kind import Kind
 from nodes.engines.opening import opener
 from nodes.join import gateway_address
@@ -52,6 +54,7 @@ def examine(
         *found.state.glob("*.key"),
         *(found.state / "subjects").glob("*.key"),
         *(found.state / "intake").glob("*/*.key"),
+        *(each for each in (found.engine.key, found.engine.source_key) if each is not None),
     ]
     served, policy_findings = _policy(found)
     return [
@@ -125,8 +128,8 @@ def _data(found: Settings, served: Policy) -> list[Finding]:
 
 
 def _engine(found: Settings, served: Policy) -> list[Finding]:
-    """An engine elsewhere is asked as the node would ask it; DuckDB is in the node itself."""
-    if found.engine.kind is Kind.DUCKDB:
+    """An engine is asked as the node would ask it; DuckDB where its files are encrypted."""
+    if found.engine.kind is Kind.DUCKDB and not _encrypts(found):
         return []
     wrong = unfit(found.engine, served.contracts, served.handlers.values())
     findings = [Finding("engine", "problem", said, "docs/engines.md has a table") for said in wrong]
@@ -134,15 +137,26 @@ def _engine(found: Settings, served: Policy) -> list[Finding]:
     try:
         tables = Store(found.state / "data").tables()
         opener(found.engine, limits, (1, 1), lambda: tuple(served.contracts))(tables).close()
-    except (EngineNotStarted, StoreDamaged, OSError) as failure:
+    except (EngineNotStarted, EvidenceError, StoreDamaged, OSError) as failure:
         remedy = "mend it, or [engine] in node.toml; docs/engines.md has the statements"
         return [*findings, Finding("engine", "problem", str(failure), remedy)]
     seen = {
         Kind.POSTGRESQL: "shows this node its own tables only",
         Kind.SPARK: "reads this node's tables",
+        Kind.DUCKDB: "opens this node's files with engine.key, under which all are encrypted",
     }
     said = f"{found.engine.kind} answers, and {seen[found.engine.kind]}"
     return [*findings, Finding("engine", "ok", said)]
+
+
+def _encrypts(found: Settings) -> bool:
+    """Whether files are encrypted, or are to be."""
+    if found.engine.key is not None:
+        return True
+    with suppress(StoreDamaged, OSError):
+        files = Store(found.state / "data").tables().values()
+        return any(map(is_encrypted, files))
+    return False
 
 
 def _membership(found: Settings) -> list[Finding]:

@@ -12,6 +12,8 @@ import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
+from nodes.engines.database import opens
+from nodes.engines.file_key import FileKey
 from nodes.engines.found import Built, Rule, Violation
 from nodes.engines.table import build
 from nodes.load_report import LoadRefused, Report
@@ -23,14 +25,22 @@ __all__ = ["LoadRefused", "Report", "Rule", "Violation", "load"]
 
 
 def load(
-    contract: Contract, source: Path, store: Store, *, missing: Sequence[str] = ("", "NA")
+    contract: Contract,
+    source: Path,
+    store: Store,
+    *,
+    missing: Sequence[str] = ("", "NA"),
+    key: FileKey | None = None,
+    source_key: str = "",
 ) -> Report:
-    """Loads a CSV or Parquet file as the contract's table; all rows or, with LoadRefused, none.
+    """Loads a CSV, Parquet or DuckDB file as the contract's table; all rows or LoadRefused.
 
     A folder is all Parquet files below it, with the columns that folders' names give (`year=2024`).
-    A file whose name does not end in `.parquet` is CSV: UTF-8, commas, a header; the texts in
-    `missing` stand for NULL in it. Columns are found by name. Every violation of every column is
-    in the report.
+    A file whose name ends in `.duckdb` has the contract's rows as its only table or view, or as the
+    one of the contract's name; where it is encrypted, `source_key` opens it. A file whose name ends
+    in neither is CSV: UTF-8, commas, a header; the texts in `missing` stand for NULL in it. Columns
+    are found by name. Every violation of every column is in the report. With a `key`, what is
+    stored is encrypted.
 
     The stored table holds the contract's columns in their own types. For each column with a domain
     there is `__c_<name>`, the 0-based index of the value in `Column.domain` (NULL for NULL;
@@ -50,7 +60,7 @@ def load(
     with store.loading(contract.id) as folder:
         before = _stamp(source)
         content = _content(contract, source, missing)
-        known = _known(store, contract, content)
+        known = _known(store, contract, content, key)
         if known is not None:
             store.publish(contract.id, known)
             rows = known.rows + known.set_aside
@@ -61,7 +71,10 @@ def load(
         spill.mkdir(mode=0o700)
         keyed = contract.disclosure.method is Method.CELL_KEY
         secret = store.record_secret() if keyed else b""
-        built = build(contract, source, draft, spill=spill, missing=missing, secret=secret)
+        built = build(
+            contract, source, draft, spill=spill, missing=missing, secret=secret,
+            key=key.of(draft) if key else "", source_key=source_key,
+        )  # fmt: skip
         if not built.violations and (before is None or _stamp(source) != before):
             built = Built(built.rows, built.ignored, (Violation("", Rule.CHANGING, 0),))
         if built.violations:
@@ -83,13 +96,18 @@ def load(
         return Report(contract.id, source.name, built.rows, built.ignored, loaded=loaded)
 
 
-def _known(store: Store, contract: Contract, content: str) -> Loaded | None:
-    """What is served now, under the contract's present digest, if it came from the same content."""
+def _known(store: Store, contract: Contract, content: str, key: FileKey | None) -> Loaded | None:
+    """What is served now, under the contract's present digest, if it came from the same content.
+
+    Not where it is encrypted otherwise than it is to be.
+    """
     try:
         current = store.current(contract.id)
     except StoreDamaged:
         return None
     if current is None or not content or current.content != content:
+        return None
+    if not opens(str(current.path), key.of(current.path) if key else ""):
         return None
     return dataclasses.replace(
         current, contract_digest=contract.digest, shape=shape_digest(contract)

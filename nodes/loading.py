@@ -22,12 +22,15 @@ Load = Callable[[Contract, str], Report]
 
 @contextmanager
 def loading(choice: EngineChoice, store: Store) -> Iterator[Load]:
-    """What loads; raises EngineNotStarted, and the rest as `nodes.load.load` does."""
+    """What loads; raises EngineNotStarted, EvidenceError for a key, the rest as `nodes.load`."""
     match choice.kind:
         case Kind.DUCKDB:
             from nodes.load import load
 
-            yield lambda contract, source: load(contract, Path(source), store)
+            key, source_key = choice.file_key, choice.source_secret
+            yield lambda contract, source: load(
+                contract, Path(source), store, key=key, source_key=source_key
+            )
         case Kind.POSTGRESQL:
             try:
                 from nodes.engines.postgresql.connection import parts

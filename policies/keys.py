@@ -5,6 +5,7 @@ column's values be found in the data, the noisy selection of `policies.selection
 from __future__ import annotations
 
 from datetime import date, timedelta
+from fractions import Fraction
 from typing import assert_never
 
 from landbridge.errors import error
@@ -14,7 +15,7 @@ from policies.question import Bucketed, GroupKey, Span, Truncated, Whole
 MAXIMUM_BUCKETS = 1_000
 MAXIMUM_SPANS = 10_000
 NARROWEST = 2.0**-40
-"""Of a bucket's width beside its ends: division by less could fail on data."""
+"""Of a bucket's width beside its ends: with less, edges could fall together."""
 
 
 def is_open(key: GroupKey, contract: Contract) -> bool:
@@ -51,6 +52,17 @@ def values_of(key: GroupKey, contract: Contract) -> tuple[Value, ...]:
             return tuple(range(count + 2))
         case _:
             assert_never(key)
+
+
+def edges(key: Bucketed) -> tuple[float, ...]:
+    """The `count` + 1 edges of the buckets, from `low` to `high`: bucket n is [n-1, n) of them.
+
+    Each is the double nearest to what a caller gets with pencil and paper from the ends as they are
+    written: -10 to 47 in 5 has an edge at 1.4, and so 1.4 is in the bucket that begins there. Sums
+    and quotients of doubles would put it on either side.
+    """
+    low, high = Fraction(repr(key.low)), Fraction(repr(key.high))
+    return tuple(float(low + (high - low) * n / key.count) for n in range(key.count + 1))
 
 
 def starts(column: Column, span: Span) -> list[date]:

@@ -127,7 +127,7 @@ class DirectEngine:
     """DuckDB in this process, over the same files; counts what it runs."""
 
     def __init__(self, tables: Mapping[str, Path]) -> None:
-        self._connection = duckdb.connect()
+        self._connection = duckdb.connect(config={"threads": 1})
         self.dialect = DUCKDB
         self.runs: list[str] = []
         self.broken: LandbridgeError | None = None

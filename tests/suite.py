@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.audit.outcome import Outcome
+from tests.chosen import VARIABLE
 
 TESTS = Path(__file__).parent
 
@@ -29,15 +32,9 @@ def run(rows: Collection[Held], report: Path) -> Iterator[Outcome]:
 
     A row whose tests were not run, or of which one fails, got through.
     """
-    files = sorted({test.partition("::")[0] for row in rows for test in row.tests})
-    if files:
-        subprocess.run(
-            [
-                sys.executable, "-m", "pytest", "-q", "-n", "2", f"--junitxml={report}",
-                *(str(TESTS / file) for file in files),
-            ],
-            cwd=TESTS.parent, stdout=subprocess.DEVNULL, check=False,
-        )  # fmt: skip
+    tests = sorted({test for row in rows for test in row.tests})
+    if tests:
+        _pytest(tests, report)
     found = counted(report) if report.exists() else {}
     for row in rows:
         cases = [found.get(test, (0, 0)) for test in row.tests]
@@ -45,6 +42,30 @@ def run(rows: Collection[Held], report: Path) -> Iterator[Outcome]:
         missing = sum(not each[0] for each in cases)
         figure = f"{len(row.tests)} tests" + (f", {missing} not run" if missing else "")
         yield Outcome(row.name, tried, stopped, row.by, figure, bool(missing) or stopped < tried)
+
+
+def _pytest(chosen: Sequence[str], report: Path) -> None:
+    """Runs those tests; interrupted, it lets them end what they started."""
+    names = report.with_suffix(".txt")
+    names.write_text("\n".join(chosen), "utf-8")
+    files = sorted({test.partition("::")[0] for test in chosen})
+    tests = subprocess.Popen(
+        [
+            sys.executable, "-m", "pytest", "-q", "-n", "2", "-p", "tests.chosen",
+            f"--junitxml={report}", *(str(TESTS / file) for file in files),
+        ],
+        cwd=TESTS.parent, stdout=subprocess.DEVNULL, env={**os.environ, VARIABLE: str(names)},
+    )  # fmt: skip
+    try:
+        tests.wait()
+    except BaseException:
+        tests.send_signal(signal.SIGINT)
+        try:
+            tests.wait(30)
+        except subprocess.TimeoutExpired:
+            tests.kill()
+            tests.wait()
+        raise
 
 
 def counted(report: Path) -> Mapping[str, tuple[int, int]]:

@@ -3,22 +3,27 @@
 One table on standard output: what was tried, how much of it was stopped, and by what. Exit status 1
 if anything got through, or if a positive control did not (then the harness is blind). With an
 effort of 1 it makes thousands of runs for every mechanism and 100,000 random texts; the time is
-in docs/audit.md.
+in docs/audit.md, and for the machine at hand an effort below 1 ends with an estimate, row by row.
+
+Jobs are shared among `--workers` processes (one for each processor), which end with this one; rows
+that start many processes themselves come last, one by one. What is done is told on standard error.
 
 With `--page FILE` the table stands in the place of everything after the line `<!-- torture -->` of
-that page too. With `--state FILE` each row is also one JSON object in that file as soon as it is
-known, and a run with the same file goes on where the last one ended, with its seed and effort.
+that page too. With `--state FILE` each job's rows are also JSON objects in that file as soon as
+they are known, and a run with the same file goes on where the last one ended, with its seed and
+effort.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import secrets
+import signal
 import sys
-import tempfile
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from functools import partial
@@ -35,27 +40,34 @@ from tests.attacks import rows as attack_rows
 from tests.attacks.test_rows import numbered
 from tests.attacks.worlds import World as Running
 from tests.attacks.worlds import lay
-from tests.audit import attackers, crossing, selection, spoilt
+from tests.audit import attackers, crossing, other_doors, selection, spoilt
+from tests.audit.advantage import METHODS, PREFIX, VICTIMS, advantage, matrix, weakened
 from tests.audit.attackers import differencing, games, singling_out
 from tests.audit.distinguisher import Finding
 from tests.audit.grammar import Grammar
 from tests.audit.mechanisms import SCENARIOS, Scenario, Worlds, prepare
-from tests.audit.outcome import HEAD, Outcome
+from tests.audit.outcome import HEAD, PIECE, Outcome, gathered
 from tests.audit.series import FULL, series
 from tests.audit.worlds_apart import World, difference
+from tests.crew import Job, serve, share
 from tests.faults import rows as fault_rows
-from tests.faults.lives import BASES, KINDS, VICTIMS, WAYS, Lives, every, spoken
+from tests.faults.lives import BASES, KINDS, WAYS, Lives, every, spoken
+from tests.faults.lives import VICTIMS as SERVERS
 from tests.faults.nursery import Nursery
 from tests.faults.storm import storm
 from tests.simulator import exact
-
-Job = tuple[str, Callable[[Path], Outcome | Iterator[Outcome]]]
 
 MARK: Final = "<!-- torture -->"
 STORM: Final = 50
 """Kills of one storm: what must hold is looked at after each, and a run can end between them."""
 RECOVERY: Final = 5.0
-"""Seconds until the first answer after everything was let go on; callers wait no longer."""
+"""Seconds within which somebody gets an answer once everything was let go on."""
+TEXTS: Final = 5_000
+"""Random texts of one job."""
+REQUESTS: Final = 100
+"""Requests of every method, of one job."""
+TEXTS_OF_A_FILE: Final = 500
+"""Of every kind of file, of one job."""
 
 
 def jobs(effort: float, seed: int) -> Iterator[Job]:
@@ -64,59 +76,86 @@ def jobs(effort: float, seed: int) -> Iterator[Job]:
     def some(full: int, least: int) -> int:
         return max(least, round(full * effort))
 
+    def pieces(name: str, of: int, full: int, least: int, run: Callable[..., Any],
+               **more: bool) -> Iterator[Job]:  # fmt: skip
+        """Jobs of at most `of` runs, each with a seed of its own."""
+        wanted = some(full, least)
+        count = -(-wanted // of)
+        for number in range(count):
+            piece = f"{name}, {number + 1} of {count}" if count > 1 else name
+            part = min(of, wanted - number * of)
+            yield Job(piece, partial(run, piece, part, seed + number), wanted / full, **more)
+
     for noise in Noise:
         for scenario in SCENARIOS:
             name = f"release, {noise}: {scenario.name}"
-            yield name, partial(_release, name, scenario.under(noise), some(20_000, 300))
+            runs = some(scenario.runs(20_000), scenario.runs(300))
+            job = partial(_release, name, scenario.under(noise), runs)
+            yield Job(name, job, runs / scenario.runs(20_000))
     for scene in selection.SCENES:
         name = f"selection, {scene.noise}: a value of one unit, {scene.rows} rows"
-        yield name, partial(_alone, name, scene, some(400_000, 40_000))
+        runs = some(400_000, 40_000)
+        yield Job(name, partial(_alone, name, scene, runs), runs / 400_000)
         name = f"selection, {scene.noise}: one vote, {scene.rows} rows"
-        yield name, partial(_vote, name, scene, some(400_000, 8_000))
+        runs = some(400_000, 8_000)
+        yield Job(name, partial(_vote, name, scene, runs), runs / 400_000)
     for programme in crossing.PROGRAMMES:
         name = f"whole path: {programme.name}"
-        yield name, partial(_path, name, programme, some(2_000, 25))
-    yield "random texts in three worlds", partial(_texts, some(100_000, 500), seed)
+        runs = some(2_000, 25)
+        yield Job(name, partial(_path, name, programme, runs), runs / 2_000)
+    yield from pieces("random texts in three worlds", TEXTS, 100_000, 500, _texts)
     for attack, full, least in (
         (attackers.averaging, 5_000, 60), (attackers.bisection, 200, 4),
         (attackers.reconstruction, 800, 60), (attackers.race, 20, 1), (attackers.memory, 1_000, 20),
         (attackers.bits, 5_000, 40), (attackers.ordering, 20, 3), (series, FULL, 6),
     ):  # fmt: skip
-        yield attack.__name__, partial(attack, effort=some(full, least))
+        number = some(full, least)
+        yield Job(attack.__name__, partial(attack, effort=number), number / full)
     for play in (differencing, singling_out):
         name = play.__name__.replace("_", " ")
-        yield name, partial(games, name, effort=some(1_000, 12), play=play)
-    yield "messages: every method", partial(_messages, some(500, 4), seed)
-    yield "files: garbage in every kind", partial(_files, some(2_000, 10), seed)
-    kills = some(1_000, 6)
-    storms = -(-kills // STORM)
-    for number in range(storms):
-        name = f"storm {number + 1} of {storms}: kill -9, stops, full disks, cut lines"
-        some_kills = min(STORM, kills - number * STORM)
-        yield name, partial(_storm, name, some_kills, seed + number)
-    for victim, how, base in product(VICTIMS, WAYS, BASES):
+        number = some(1_000, 12)
+        yield Job(name, partial(games, name, effort=number, play=play), number / 1_000)
+    for method in METHODS:
+        name = f"{PREFIX}{method.name}"
+        yield from pieces(name, VICTIMS, 2 * VICTIMS, 2, partial(advantage, method=method))
+    for door, full, least in (
+        (other_doors.bands, 300, 20), (other_doors.reports, 20_000, 500),
+        (other_doors.exact_tables, 200, 5),
+    ):  # fmt: skip
+        number = some(full, least)
+        yield Job(door.__name__, partial(door, effort=number), number / full)
+    yield from pieces("messages: every method", REQUESTS, 500, 4, _messages)
+    yield from pieces("files: garbage in every kind", TEXTS_OF_A_FILE, 2_000, 10, _files)
+    for victim, how, base in product(SERVERS, WAYS, BASES):
         name = f"lives, {base}: {how} at every operation of a {KINDS[victim]}"
-        yield name, partial(_lives, name, victim, how, base, max(1, round(1 / effort)))
-    yield "the table of attacks, row by row", _attacks
-    yield "the table of faults, row by row", _faults
+        step = max(1, round(1 / effort))
+        yield Job(name, partial(_lives, name, victim, how, base, step), 1 / step)
+    yield from pieces("storm: kill -9, stops, full disks, cut lines", STORM, 1_000, 6, _storm,
+                      alone=True)  # fmt: skip
+    yield Job("the table of attacks, row by row", _attacks, alone=True)
+    yield Job("the table of faults, row by row", _faults, alone=True)
     yield from _controls()
 
 
 def _controls() -> Iterator[Job]:
     """What must be convicted; `through` is turned round."""
+
+    def control(name: str, job: Callable[[Path], Outcome]) -> Job:
+        return Job(f"control: {name}", partial(_turned, job))
+
     for name, scenario, noise, wrong, runs in spoilt.CONTROLS:
-        job = partial(_release, name, scenario.under(noise), runs, noise=wrong)
-        yield f"control: {name}", partial(_turned, job)
+        yield control(name, partial(_release, name, scenario.under(noise), runs, noise=wrong))
     for scene in selection.SCENES[:1]:
         name = "a threshold lower by one"
-        low = partial(_alone, name, scene, 40_000, lower=1)
-        yield f"control: {name}", partial(_turned, low)
-    unheard = partial(attackers.bisection, effort=8, noise=exact)
-    yield "control: bisection", partial(_turned, unheard)
-    known = partial(attackers.reconstruction, effort=60, noise=exact)
-    yield "control: reconstruction", partial(_turned, known)
-    endless = partial(series, effort=45, budget=90_000.0)
-    yield "control: series", partial(_turned, endless)
+        yield control(name, partial(_alone, name, scene, 40_000, lower=1))
+    yield control("bisection", partial(attackers.bisection, effort=8, noise=exact))
+    yield control("reconstruction", partial(attackers.reconstruction, effort=60, noise=exact))
+    for method in METHODS[:-1]:
+        yield control(f"advantage, {method.name}", partial(weakened, 24, 3, method=method))
+    told = "40000, 70000, 100000"
+    yield control("handlers", partial(other_doors.bands, effort=30, threshold=told))
+    yield control("reports", partial(other_doors.reports, effort=500, epsilon=5.0))
+    yield control("series", partial(series, effort=45, budget=90_000.0))
 
 
 def _turned(job: Callable[[Path], Outcome], folder: Path) -> Outcome:
@@ -176,15 +215,17 @@ def _storm(name: str, kills: int, seed: int, folder: Path) -> Outcome:
     with Nursery() as nursery, storm(folder, nursery, seed) as blown:
         blown.blow(kills)
         found = blown.findings()
-    slowest = max(blown.recoveries)
-    if slowest > RECOVERY:
-        found.append(f"back after {slowest:.1f} s")
+    slow = [seconds for seconds in blown.recoveries if seconds > RECOVERY]
+    found += [f"an answer only after {seconds:.1f} s" for seconds in slow]
     for each in found:
         sys.stderr.write(f"seed {seed}: {each}\n")
-    many = f"{len(blown.seen.given)} answers hold, back after {slowest:.1f} s"
-    figure = f"{found[0] if found else many} (seed {seed})"
-    sys.stderr.write(f"{dict(blown.clogs.count)}\n")
-    return Outcome(name, kills, 0 if found else kills, "log and ledger", figure, bool(found))
+    counts = {"answers hold": len(blown.seen.given), "clogs": blown.clogs.count.total(),
+              "recoveries": len(blown.recoveries),
+              "of them over 2 s": sum(each > 2 for each in blown.recoveries)}  # fmt: skip
+    said = ", ".join(f"{number:,} {what}" for what, number in counts.items())
+    figure = f"{found[0] if found else said} (seed {seed})"
+    return Outcome(name, kills, 0 if found else kills, "log and ledger", figure, bool(found),
+                   counts)  # fmt: skip
 
 
 def _lives(name: str, victim: str, how: str, base: str, step: int, folder: Path) -> Outcome:
@@ -201,8 +242,8 @@ def _lives(name: str, victim: str, how: str, base: str, step: int, folder: Path)
     return Outcome(name, tried, 0 if bad else tried, "log and ledger", figure, bool(bad))
 
 
-def _texts(texts: int, seed: int, folder: Path) -> Outcome:
-    worlds = [World(name, folder / name) for name in ("rare", "common", "absent")]
+def _texts(name: str, texts: int, seed: int, folder: Path) -> Outcome:
+    worlds = [World(world, folder / world) for world in ("rare", "common", "absent")]
     grammar = Grammar(seed)
     ends: Counter[str] = Counter()
     bad = ""
@@ -216,13 +257,12 @@ def _texts(texts: int, seed: int, folder: Path) -> Outcome:
         ends["wrong" if wrong else found[0][0].split()[0]] += 1
     for world in worlds:
         world.close()
-    return Outcome("random texts in three worlds", texts, texts - ends["wrong"],
-                   "closed algebra",
+    return Outcome(name, texts, texts - ends["wrong"], "closed algebra",
                    bad or f"{ends['refused']} refused, {ends['answered']} alike (seed {seed})",
-                   bool(bad))  # fmt: skip
+                   bool(bad), ends)  # fmt: skip
 
 
-def _messages(each: int, seed: int, folder: Path) -> Outcome:
+def _messages(name: str, each: int, seed: int, folder: Path) -> Outcome:
     """Every method of both servers, over TLS, by a known caller and under the gateway's own key."""
     with federation(lay(folder, "gone"), state=folder / "state") as running:
         world = Running("gone", running)
@@ -231,19 +271,23 @@ def _messages(each: int, seed: int, folder: Path) -> Outcome:
     for wrong in found.wrong:
         sys.stderr.write(f"{wrong}\n")
     said = f"{found.ends['OK']} answered, {len(found.ends) - 1} reasons (seed {seed})"
-    return Outcome("messages: every method", found.tried, found.tried - len(found.wrong),
-                   "one catalogue", found.wrong[0] if found.wrong else said,
-                   bool(found.wrong))  # fmt: skip
+    ends = {
+        "answered": found.ends["OK"],
+        "ended by a reason": found.tried - found.ends["OK"] - len(found.wrong),
+    }
+    return Outcome(name, found.tried, found.tried - len(found.wrong), "one catalogue",
+                   found.wrong[0] if found.wrong else said, bool(found.wrong),
+                   ends)  # fmt: skip
 
 
-def _files(each: int, seed: int, folder: Path) -> Outcome:
+def _files(name: str, each: int, seed: int, folder: Path) -> Outcome:
     folder.mkdir()
     tried, wrong = files.garbage(folder / "files", seed, each)
     for said in wrong:
         sys.stderr.write(f"{said}\n")
-    return Outcome("files: garbage in every kind", tried, tried - len(wrong), "strict readers",
-                   wrong[0] if wrong else f"no trace of a stack (seed {seed})",
-                   bool(wrong))  # fmt: skip
+    return Outcome(name, tried, tried - len(wrong), "strict readers",
+                   wrong[0] if wrong else f"no trace of a stack (seed {seed})", bool(wrong),
+                   {"without a trace of a stack": tried - len(wrong)})  # fmt: skip
 
 
 def _attacks(folder: Path) -> Iterator[Outcome]:
@@ -306,6 +350,8 @@ def _write(page: Path, rows: Sequence[Outcome], head: str) -> None:
     if not mark:
         raise SystemExit(f"{page} has no line {MARK}")
     through = sum(row.through for row in rows)
+    beside = matrix(rows)
+    rows = [row for row in rows if not row.name.startswith(PREFIX)]
     end = f"; {through} got through." if through else "; nothing got through."
     table = "\n".join(
         (
@@ -314,11 +360,33 @@ def _write(page: Path, rows: Sequence[Outcome], head: str) -> None:
             *(row.row() for row in rows),
         )
     )
-    page.write_text(f"{text}{MARK}\n\n{head}{end}\n\n{table}\n", "utf-8")
+    if beside:
+        beside = (
+            "\n### Advantage over guessing\n\nThe share of right guesses, where guessing alone is "
+            f"right half of the time; in brackets what is not promised.\n\n{beside}\n"
+        )
+    page.write_text(f"{text}{MARK}\n\n{head}{end}\n\n{table}\n{beside}", "utf-8")
 
 
 def _first(*values: Any) -> Any:
     return next(each for each in values if each is not None)
+
+
+def _estimated(done: Sequence[tuple[Job, float]], workers: int) -> str:
+    """What a full run would take, at most about: what a job needs to begin is counted in full."""
+    rows: dict[str, float] = defaultdict(float)
+    alone = together = 0.0
+    for job, seconds in done:
+        whole = seconds / job.share
+        rows[PIECE.sub("", job.name)] += whole
+        alone += whole * job.alone
+        together += whole * (not job.alone)
+    lines = [f"{seconds:>10,.0f} s  {name}" for name, seconds in rows.items()]
+    all_of = (alone + together / workers) / 60
+    return "\n".join(
+        ("At full effort about:", *lines, f"{all_of:,.0f} minutes with {workers} workers, "
+         f"{alone / 60:,.0f} of them for rows that are done alone")
+    )  # fmt: skip
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -331,35 +399,53 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--state", type=Path, default=None, help="rows as JSON, to go on from")
     parser.add_argument("--only", default="", help="rows whose name holds this")
     parser.add_argument("--page", type=Path, default=None, help="a page that ends in the table")
+    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     chosen = parser.parse_args(arguments)
     kept = _Kept(chosen.state)
     seed: int = _first(chosen.seed, kept.seed, secrets.randbelow(2**31))
     effort: float = _first(chosen.effort, kept.effort, 1.0)
+    wanted = {job.name: job for job in jobs(effort, seed) if chosen.only in job.name}
+    if chosen.serve:
+        serve(wanted)
+        return 0
+    before = {name: kept.of(name) for name in wanted}
+    found: dict[str, Sequence[Outcome]] = {n: rows for n, rows in before.items() if rows}
+    left = [job for name, job in wanted.items() if name not in found]
+    if found:
+        sys.stderr.write(f"{len(found)} of {len(wanted)} jobs were done before\n")
     sys.stdout.write(HEAD + "\n")
-    through = 0
-    whole: list[Outcome] = []
-    for number, (name, job) in enumerate(jobs(effort, seed)):
-        if chosen.only not in name:
-            continue
-        found = kept.of(name)
-        if not found:
-            before = time.monotonic()
-            with tempfile.TemporaryDirectory() as place:
-                came = job(Path(place) / f"job{number}")
-                found = [came] if isinstance(came, Outcome) else list(came)
-            seconds = round(time.monotonic() - before, 1)
-            kept.keep(name, found, seed=seed, effort=effort, seconds=seconds)
-            sys.stderr.write(f"{seconds} s\n")
-        whole += found
-        for outcome in found:
-            through += outcome.through
-            sys.stdout.write(f"{outcome.line()}\n")
-        sys.stdout.flush()
+    for rows in found.values():
+        _show(rows)
+    command = [sys.executable, "-m", "tests.torture", "--serve", "--seed", str(seed),
+               "--effort", str(effort)]  # fmt: skip
+    began, took = time.monotonic(), list[tuple[Job, float]]()
+    for done in share(left, min(chosen.workers, len(left)), command):
+        found[done.job.name] = done.outcomes
+        took.append((done.job, done.seconds))
+        if not done.failed:
+            kept.keep(done.job.name, done.outcomes, seed=seed, effort=effort, seconds=done.seconds)
+        _show(done.outcomes)
+        minutes = (time.monotonic() - began) / 60
+        where = f"[{len(found)} of {len(wanted)}, {minutes:.1f} min]"
+        sys.stderr.write(f"{where} {done.job.name}: {done.seconds} s\n")
+    if effort < 1:
+        sys.stderr.write(_estimated(took, chosen.workers) + "\n")
+    whole = gathered(row for name in wanted for row in found[name])
     if chosen.page is not None:
         _write(chosen.page, whole, f"Effort {effort:g}, seed {seed}, {len(whole)} rows")
+    through = sum(row.through for row in whole)
     sys.stdout.write(f"{through} got through\n" if through else "nothing got through\n")
     return 1 if through else 0
 
 
+def _show(rows: Sequence[Outcome]) -> None:
+    for outcome in rows:
+        sys.stdout.write(f"{outcome.line()}\n")
+    sys.stdout.flush()
+
+
 if __name__ == "__main__":
+    # Asked to end, it ends as if interrupted: workers put away what they started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     sys.exit(main(sys.argv[1:]))

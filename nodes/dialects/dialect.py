@@ -81,9 +81,9 @@ class Dialect:
         """A double in steps, to the nearest; halves away from zero."""
         return f"round({value} / {step})"
 
-    def buckets(self, value: str, width: str) -> str:
-        """How many widths lie whole in a double that is not negative."""
-        return f"floor({value} / {width})"
+    def element(self, values: Sequence[str], index: str) -> str:
+        """One of the values, by a whole number from 0."""
+        return f"[{', '.join(values)}][{index} + 1]"
 
     def starts_with(self, value: str, prefix: str) -> str:
         """Whether a text begins with another, byte by byte."""

@@ -8,6 +8,7 @@ and 24.2, and `float8_mul` in its `float.h`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar, Final
 
 from nodes.dialects.dialect import Bindable
@@ -113,9 +114,9 @@ class PostgreSQL(Standard):
             f"CASE WHEN {value} < 0 THEN -{_BELOW_HALF} ELSE {_BELOW_HALF} END) END"
         )
 
-    def buckets(self, value: str, width: str) -> str:
-        """Less than one width is none, which a division might raise for."""
-        return f"CASE WHEN {value} < {width} THEN 0 ELSE floor({value} / {width}) END"
+    def element(self, values: Sequence[str], index: str) -> str:
+        """Of an array."""
+        return f"(ARRAY[{', '.join(values)}])[{index} + 1]"
 
     def spread(self, text: str) -> str:
         """By a hash that any text has."""

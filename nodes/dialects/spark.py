@@ -72,6 +72,10 @@ class Spark(Standard):
             f"ELSE floor({steps} + {_BELOW_HALF}) END"
         )
 
+    def element(self, values: Sequence[str], index: str) -> str:
+        """Of an array."""
+        return f"element_at(array({', '.join(values)}), {index} + 1)"
+
     def starts_with(self, value: str, prefix: str) -> str:
         """Without the underscore."""
         return f"startswith({value}, {prefix})"

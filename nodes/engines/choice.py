@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from landbridge.edge.settings import Section
+from landbridge.evidence.finding import EvidenceError
+from landbridge.evidence.keyfile import read_key
+from nodes.engines.file_key import FileKey, read_file_key
 from nodes.engines.kind import Kind
 from policies.contract import Contract
 from policies.handler import Handler
@@ -23,7 +26,9 @@ class EngineChoice:
 
     `connection` is whom questions are asked as, `loader` who makes the tables, both as the engine
     writes such a thing; `schema` is where they lie in PostgreSQL, `folder` where in a lake, as
-    Spark's machines see it. `token` is the file with Spark's token.
+    Spark's machines see it. `token` is the file with Spark's token, `key` that with the key under
+    which DuckDB's files are encrypted, `source_key` that with the key of an encrypted DuckDB file
+    that is loaded.
     """
 
     kind: Kind = Kind.DUCKDB
@@ -32,6 +37,25 @@ class EngineChoice:
     schema: str = "landbridge"
     folder: str = ""
     token: Path | None = None
+    key: Path | None = None
+    source_key: Path | None = None
+
+    @property
+    def file_key(self) -> FileKey | None:
+        """What the files are encrypted under; None where they are not. Raises EvidenceError."""
+        return None if self.key is None else read_file_key(self.key)
+
+    @property
+    def source_secret(self) -> str:
+        """The key of an encrypted source, as it was made with; empty without. EvidenceError."""
+        if self.source_key is None:
+            return ""
+        content = read_key(self.source_key)
+        try:
+            return content.decode().rstrip("\r\n")
+        except UnicodeDecodeError:
+            sentence = "the key of a DuckDB file is a text, and this is not UTF-8"
+        raise EvidenceError(str(self.source_key), sentence)
 
     @property
     def secret(self) -> str:
@@ -54,6 +78,8 @@ def read_engine(top: Section, problems: list[str]) -> EngineChoice:
         section.text("schema", "landbridge"),
         section.text("folder", ""),
         section.optional_path("token"),
+        section.optional_path("key"),
+        section.optional_path("source_key"),
     )
     section.done()
     if written not in _KINDS:
@@ -67,6 +93,8 @@ def read_engine(top: Section, problems: list[str]) -> EngineChoice:
         problems.append("engine.folder is missing, where this node's tables lie in the lake")
     if choice.kind is not Kind.SPARK and (choice.folder or choice.token):
         problems.append("engine.folder and engine.token belong to spark")
+    if choice.kind is not Kind.DUCKDB and (choice.key or choice.source_key):
+        problems.append("engine.key and engine.source_key belong to duckdb")
     if not _NAME.fullmatch(choice.schema):
         problems.append("engine.schema is a name of lower-case letters, digits and underscores")
     for name, words in (("connection", choice.connection), ("loader", choice.loader)):
@@ -82,7 +110,12 @@ def unfit(
 ) -> list[str]:
     """What of a department's policy its engine cannot do, a sentence each."""
     if choice.kind is Kind.DUCKDB:
-        return []
+        return [
+            f"The records of {contract.id} are handed in (landbridgeCollection) and kept in files "
+            "that are not encrypted: serve it by a node without engine.key."
+            for contract in contracts.values()
+            if contract.collection is not None and choice.key is not None
+        ]
     found = [
         f"The records of {contract.id} are handed in (landbridgeCollection), which DuckDB alone "
         f"keeps: serve it by a node whose engine is duckdb, not {choice.kind}."

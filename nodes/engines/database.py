@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final
 
 import _duckdb
@@ -70,10 +71,17 @@ def text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
-def open_sealed(tables: Mapping[str, str], *, memory_bytes: int, threads: int) -> Connection:
+def open_sealed(
+    tables: Mapping[str, str],
+    *,
+    memory_bytes: int,
+    threads: int,
+    keys: Mapping[str, str] = MappingProxyType({}),
+) -> Connection:
     """An in-memory database in which each table name reads from its file, and nothing else opens.
 
-    No file, network, extension, Python variable or setting can be reached from SQL afterwards.
+    No file, network, extension, Python variable or setting can be reached from SQL afterwards, nor
+    the `keys` of files that are encrypted, by table.
     Raises `Unopened` with the first table whose file is missing, locked or damaged.
     """
     connection = _duckdb.connect(
@@ -93,7 +101,7 @@ def open_sealed(tables: Mapping[str, str], *, memory_bytes: int, threads: int) -
         file = quoted(f"file_{number}")
         opened = False
         try:
-            connection.execute(f"ATTACH {text(path)} AS {file} (READ_ONLY)")
+            connection.execute(attached(path, f"file_{number}", keys.get(name, "")))
             connection.execute(f"CREATE VIEW {quoted(name)} AS {VIEW.format(file=file)}")
             opened = True
         except Error:
@@ -194,13 +202,43 @@ def select_columns(
         cursor.close()
 
 
-def open_for_loading(path: str, *, spill: str) -> Connection:
-    """A new database file to write into; `spill` is an own, empty folder for temporary data."""
-    connection = _duckdb.connect(path, config={**_NO_EXTENSIONS, "temp_directory": spill})
+def attached(path: str, name: str, key: str) -> str:
+    """The statement that opens a file to be read, under that name; encrypted where it has a key."""
+    more = f", ENCRYPTION_KEY {text(key)}" if key else ""
+    return f"ATTACH {text(path)} AS {quoted(name)} (READ_ONLY{more})"
+
+
+def open_for_loading(path: str, *, spill: str, key: str = "") -> Connection:
+    """A new database file to write into; `spill` is an own, empty folder for temporary data.
+
+    With a `key` the file is encrypted, and nothing is spilled: DuckDB's own key for temporary files
+    would be a weak one. The key is for this file alone, which is what makes DuckDB's nonces do
+    (decision 0066).
+    """
+    place = spill if not key else ""
+    connection = _duckdb.connect(
+        ":memory:" if key else path, config={**_NO_EXTENSIONS, "temp_directory": place}
+    )
+    if key:
+        connection.execute("SET force_mbedtls_unsafe = 'true'")
+        connection.execute(f"ATTACH {text(path)} AS encrypted (ENCRYPTION_KEY {text(key)})")
+        connection.execute("USE encrypted")
     connection.execute("SET TimeZone = 'UTC'")  # what text without an offset means
     # The order of a file means nothing to us, and keeping it takes up to twice the time and memory.
     connection.execute("SET preserve_insertion_order = false")
     return connection
+
+
+def opens(path: str, key: str) -> bool:
+    """Whether the file is a DuckDB file that the key opens, or that has none where it is empty."""
+    connection = _duckdb.connect(":memory:", config={**_NO_EXTENSIONS})
+    try:
+        connection.execute(attached(path, "file", key))
+    except Error:
+        return False
+    finally:
+        connection.close()
+    return True
 
 
 def open_for_collecting(path: str, *, spill: str, memory_bytes: int) -> Connection:

@@ -15,16 +15,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from landbridge.edge.wanted import given_up, while_wanted
 from landbridge.errors import error
 from nodes.dialects.dialect import DUCKDB
 from nodes.engines.ending import Ending
 from nodes.engines.engine import Cell, EngineNotStarted, Parameter
+from nodes.engines.file_key import FileKey, is_encrypted
 from nodes.engines.process import WorkerLate, WorkerLost, WorkerProcess, encode
 
 _START_SECONDS = 20.0
+SPARE_SECONDS: Final = 30.0
+"""How long a worker that is not needed waits for the next crowd; a start costs a hundred runs."""
 
 Answer = TypeVar("Answer")
 
@@ -54,9 +57,9 @@ class DuckDBEngine:
 
     `program` is the worker's module, and `further` goes into its set-up frame. `tables` maps the
     name used after FROM to the file; files are opened read-only. The first worker starts at once,
-    further ones (up to `workers`) when questions wait; those over `kept` end when no more than
-    that are needed. A worker in which a run failed is replaced. Raises `EngineNotStarted` if a
-    table cannot be opened.
+    further ones (up to `workers`) when questions wait; those over `kept` end once they had nothing
+    to do for `spare_seconds`. A worker in which a run failed is replaced. With a `key` every file
+    is encrypted, without one none is. Raises `EngineNotStarted` if a table cannot be opened.
     """
 
     def __init__(
@@ -68,23 +71,30 @@ class DuckDBEngine:
         program: str = "nodes.engines.worker",
         further: Mapping[str, Any] = MappingProxyType({}),
         kept: int | None = None,
+        spare_seconds: float = SPARE_SECONDS,
+        key: FileKey | None = None,
     ) -> None:
         if workers < 1:
             raise ValueError("An engine needs at least one worker.")
         self._kept = workers if kept is None else kept
+        self._spare_seconds = spare_seconds
         if elsewhere := [name for name, path in tables.items() if path.suffix != ".duckdb"]:
             raise EngineNotStarted(
                 f"{elsewhere[0]} was loaded for another engine; load it again for this one."
             )
+        for name, path in tables.items():
+            _require_as_told(name, path, key)
         self.dialect = DUCKDB
         self._tables = {name: str(path.resolve()) for name, path in tables.items()}
+        self._keys = {name: key.of(path) for name, path in tables.items()} if key else {}
         self._limits = limits
         self._workers = workers
         self._program = program
         self._further = further
         self._changed = threading.Condition()
         # All below is guarded by _changed.
-        self._idle: list[WorkerProcess] = []
+        # By when they had nothing more to do; the last one is the next to be asked.
+        self._idle: dict[WorkerProcess, float] = {}
         self._busy: set[WorkerProcess] = set()
         self._starting = 0
         self._failed_starts = 0
@@ -206,7 +216,7 @@ class DuckDBEngine:
                 if self._closed:
                     raise error("SHUTTING_DOWN")
                 while self._idle:
-                    worker = self._idle.pop()
+                    worker, _ = self._idle.popitem()
                     self._busy.add(worker)
                     if worker.alive:
                         return worker
@@ -223,22 +233,26 @@ class DuckDBEngine:
     def _give_back(self, worker: WorkerProcess) -> None:
         with self._changed:
             self._busy.discard(worker)
-            if self._closed:
-                worker.kill()
-            elif self._spare():
-                worker.kill()
-                self._chores.put(worker)
-                return
-            else:
-                self._idle.append(worker)
+            if not self._closed:
+                self._idle[worker] = time.monotonic()
                 self._changed.notify()
                 return
+            worker.kill()
         worker.reap()
 
-    def _spare(self) -> bool:
-        """Whether one more idle worker is not needed; the lock is held."""
-        others = len(self._busy) + len(self._idle) + self._starting
-        return others >= self._kept and len(self._busy) < self._kept
+    def _end_spares(self) -> None:
+        """Ends the workers over `kept` that nobody asked for `spare_seconds`."""
+        spares = []
+        with self._changed:
+            longest = time.monotonic() - self._spare_seconds
+            over = len(self._busy) + len(self._idle) + self._starting - self._kept
+            for worker, since in list(self._idle.items())[: max(0, over)]:
+                if since <= longest:
+                    del self._idle[worker]
+                    spares.append(worker)
+        for worker in spares:
+            worker.kill()
+            worker.reap()
 
     def _retire(self, worker: WorkerProcess) -> None:
         with self._changed:
@@ -263,7 +277,15 @@ class DuckDBEngine:
         self._chores.put("start")
 
     def _do_chores(self) -> None:
-        while (chore := self._chores.get()) is not None:
+        wait = self._spare_seconds if self._kept < self._workers else None
+        while True:
+            try:
+                chore = self._chores.get(timeout=wait)
+            except queue.Empty:
+                self._end_spares()
+                continue
+            if chore is None:
+                return
             if isinstance(chore, WorkerProcess):
                 chore.reap()
                 continue
@@ -276,7 +298,7 @@ class DuckDBEngine:
                 elif self._closed:
                     worker.kill()
                 else:
-                    self._idle.append(worker)
+                    self._idle[worker] = time.monotonic()
                     worker = None
                 self._changed.notify_all()
             if worker is not None:
@@ -295,6 +317,7 @@ class DuckDBEngine:
             "threads": self._limits.threads,
             "cpu_seconds": self._limits.cpu_seconds,
             "parent": os.getpid(),
+            "keys": self._keys,
             **self._further,
         }
         try:
@@ -305,11 +328,35 @@ class DuckDBEngine:
             return worker, ""
         if isinstance(table := reply.get("unopened"), str):
             why = f"The engine cannot open the file of table {table!r}; load its data again."
+            if self._keys:
+                why = (
+                    f"The engine cannot open the file of table {table!r} with engine.key: it was "
+                    "encrypted with another, or is damaged; put that key back or load its data "
+                    "again."
+                )
         if isinstance(name := reply.get("broken"), str):
             why = _broken(name)
         worker.kill()
         worker.reap()
         return None, why
+
+
+def _require_as_told(name: str, path: Path, key: FileKey | None) -> None:
+    """Raises EngineNotStarted for a file that is encrypted, or is not, where the other is meant."""
+    try:
+        encrypted = is_encrypted(path)
+    except OSError:
+        return  # the worker says of it what it says of a damaged one
+    if encrypted and key is None:
+        raise EngineNotStarted(
+            f"The file of table {name!r} is encrypted, and engine.key is not set; set it, or load "
+            "its data again."
+        )
+    if key is not None and not encrypted:
+        raise EngineNotStarted(
+            f"The file of table {name!r} is not encrypted, and engine.key is set; load its data "
+            "again."
+        )
 
 
 def _broken(name: str) -> str:

@@ -14,6 +14,10 @@ class Rule(StrEnum):
 
     UNREADABLE = "cannot be read as the kind of file that its name says"
     UNFINISHED = "could not be processed; disk or memory may be full"
+    LOCKED = "is encrypted, and engine.source_key, which is for such files, does not open it"
+    OPEN = "has changes beside it (.wal): let whoever has it open checkpoint and close it"
+    TABLES = "holds several tables, of which none is named as the contract, or none at all"
+    LARGE = "makes a table of more than 16 GB, which is not encrypted as one file"
     CHANGING = "was written to while it was being loaded"
     ABSENT = "is not in the file"
     TYPE = "do not fit the type"

@@ -27,12 +27,14 @@ def opener(
 
     `workers` are those that stay, and how many there may be while more are asked for.
 
-    Raises EngineNotStarted where the kind's client is not installed.
+    Raises EngineNotStarted where the kind's client is not installed, EvidenceError for a key that
+    cannot be used.
     """
     kept, most = workers
     match choice.kind:
         case Kind.DUCKDB:
-            return lambda tables: DuckDBEngine(tables, limits, most, kept=kept)
+            key = choice.file_key  # read once: a file that is changed counts from the next start
+            return lambda tables: DuckDBEngine(tables, limits, most, kept=kept, key=key)
         case Kind.POSTGRESQL:
             try:
                 from nodes.engines.postgresql.engine import PostgreSQLEngine

@@ -19,20 +19,31 @@ from nodes.engines.database import (
     Connection,
     Error,
     OutOfMemory,
+    attached,
     open_for_loading,
     quoted,
     text,
 )
+from nodes.engines.file_key import is_encrypted
 from nodes.engines.found import Built, Rule, Violation
 from policies.columns import is_word
 from policies.contract import Column, Contract, Method, Type
 from policies.selection import MAXIMUM_FOUND
 
+SUFFIX: Final = ".duckdb"
 _LINE: Final = re.compile(r"\bLine: (\d{1,18})\b")
 
 
-class _NoHeader(Exception):
-    """A CSV file's first row does not give each column a name of its own."""
+MOST_ENCRYPTED: Final = 2**16 * 262_144
+"""Bytes of an encrypted file: a nonce for each block, of 64 random bits (decision 0066)."""
+
+
+class _Unreadable(Exception):
+    """Why a source cannot be read, where that is not DuckDB's to say."""
+
+    def __init__(self, rule: Rule = Rule.UNREADABLE) -> None:
+        super().__init__(rule)
+        self.rule = rule
 
 
 def build(
@@ -43,26 +54,32 @@ def build(
     spill: Path,
     missing: Sequence[str],
     secret: bytes = b"",
+    key: str = "",
+    source_key: str = "",
 ) -> Built:
     """Checks every row of `source`; if all keep the contract, writes the table into `draft`.
 
-    With a `secret`, rows get record keys, which depend on the secret and the row alone.
+    With a `secret`, rows get record keys, which depend on the secret and the row alone. With a
+    `key` the draft is encrypted; `source_key` is that of a DuckDB file as the source.
     `spill` is an empty folder for what does not fit in memory. The engine's errors quote rows, so
     they come out as violations of the file, without their words.
     """
     connection: Connection | None = None
     rule, line = Rule.UNFINISHED, 0
     try:
-        connection = open_for_loading(str(draft), spill=str(spill))
+        connection = open_for_loading(str(draft), spill=str(spill), key=key)
         rule = Rule.UNREADABLE
-        ignored, absent = _stage(connection, contract, source, missing)
+        ignored, absent = _stage(connection, contract, source, missing, source_key)
         rule = Rule.UNFINISHED
         rows, found = _check(connection, contract, absent)
         if found:
             return Built(rows, ignored, found)
-        return _write(connection, contract, rows, ignored, secret)
-    except _NoHeader:
-        pass
+        built = _write(connection, contract, rows, ignored, secret)
+        if not key or draft.stat().st_size <= MOST_ENCRYPTED:
+            return built
+        rule = Rule.LARGE
+    except _Unreadable as unreadable:
+        rule = unreadable.rule
     except Error as failure:
         if isinstance(failure, OutOfMemory):
             rule = Rule.UNFINISHED
@@ -75,13 +92,20 @@ def build(
 
 
 def _stage(
-    connection: Connection, contract: Contract, source: Path, missing: Sequence[str]
+    connection: Connection,
+    contract: Contract,
+    source: Path,
+    missing: Sequence[str],
+    source_key: str,
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The temporary table `staged`: cast columns, and for each a flag where the cast found nothing.
 
     Gives the columns that only the file has, and those that only the contract has.
     """
-    relation = _relation(source, missing)
+    if source.suffix == SUFFIX and source.is_file():
+        relation = _table(connection, contract, source, source_key)
+    else:
+        relation = _relation(source, missing)
     described = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
     types = {str(row[0]): str(row[1]) for row in described}
     expressions = []
@@ -119,8 +143,30 @@ def _chosen_within(contract: Contract) -> str | None:
     return None if contract.by_name[contract.unit].unique else contract.unit
 
 
+def _table(connection: Connection, contract: Contract, source: Path, key: str) -> str:
+    """A DuckDB file's only table or view, or the one that is named as the contract."""
+    if source.with_name(f"{source.name}.wal").exists():
+        raise _Unreadable(Rule.OPEN)
+    encrypted = is_encrypted(source)
+    try:
+        connection.execute(attached(str(source.resolve()), "source", key if encrypted else ""))
+    except Error as failure:
+        wrong = encrypted and not isinstance(failure, OutOfMemory)
+        raise _Unreadable(Rule.LOCKED if wrong else Rule.UNREADABLE) from None
+    found = connection.execute(
+        "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = 'source' "
+        "UNION ALL SELECT schema_name, view_name FROM duckdb_views() "
+        "WHERE database_name = 'source' AND NOT internal"
+    ).fetchall()
+    named = [each for each in found if each[1] == contract.id]
+    if len(found if len(found) == 1 else named) != 1:
+        raise _Unreadable(Rule.TABLES)
+    ((schema, table),) = found if len(found) == 1 else named
+    return f"source.{quoted(schema)}.{quoted(table)}"
+
+
 def _relation(source: Path, missing: Sequence[str]) -> str:
-    """The source as something to select from; raises `_NoHeader`."""
+    """The source as something to select from; raises `_Unreadable`."""
     path = text(str(source.resolve()))
     if source.is_dir():
         # A lake's folder: a column may stand in the names of folders alone.
@@ -147,7 +193,7 @@ def _header(source: Path) -> list[str]:
     except (OSError, UnicodeDecodeError, csv.Error):
         names = []
     if not names or len(set(names)) < len(names):
-        raise _NoHeader
+        raise _Unreadable
     return [name or f"__column_{number}" for number, name in enumerate(names, start=1)]
 
 

@@ -72,6 +72,7 @@ def serve(
                 setup["tables"],
                 memory_bytes=setup["memory_bytes"] * 3 // 4,
                 threads=setup["threads"],
+                keys=setup.pop("keys", {}),
             )
         except database.Unopened as unopened:
             send(replies, {"unopened": unopened.table})

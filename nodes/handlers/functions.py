@@ -13,6 +13,7 @@ from typing import Any
 
 from landbridge.edge.seats import NOBODY, Seats, Who
 from nodes.engines.duckdb import DuckDBEngine, Limits
+from nodes.engines.file_key import FileKey
 from nodes.engines.shared import KEPT, seated
 from policies.handler import Handler
 from policies.handler_source import MODULES
@@ -40,6 +41,7 @@ class Functions:
         limits: Limits,
         handlers: Mapping[str, Handler],
         who: Callable[[], Who] = lambda: NOBODY,
+        key: FileKey | None = None,
     ) -> None:
         self._who = who
         self._seats = Seats(1, KEPT)
@@ -48,6 +50,7 @@ class Functions:
             limits,
             self._seats.all,
             kept=1,
+            key=key,
             program="nodes.handlers.worker",
             further={
                 "modules": sorted(MODULES),

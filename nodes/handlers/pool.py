@@ -15,6 +15,7 @@ from landbridge.edge.seats import NOBODY, Who
 from landbridge.errors import error
 from nodes.engines.duckdb import Limits
 from nodes.engines.engine import EngineNotStarted
+from nodes.engines.file_key import FileKey
 from nodes.handlers.functions import Functions
 from nodes.store import Loaded, Store
 from nodes.tables import Tables
@@ -27,11 +28,16 @@ class FunctionPool:
     """Workers of functions; no process where no handler is one."""
 
     def __init__(
-        self, store: Store, limits: Limits, who: Callable[[], Who] = lambda: NOBODY
+        self,
+        store: Store,
+        limits: Limits,
+        who: Callable[[], Who] = lambda: NOBODY,
+        key: FileKey | None = None,
     ) -> None:
         self._store = store
         self._limits = limits
         self._who = who
+        self._key = key
         self._lock = threading.Lock()
         self._served: tuple[Written, Tables[Functions] | None] = ({}, None)
         self._prepared: tuple[Written, Tables[Functions] | None] = ({}, None)
@@ -49,7 +55,7 @@ class FunctionPool:
                 return
 
         def start(files: Mapping[str, Path]) -> Functions:
-            return Functions(files, self._limits, written, self._who)
+            return Functions(files, self._limits, written, self._who, self._key)
 
         try:
             opened = Tables(self._store, contracts, start) if written else None

@@ -35,7 +35,7 @@ def test_no_more_is_lost_than_claimed(scenario: Scenario, noise: Noise, worlds: 
     """By exact arithmetic over noise as planned, and by what an attacker measures."""
     prepared = prepare(scenario.under(noise), worlds)
     assert 0 < prepared.known.loss <= prepared.claim.loss * (1 + 1e-9)
-    found = prepared.audited(RUNS)
+    found = prepared.audited(scenario.runs(RUNS))
     assert not found.broken, f"{found} by {found.statistic}"
 
 

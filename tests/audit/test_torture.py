@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from tests import suite, torture
-from tests.audit.outcome import Outcome
+from tests.audit.outcome import Outcome, gathered
+from tests.crew import Job
 
 REPORT = """<testsuites><testsuite>
 <testcase classname="tests.attacks.test_x" name="test_a[one]"/>
@@ -27,7 +33,7 @@ def test_a_row_holds_when_every_case_of_every_test_does(tmp_path: Path) -> None:
         for name in ("test_a", "test_b", "test_c", "test_gone")
     ]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tests.suite.subprocess.run", lambda *_, **__: None)
+        patch.setattr(suite, "_pytest", lambda *_: None)
         found = {row.name: row for row in suite.run(rows, report)}
     assert [found[name].through for name in found] == [True, False, True, True]
     assert (found["test_a"].tried, found["test_a"].stopped) == (2, 1)
@@ -53,11 +59,11 @@ def test_a_run_goes_on_where_the_last_one_ended(
                 done.append(name)
                 return Outcome(name, 1, 1, "noise", f"{effort} {seed}", through=False)
 
-            yield name, job
+            yield Job(name, job)
 
     monkeypatch.setattr(torture, "jobs", jobs)
     with pytest.raises(KeyboardInterrupt):
-        torture.main(["--state", state, "--effort", "0.5", "--seed", "7"])
+        torture.main(["--state", state, "--effort", "0.5", "--seed", "7", "--workers", "1"])
     assert torture.main(["--state", state]) == 0
     assert done == ["one", "killed", "two"]
     shown = capsys.readouterr().out
@@ -66,3 +72,72 @@ def test_a_run_goes_on_where_the_last_one_ended(
         "one",
         "two",
     ]
+
+
+def test_pieces_of_a_row_are_one_row_of_the_page() -> None:
+    """Attempts and ends add up, and one piece that got through is the whole row's."""
+    first = Outcome("texts, 1 of 2", 10, 10, "algebra", "7 refused", False, {"refused": 7})
+    second = Outcome("texts, 2 of 2", 10, 10, "algebra", "9 refused", False, {"refused": 9})
+    (whole,) = gathered([first, second])
+    assert whole == Outcome("texts", 20, 20, "algebra", "16 refused", False, {"refused": 16})
+    bad = Outcome("texts, 2 of 2", 10, 9, "algebra", "text 4 shows", True, {"refused": 8})
+    for order in ([first, bad], [bad, first]):
+        (whole,) = gathered(order)
+        assert (whole.through, whole.figure, whole.stopped) == (True, "text 4 shows", 19)
+
+
+CREW = """
+import sys, subprocess, time
+from pathlib import Path
+from tests.audit.outcome import Outcome
+from tests.crew import Job, serve, share
+
+def quick(folder):
+    print("a job's own words are no answer")
+    return Outcome("quick", 1, 1, "noise", "", False)
+
+def broken(folder):
+    raise RuntimeError("no such row")
+
+def long(folder):
+    folder.mkdir()
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    Path(sys.argv[1]).write_text(f"{child.pid} {folder}")
+    try:
+        time.sleep(600)
+    finally:
+        child.kill()
+        child.wait()
+
+jobs = {job.name: job for job in (Job("quick", quick), Job("broken", broken), Job("long", long))}
+if sys.argv[2:] == ["serve"]:
+    serve(jobs)
+else:
+    for done in share(list(jobs.values()), 2, [sys.executable, __file__, sys.argv[1], "serve"]):
+        print(done.job.name, done.failed, done.outcomes[0].through, flush=True)
+"""
+
+
+def test_workers_end_with_whoever_started_them(tmp_path: Path) -> None:
+    """Killed, not asked: what a job had started is put away all the same, its folder too."""
+    (tmp_path / "crew.py").write_text(CREW)
+    told = tmp_path / "told"
+    root = str(Path(__file__).parents[2])
+    first = subprocess.Popen(
+        [sys.executable, str(tmp_path / "crew.py"), str(told)], stdout=subprocess.PIPE, text=True,
+        stderr=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": root},
+    )  # fmt: skip
+    assert first.stdout is not None
+    with first.stdout:
+        said = {first.stdout.readline().strip() for _ in range(2)}
+        assert said == {"quick False False", "broken True True"}
+        while not told.exists() or not told.read_text():
+            time.sleep(0.02)
+        child, folder = told.read_text().split()
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+    for _ in range(1_000):
+        if not Path(f"/proc/{child}").exists() and not Path(folder).exists():
+            return
+        time.sleep(0.02)
+    pytest.fail("a process or a folder of a worker is left behind")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
 from policies.bounds import interval
@@ -119,10 +120,10 @@ def key_value(key: GroupKey, row: Mapping[str, Any]) -> Any:
                 Span.YEAR: date(found.year, 1, 1),
             }[span]
         case Bucketed(_, low, high, count):
-            if found < low:
-                return 0
-            edges = [low + (high - low) * n / count for n in range(1, count)]
-            return count + 1 if found >= high else 1 + sum(found >= edge for edge in edges)
+            # Decimal arithmetic, on what the caller wrote: as one would with pencil and paper.
+            ends = Decimal(repr(low)), Decimal(repr(high))
+            width = ends[1] - ends[0]
+            return sum(found >= float(ends[0] + width * n / count) for n in range(count + 1))
 
 
 def answer(

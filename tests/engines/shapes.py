@@ -239,7 +239,7 @@ def _key(of: Column) -> st.SearchStrategy[GroupKey]:
         st.just(of.name),
         st.sampled_from([-20.0, 0.0, -0.3]),
         st.sampled_from([0.1, 45.0, 1e6]),
-        st.integers(1, 7),
+        st.integers(1, 7) | st.just(40),
     )
 
 
@@ -303,6 +303,8 @@ def about_the_awkward(contract: Contract) -> list[Question]:
         (Bucketed("c2", -1.5, 2.5, 4), Whole("c7")),
         (Bucketed("c4", 0.0, 1e-8, 7),),
         (Bucketed("c0", -20.0, 1e6, 3),),
+        (Bucketed("c3", -0.3, 0.4, 7),),
+        (Bucketed("c3", -0.5, 0.5, 100),),
     )
     conditions: tuple[Predicate | None, ...] = (
         None,

@@ -60,6 +60,10 @@ def test_postgresql_is_a_line(tmp_path: Path) -> None:
             'kind = "spark"\nfolder = "/lake"\nconnection = "sc://lake:15002/;token=x"',
             "engine.connection holds a token; engine.token names a file",
         ),
+        (
+            'kind = "postgresql"\nconnection = "host=db"\nkey = "files.key"',
+            "engine.key and engine.source_key belong to duckdb",
+        ),
         ('schema = "a;b"', "engine.schema is a name"),
         ('table = "x"', "unknown key engine.table"),
     ],
@@ -85,6 +89,9 @@ def test_what_the_engine_cannot_do_is_said_in_a_sentence() -> None:
     collected = odcs.read(path.read_bytes(), str(path))
     contracts = {"people": people.contract(), collected.id: collected}
     assert unfit(EngineChoice(), contracts, [function()]) == []
+    (plain,) = unfit(EngineChoice(key=Path("files.key")), contracts, [function()])
+    assert plain.startswith(f"The records of {collected.id} are handed in")
+    assert "kept in files that are not encrypted" in plain
     elsewhere = EngineChoice(Kind.POSTGRESQL, "host=db")
     records, functions = unfit(elsewhere, contracts, [function()])
     assert records.startswith(f"The records of {collected.id} are handed in")

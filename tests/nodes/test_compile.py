@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 
 from landbridge.errors import LandbridgeError
 from landbridge.levels import Level
@@ -17,7 +17,7 @@ from nodes.store import Store
 from policies.canonical import canonical
 from policies.disclosure import plan_release
 from policies.joined import joined
-from policies.question import Question
+from policies.question import Bucketed, Count, Question
 from policies.review import review
 from tests.core import reference, strategies
 from tests.joins.visits import contracts
@@ -39,7 +39,18 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDB
         yield connection
 
 
+ON_EDGES = [
+    Question("people", (Count(),), (Bucketed("height", low, high, count),))
+    for low, high, count in ((-10.0, 47.0, 5), (0.0, 2.5, 250), (0.1, 2.3, 11), (1.0, 2.0, 100))
+]
+"""There are heights of 1.4, where a bucket begins; and many others, of whole centimetres."""
+
+
 @settings(max_examples=300)
+@example(question=ON_EDGES[0])
+@example(question=ON_EDGES[1])
+@example(question=ON_EDGES[2])
+@example(question=ON_EDGES[3])
 @given(question=strategies.questions)
 def test_compiled_cells_are_what_the_question_means(
     question: Question, database: duckdb.DuckDBPyConnection

@@ -173,6 +173,47 @@ def test_many_threads_share_few_workers(people: Path) -> None:
         gone(pid)
 
 
+def test_a_crowd_costs_as_many_starts_as_workers(people: Path) -> None:
+    """A worker over those that stay waits for the crowd's next question; ended at once, it would
+    cost a start with every question of two callers.
+    """
+    engine = DuckDBEngine({"people": people}, LIMITS, workers=2, kept=1)
+    some = "SELECT sum(range % 7) FROM range(3_000_000)"
+    seen = set(engine.pids)
+    with ThreadPoolExecutor(2) as threads:
+        for _ in range(10):
+            crowd = [
+                threads.submit(engine.run, some, [], timeout=60, maximum_rows=1) for _ in range(4)
+            ]
+            for each in crowd:
+                each.result()
+            seen.update(engine.pids)
+    assert len(seen) == 2
+    engine.close()
+
+
+def test_a_worker_that_no_crowd_wants_ends(people: Path) -> None:
+    """What a crowd needed is given back when it is gone; the worker that stays still answers."""
+    engine = DuckDBEngine({"people": people}, LIMITS, workers=2, kept=1, spare_seconds=0.2)
+    slow = Asking(engine, SLOW)
+    working(engine)
+    _one(engine, 1)
+    first = engine.pids
+    assert len(first) == 2
+    os.kill(working(engine), signal.SIGKILL)
+    slow.join()
+    while len(engine.pids) != 1:
+        time.sleep(0.01)
+    assert _one(engine, 2) == 2
+    for pid in set(first) - set(engine.pids):
+        gone(pid)
+    engine.close()
+
+
+def _one(engine: DuckDBEngine, number: int) -> object:
+    return engine.run("SELECT ?::BIGINT", [number], timeout=60, maximum_rows=1)[0][0]
+
+
 def test_a_closed_engine_takes_no_question(people: Path) -> None:
     """Shutting down is told apart from failing, because nothing was run."""
     engine = DuckDBEngine({"people": people}, LIMITS)
