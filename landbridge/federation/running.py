@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -20,7 +19,7 @@ from landbridge.consultation.officers import Reviewer, review
 from landbridge.federation.development_provider import DevelopmentProvider
 from landbridge.federation.folder import FederationFolder, FederationInvalid, MemberFolder, read
 from landbridge.federation.ground import HOST, Console, Ground
-from landbridge.federation.process import ProcessFailed, ServerProcess, run_load, spawn
+from landbridge.federation.process import Load, ProcessFailed, ServerProcess, run_load, spawn
 from landbridge.group.office import Publisher, publish
 
 CLIENT: Final = "landbridge-console"
@@ -57,7 +56,7 @@ class Federation:
         self._nodes: dict[str, ServerProcess] = {}
         self._desks: dict[str, ServerProcess] = {}
         self._gateway: ServerProcess | None = None
-        self._loading: list[subprocess.Popen[bytes]] = []
+        self._loading: list[Load] = []
         self.loaded: dict[str, list[dict[str, object]]] = {}
 
     @classmethod
@@ -219,8 +218,8 @@ class Federation:
     def close(self) -> None:
         """Ends every process, and removes a temporary state folder."""
         for load in self._loading:
-            load.kill()
-            load.communicate()
+            load.process.kill()
+            load.result()
         self._loading.clear()
         servers = [
             *([self._gateway] if self._gateway else []),
@@ -307,7 +306,7 @@ class Federation:
         settings = self._ground.node_settings(member, port)
         return self.spawn(f"node {member.department}", "nodes", settings)
 
-    def _loads(self, member: MemberFolder) -> list[subprocess.Popen[bytes]]:
+    def _loads(self, member: MemberFolder) -> list[Load]:
         settings = self._ground.node_settings(member, member.port)
         if member.script.exists():
             arguments = [["--script", str(member.script)]]
@@ -317,10 +316,10 @@ class Federation:
         self._loading += started
         return started
 
-    def _await_load(self, member: MemberFolder, load: subprocess.Popen[bytes]) -> None:
-        output, errors = load.communicate()
+    def _await_load(self, member: MemberFolder, load: Load) -> None:
+        status, output, errors = load.result()
         self._loading.remove(load)
-        if load.returncode != 0:
+        if status != 0:
             words = errors.decode("utf-8", "replace").strip().splitlines()
             raise ProcessFailed(
                 f"The data of {member.department} was not loaded: "
