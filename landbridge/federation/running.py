@@ -6,7 +6,7 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -28,6 +28,9 @@ CLIENT: Final = "landbridge-console"
 Progress = Callable[[str], None]
 """Takes a sentence about what happens now."""
 
+Spawn = Callable[[str, str, Path], ServerProcess]
+"""Starts a server: its name, its module, its settings."""
+
 _TOKEN_SECONDS = 60.0
 """How long a client keeps a token, as applications do; it is good for an hour."""
 
@@ -36,9 +39,16 @@ class Federation:
     """Made by `Federation.up`. Everything ends with `close`, or with this process."""
 
     def __init__(
-        self, ground: Ground, progress: Progress, *, temporary: bool, console: bool = False
+        self,
+        ground: Ground,
+        progress: Progress,
+        *,
+        temporary: bool,
+        console: bool = False,
+        spawn: Spawn = spawn,
     ) -> None:
         self._ground = ground
+        self.spawn = spawn
         self._progress = progress
         self._temporary = temporary
         self._with_console = console
@@ -57,13 +67,14 @@ class Federation:
         state: Path | None = None,
         progress: Progress = lambda _: None,
         console: bool = False,
+        spawn: Spawn = spawn,
     ) -> Federation:
         """Runs the federation in `folder` and returns when its gateway answers.
 
         `state` keeps everything between runs; without it a temporary folder goes with the
         federation. With `console` the gateway serves its web console too, and this process a
-        development issuer for it. Raises FederationInvalid, ProcessFailed or OSError, one sentence
-        each, and leaves no process behind.
+        development issuer for it. `spawn` starts gateway and nodes. Raises FederationInvalid,
+        ProcessFailed or OSError, one sentence each, and leaves no process behind.
         """
         described = read(folder.resolve())
         place = state or Path(tempfile.mkdtemp(prefix="landbridge-"))
@@ -72,6 +83,7 @@ class Federation:
             progress,
             temporary=state is None,
             console=console,
+            spawn=spawn,
         )
         try:
             federation._start()
@@ -185,7 +197,8 @@ class Federation:
 
     def start_gateway(self) -> None:
         """Starts the gateway again after `stop_gateway`, perhaps at another port."""
-        self._gateway = spawn("gateway", "gateway", self._ground.folder("gateway") / "gateway.toml")
+        settings = self._ground.folder("gateway") / "gateway.toml"
+        self._gateway = self.spawn("gateway", "gateway", settings)
         self._gateway.await_ready()
 
     def restart(self, department: str) -> None:
@@ -196,6 +209,11 @@ class Federation:
         member = next(m for m in self.folder.members if m.department == department)
         self._nodes[department] = self._node(member, earlier.port)
         self._nodes[department].await_ready()
+
+    def reach(self, addresses: Mapping[str, str]) -> None:
+        """Where the gateway finds the departments' nodes from its next start on, "host:port"."""
+        granted = {member.department: _offered(member) for member in self.folder.members}
+        self._ground.gateway_settings(addresses, granted)
 
     def close(self) -> None:
         """Ends every process, and removes a temporary state folder."""
@@ -252,9 +270,8 @@ class Federation:
             self._progress(f"node {name} listens on port {node.port}")
         addresses = {name: f"{HOST}:{node.port}" for name, node in self._nodes.items()}
         console = self._console() if self._with_console else None
-        self._gateway = spawn(
-            "gateway", "gateway", self._ground.gateway_settings(addresses, granted, console)
-        )
+        settings = self._ground.gateway_settings(addresses, granted, console)
+        self._gateway = self.spawn("gateway", "gateway", settings)
         self._gateway.await_ready()
         self._progress(f"gateway listens on {self.address}")
 
@@ -287,7 +304,7 @@ class Federation:
 
     def _node(self, member: MemberFolder, port: int) -> ServerProcess:
         settings = self._ground.node_settings(member, port)
-        return spawn(f"node {member.department}", "nodes", settings)
+        return self.spawn(f"node {member.department}", "nodes", settings)
 
     def _loads(self, member: MemberFolder) -> list[Load]:
         settings = self._ground.node_settings(member, member.port)
