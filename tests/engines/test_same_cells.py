@@ -19,7 +19,7 @@ from policies.joined import joined
 from policies.question import ColumnOf, Count, Question, Sum, Units, Whole
 from tests import people
 from tests.disclosure.terms import cell_key, exact
-from tests.engines import shapes
+from tests.engines import linking, shapes
 from tests.engines.cells import cells, planned
 from tests.engines.places import Database, Files, Place
 from tests.joins import visits
@@ -177,3 +177,10 @@ def test_tables_of_one_department_are_joined_alike(files: Files, other: Database
     assert len(found[0]) > 4
     assert cells(plan, both, two) == found
     two.close()
+
+
+def test_departments_of_several_engines_are_linked(
+    database: Callable[[], Database], tmp_path: Path
+) -> None:
+    """Two in PostgreSQL, one with files: pseudonyms, codes and values meet as if in one engine."""
+    linking.require_truth(tmp_path, {"tax": database, "health": database})
