@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import isclose
 from pathlib import Path
 from typing import Any, Protocol
@@ -30,7 +30,7 @@ class Place(Protocol):
 
     store: Store
 
-    def load(self, contract: Contract, rows: list[tuple[Any, ...]]) -> Report:
+    def load(self, contract: Contract, rows: Sequence[Sequence[Any]]) -> Report:
         """Puts rows there, and loads them."""
         ...
 
@@ -67,6 +67,6 @@ def require_truth(folder: Path, places: Mapping[str, Callable[[], Place]]) -> No
             assert len(expected) == 4  # bands, and those without
             for cell, numbers in expected.items():
                 for ours, theirs in zip(found[cell], numbers, strict=True):
-                    assert isclose(ours or 0, float(theirs or 0), rel_tol=1e-6), (text, cell)
+                    assert isclose(float(str(ours or 0)), theirs or 0, rel_tol=1e-6), (text, cell)
     finally:
         simulated.close()
