@@ -28,6 +28,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
@@ -40,7 +41,8 @@ from tests.attacks import rows as attack_rows
 from tests.attacks.test_rows import numbered
 from tests.attacks.worlds import World as Running
 from tests.attacks.worlds import lay
-from tests.audit import attackers, crossing, selection, spoilt
+from tests.audit import attackers, crossing, other_doors, selection, spoilt
+from tests.audit.advantage import METHODS, PREFIX, VICTIMS, advantage, matrix, weakened
 from tests.audit.attackers import differencing, games, singling_out
 from tests.audit.distinguisher import Finding
 from tests.audit.grammar import Grammar
@@ -50,13 +52,17 @@ from tests.audit.series import FULL, series
 from tests.audit.worlds_apart import World, difference
 from tests.crew import Job, serve, share
 from tests.faults import rows as fault_rows
-from tests.faults import town
-from tests.faults.storm import Storm
+from tests.faults.lives import BASES, KINDS, WAYS, Lives, every, spoken
+from tests.faults.lives import VICTIMS as SERVERS
+from tests.faults.nursery import Nursery
+from tests.faults.storm import storm
 from tests.simulator import exact
 
 MARK: Final = "<!-- torture -->"
 STORM: Final = 50
 """Kills of one storm: what must hold is looked at after each, and a run can end between them."""
+RECOVERY: Final = 5.0
+"""Seconds within which somebody gets an answer once everything was let go on."""
 TEXTS: Final = 5_000
 """Random texts of one job."""
 REQUESTS: Final = 100
@@ -71,7 +77,7 @@ def jobs(effort: float, seed: int) -> Iterator[Job]:
     def some(full: int, least: int) -> int:
         return max(least, round(full * effort))
 
-    def pieces(name: str, of: int, full: int, least: int, run: Callable[..., Outcome],
+    def pieces(name: str, of: int, full: int, least: int, run: Callable[..., Any],
                **more: bool) -> Iterator[Job]:  # fmt: skip
         """Jobs of at most `of` runs, each with a seed of its own."""
         wanted = some(full, least)
@@ -110,9 +116,23 @@ def jobs(effort: float, seed: int) -> Iterator[Job]:
         name = play.__name__.replace("_", " ")
         number = some(1_000, 12)
         yield Job(name, partial(games, name, effort=number, play=play), number / 1_000)
+    for method in METHODS:
+        name = f"{PREFIX}{method.name}"
+        yield from pieces(name, VICTIMS, 2 * VICTIMS, 2, partial(advantage, method=method))
+    for door, full, least in (
+        (other_doors.bands, 300, 20), (other_doors.reports, 20_000, 500),
+        (other_doors.exact_tables, 200, 5),
+    ):  # fmt: skip
+        number = some(full, least)
+        yield Job(door.__name__, partial(door, effort=number), number / full)
     yield from pieces("messages: every method", REQUESTS, 500, 4, _messages)
     yield from pieces("files: garbage in every kind", TEXTS_OF_A_FILE, 2_000, 10, _files)
-    yield from pieces("storm: kill -9 of gateway and nodes", STORM, 1_000, 6, _storm, alone=True)
+    for victim, how, base in product(SERVERS, WAYS, BASES):
+        name = f"lives, {base}: {how} at every operation of a {KINDS[victim]}"
+        step = max(1, round(1 / effort))
+        yield Job(name, partial(_lives, name, victim, how, base, step), 1 / step)
+    yield from pieces("storm: kill -9, stops, full disks, cut lines", STORM, 1_000, 6, _storm,
+                      alone=True)  # fmt: skip
     yield Job("the table of attacks, row by row", _attacks, alone=True)
     yield Job("the table of faults, row by row", _faults, alone=True)
     yield Job("three engines, at length", _engines, alone=True)
@@ -132,6 +152,11 @@ def _controls() -> Iterator[Job]:
         yield control(name, partial(_alone, name, scene, 40_000, lower=1))
     yield control("bisection", partial(attackers.bisection, effort=8, noise=exact))
     yield control("reconstruction", partial(attackers.reconstruction, effort=60, noise=exact))
+    for method in METHODS[:-1]:
+        yield control(f"advantage, {method.name}", partial(weakened, 24, 3, method=method))
+    told = "40000, 70000, 100000"
+    yield control("handlers", partial(other_doors.bands, effort=30, threshold=told))
+    yield control("reports", partial(other_doors.reports, effort=500, epsilon=5.0))
     yield control("series", partial(series, effort=45, budget=90_000.0))
 
 
@@ -189,17 +214,34 @@ def _found(name: str, found: Finding) -> Outcome:
 def _storm(name: str, kills: int, seed: int, folder: Path) -> Outcome:
     """Real processes; what must hold is compared with the logs and ledgers at the end."""
     folder.mkdir()
-    with federation(town.write(folder / "town"), state=folder / "state") as running:
-        town.fix_port(running)
-        storm = Storm(running, seed)
-        storm.blow(kills)
-        found = storm.findings()
+    with Nursery() as nursery, storm(folder, nursery, seed) as blown:
+        blown.blow(kills)
+        found = blown.findings()
+    slow = [seconds for seconds in blown.recoveries if seconds > RECOVERY]
+    found += [f"an answer only after {seconds:.1f} s" for seconds in slow]
     for each in found:
         sys.stderr.write(f"seed {seed}: {each}\n")
-    given = len(storm.seen.given)
-    figure = found[0] if found else f"{given} answers hold (seed {seed})"
+    counts = {"answers hold": len(blown.seen.given), "clogs": blown.clogs.count.total(),
+              "recoveries": len(blown.recoveries),
+              "of them over 2 s": sum(each > 2 for each in blown.recoveries)}  # fmt: skip
+    said = ", ".join(f"{number:,} {what}" for what, number in counts.items())
+    figure = f"{found[0] if found else said} (seed {seed})"
     return Outcome(name, kills, 0 if found else kills, "log and ledger", figure, bool(found),
-                   {"answers hold": given})  # fmt: skip
+                   counts)  # fmt: skip
+
+
+def _lives(name: str, victim: str, how: str, base: str, step: int, folder: Path) -> Outcome:
+    """Real processes; at every `step`th operation on files, until one life sees none fail."""
+    folder.mkdir()
+    tried, bad = 0, ""
+    with Nursery() as nursery:
+        for at, life in every(Lives(folder, nursery), victim, how, base, step):
+            tried += bool(life.failed)
+            if life.wrong:
+                bad = bad or f"at {at}: {life.wrong[0]}"
+                sys.stderr.write(f"{spoken(at, victim, how, base, life)}\n")
+    figure = bad or "all went on without a hand"
+    return Outcome(name, tried, 0 if bad else tried, "log and ledger", figure, bool(bad))
 
 
 def _texts(name: str, texts: int, seed: int, folder: Path) -> Outcome:
@@ -330,6 +372,8 @@ def _write(page: Path, rows: Sequence[Outcome], head: str) -> None:
     if not mark:
         raise SystemExit(f"{page} has no line {MARK}")
     through = sum(row.through for row in rows)
+    beside = matrix(rows)
+    rows = [row for row in rows if not row.name.startswith(PREFIX)]
     end = f"; {through} got through." if through else "; nothing got through."
     table = "\n".join(
         (
@@ -338,7 +382,12 @@ def _write(page: Path, rows: Sequence[Outcome], head: str) -> None:
             *(row.row() for row in rows),
         )
     )
-    page.write_text(f"{text}{MARK}\n\n{head}{end}\n\n{table}\n", "utf-8")
+    if beside:
+        beside = (
+            "\n### Advantage over guessing\n\nThe share of right guesses, where guessing alone is "
+            f"right half of the time; in brackets what is not promised.\n\n{beside}\n"
+        )
+    page.write_text(f"{text}{MARK}\n\n{head}{end}\n\n{table}\n{beside}", "utf-8")
 
 
 def _first(*values: Any) -> Any:
