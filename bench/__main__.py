@@ -51,6 +51,7 @@ ROWS: Final = (
     "prio3_reports",
     "sdk_import",
     "remembered_answer",
+    "honest_under_floods",
     "log_on",
     "log_append",
     "startup",
