@@ -102,13 +102,13 @@ class Many(FederationSimulator):
 
 
 @contextmanager
-def many(*, delay: float = 0.0) -> Iterator[Many]:
-    """Departments d0 to d49 with two tables of the same rows, one pooled and one not."""
+def many(*, delay: float = 0.0, departments: int = DEPARTMENTS) -> Iterator[Many]:
+    """Departments d0 to d49, or fewer, with two tables of the same rows, one pooled and one not."""
     with TemporaryDirectory() as place:
         folder = Path(place)
         files = {
             f"d{number}": write(crowd(ROWS, number), folder / f"d{number}.csv")
-            for number in range(DEPARTMENTS)
+            for number in range(departments)
         }
         plain = document(**_TERMS, landbridgePooling={"minimum": DEPARTMENTS + 1})
         plain = plain.replace(b'"people"', f'"{PLAIN}"'.encode())

@@ -62,6 +62,9 @@ class Service:
     name: str
     ask: Callable[[], None]
     processes: Sequence[int]
+    endpoint: Endpoint
+    request: Callable[[], gateway_pb2.QueryRequest]
+    metadata: tuple[tuple[str, str | bytes], ...]
 
     def processor_seconds(self) -> float:
         """What gateway and node have used until now, user and system (proc(5) stat)."""
@@ -96,11 +99,12 @@ def service(name: str, place: Path, say: Say, *, gateway: bool, node: bool) -> I
             gateway_process, port = found.process.pid, found.port
         endpoint = Endpoint.at(f"{HOST}:{port}", ca=up.ca)
         channel = held.enter_context(endpoint.channel())
-        ask = _asking(channel, up.token("alice"), receipts=gateway)
+        metadata: tuple[tuple[str, str | bytes], ...] = (*bearer(up.token("alice")),)
+        ask = _asking(channel, metadata, receipts=gateway)
         for _ in range(2 * QUESTIONS):
             ask()
         say(f"service {name} answers")
-        yield Service(name, ask, (gateway_process, node_process))
+        yield Service(name, ask, (gateway_process, node_process), endpoint, _questions(), metadata)
 
 
 def _folder(place: Path) -> Path:
@@ -115,10 +119,8 @@ def _folder(place: Path) -> Path:
     return folder
 
 
-def _asking(channel: grpc.Channel, token: str, *, receipts: bool) -> Callable[[], None]:
-    """Asks one of the questions, each time under a new id; checks what came."""
-    stub = GatewayStub(channel)
-    metadata = bearer(token)
+def _questions() -> Callable[[], gateway_pb2.QueryRequest]:
+    """One of the questions, each time under a new id."""
     requests = [
         gateway_pb2.QueryRequest(
             sql=f"{_QUESTION}{1960 + n}", purpose=RESEARCH, micro_epsilon=50_000
@@ -126,12 +128,25 @@ def _asking(channel: grpc.Channel, token: str, *, receipts: bool) -> Callable[[]
         for n in range(QUESTIONS)
     ]
 
-    def ask() -> None:
+    def draw() -> gateway_pb2.QueryRequest:
         drawn = secrets.token_bytes(17)
         request = gateway_pb2.QueryRequest()
         request.CopyFrom(requests[drawn[16] % QUESTIONS])
         request.question_id = drawn[:16].hex()
-        response = stub.Query(request, timeout=30, metadata=metadata)
+        return request
+
+    return draw
+
+
+def _asking(
+    channel: grpc.Channel, metadata: tuple[tuple[str, str | bytes], ...], *, receipts: bool
+) -> Callable[[], None]:
+    """Asks one of the questions; checks what came."""
+    stub = GatewayStub(channel)
+    draw = _questions()
+
+    def ask() -> None:
+        response = stub.Query(draw(), timeout=30, metadata=metadata)
         if bool(response.receipt.proof) != receipts:
             raise RowFailed("A receipt came from a service without a log, or none from one with.")
 

@@ -91,6 +91,16 @@ def _serve(path: Path, *, with_parent: bool) -> int:
     from gateway.app import start
     from gateway.cases.database import StoreUnusable
 
+    try:
+        several = settings.read(path, os.environ)
+    except SettingsInvalid as invalid:
+        tell(str(invalid))
+        return STOPPED_BY_OPERATOR
+    if several.workers > 1:
+        from gateway import workers
+
+        return workers.run(several, path, tell, with_parent=with_parent)
+
     def begin() -> Gateway:
         found = settings.read(path, os.environ)
         words = Words(found.operating.logs)

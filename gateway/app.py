@@ -115,6 +115,10 @@ if TYPE_CHECKING:
     from gateway.console.composing import Console
 
 REFRESH_SECONDS = 5.0
+REST_SECONDS = 1.0
+"""Between two rounds at the least, however often one is wanted; an operator's is at once."""
+FIRST_ROUNDS = 60
+"""So many come one after the other while a member has not said yet what it serves."""
 
 
 @dataclass(slots=True)
@@ -137,6 +141,7 @@ class Gateway:
     _watched: Exporting
     _grace: float
     _refreshing: Refreshing
+    _tell: Callable[[str], None]
     flight: Running | None = None
     console: Console | None = None
 
@@ -183,7 +188,10 @@ class Gateway:
         self._trusted.close()
         with suppress(Unavailable):  # a log that was stopped takes no last entry
             life.end(self._recorder)
-        self._log.close()
+        try:
+            self._log.close()
+        except Unavailable:
+            self._tell("The log could not be published to its end; the next start does it.")
         self._departments.close()
         self._witness.close()
         self._watched.close()
@@ -350,6 +358,7 @@ def start(
         time.monotonic,
         report,
         lambda case: tenure.adopt(case, recorder.size),
+        settings.state / "log",
     )
     cases = Cases(
         store,
@@ -525,7 +534,7 @@ def start(
         settings, key_of_gateway, members, access, departments, planning, recorder, joined,
         certificates, certificates_shown, tell, tuple(declared),
     )  # fmt: skip
-    refreshing = Refreshing(follower.look, rounds.go, report)
+    refreshing = Refreshing(follower.look, rounds.go, report, lambda: departments.complete)
     departments.outdated = refreshing.wake
     return Gateway(
         running,
@@ -544,6 +553,7 @@ def start(
         watching,
         settings.operating.grace_seconds,
         refreshing,
+        tell,
         flight,
         console,
     )
@@ -661,7 +671,9 @@ def _reflected(
 
 class Refreshing:
     """A node that starts late, with new contracts or with an old log, a new member and a changed
-    policy are known within seconds.
+    policy are known within seconds. A node that begins again answers nothing before its log was
+    looked at, so one that did not answer is looked for without waiting for the next round; so are
+    those of which a gateway that has just started knows nothing.
     """
 
     def __init__(
@@ -669,11 +681,15 @@ class Refreshing:
         look: Callable[..., None],
         go: Callable[[threading.Event], None],
         report: Report,
+        complete: Callable[[], bool] = lambda: True,
     ) -> None:
         self._look = look
         self._go = go
         self._report = report
+        self._complete = complete
+        self._first = FIRST_ROUNDS
         self._wake, self._stopping = threading.Event(), threading.Event()
+        self._rested = threading.Event()
         self._at_once = False
         self._thread = threading.Thread(target=self._run, name="describe", daemon=True)
         self._thread.start()
@@ -682,21 +698,25 @@ class Refreshing:
         """Looks at once; never waits, so that a signal may call it."""
         self._at_once = True
         self._wake.set()
+        self._rested.set()
 
     def wake(self) -> None:
-        """The next round comes now; never waits."""
+        """The next round comes soon; never waits."""
         self._wake.set()
 
     def close(self) -> None:
         """Returns when it looks no more."""
         self._stopping.set()
         self._wake.set()
+        self._rested.set()
         self._thread.join()
 
     def _run(self) -> None:
         while True:
-            self._wake.wait(REFRESH_SECONDS)
+            soon = self._first > 0 and not self._complete()
+            self._wake.wait(0 if soon else REFRESH_SECONDS)
             self._wake.clear()
+            self._first -= soon
             if self._stopping.is_set():
                 return
             at_once, self._at_once = self._at_once, False
@@ -704,6 +724,8 @@ class Refreshing:
                 self._look(at_once=at_once)
                 self._go(self._stopping)
             except LandbridgeError:
-                continue  # the log is shut or broken, which is said elsewhere; the next round tries
+                pass  # the log is shut or broken, which is said elsewhere; the next round tries
             except Exception as defect:  # noqa: BLE001 - the next round must come whatever happened
                 self._report(defect)
+            self._rested.wait(min(REST_SECONDS, REFRESH_SECONDS))
+            self._rested.clear()

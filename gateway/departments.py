@@ -84,6 +84,7 @@ def over_tls(credentials: grpc.ChannelCredentials) -> Connect:
                 ("grpc.keepalive_time_ms", 30_000),
                 ("grpc.keepalive_timeout_ms", 10_000),
                 # A node that comes back is found within a second.
+                ("grpc.initial_reconnect_backoff_ms", 100),
                 ("grpc.max_reconnect_backoff_ms", 1_000),
                 # A refusal carries its receipt in the status.
                 ("grpc.max_metadata_size", CLIENT_METADATA_BYTES),
@@ -162,7 +163,8 @@ class Departments:
     """All members. Connections are made and mended by gRPC; descriptions by `refresh`.
 
     `report` takes what an operator should know, one sentence each. `outdated` is called when a node
-    says that its contract is another than the one that it was asked by; it never waits.
+    says that its contract is another than the one that it was asked by, and when no connection to
+    it comes about; it never waits.
     """
 
     def __init__(
@@ -200,6 +202,11 @@ class Departments:
     def silent(self) -> tuple[str, ...]:
         """The members that did not describe themselves when they were last asked."""
         return self._silent
+
+    @property
+    def complete(self) -> bool:
+        """Whether every member has described itself once; what others serve is not known."""
+        return all(name in self._known.offers for name in self._members)
 
     def catalogue(self) -> Catalogue:
         """What is known of everybody now; the same object until a description changes."""
@@ -384,7 +391,7 @@ class Departments:
         `long`, because that costs a quarter of a millisecond.
         """
         asked = ask_each(self._connections, names, method, request, seconds, headers, long=long)
-        if any(said.reason == "CONTRACT_CHANGED" for said in asked.missing.values()):
+        if any(_outdated(said) for said in asked.missing.values()):
             self.outdated()
         return asked
 
@@ -501,6 +508,10 @@ _PASSING: Final = frozenset(("UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL"))
 """Statuses that are no answer; the others are a refusal."""
 LONGEST_RULE = 200
 LONGEST_TEXT = 500
+
+
+def _outdated(said: LandbridgeError) -> bool:
+    return said.reason == "CONTRACT_CHANGED" or said.status == "UNAVAILABLE"
 
 
 def _without(found: Mapping[str, Kept], names: Collection[str]) -> dict[str, Kept]:

@@ -18,11 +18,12 @@ from gateway.selection import closed
 from gateway.sight import Sight
 from gateway.total import total
 from gateway.way import way
+from landbridge.edge.recall import Recall
 from landbridge.edge.record import Draft
 from landbridge.edge.turns import Turns
 from landbridge.errors import LandbridgeError, error
 from landbridge.membership.statement import AskingSigner
-from landbridge.v1 import node_pb2, pooled_pb2, release_pb2
+from landbridge.v1 import node_pb2, pooled_pb2, question_pb2, release_pb2
 from policies.contract import Contract
 from policies.pooling import fewest_members, plan_pooling
 
@@ -73,6 +74,7 @@ class Gathering:
         self._signer = signer
         self._log_name = log_name
         self._turns = Turns()
+        self._wire = Recall[question_pb2.Question]()
 
     def answer(self, put: Put) -> Gathered:
         """The cells of the plan; raises a refusal, ANSWER_REJECTED, or who is missing.
@@ -161,7 +163,9 @@ class Gathering:
         def request(members: Sequence[str]) -> node_pb2.AnswerRequest:
             return node_pb2.AnswerRequest(
                 asking=self._asking(put),
-                question=question_to(put.plan.question),
+                question=self._wire.of(
+                    (put.plan.question,), None, lambda: question_to(put.plan.question)
+                ),
                 micro_epsilon=put.micro_epsilon,
                 members=members,
             )

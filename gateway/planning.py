@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from gateway.by_department import DEPARTMENT, split, with_departments
@@ -17,6 +17,7 @@ from gateway.scalar import quantiles_of, size
 from gateway.sql import read
 from gateway.views import Views
 from gateway.way import Mode, Way, apart, way
+from landbridge.edge.recall import Recall
 from landbridge.edge.record import Draft
 from landbridge.errors import error
 from landbridge.identity.caller import Caller
@@ -78,6 +79,35 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
+class _Understood:
+    """What follows from a reading and a price alone, whoever asks and why.
+
+    `parts` are the tables with the level and the columns that the question uses of each.
+    """
+
+    contract: Contract
+    departments: tuple[str, ...]
+    question: Question
+    usage: Usage
+    grouped: bool | None
+    linked: LinkedQuestion | None
+    words: str
+    parts: tuple[tuple[str, Level, tuple[tuple[str, Level], ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Memories:
+    """What was found out about readings, and falls with them.
+
+    `masked` are their words and their digest for the log, under the key of a month.
+    """
+
+    understood: Recall[_Understood] = field(default_factory=Recall)
+    masked: Recall[tuple[str, str]] = field(default_factory=Recall)
+    ways: Recall[tuple[Way, LinkPlan | None]] = field(default_factory=Recall)
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """One version of the access policy, and what callers see by it."""
 
@@ -100,6 +130,7 @@ class Planning:
         # By text, values, clearance and catalogue; the entry holds its catalogue, so that no other
         # gets its number while it is remembered.
         self._readings: OrderedDict[_TextKey, tuple[Catalogue, Reading, Served]] = OrderedDict()
+        self._memories = _Memories()
 
     @property
     def access(self) -> AccessPolicy:
@@ -157,55 +188,49 @@ class Planning:
         contract = served.contract
         draft.note(resource=contract.id, members=list(served.departments))
         require_allowed(purpose, contract.purposes)
-        parted = None if served.sides else split(reading.question, served)
-        question, departments = reading.question, served.departments
-        if parted is not None:
-            question, departments = parted.question, parted.departments
-            draft.note(members=list(departments))
-        reviewed = usage = review(question, contract, caller.clearance)
-        cells = usage.cells * (len(departments) if parted and parted.grouped else 1)
-        require_presentable(reading, contract, cells)
-        shown = contract
-        if parted is not None:
-            shown = with_departments(served)
-            use = Use(DEPARTMENT, "group" if parted.grouped else "filter")
-            usage = replace(usage, uses=(*usage.uses, use), cells=cells)
-        mask = masking(shown, partial(draft.recorder.digest, "literal"))
-        asked = _linked(reading, served, micro_epsilon)
-        whole = text(reading.question) if asked is None else linked_words(asked)
-        draft.note(
-            question=text(reading.question, mask) if asked is None else linked_words(asked, mask),
-            question_hash=draft.recorder.digest("question", whole),
+        memories = self._memories if remember else _Memories()
+        understood = memories.understood.of(
+            (reading, served),
+            (caller.clearance, micro_epsilon),
+            lambda: _understood(reading, served, caller.clearance, micro_epsilon, draft),
         )
+        question, asked = understood.question, understood.linked
+        masked, digest = memories.masked.of(
+            (understood, draft.recorder), None, lambda: _masked(reading, understood, draft)
+        )
+        draft.note(members=list(understood.departments), question=masked, question_hash=digest)
         ids = {
             policy
-            for part in contract.each
+            for part, level, columns in understood.parts
             for policy in rules.access.require(  # (3)
                 request(
-                    caller, "contract", part.id, purpose, level_in(part, contract, usage),
-                    Moment.at(self._clock()), action,
-                    columns=columns_in(part, contract, reviewed, question, served.key),
+                    caller, "contract", part, purpose, level, Moment.at(self._clock()), action,
+                    columns=columns,
                 )
             )
         }  # fmt: skip
         draft.note(policies=sorted(ids))
-        link = None if asked is None else plan_link(asked)  # (4)
-        chosen = (
-            Way(Mode.LINKED, linked_why(link), link.release)
-            if link is not None
-            else way(question, contract, micro_epsilon, departments)
-            if parted is None
-            else apart(question, contract, micro_epsilon, departments, grouped=parted.grouped)
-        )
+
+        def chosen() -> tuple[Way, LinkPlan | None]:  # (4)
+            if asked is not None:
+                link = plan_link(asked)
+                return Way(Mode.LINKED, linked_why(link), link.release), link
+            departments = understood.departments
+            if understood.grouped is None:
+                return way(question, contract, micro_epsilon, departments), None
+            grouped = understood.grouped
+            return apart(question, contract, micro_epsilon, departments, grouped=grouped), None
+
+        found, link = memories.ways.of((understood,), None, chosen)
         return Plan(
-            shown,
-            departments,
+            understood.contract,
+            understood.departments,
             question,
             reading.presentation,
-            usage,
-            chosen,
-            chosen.release,
-            whole,
+            understood.usage,
+            found,
+            found.release,
+            understood.words,
             link,
         )
 
@@ -288,6 +313,54 @@ class Planning:
         rules = self._rules
         draft.note(policy_digest=rules.access.digest)
         return rules
+
+
+def _understood(
+    reading: Reading, served: Served, clearance: Level, micro_epsilon: int, draft: Draft
+) -> _Understood:
+    """Raises InvalidQuestion or Refused; the draft names whom the question is for by then."""
+    contract = served.contract
+    parted = None if served.sides else split(reading.question, served)
+    question, departments = reading.question, served.departments
+    if parted is not None:
+        question, departments = parted.question, parted.departments
+        draft.note(members=list(departments))
+    reviewed = usage = review(question, contract, clearance)
+    cells = usage.cells * (len(departments) if parted and parted.grouped else 1)
+    require_presentable(reading, contract, cells)
+    shown = contract
+    if parted is not None:
+        shown = with_departments(served)
+        use = Use(DEPARTMENT, "group" if parted.grouped else "filter")
+        usage = replace(usage, uses=(*usage.uses, use), cells=cells)
+    asked = _linked(reading, served, micro_epsilon)
+    return _Understood(
+        shown,
+        departments,
+        question,
+        usage,
+        None if parted is None else parted.grouped,
+        asked,
+        text(reading.question) if asked is None else linked_words(asked),
+        tuple(
+            (
+                part.id,
+                level_in(part, contract, usage),
+                columns_in(part, contract, reviewed, question, served.key),
+            )
+            for part in contract.each
+        ),
+    )
+
+
+def _masked(reading: Reading, understood: _Understood, draft: Draft) -> tuple[str, str]:
+    """The question as the log may have it, and its keyed digest."""
+    mask = masking(understood.contract, partial(draft.recorder.digest, "literal"))
+    asked = understood.linked
+    return (
+        text(reading.question, mask) if asked is None else linked_words(asked, mask),
+        draft.recorder.digest("question", understood.words),
+    )
 
 
 def _linked(reading: Reading, served: Served, micro_epsilon: int) -> LinkedQuestion | None:

@@ -34,7 +34,8 @@ class Settings:
     `tls_callers`; tokens that are bound to a certificate pass there only. On `listen_flight`, if
     not empty, Arrow Flight SQL is spoken. A gateway with a name as `replica` answers beside the
     first one, with a log of its own; enrolling members and witnessing their logs is for the first.
-    With `share_port` replicas on one machine listen at the same ports.
+    With `share_port` replicas on one machine listen at the same ports; with `workers` above 1 one
+    program starts so many of them.
     """
 
     federation: str
@@ -57,6 +58,7 @@ class Settings:
     witnesses: Path | None = None
     replica: str = ""
     share_port: bool = False
+    workers: int = 1
     reflection: bool = False
     operating: Operating = field(default_factory=Operating)
     procedures: Path | None = None
@@ -106,6 +108,7 @@ def read(
         witnesses=log.optional_path("witnesses"),
         replica=top.text("replica", ""),
         share_port=top.boolean("share_port", default=False),
+        workers=top.integer("workers", 1),
         reflection=top.boolean("reflection", default=False),
         operating=read_operating(top, problems),
         procedures=top.path("procedures", "procedures"),
@@ -118,6 +121,12 @@ def read(
         problems.append("console.issuer must be one of the issuers that the gateway trusts")
     if settings.cases_url and not settings.cases_url.startswith("postgresql+psycopg://"):
         problems.append("cases.url is postgresql+psycopg://..., or left out for a file")
+    if settings.workers > 1 and any(
+        each.endswith(":0") for each in (settings.listen_mutual, settings.listen_flight)
+    ):
+        problems.append("listen_mutual and listen_flight need a port that all workers know")
+    if settings.workers > 1 and settings.replica:
+        problems.append("a replica is one process; workers belong to the first gateway")
     if bool(settings.listen_mutual) != (settings.tls_callers is not None):
         problems.append("listen_mutual and tls.callers belong together; one of them is missing")
     for section in (top, tls, limits, log, cases):

@@ -90,6 +90,8 @@ class Rounds:
                 complaint = "" if _passing(said) else f"wants no witness: {said.reason}"
             except ValueError:
                 complaint = "is not watched: the connection to it is closed"
+            except OSError as problem:
+                complaint = f"is not cosigned: what was seen cannot be written: {problem.strerror}"
             if complaint != self._complaints.get(department, ""):
                 self._complaints[department] = complaint
                 if complaint:

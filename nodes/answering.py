@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 
+from landbridge.edge.recall import Recall
 from landbridge.edge.record import Draft, Logged, Recorder
 from landbridge.edge.turns import Turns
 from landbridge.edge.wanted import repeatable
@@ -70,6 +71,7 @@ class Answering:
         self._draw = draw
         self._history = history
         self._turns = Turns()
+        self._plans = Recall[ReleasePlan]()
 
     def answer(
         self,
@@ -95,7 +97,11 @@ class Answering:
             permission, grant = permitted.permission, permitted.grant
             contract = permission.contract
             require_alone(self._guard.department, contract)
-            plan = plan_release(question, contract, micro_epsilon, len(members))
+            plan = self._plans.of(
+                (question, contract),
+                (micro_epsilon, len(members)),
+                lambda: plan_release(question, contract, micro_epsilon, len(members)),
+            )
             recipient = permission.caller.organisation
             with self._tables.open() as (engine, tables):
                 version = data_version(self._guard.department, contract, tables)

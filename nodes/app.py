@@ -159,6 +159,7 @@ class Node:
     _publishing: Publishing
     _grouping: Grouping
     _notices: Notices
+    _tell: Callable[[str], None]
 
     @property
     def port(self) -> int:
@@ -195,7 +196,10 @@ class Node:
         with suppress(Unavailable):  # a log that was stopped takes no last entry
             if begun:
                 life.end(self._recorder)
-        self._log.close()
+        try:
+            self._log.close()
+        except Unavailable:
+            self._tell("The log could not be published to its end; the next start does it.")
         self._witness.close()
         self._ledger.close()
         self._quotas.close()
@@ -578,6 +582,7 @@ def start(
         publishing,
         grouping,
         notices,
+        tell,
     )
 
 

@@ -76,7 +76,23 @@ _RELATIONS = {
 
 
 def question_from(message: question_pb2.Question) -> Question:
-    """The typed question; raises INVALID_ARGUMENT for anything outside the algebra."""
+    """The typed question; raises INVALID_ARGUMENT for anything outside the algebra.
+
+    The same object again for the same bytes, which say all of it; what was refused is read anew.
+    """
+    wire = message.SerializeToString(deterministic=True)
+    return _read(wire) if len(wire) <= _LONGEST_REMEMBERED else _question(message)
+
+
+_LONGEST_REMEMBERED = 4_096
+
+
+@lru_cache(1_024)
+def _read(wire: bytes) -> Question:
+    return _question(question_pb2.Question.FromString(wire))
+
+
+def _question(message: question_pb2.Question) -> Question:
     refuse_unknown_fields(message)
     return Question(
         contract=message.contract,
@@ -167,11 +183,16 @@ def budget_to(account: Account) -> release_pb2.Budget:
     )
 
 
-def refuse_unknown_fields(message: Message) -> None:
-    """Raises INVALID_ARGUMENT when the message, or one inside it, has a field we do not know."""
+def refuse_unknown_fields(message: Message, *, but: str = "") -> None:
+    """Raises INVALID_ARGUMENT when the message, or one inside it, has a field we do not know.
+
+    The field `but` is looked through by who reads it.
+    """
     if len(UnknownFieldSet(message)):
         raise _outside("a field this node does not know")
     for descriptor, value in message.ListFields():
+        if descriptor.name == but:
+            continue
         for part in _messages_in(descriptor)(value):
             refuse_unknown_fields(part)
 

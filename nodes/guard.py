@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
 
+from landbridge.edge.recall import Recall
 from landbridge.edge.record import Draft
 from landbridge.errors import error
 from landbridge.identity.caller import Caller
@@ -133,6 +134,9 @@ class Guard:
         self.department = department
         self._rules = Rules(contracts, handlers, access, digest, groups or {})
         self._counted = counted
+        # Of a question and a contract, as objects: another text of a contract is another one.
+        self._reviewed = Recall[_Reviewed]()
+        self._noted = Recall[dict[str, str]]()
         self._verifier = verifier
         self._clock = clock
 
@@ -165,24 +169,30 @@ class Guard:
         for part in contract.each:
             require_named(caller.organisation, part)
             self._require_counted(rules, part)
-        usage = review(question, contract, caller.clearance)
+        reviewed = self._reviewed.of(
+            (question, contract),
+            caller.clearance,
+            lambda: _review(question, contract, caller.clearance),
+        )
         draft.note(
             members=sorted(members),
-            question=masked(question, contract, partial(draft.recorder.digest, "literal")),
-            question_hash=draft.recorder.digest("question", text(question)),
+            **self._noted.of(
+                (question, contract, draft.recorder),
+                None,
+                lambda: _noted(question, contract, draft),
+            ),
         )
+        declared = action == "query" and self._memberships(rules).declares(question, caller, now)
         ids = {
             policy
-            for part in contract.each
+            for part, level, columns in reviewed.parts
             for policy in rules.access.require(
                 replace(
                     request(
-                        caller, "contract", part.id, asking.purpose,
-                        level_in(part, contract, usage), now, action,
-                        columns=columns_in(part, contract, usage, question),
+                        caller, "contract", part, asking.purpose, level, now, action,
+                        columns=columns,
                     ),
-                    declared=action == "query"
-                    and self._memberships(rules).declares(question, caller, now),
+                    declared=declared,
                 )
             )
         }  # fmt: skip
@@ -190,7 +200,7 @@ class Guard:
         # The gateway would reject the answer, which would have been charged.
         if asking.contracts and asking.contracts != {part.digest for part in contract.each}:
             raise error("CONTRACT_CHANGED")
-        return Permission(caller, contract, usage)
+        return Permission(caller, contract, reviewed.usage)
 
     def weigh(self, asking: Asking, question: Question, draft: Draft) -> Weighed:
         """The same for a question that an officer decides about, here and at the use of a grant.
@@ -565,6 +575,37 @@ class Guard:
         require_stated(asking.purpose, caller.purposes)
         draft.note(purpose=asking.purpose)  # a word of the issuer's by now, not the caller's own
         return caller
+
+
+@dataclass(frozen=True, slots=True)
+class _Reviewed:
+    """What a question uses of a contract; `parts` with the level and the columns of each table."""
+
+    usage: Usage
+    parts: tuple[tuple[str, Level, tuple[tuple[str, Level], ...]], ...]
+
+
+def _review(question: Question, contract: Contract, clearance: Level) -> _Reviewed:
+    usage = review(question, contract, clearance)
+    return _Reviewed(
+        usage,
+        tuple(
+            (
+                part.id,
+                level_in(part, contract, usage),
+                columns_in(part, contract, usage, question),
+            )
+            for part in contract.each
+        ),
+    )
+
+
+def _noted(question: Question, contract: Contract, draft: Draft) -> dict[str, str]:
+    """The question as the log may have it, by the key of the draft's month."""
+    return {
+        "question": masked(question, contract, partial(draft.recorder.digest, "literal")),
+        "question_hash": draft.recorder.digest("question", text(question)),
+    }
 
 
 def _contract(

@@ -6,13 +6,15 @@ standing: spent is never less than released. A question to joined contracts is c
 each of them, in one transaction: to all or to none.
 
 SQLite in WAL mode with synchronous=FULL: a committed transaction survives a power cut. Amounts are
-whole micro-rho (see `policies.accounting`).
+whole micro-rho (see `policies.accounting`). What is only looked at is remembered (`_Seen`), and the
+time is written with a charge alone: a budget that is looked at changes nothing and syncs nothing.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -26,6 +28,8 @@ from policies.contract import Contract
 VERSION = 2
 EVERYBODY = ""
 """The recipient under which the overall budget is kept."""
+MEMORY_BYTES = 16 << 20
+"""Of answers that were given, beside the file that holds them all."""
 
 # One row of `charge` per question: of joined contracts, `contract` and `period` hold those of all
 # parts, in one order and with a space between; `spent` has a row for each.
@@ -67,6 +71,10 @@ CREATE TABLE IF NOT EXISTS lifted (
   PRIMARY KEY (contract, recipient, period)
 ) STRICT;
 """
+
+
+_LENGTHS = {"never": 0, "year": 4, "month": 7, "day": 10}
+"""Kind of period to the characters of a time that name it."""
 
 
 class LedgerUnusable(Exception):
@@ -121,11 +129,43 @@ class Remembered:
     release: bytes
 
 
+class _Seen:
+    """What was read of the file, which nobody else can write to while it is open.
+
+    Answers that were given are never changed, so they are kept until newer ones take their room;
+    sums are forgotten by every transaction, whatever it wrote.
+    """
+
+    def __init__(self) -> None:
+        self.sums: dict[tuple[str, str, str], tuple[int, int]] = {}
+        self._answers: OrderedDict[bytes, bytes] = OrderedDict()
+        self._bytes = 0
+
+    def answer(self, key: bytes) -> bytes | None:
+        """The answer, if it is still here."""
+        found = self._answers.get(key)
+        if found is not None:
+            self._answers.move_to_end(key)
+        return found
+
+    def keep(self, key: bytes, release: bytes) -> None:
+        """An answer that is on disk, and will not become another one."""
+        if key in self._answers or not release:
+            return  # an empty one waits for what `Ledger.keep` puts in its place
+        self._answers[key] = release
+        self._bytes += len(release)
+        while self._bytes > MEMORY_BYTES:
+            _, gone = self._answers.popitem(last=False)
+            self._bytes -= len(gone)
+
+
 class Ledger:
     """One department's ledger, in one SQLite file; safe for many threads of one process."""
 
     def __init__(self, path: Path, clock: Callable[[], float]) -> None:
         self._clock = clock
+        self._latest = ""
+        self._seen = _Seen()
         self._lock = threading.Lock()
         self._lost = False
         try:
@@ -193,11 +233,17 @@ class Ledger:
         another question's, GRANT_SPENT and GRANT_EXPIRED; then nothing is charged or used.
         """
         beyond = micro_rho if grant is not None and grant.micro_rho else 0
+        if grant is None:
+            with self._reading():
+                given = self._seen.answer(key)
+            if given is not None:
+                return Remembered(given)
         with self._transaction() as run:
             if grant is not None:
                 self._use(grant, question_id, 0)
             known = run("SELECT release FROM answer WHERE key = ?", (key,)).fetchone()
             if known is not None:
+                self._seen.keep(key, known[0])
                 return Remembered(known[0])
             earlier = run(
                 "SELECT key, state, contract, period, micro_rho FROM charge "
@@ -294,6 +340,8 @@ class Ledger:
                     (reservation.recipient, reservation.question_id),
                 )
             )
+        with self._lock:  # only now is it on disk
+            self._seen.keep(reservation.key, release)
 
     def give_back(self, reservation: Reservation) -> None:
         """Undoes a charge for which no data was read."""
@@ -375,13 +423,13 @@ class Ledger:
 
     def kept(self, key: bytes) -> bytes | None:
         """What was remembered under that key."""
-        with self._transaction() as run:
+        with self._reading() as run:
             row = run("SELECT release FROM answer WHERE key = ?", (key,)).fetchone()
         return None if row is None else bytes(row[0])
 
     def earlier(self, memory: bytes, most: int) -> tuple[bytes, ...]:
         """The hashes of the rounds that are the same question, the latest first."""
-        with self._transaction() as run:
+        with self._reading() as run:
             rows = run(
                 "SELECT hash FROM round WHERE memory = ? ORDER BY number DESC LIMIT ?",
                 (memory, most),
@@ -393,9 +441,10 @@ class Ledger:
 
         Of joined contracts each is the one with least left, which will end first.
         """
-        with self._transaction():
+        with self._reading():
+            now = self._now()
             found = [
-                self._accounts(part, recipient, self._period(part.disclosure.period)[0])
+                self._accounts(part, recipient, now[: _LENGTHS[part.disclosure.period]])
                 for part in contract.each
             ]
             return (
@@ -417,29 +466,51 @@ class Ledger:
         renews = _renewal(terms.period, period)
         found = {}
         for who, allowance in ((recipient, terms.recipient), (EVERYBODY, terms.overall)):
-            row = self._connection.execute(
-                "SELECT micro_rho FROM spent WHERE contract=? AND recipient=? AND period=?",
-                (contract.id, who, period),
-            ).fetchone()
-            spent = row[0] if row else 0
-            beyond = self._connection.execute(
-                "SELECT micro_rho FROM lifted WHERE contract=? AND recipient=? AND period=?",
-                (contract.id, who, period),
-            ).fetchone()
-            allowed = limit(allowance) + (beyond[0] if beyond else 0)
-            found[who] = Account(spent, allowed, allowance.delta, renews)
+            spent, beyond = self._sums(contract.id, who, period)
+            found[who] = Account(spent, limit(allowance) + beyond, allowance.delta, renews)
         return found
+
+    def _sums(self, contract: str, who: str, period: str) -> tuple[int, int]:
+        """What was spent of a budget, and what officers let be spent beyond it."""
+        key = (contract, who, period)
+        run = self._connection.execute
+        known = self._seen.sums.get(key)
+        if known is not None:
+            return known
+        found = (
+            run("SELECT micro_rho FROM spent WHERE contract=? AND recipient=? AND period=?", key),
+            run("SELECT micro_rho FROM lifted WHERE contract=? AND recipient=? AND period=?", key),
+        )
+        spent, beyond = (row[0] if (row := each.fetchone()) else 0 for each in found)
+        if not self._connection.in_transaction:  # which may change it, or be taken back
+            self._seen.sums[key] = (spent, beyond)
+        return spent, beyond
 
     def _period(self, kind: str) -> tuple[str, str]:
         """The current period's name and the time; a clock set back re-opens no earlier period."""
-        now = datetime.fromtimestamp(self._clock(), UTC).isoformat()
-        latest = self._connection.execute("SELECT latest FROM clock").fetchone()[0]
-        if now > latest:
-            self._connection.execute("UPDATE clock SET latest = ?", (now,))
-        else:
-            now = latest
-        length = {"never": 0, "year": 4, "month": 7, "day": 10}[kind]
-        return now[:length], now
+        now = self._now()
+        self._connection.execute("UPDATE clock SET latest = max(latest, ?)", (now,))
+        return now[: _LENGTHS[kind]], now
+
+    def _now(self) -> str:
+        """The time, ISO 8601, never before one that was given already; a charge writes it down."""
+        if not self._latest:
+            self._latest = self._connection.execute("SELECT latest FROM clock").fetchone()[0]
+        now = datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="microseconds")
+        self._latest = max(self._latest, now)
+        return self._latest
+
+    @contextmanager
+    def _reading(self) -> Iterator[Callable[..., sqlite3.Cursor]]:
+        """Looks, and writes nothing; raises LEDGER_UNAVAILABLE as `_transaction` does."""
+        with self._lock:
+            if self._lost:
+                raise error("LEDGER_UNAVAILABLE")
+            try:
+                yield self._connection.execute
+            except sqlite3.Error as failure:
+                self._lost = undurable(failure)
+                raise error("LEDGER_UNAVAILABLE") from None
 
     @contextmanager
     def _transaction(self) -> Iterator[Callable[..., sqlite3.Cursor]]:
@@ -454,6 +525,7 @@ class Ledger:
             run = self._connection.execute
             try:
                 run("BEGIN IMMEDIATE")
+                self._seen.sums.clear()
                 yield run
                 run("COMMIT")
             except BaseException as failure:

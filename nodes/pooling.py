@@ -120,7 +120,8 @@ class Pooling:
                     _memory(memory_key(plan.release, permission, version), circle),
                     draft,
                 )
-                with self._turns.turn(turn.memory):  # twice at once is one draw
+                # Twice at once is one draw; under one hash too when the data changes in between.
+                with self._turns.turn(turn.memory), self._turns.turn(turn.round_hash):
                     own, earlier, charged = self._own(turn)
             accounts = self._ledger.accounts(contract, recipient)
             hidden = None
@@ -163,6 +164,7 @@ class Pooling:
             turn.run.contract,
             turn.recipient,
             plan.release.cost_micro_rho,
+            again=True,  # no vector leaves before `finish`, so one that was lost was never seen
         )
         if isinstance(reserved, Remembered):
             return kept(plan, reserved.release), (), 0
@@ -170,7 +172,8 @@ class Pooling:
 
     def _drawn(self, turn: _Turn, reserved: Reservation) -> Share:
         if turn.run.too_late:
-            self._ledger.give_back(reserved)  # no data was read
+            if not reserved.again:
+                self._ledger.give_back(reserved)  # no data was read
             raise error("DEADLINE")
         turn.draft.note(charged_micro_rho=reserved.micro_rho)
         cells, histograms = turn.run.cells(turn.plan.release)  # (8)

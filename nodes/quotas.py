@@ -59,14 +59,18 @@ class Quotas:
         """Counts all of it, durably; raises SUBJECTS_EXHAUSTED or CALLS_EXHAUSTED and counts none.
 
         Every limit is looked at whatever the subjects are, so that a refusal says nothing of data.
+        Calls that come at once share a sync.
         """
-        with self._file.transaction() as run:
+
+        def count(run: Run) -> None:
             now = self._file.now(run)
             if charge.id and not _new(run, charge.id, now):
                 return
             _calls(run, charge, quota, now)
             for period, most in quota.subjects:
                 _subjects(run, charge, f"{period} {now[: _LENGTHS[period]]}", period, most)
+
+        self._file.together(count)
 
     def close(self) -> None:
         """Lets go of the file."""
@@ -118,12 +122,14 @@ def _subjects(run: Run, charge: Charge, key: str, period: str, most: int) -> Non
         ).rowcount
         for each in charge.subjects
     )
+    if not new:
+        return  # all of them were counted in this period
     count = run(
         "INSERT INTO subjects VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE "
         "SET count = count + excluded.count RETURNING count",
         (*where, new),
     ).fetchone()[0]
-    if new and count > most:
+    if count > most:
         raise _exhausted(charge.handler, period, most)
 
 

@@ -64,7 +64,7 @@ class NodeServicer(node_pb2_grpc.NodeServicer):
         self._admit(context)
         self._require_signed(request)
         with self._recorder.check("query"):
-            refuse_unknown_fields(request)
+            refuse_unknown_fields(request, but="question")
             question = question_from(request.question)
         with self._trace("node.answer", context) as trace:
             answered = self._answering.answer(
@@ -90,7 +90,7 @@ class NodeServicer(node_pb2_grpc.NodeServicer):
         self._admit(context)
         self._require_signed(request)
         with self._recorder.check("explain"):
-            refuse_unknown_fields(request)
+            refuse_unknown_fields(request, but="question")
             question = question_from(request.question)
         with self._trace("node.estimate", context) as trace:
             estimated = self._answering.estimate(

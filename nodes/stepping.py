@@ -16,6 +16,7 @@ from hashlib import sha256
 from landbridge.edge.record import Draft, Recorder
 from landbridge.edge.turns import Turns
 from landbridge.errors import error
+from landbridge.evidence.receipt import Receipt
 from landbridge.identity.caller import Caller
 from landbridge.protocols.step_info import step_question
 from landbridge.v1 import batch_pb2, evidence_pb2, step_pb2
@@ -60,6 +61,8 @@ class Stepping:
         self._memory = memory
         self._hand_over = hand_over
         self._turns = Turns()
+        # Entries that the memory of steps could not take yet.
+        self._halfway: dict[Key, Receipt] = {}
 
     def take(
         self,
@@ -73,6 +76,9 @@ class Stepping:
         place = Place(request.procedure, request.case_id, request.step)
         key = Key(place.case, place.step)
         with self._turns.turn(key.to_bytes()):
+            if (logged := self._halfway.get(key)) is not None:
+                self._memory.logged(key, logged)  # or nobody hears of it: one effect, one entry
+                del self._halfway[key]
             known = self._memory.find(key) if _spelt_well(place) else None
             if known is not None and known.receipt is not None and not request.admit_only:
                 # Said before; it stands in the log already.
@@ -114,7 +120,9 @@ class Stepping:
             effect = self._computed(found, place, values, request, time_left)
             self._memory.computed(key, _taken(request), effect, self._recorder.size)
         logged = draft.answered(effect.said.encode(), effect.salt)
+        self._halfway[key] = logged.receipt
         self._memory.logged(key, logged.receipt)
+        del self._halfway[key]
         return _response(effect, logged.receipt.entry, logged.receipt.proof)
 
     def _admitted(

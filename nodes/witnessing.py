@@ -41,7 +41,12 @@ class WitnessServicer(witness_pb2_grpc.WitnessServicer):
         """C2SP tlog-witness, add-checkpoint."""
         self._admit(context)
         refuse_unknown_fields(request)
-        return reply_to(self._witness.add_checkpoint(request.body))
+        try:
+            return reply_to(self._witness.add_checkpoint(request.body))
+        except OSError:
+            raise error(
+                "LOG_UNAVAILABLE", "What this witness saw cannot be written, so it cosigns nothing."
+            ) from None
 
 
 class WitnessedLogServicer(witness_pb2_grpc.WitnessedLogServicer):

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from landbridge.federation.process import forking
 from tests.evidence.schema import problems
 from tests.people import document, write
 from tests.sharing import ordered
@@ -32,6 +33,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
     from tests.workers import Units  # one process needs no pytest-xdist
 
     return Units(config, log) if config.option.dist == "load" else None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forked_servers() -> Iterator[None]:
+    """A server of a test's federation is a process of its own, and need not be loaded anew."""
+    with forking():
+        yield
 
 
 @pytest.fixture

@@ -22,29 +22,43 @@ TOGETHER = (
 """Folders whose files share what takes seconds to start."""
 
 LONGEST_FIRST = (
+    "tests/engines",
     "tests/attacks",
-    "tests/docs/test_snippets.py",
     "tests/journeys",
     "tests/console",
-    "tests/submission",
-    "tests/engines",
-    "tests/examples/test_joint_questionnaire.py",
     "tests/examples/test_examples.py",
+    "tests/cases/test_replicas.py",
     "tests/cli/test_journeys.py",
     "tests/audit/test_mechanisms.py",
+    "tests/docs/test_snippets.py",
+    "tests/submission",
     "tests/operating/test_rolling_restart.py",
     "tests/cases/test_faults.py",
+    "tests/membership/test_renewal.py",
+    "tests/disclosure/test_programme.py",
     "tests/cases/test_silent_offices.py",
+    "tests/faults/test_storm.py",
+    "tests/faults/test_lines.py",
+    "tests/watch/test_journey.py",
+    "tests/pooling/test_lies.py",
     "tests/linked/test_rounds.py",
+    "tests/linked/test_shared.py",
+    "tests/joins/test_cells.py",
     "tests/nodes_engine/test_load.py",
+    "tests/examples/test_joint_questionnaire.py",
+    "tests/pooling/test_faults.py",
+    "tests/pooling/test_by_department.py",
+    "tests/census/test_attacks.py",
+    "tests/linked/test_truth.py",
+    "tests/groups/test_journeys.py",
+    "tests/watch/test_attending.py",
+    "tests/linked/test_schemas.py",
+    "tests/docs/test_site.py",
+    "tests/audit/test_selection.py",
     "tests/consultation/test_deciding.py",
     "tests/gateway/test_questions.py",
-    "tests/gateway/test_arithmetic.py",
-    "tests/gateway/test_column_access.py",
-    "tests/docs/test_site.py",
-    "tests/sql/test_flight.py",
 )
-"""Units of more than about ten seconds of one core, the longest first."""
+"""Units of more than about twenty seconds of one core, the longest first."""
 
 
 def unit(test: str) -> str:

@@ -27,6 +27,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
@@ -50,13 +51,17 @@ from tests.audit.series import FULL, series
 from tests.audit.worlds_apart import World, difference
 from tests.crew import Job, serve, share
 from tests.faults import rows as fault_rows
-from tests.faults import town
-from tests.faults.storm import Storm
+from tests.faults.lives import BASES, KINDS, WAYS, Lives, every, spoken
+from tests.faults.lives import VICTIMS as SERVERS
+from tests.faults.nursery import Nursery
+from tests.faults.storm import storm
 from tests.simulator import exact
 
 MARK: Final = "<!-- torture -->"
 STORM: Final = 50
 """Kills of one storm: what must hold is looked at after each, and a run can end between them."""
+RECOVERY: Final = 5.0
+"""Seconds within which somebody gets an answer once everything was let go on."""
 TEXTS: Final = 5_000
 """Random texts of one job."""
 REQUESTS: Final = 100
@@ -121,7 +126,12 @@ def jobs(effort: float, seed: int) -> Iterator[Job]:
         yield Job(door.__name__, partial(door, effort=number), number / full)
     yield from pieces("messages: every method", REQUESTS, 500, 4, _messages)
     yield from pieces("files: garbage in every kind", TEXTS_OF_A_FILE, 2_000, 10, _files)
-    yield from pieces("storm: kill -9 of gateway and nodes", STORM, 1_000, 6, _storm, alone=True)
+    for victim, how, base in product(SERVERS, WAYS, BASES):
+        name = f"lives, {base}: {how} at every operation of a {KINDS[victim]}"
+        step = max(1, round(1 / effort))
+        yield Job(name, partial(_lives, name, victim, how, base, step), 1 / step)
+    yield from pieces("storm: kill -9, stops, full disks, cut lines", STORM, 1_000, 6, _storm,
+                      alone=True)  # fmt: skip
     yield Job("the table of attacks, row by row", _attacks, alone=True)
     yield Job("the table of faults, row by row", _faults, alone=True)
     yield from _controls()
@@ -202,17 +212,34 @@ def _found(name: str, found: Finding) -> Outcome:
 def _storm(name: str, kills: int, seed: int, folder: Path) -> Outcome:
     """Real processes; what must hold is compared with the logs and ledgers at the end."""
     folder.mkdir()
-    with federation(town.write(folder / "town"), state=folder / "state") as running:
-        town.fix_port(running)
-        storm = Storm(running, seed)
-        storm.blow(kills)
-        found = storm.findings()
+    with Nursery() as nursery, storm(folder, nursery, seed) as blown:
+        blown.blow(kills)
+        found = blown.findings()
+    slow = [seconds for seconds in blown.recoveries if seconds > RECOVERY]
+    found += [f"an answer only after {seconds:.1f} s" for seconds in slow]
     for each in found:
         sys.stderr.write(f"seed {seed}: {each}\n")
-    given = len(storm.seen.given)
-    figure = found[0] if found else f"{given} answers hold (seed {seed})"
+    counts = {"answers hold": len(blown.seen.given), "clogs": blown.clogs.count.total(),
+              "recoveries": len(blown.recoveries),
+              "of them over 2 s": sum(each > 2 for each in blown.recoveries)}  # fmt: skip
+    said = ", ".join(f"{number:,} {what}" for what, number in counts.items())
+    figure = f"{found[0] if found else said} (seed {seed})"
     return Outcome(name, kills, 0 if found else kills, "log and ledger", figure, bool(found),
-                   {"answers hold": given})  # fmt: skip
+                   counts)  # fmt: skip
+
+
+def _lives(name: str, victim: str, how: str, base: str, step: int, folder: Path) -> Outcome:
+    """Real processes; at every `step`th operation on files, until one life sees none fail."""
+    folder.mkdir()
+    tried, bad = 0, ""
+    with Nursery() as nursery:
+        for at, life in every(Lives(folder, nursery), victim, how, base, step):
+            tried += bool(life.failed)
+            if life.wrong:
+                bad = bad or f"at {at}: {life.wrong[0]}"
+                sys.stderr.write(f"{spoken(at, victim, how, base, life)}\n")
+    figure = bad or "all went on without a hand"
+    return Outcome(name, tried, 0 if bad else tried, "log and ledger", figure, bool(bad))
 
 
 def _texts(name: str, texts: int, seed: int, folder: Path) -> Outcome:

@@ -122,8 +122,8 @@ class Cases:
         first = [Change(0, opened.opened_at, "", "opened")]
         changes = unfolded(procedure, blank, first, opened.opened_at)
         if self._store.create(opened, procedure.text, forms, changes, self._recorder.size):
-            self._recording.log_and_show(opened, changes)
             self._driver.keep_token(opened.id, token, expires)
+            self._recording.log_and_show(opened, changes)
             made = self._driver.opened(opened.id, changes)
             self._driver.offer_token(made, token, expires)  # for the steps that wait
             return made

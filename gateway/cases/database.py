@@ -38,6 +38,7 @@ class Database:
             self.shared = self._engine.dialect.name != "sqlite"
             if not self.shared:
                 sa.event.listen(self._engine, "connect", _sqlite)
+                sa.event.listen(self._engine, "begin", _begin)
             with self._engine.begin() as connection:
                 if self.shared:
                     # Replicas that start together make the tables one after the other.
@@ -80,8 +81,17 @@ _MIGRATING = 0x6C62_6361  # "lbca": any number that nobody else locks
 
 
 def _sqlite(connection: Any, _: Any) -> None:
-    """As the ledgers are: a committed transaction survives a power cut."""
+    """As the ledgers are: a committed transaction survives a power cut.
+
+    Python's driver begins none before a change of the tables, so that a process that ends within a
+    migration would leave half of it. SQLAlchemy begins them here.
+    """
+    connection.isolation_level = None
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA busy_timeout=5000")
     connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _begin(connection: sa.Connection) -> None:
+    connection.exec_driver_sql("BEGIN")

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
+from pathlib import Path
 from typing import Final, Literal
 
 from gateway.cases.case import Case, Change, Sealed
@@ -33,7 +34,7 @@ EXHAUSTED_SECONDS: Final = 60.0
 OVERTAKEN_SECONDS: Final = 5.0
 """How long a change is decided again and again where another gateway has begun one."""
 
-Kind = Literal["ask", "admit", "deadline"]
+Kind = Literal["ask", "admit", "deadline", "finish"]
 
 
 @dataclass(order=True, slots=True)
@@ -43,6 +44,8 @@ class _Job:
     kind: Kind = field(compare=False)
     case: str = field(compare=False)
     step: str = field(compare=False)
+    pause: float = field(compare=False, default=0.0)
+    """For how long it was put off when it last failed."""
 
 
 @dataclass(slots=True)
@@ -65,7 +68,8 @@ class _Decided:
 class Driver:
     """The threads that carry cases on. `clock` is the wall's, `monotonic` only runs forward.
 
-    `adopt` makes a case this gateway's where several share the store.
+    `adopt` makes a case this gateway's where several share the store. `log` is the gateway's own,
+    published.
     """
 
     def __init__(
@@ -78,6 +82,7 @@ class Driver:
         monotonic: Callable[[], float],
         report: Callable[[BaseException], None],
         adopt: Callable[[str], bool] = lambda _: False,
+        log: Path = Path(),
     ) -> None:
         self._store = store
         self._recording = recording
@@ -87,6 +92,8 @@ class Driver:
         self._monotonic = monotonic
         self._report = report
         self._adopt = adopt
+        self._log = log
+        recording.left_behind = lambda case: self._put("finish", case, "", SHORTEST)
         self._turns = Turns()
         self._latest = 0.0
         self._seen = monotonic()
@@ -180,6 +187,7 @@ class Driver:
         taken over with its gateway's cases.
         """
         with self._turns.turn(case_id.encode()):
+            self._recording.finish(case_id, self._log)
             end = self._monotonic() + OVERTAKEN_SECONDS
             while True:
                 case = self._store.find(case_id)
@@ -225,13 +233,14 @@ class Driver:
 
     # The threads.
 
-    def _put(self, kind: Kind, case: str, step: str, delay: float) -> None:
+    def _put(self, kind: Kind, case: str, step: str, delay: float, pause: float = 0.0) -> None:
         with self._arrived:
             if (kind, case, step) in self._queued:
                 return
             self._queued.add((kind, case, step))
             at = self._monotonic() + max(0.0, delay)
-            heapq.heappush(self._jobs, _Job(at, next(self._numbers), kind, case, step))
+            job = _Job(at, next(self._numbers), kind, case, step, pause)
+            heapq.heappush(self._jobs, job)
             self._arrived.notify()
 
     def _work(self) -> None:
@@ -239,9 +248,12 @@ class Driver:
             try:
                 self._do(job)
             except LandbridgeError as failed:
-                # The store or the log; nothing was shown, and it is tried again.
-                self._report(failed)
-                self._put(job.kind, job.case, job.step, LONGEST)
+                # The store or the log; nothing was shown, and it is tried again, soon at first:
+                # most are back in a moment.
+                if failed.status != "UNAVAILABLE":
+                    self._report(failed)
+                pause = min(LONGEST, max(SHORTEST, 2 * job.pause))
+                self._put(job.kind, job.case, job.step, pause, pause)
             except Exception as defect:  # noqa: BLE001 - the other cases must go on
                 self._report(defect)
                 self._put(job.kind, job.case, job.step, LONGEST)
@@ -258,6 +270,9 @@ class Driver:
             return None
 
     def _do(self, job: _Job) -> None:
+        if job.kind == "finish":
+            self._finish(job.case)
+            return
         case = self._store.find(job.case)
         if case is None or case.state is not CaseState.OPEN:
             return
@@ -276,6 +291,12 @@ class Driver:
                     self._admit(job, case, procedure, step)
             case _:
                 return
+
+    def _finish(self, case_id: str) -> None:
+        """What the log or the store failed at half-way, and what follows from it."""
+        with self._turns.turn(case_id.encode()):
+            self._recording.finish(case_id, self._log)
+        self.take_up([case_id])
 
     def _overdue(self, job: _Job, procedure: Procedure) -> None:
         def decide(case: Case, now: float) -> list[Change]:

@@ -18,6 +18,7 @@ from typing import Any
 from gateway.cases.case import Change, Opened, Sealed, Unlogged
 from gateway.cases.store import Store
 from landbridge.edge.record import Recorder
+from landbridge.errors import LandbridgeError
 from landbridge.evidence.entry import Entry
 from landbridge.evidence.finding import EvidenceError
 from landbridge.evidence.lookup import Lookup
@@ -33,9 +34,14 @@ class Recording:
     """Records changes, and lets others wait for them."""
 
     def __init__(self, store: Store, recorder: Recorder) -> None:
+        self.left_behind: Callable[[str], None] = lambda _: None
+        """Told of a case whose changes failed half-way, which `finish` has to be asked for."""
         self._store = store
         self._recorder = recorder
         self._changed = threading.Condition()
+        self._recovering = threading.Lock()
+        # By case: the changes that are logged and not shown, or none where the log may lack some.
+        self._halfway: dict[str, Sequence[Change]] = {}
         # What another gateway changed tells nobody here.
         self._look = LOOK_SECONDS if store.shared else math.inf
 
@@ -47,7 +53,7 @@ class Recording:
     ) -> bool:
         """The changes are the case's state when this returns; raises and then they are not yet.
 
-        They are tried again at the next start where the store or the log failed half-way. True
+        Where the store or the log failed half-way, `finish` tries again, or the next start. True
         where another gateway carried the case on until now. Raises Overtaken as `Store.begin`.
         """
         self._recorder.require()  # what is begun can then be logged, unless the disk fails
@@ -57,10 +63,34 @@ class Recording:
 
     def log_and_show(self, opened: Opened, changes: Sequence[Change]) -> None:
         """The second half, for changes that are stored already."""
-        self._recorder.append_each(
-            "step", [_entry(opened, each) for each in changes], outcome="answered"
-        )
-        self.shown(opened.id, changes)
+        logged: Sequence[Change] = ()
+        try:
+            self._recorder.append_each(
+                "step", [_entry(opened, each) for each in changes], outcome="answered"
+            )
+            logged = changes
+            self.shown(opened.id, changes)
+        except LandbridgeError:
+            self._halfway[opened.id] = logged
+            self.left_behind(opened.id)
+            raise
+
+    def finish(self, case: str, log: Path) -> bool:
+        """Shows what failed half-way here, once log and store are well; False where nothing did.
+
+        Raises as before while they are not. One thread at a time for a case.
+        """
+        logged = self._halfway.get(case)
+        if logged is None:
+            return False
+        # A log that was full and is not any more has published all that it took before.
+        self._recorder.require()
+        if logged:
+            self.shown(case, logged)
+        else:
+            self.recover(log, [case])
+        del self._halfway[case]
+        return True
 
     def shown(self, case: str, changes: Sequence[Change]) -> None:
         """The changes are logged."""
@@ -73,7 +103,10 @@ class Recording:
 
         Of these cases, for who has just taken them over, or of all of ours at the start.
         """
-        left = self._store.unlogged(cases)
+        with self._recovering:  # what two found unlogged would be logged twice
+            return self._recover(log, self._store.unlogged(cases))
+
+    def _recover(self, log: Path, left: Sequence[Unlogged]) -> int:
         if not left:
             return 0
         written = _written(log, left)

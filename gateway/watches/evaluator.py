@@ -185,6 +185,7 @@ class Evaluator:
 
     def _do(self, identifier: str) -> float | None:
         """One evaluation; gives the seconds until the next, None where there is none."""
+        self._telling.finish(identifier)
         watch = self._store.mine(identifier)
         if watch is None or watch.state != STANDING:
             return None  # over, or another gateway carries it on

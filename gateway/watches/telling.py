@@ -26,6 +26,8 @@ class Telling:
         self._store = store
         self._recorder = recorder
         self._told = threading.Condition()
+        # What is stored and not shown, by watch, with its entry and proof where it has them.
+        self._halfway: dict[str, tuple[Watch, Event, tuple[bytes, str] | None]] = {}
 
     def tell(
         self,
@@ -37,7 +39,7 @@ class Telling:
     ) -> bool:
         """Whoever follows is told when this returns; False for what was told before.
 
-        Raises, and then it is not told yet; it is taken up again at the next start.
+        Raises, and then it is not told yet; `finish` takes it up again, or the next start.
         """
         self._recorder.require()  # what is begun can then be logged, unless the disk fails
         kept = Event(
@@ -51,6 +53,22 @@ class Telling:
             return False
         self._log_and_show(watch, kept)
         return True
+
+    def finish(self, watch: str) -> None:
+        """Tells what failed half-way here, once log and store are well; raises while they are not.
+
+        One thread at a time for a watch.
+        """
+        left = self._halfway.get(watch)
+        if left is None:
+            return
+        of, event, logged = left
+        if logged is None:
+            self._recorder.require()
+            self._log_and_show(of, event)
+        else:
+            self._show(event, *logged)
+        self._halfway.pop(watch, None)
 
     def recover(self, log: Path, only: Container[str] | None = None) -> int:
         """Finishes what a crash left between store and log; gives the number of events.
@@ -88,6 +106,7 @@ class Telling:
         content = watch_pb2.WatchEvent.FromString(event.content)
         asked = watch_pb2.CreateWatchRequest.FromString(watch.asked)
         alert = content.kind == "alert"
+        self._halfway[watch.id] = (watch, event, None)
         with self._recorder.request("alert" if alert else "watch", watch=watch.id) as draft:
             draft.caller(watch.caller)
             draft.note(
@@ -99,7 +118,10 @@ class Telling:
             if event.parts:
                 draft.note(parts=list(event.parts))
             logged = draft.answered(event.content, event.salt)
-        self._show(event, logged.receipt.entry, logged.receipt.proof)
+        proved = logged.receipt.entry, logged.receipt.proof
+        self._halfway[watch.id] = (watch, event, proved)
+        self._show(event, *proved)
+        del self._halfway[watch.id]
 
     def _show(self, event: Event, entry: bytes, proof: str) -> None:
         self._store.show(event, entry, proof)

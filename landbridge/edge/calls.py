@@ -9,12 +9,14 @@ evaluated, cases that go on) takes no seat.
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from hashlib import sha256
 from typing import Final
 
 from landbridge.edge.seats import NOBODY, Most, Seats, Who
-from landbridge.errors import error
+from landbridge.errors import LandbridgeError, error
 from landbridge.identity.caller import Caller
 
 THREADS: Final = 8
@@ -22,6 +24,20 @@ THREADS: Final = 8
 OF_CALLER: Final = 4
 OF_ORGANISATION: Final = 6
 """So many requests for every open seat may be here at a time; then threads are left for others."""
+
+
+MEMORY: Final = 1_000
+"""Callers who had too many here."""
+
+
+def _nobody(organisation: str) -> None:
+    """Counts nothing."""
+    del organisation
+
+
+def _digest(shown: str) -> bytes:
+    """In its place, so that no token lies here."""
+    return sha256(shown.encode(errors="replace")).digest()
 
 
 class Seat:
@@ -41,6 +57,10 @@ class Calls:
     def __init__(self, calls: int) -> None:
         most = Most(OF_CALLER * calls, OF_ORGANISATION * calls)
         self.threads = THREADS * calls
+        self.turned_away: Callable[[str], None] = _nobody
+        self._known = threading.Lock()
+        # What was shown by callers who had too many here, each with who that was.
+        self._refused: OrderedDict[bytes, Who] = OrderedDict()
         self._seats = Seats(calls, max(1, calls // 4), most)
         self._here = _Here()
 
@@ -50,14 +70,39 @@ class Calls:
         return self._here.who
 
     @contextmanager
-    def begun(self, seconds: Callable[[], float], listened: Callable[[], bool]) -> Iterator[None]:
-        """A call on this thread, with what is left of its time and whether anybody listens."""
+    def begun(
+        self, seconds: Callable[[], float], listened: Callable[[], bool], shown: str = ""
+    ) -> Iterator[None]:
+        """A call on this thread, with what is left of its time and whether anybody listens.
+
+        `shown` is what its caller said of who they are, unread.
+        """
         here = self._here
-        here.call = (seconds, listened)
+        here.call = (seconds, listened, shown)
         try:
             yield
         finally:
             here.call, here.who = None, NOBODY
+
+    def crowded(self, shown: str) -> bool:
+        """Whether who shows this was refused for too many requests here, and still has them.
+
+        It names somebody to refuse and nobody to serve, so it is not read again. Counts it.
+        """
+        if not shown or not self._refused:
+            return False
+        with self._known:
+            who = self._refused.get(_digest(shown))
+        if who is None or not self._seats.crowded(who):
+            return False
+        self.turned_away(who.organisation)
+        return True
+
+    def _remember(self, shown: str, who: Who) -> None:
+        with self._known:
+            self._refused[_digest(shown)] = who
+            while len(self._refused) > MEMORY:
+                self._refused.popitem(last=False)
 
     @contextmanager
     def seat(
@@ -70,8 +115,13 @@ class Calls:
             def take(who: Who) -> None:
                 if here.call is None or here.who is not NOBODY:
                     return  # no call, or it has its seat
-                seconds, listened = here.call
-                held.enter_context(self._seats.taken(who, seconds(), away))
+                seconds, listened, shown = here.call
+                try:
+                    held.enter_context(self._seats.taken(who, seconds(), away))
+                except LandbridgeError as refused:
+                    if refused.reason == "TOO_MANY_AT_ONCE" and shown:
+                        self._remember(shown, who)
+                    raise
                 here.who = who
                 held.callback(leave)
                 if not listened():
@@ -86,5 +136,5 @@ class Calls:
 class _Here(threading.local):
     """What this thread does."""
 
-    call: tuple[Callable[[], float], Callable[[], bool]] | None = None
+    call: tuple[Callable[[], float], Callable[[], bool], str] | None = None
     who: Who = NOBODY

@@ -11,6 +11,7 @@ import grpc
 
 from landbridge.edge import wanted
 from landbridge.edge.calls import Calls
+from landbridge.edge.room import authorization
 from landbridge.errors import LandbridgeError, error
 from landbridge.status import to_status
 
@@ -130,7 +131,8 @@ class Boundary(grpc.ServerInterceptor):
         """The call, for what the server's calls share among themselves."""
         if self._calls is None:
             return nullcontext()
-        return self._calls.begun(context.time_remaining, context.is_active)
+        shown = authorization(context.invocation_metadata())
+        return self._calls.begun(context.time_remaining, context.is_active, shown)
 
     def written(self, refusal: LandbridgeError) -> grpc.Status:
         """A refusal as it leaves."""

@@ -3,8 +3,8 @@
 A use case runs inside `Recorder.request`, notes what it learns as it goes, and ends with
 `Draft.answered`. A refusal or a fault on the way is recorded by the recorder itself, with what was
 noted until then. When the log cannot be written the reply is LOG_UNAVAILABLE, whatever it would
-have been. Refused logins alone are limited: beyond a few a minute they share an entry, which says
-how many they were.
+have been. Refused logins, and requests of who has too many here, are limited: beyond a few a
+minute they share an entry, which says how many they were.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any, Final, Literal
 
 from landbridge.edge.calls import Calls, Seat
 from landbridge.edge.first_look import FirstLook
-from landbridge.edge.logins import WINDOW, RefusedLogins
+from landbridge.edge.logins import WINDOW, Cause, RefusedLogins
 from landbridge.errors import LandbridgeError, error
 from landbridge.evidence.entry import Entry, SubjectKey, instant
 from landbridge.evidence.finding import EvidenceError
@@ -32,6 +32,7 @@ from landbridge.evidence.subject_keys import SubjectKeys
 from landbridge.identity.caller import Caller
 from landbridge.v1 import evidence_pb2
 
+TOO_MANY = "TOO_MANY_AT_ONCE"
 MOST_PARTS = 200
 """Departments' parts in one entry; the others stand in entries of kind "parts" before it."""
 
@@ -199,6 +200,8 @@ class Recorder:
         self._logins = RefusedLogins(clock)
         self._counting = threading.Lock()
         self._counter: threading.Timer | None = None
+        if calls is not None:
+            calls.turned_away = self.turned_away
 
     @property
     def size(self) -> int:
@@ -318,12 +321,12 @@ class Recorder:
                 self._counter = None
         counted = self._logins.take()
         while counted:
-            reason, count = counted.popitem()
+            cause, count = counted.popitem()
             try:
-                draft = Draft("refused_login", self)
-                self.append(draft, outcome="refused", reason=reason, count=count)
+                draft = Draft(cause.kind, self, {"organisation": cause.organisation})
+                self.append(draft, outcome="refused", reason=cause.reason, count=count)
             except LandbridgeError:
-                for left, number in ((reason, count), *counted.items()):
+                for left, number in ((cause, count), *counted.items()):
                     self._logins.give_back(left, number)
                 raise
 
@@ -392,12 +395,22 @@ class Recorder:
                 for name, value in draft.fields.items()
                 if draft.kind in OWN_FIELDS.get(name, {draft.kind})
             }
-            if not self._logins.admit(refusal.reason):
+            if not self._logins.admit(Cause(refusal.reason)):
+                self._count_later()
+                return b""
+        elif refusal.reason == TOO_MANY:
+            organisation = draft.fields.get("organisation", "")
+            if not self._logins.admit(Cause(TOO_MANY, organisation, draft.kind)):
                 self._count_later()
                 return b""
         outcome = "failed" if refusal.status in ("INTERNAL", "UNAVAILABLE") else "refused"
         receipt = self.append(draft, outcome=outcome, reason=refusal.reason, rule=refusal.rule)
         return evidence_pb2.Receipt(entry=receipt.entry, proof=receipt.proof).SerializeToString()
+
+    def turned_away(self, organisation: str) -> None:
+        """A request of that organisation, which had too many here, was refused unread."""
+        self._logins.count(Cause(TOO_MANY, organisation, "query"))
+        self._count_later()
 
     def _count_later(self) -> None:
         """The counts are written within a minute, by a thread that no caller waits for."""

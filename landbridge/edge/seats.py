@@ -99,13 +99,22 @@ class Seats:
         finally:
             self._leave(who)
 
+    def crowded(self, who: Who) -> bool:
+        """Whether one more of theirs would be refused."""
+        with self._lock:
+            return self._too_many(who)
+
+    def _too_many(self, who: Who) -> bool:
+        # Asked of what may not be there, which a Counter would not keep.
+        most, here = self._most, self._here
+        return most is not None and (
+            here[who] >= most.caller or here[who.organisation] >= most.organisation
+        )
+
     def _come(self, who: Who) -> _Waiting | None:
         """None for who sits already."""
         with self._lock:
-            most = self._most
-            if most is not None and (
-                self._here[who] >= most.caller or self._here[who.organisation] >= most.organisation
-            ):
+            if self._too_many(who):
                 raise error("TOO_MANY_AT_ONCE", rule="limits.calls")
             self._here[who] += 1
             self._here[who.organisation] += 1

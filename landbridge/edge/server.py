@@ -15,6 +15,7 @@ from landbridge.edge.arrivals import Arrivals
 from landbridge.edge.calls import Calls
 from landbridge.edge.interceptor import Boundary, Report
 from landbridge.edge.renewed_certificate import Followed
+from landbridge.edge.room import WAITING, Room
 
 Registration = Callable[[grpc.Server], None]
 """Adds one servicer, for example `partial(add_GatewayServicer_to_server, servicer)`."""
@@ -126,23 +127,31 @@ def serve(
     either requires and checks a client certificate on a port, or asks for none. `outside` see each
     call with the status that leaves; `leave` is called when a stop begins.
 
-    `threads` calls run at a time; up to `maximum_calls` run or wait, and `maximum_streams` of one
-    connection; gRPC turns away what comes on top (RESOURCE_EXHAUSTED) or makes it wait. With
+    `threads` calls run at a time, and as many wait for a thread; with streams `maximum_calls` are
+    here at most, and `maximum_streams` of one connection. What comes on top is turned away
+    (`edge.room`), or gRPC makes it wait. With
     `calls`, those whose callers are known share its seats. With `share_port` other processes of the
     same user that say so too may listen there, and the system deals connections out among them.
     Raises CannotListen.
     """
     pool = ThreadPoolExecutor(threads, thread_name_prefix="call")
     arrivals = Arrivals(max(1, threads // 4))
+    room = Room(min(WAITING * threads, maximum_calls), maximum_calls, calls)
+
+    def over() -> None:
+        arrivals.close()
+        room.close()
+
     server = grpc.server(
         pool,
         interceptors=[
+            room,
             arrivals,
             *outside,
             boundary(report, maximum_seconds=maximum_seconds, clock=clock, calls=calls),
         ],
+        # The room counts them: gRPC would refuse without a reason that anybody could read.
         options=_options(maximum_streams, share_port=share_port),
-        maximum_concurrent_rpcs=maximum_calls,
     )
     for register in services:
         register(server)
@@ -161,7 +170,7 @@ def serve(
         ports.append(port)
     server.start()
     arrivals.start()
-    return Running(server, tuple(ports), pool, leave, arrivals.close)
+    return Running(server, tuple(ports), pool, leave, over)
 
 
 def _options(maximum_streams: int, *, share_port: bool) -> list[tuple[str, int]]:

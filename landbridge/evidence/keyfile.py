@@ -2,35 +2,58 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import secrets
 import stat
 from pathlib import Path
 
 from landbridge.evidence.finding import EvidenceError
 
 _LONGEST = 4096
+_NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.ENOSYS})
+"""What file systems say that give a file one name only."""
 
 
 def write_key(path: Path, content: bytes) -> None:
-    """Create `path` with mode 0600, durably; an existing file is never overwritten."""
+    """Create `path` with mode 0600, durably; an existing file is never overwritten.
+
+    It has its name only once it is whole: a start that was cut off leaves no key, and the next one
+    makes it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    except FileExistsError:
-        raise EvidenceError(
-            str(path), "a key is there already; move it away before another one is saved"
-        ) from None
-    with os.fdopen(file, "wb") as out:
-        # The process's umask can only take bits away from the mode; say it exactly.
-        os.fchmod(out.fileno(), 0o600)
-        out.write(content)
-        out.flush()
-        os.fsync(out.fileno())
+        with os.fdopen(file, "wb") as out:
+            # The process's umask can only take bits away from the mode; say it exactly.
+            os.fchmod(out.fileno(), 0o600)
+            out.write(content)
+            out.flush()
+            os.fsync(out.fileno())
+        _name(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def _name(temporary: Path, path: Path) -> None:
+    """Gives the file its name, unless that is another's."""
+    try:
+        path.hardlink_to(temporary)
+    except OSError as problem:
+        if not path.exists():
+            if problem.errno not in _NO_LINKS:
+                raise
+            temporary.rename(path)
+            return
+        raise EvidenceError(
+            str(path), "a key is there already; move it away before another one is saved"
+        ) from None
 
 
 def read_key(path: Path) -> bytes:

@@ -34,7 +34,20 @@ OWN_FIELDS: Final[Mapping[str, frozenset[str]]] = {
     "digests": frozenset({"start"}),
     "changed": frozenset({"policy_change", "membership_change"}),
     "records": frozenset({"submit"}),
-    "count": frozenset({"refused_login"}),
+    "count": frozenset(
+        {
+            "refused_login",
+            "query",
+            "explain",
+            "call",
+            "submit",
+            "watch",
+            "consult",
+            "group",
+            "step",
+            "about",
+        }
+    ),
     "watch": frozenset({"watch", "alert"}),
     "basis": frozenset({"consult"}),
     "procedure": frozenset({"step"}),

@@ -7,13 +7,26 @@ import os
 import selectors
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, Final
+
+from landbridge.federation.forkserver import Forked, ForkServer
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 120.0
 """For machines that are busy; a process that ends instead is seen at once."""
+
+PRODUCT: Final = ("gateway", "nodes")
+"""The programs that a federation is made of."""
+
+LOADED: Final = ("gateway.__main__", "gateway.app", "nodes.__main__", "nodes.app")
+"""What they load before their first line of work."""
 
 
 class ProcessFailed(Exception):
@@ -25,7 +38,7 @@ class ServerProcess:
     """A running gateway or node; standard error goes to `log`."""
 
     name: str
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Forked
     log: Path
     port: int = 0
     log_key: str = ""
@@ -82,6 +95,48 @@ class ServerProcess:
                 pipe.close()
 
 
+@dataclass(slots=True)
+class Load:
+    """A loader at work."""
+
+    process: subprocess.Popen[bytes] | Forked
+    errors: IO[bytes]
+
+    def result(self) -> tuple[int, bytes, bytes]:
+        """Exit status, standard output and standard error, once it has ended."""
+        assert self.process.stdout is not None
+        with self.process.stdout, self.errors:
+            said = self.process.stdout.read()
+            status = self.process.wait()
+            self.errors.seek(0)
+            return status, said, self.errors.read()
+
+
+@contextmanager
+def forking() -> Iterator[None]:
+    """Servers and loaders that start in the block are forked from one that has loaded them."""
+    global _forks
+    if _forks is not None:
+        raise RuntimeError("forking() is in use already.")
+    _forks = used = _Forks()
+    try:
+        yield
+    finally:
+        _forks = None
+        used.close()
+
+
+@contextmanager
+def loaded_anew() -> Iterator[None]:
+    """What starts in the block is not forked: its arguments and environment are its own to see."""
+    global _forks
+    kept, _forks = _forks, None
+    try:
+        yield
+    finally:
+        _forks = kept
+
+
 def spawn(name: str, module: str, settings: Path, words: str = "stderr.log") -> ServerProcess:
     """Starts `python -m module serve settings`; it ends when this process does.
 
@@ -89,27 +144,56 @@ def spawn(name: str, module: str, settings: Path, words: str = "stderr.log") -> 
     """
     log = settings.parent / words
     with log.open("wb") as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", module, "serve", str(settings), "--with-parent"],
-            cwd=settings.parent,
-            env=environment(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-        )
+        arguments = ["serve", str(settings), "--with-parent"]
+        process = _begin(module, arguments, settings.parent, errors, stdin=True)
     return ServerProcess(name, process, log)
 
 
-def run_load(settings: Path, arguments: list[str]) -> subprocess.Popen[bytes]:
+def run_load(settings: Path, arguments: list[str]) -> Load:
     """Starts `python -m nodes load`; its report comes on standard output."""
+    errors = TemporaryFile()  # noqa: SIM115 - Load.result closes it
+    process = _begin("nodes", ["load", str(settings), *arguments], settings.parent, errors)
+    return Load(process, errors)
+
+
+def _begin(
+    module: str, arguments: list[str], folder: Path, errors: IO[bytes], *, stdin: bool = False
+) -> subprocess.Popen[bytes] | Forked:
+    if _forks is not None and module in PRODUCT:
+        return _forks.start(module, arguments, folder, errors, stdin=stdin)
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", "nodes", "load", str(settings), *arguments],
-        cwd=settings.parent,
+        [sys.executable, "-P", "-m", module, *arguments],
+        cwd=folder,
         env=environment(),
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=errors,
     )
+
+
+class _Forks:
+    """The fork server, from the first process that is asked of it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._server: ForkServer | None = None
+
+    def start(
+        self, module: str, arguments: list[str], folder: Path, errors: IO[bytes], *, stdin: bool
+    ) -> Forked:
+        with self._lock:
+            if self._server is None:
+                self._server = ForkServer(LOADED, environment())
+        return self._server.start(
+            module, arguments, cwd=folder, env=environment(), stdin=stdin, stderr=errors.fileno()
+        )
+
+    def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+
+
+_forks: _Forks | None = None
 
 
 def environment() -> dict[str, str]:

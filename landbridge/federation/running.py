@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -20,7 +19,7 @@ from landbridge.consultation.officers import Reviewer, review
 from landbridge.federation.development_provider import DevelopmentProvider
 from landbridge.federation.folder import FederationFolder, FederationInvalid, MemberFolder, read
 from landbridge.federation.ground import HOST, Console, Ground
-from landbridge.federation.process import ProcessFailed, ServerProcess, run_load, spawn
+from landbridge.federation.process import Load, ProcessFailed, ServerProcess, run_load, spawn
 from landbridge.group.office import Publisher, publish
 
 CLIENT: Final = "landbridge-console"
@@ -28,6 +27,9 @@ CLIENT: Final = "landbridge-console"
 
 Progress = Callable[[str], None]
 """Takes a sentence about what happens now."""
+
+Spawn = Callable[[str, str, Path], ServerProcess]
+"""Starts a server: its name, its module, its settings."""
 
 _TOKEN_SECONDS = 60.0
 """How long a client keeps a token, as applications do; it is good for an hour."""
@@ -37,9 +39,16 @@ class Federation:
     """Made by `Federation.up`. Everything ends with `close`, or with this process."""
 
     def __init__(
-        self, ground: Ground, progress: Progress, *, temporary: bool, console: bool = False
+        self,
+        ground: Ground,
+        progress: Progress,
+        *,
+        temporary: bool,
+        console: bool = False,
+        spawn: Spawn = spawn,
     ) -> None:
         self._ground = ground
+        self.spawn = spawn
         self._progress = progress
         self._temporary = temporary
         self._with_console = console
@@ -47,7 +56,7 @@ class Federation:
         self._nodes: dict[str, ServerProcess] = {}
         self._desks: dict[str, ServerProcess] = {}
         self._gateway: ServerProcess | None = None
-        self._loading: list[subprocess.Popen[bytes]] = []
+        self._loading: list[Load] = []
         self.loaded: dict[str, list[dict[str, object]]] = {}
 
     @classmethod
@@ -58,13 +67,14 @@ class Federation:
         state: Path | None = None,
         progress: Progress = lambda _: None,
         console: bool = False,
+        spawn: Spawn = spawn,
     ) -> Federation:
         """Runs the federation in `folder` and returns when its gateway answers.
 
         `state` keeps everything between runs; without it a temporary folder goes with the
         federation. With `console` the gateway serves its web console too, and this process a
-        development issuer for it. Raises FederationInvalid, ProcessFailed or OSError, one sentence
-        each, and leaves no process behind.
+        development issuer for it. `spawn` starts gateway and nodes. Raises FederationInvalid,
+        ProcessFailed or OSError, one sentence each, and leaves no process behind.
         """
         described = read(folder.resolve())
         place = state or Path(tempfile.mkdtemp(prefix="landbridge-"))
@@ -73,6 +83,7 @@ class Federation:
             progress,
             temporary=state is None,
             console=console,
+            spawn=spawn,
         )
         try:
             federation._start()
@@ -186,7 +197,8 @@ class Federation:
 
     def start_gateway(self) -> None:
         """Starts the gateway again after `stop_gateway`, perhaps at another port."""
-        self._gateway = spawn("gateway", "gateway", self._ground.folder("gateway") / "gateway.toml")
+        settings = self._ground.folder("gateway") / "gateway.toml"
+        self._gateway = self.spawn("gateway", "gateway", settings)
         self._gateway.await_ready()
 
     def restart(self, department: str) -> None:
@@ -198,11 +210,16 @@ class Federation:
         self._nodes[department] = self._node(member, earlier.port)
         self._nodes[department].await_ready()
 
+    def reach(self, addresses: Mapping[str, str]) -> None:
+        """Where the gateway finds the departments' nodes from its next start on, "host:port"."""
+        granted = {member.department: _offered(member) for member in self.folder.members}
+        self._ground.gateway_settings(addresses, granted)
+
     def close(self) -> None:
         """Ends every process, and removes a temporary state folder."""
         for load in self._loading:
-            load.kill()
-            load.communicate()
+            load.process.kill()
+            load.result()
         self._loading.clear()
         servers = [
             *([self._gateway] if self._gateway else []),
@@ -253,9 +270,8 @@ class Federation:
             self._progress(f"node {name} listens on port {node.port}")
         addresses = {name: f"{HOST}:{node.port}" for name, node in self._nodes.items()}
         console = self._console() if self._with_console else None
-        self._gateway = spawn(
-            "gateway", "gateway", self._ground.gateway_settings(addresses, granted, console)
-        )
+        settings = self._ground.gateway_settings(addresses, granted, console)
+        self._gateway = self.spawn("gateway", "gateway", settings)
         self._gateway.await_ready()
         self._progress(f"gateway listens on {self.address}")
 
@@ -288,9 +304,9 @@ class Federation:
 
     def _node(self, member: MemberFolder, port: int) -> ServerProcess:
         settings = self._ground.node_settings(member, port)
-        return spawn(f"node {member.department}", "nodes", settings)
+        return self.spawn(f"node {member.department}", "nodes", settings)
 
-    def _loads(self, member: MemberFolder) -> list[subprocess.Popen[bytes]]:
+    def _loads(self, member: MemberFolder) -> list[Load]:
         settings = self._ground.node_settings(member, member.port)
         if member.script.exists():
             arguments = [["--script", str(member.script)]]
@@ -300,10 +316,10 @@ class Federation:
         self._loading += started
         return started
 
-    def _await_load(self, member: MemberFolder, load: subprocess.Popen[bytes]) -> None:
-        output, errors = load.communicate()
+    def _await_load(self, member: MemberFolder, load: Load) -> None:
+        status, output, errors = load.result()
         self._loading.remove(load)
-        if load.returncode != 0:
+        if status != 0:
             words = errors.decode("utf-8", "replace").strip().splitlines()
             raise ProcessFailed(
                 f"The data of {member.department} was not loaded: "

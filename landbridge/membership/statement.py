@@ -17,7 +17,12 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from landbridge.errors import error
-from landbridge.membership.canonical import NotCanonical, canonical_bytes, canonical_fields, parts
+from landbridge.membership.canonical import (
+    NotCanonical,
+    canonical_fields,
+    parts,
+    remembered_bytes,
+)
 from landbridge.v1 import (
     batch_pb2,
     census_pb2,
@@ -160,7 +165,8 @@ def question_hash(question: bytes, question_id: str) -> bytes:
 def statement(federation: str, department: str, request: Request, issued_at_ms: int) -> Statement:
     """The statement of that request; raises ValueError where there is none."""
     asking = request.asking
-    written = canonical_fields(request, without={"asking": "signed"})
+    # Two requests differ in who asks and when; the question is often the same.
+    written = canonical_fields(request, without={"asking": "signed"}, remembered={"question"})
     price, members = 0, tuple[str, ...]()
     if isinstance(request, Consulting | Submitting | Tally | Watching | Grouping):
         # Its whole name: no request of one service can be taken for one of another.
@@ -179,7 +185,7 @@ def statement(federation: str, department: str, request: Request, issued_at_ms: 
         # Every other request is named for the method that it is made for.
         method = type(request).__name__.removesuffix("Request")
         price, members = request.micro_epsilon, tuple(request.members)
-        subject = canonical_bytes(request.question)
+        subject = remembered_bytes(request.question)
     return Statement(
         federation,
         department,

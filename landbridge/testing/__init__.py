@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from landbridge.testing.memory import Asked, MemoryGateway, gateway
-    from landbridge.testing.processes import current, federation
+    from landbridge.testing.processes import current, federation, forking
     from landbridge.testing.script import Columns, Released, answer, released
 
 _HOMES = {
@@ -25,6 +25,7 @@ _HOMES = {
     "answer": "script",
     "current": "processes",
     "federation": "processes",
+    "forking": "processes",
     "gateway": "memory",
     "released": "script",
 }
@@ -37,6 +38,7 @@ __all__ = [
     "answer",
     "current",
     "federation",
+    "forking",
     "gateway",
     "released",
 ]

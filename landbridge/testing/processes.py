@@ -4,7 +4,8 @@
         answer = running.client("alice").query("SELECT count(*) FROM planes", purpose="...")
 
 Real processes, real gRPC, real TLS on loopback; nothing is mocked. Needs the source tree, where the
-servers are.
+servers are. In `with landbridge.testing.forking():` (a session's fixture) federations start faster:
+their processes are forked from one that has loaded them.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from landbridge.federation.process import forking as forking
 from landbridge.federation.running import Federation
 
 _running: list[Federation] = []

@@ -97,6 +97,7 @@ class DuckDBEngine:
         self._idle: dict[WorkerProcess, float] = {}
         self._busy: set[WorkerProcess] = set()
         self._starting = 0
+        self._wanted = 0  # by threads that wait for a worker
         self._failed_starts = 0
         self._why = ""
         self._closed = False
@@ -211,24 +212,34 @@ class DuckDBEngine:
 
     def _take(self, deadline: float) -> WorkerProcess:
         with self._changed:
-            failed_starts = self._failed_starts
-            while True:
-                if self._closed:
-                    raise error("SHUTTING_DOWN")
-                while self._idle:
-                    worker, _ = self._idle.popitem()
-                    self._busy.add(worker)
-                    if worker.alive:
-                        return worker
-                    self._discard(worker)  # killed from outside while nobody used it
-                if self._failed_starts != failed_starts:
-                    raise error("RUN_FAILED")
-                if len(self._busy) + self._starting < self._workers:
-                    self._start()
-                left = deadline - time.monotonic()
-                if left <= 0:
-                    raise error("DEADLINE")
-                self._changed.wait(left)
+            self._wanted += 1
+            try:
+                return self._taken(deadline)
+            finally:
+                self._wanted -= 1
+
+    def _taken(self, deadline: float) -> WorkerProcess:
+        """The lock is held, but while it waits."""
+        failed_starts = self._failed_starts
+        while True:
+            if self._closed:
+                raise error("SHUTTING_DOWN")
+            while self._idle:
+                worker, _ = self._idle.popitem()
+                self._busy.add(worker)
+                if worker.alive:
+                    return worker
+                self._discard(worker)  # killed from outside while nobody used it
+            if self._failed_starts != failed_starts:
+                raise error("RUN_FAILED")
+            # One for each who waits: a start takes a hundred times as long as most questions,
+            # and whoever comes meanwhile is served by those that are up.
+            if self._starting < self._wanted and len(self._busy) + self._starting < self._workers:
+                self._start()
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise error("DEADLINE")
+            self._changed.wait(left)
 
     def _give_back(self, worker: WorkerProcess) -> None:
         with self._changed:

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 import pytest
 
 import landbridge.testing
+from landbridge.federation.process import loaded_anew
 from tests.attacks.worlds import PEOPLE, World, lay, temporary
 
 Worlds = tuple[World, World, World]
@@ -27,7 +28,8 @@ def worlds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worlds]:
             )
             return World(name, ends.enter_context(running))
 
-        with temporary(folder / "tmp"), ThreadPoolExecutor(2) as pool:
+        # Nothing of the attacked processes is shared with others, nor are their arguments.
+        with loaded_anew(), temporary(folder / "tmp"), ThreadPoolExecutor(2) as pool:
             rare, mild, gone = pool.map(start, PEOPLE)
         for world in (rare, mild, gone):
             ends.callback(world.close)

@@ -9,7 +9,7 @@ from typing import cast
 
 import pytest
 
-from landbridge.edge.logins import EACH, WINDOW, RefusedLogins
+from landbridge.edge.logins import EACH, WINDOW, Cause, RefusedLogins
 from landbridge.edge.record import Recorder
 from landbridge.errors import LandbridgeError, error
 from landbridge.evidence.entry import Entry, SubjectKey
@@ -158,7 +158,7 @@ def test_threads_lose_no_count() -> None:
     admitted: list[bool] = []
 
     def flood() -> None:
-        admitted.extend([logins.admit("TOKEN_INVALID") for _ in range(FLOOD)])
+        admitted.extend([logins.admit(Cause("TOKEN_INVALID")) for _ in range(FLOOD)])
 
     threads = [threading.Thread(target=flood) for _ in range(8)]
     for thread in threads:
@@ -166,4 +166,4 @@ def test_threads_lose_no_count() -> None:
     for thread in threads:
         thread.join()
     assert admitted.count(True) == EACH
-    assert logins.take() == {"TOKEN_INVALID": 8 * FLOOD - EACH}
+    assert logins.take() == {Cause("TOKEN_INVALID"): 8 * FLOOD - EACH}

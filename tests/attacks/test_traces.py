@@ -125,7 +125,7 @@ def test_a_loader_leaves_no_core_file(rare: World, tmp_path: Path) -> None:
         "    return {}\n"
     )
     loading = run_load(rare.running.state / "north" / "node.toml", ["--script", str(script)])
-    loading.communicate(timeout=60)
+    loading.result()
     assert (tmp_path / "said").read_text() == "(0, 0)"
 
 

@@ -287,6 +287,24 @@ def test_a_crash_at_any_point_leaves_one_effect(
     assert len(police.effects()) == 1
 
 
+def test_a_memory_that_fails_once_leaves_one_effect(
+    police: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that was full for a moment: the entry stands, and asked again there is no second."""
+    request = first()
+
+    def full(*_: object) -> None:
+        raise error("LEDGER_UNAVAILABLE")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(police.memory, "logged", full)
+        for _ in range(2):
+            assert police.reason(request) == "LEDGER_UNAVAILABLE"
+    said = police.take(request, bearer="")
+    assert police.take(request, bearer="") == said
+    assert len(police.effects()) == 1
+
+
 def test_what_was_admitted_is_what_is_taken(police: Office) -> None:
     """Another form, handler or recipient under the same step is another question: refused."""
     admitted = first(admit_only=True)

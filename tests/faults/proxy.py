@@ -114,9 +114,13 @@ class Line:
         while True:
             try:
                 caller, _ = self._listener.accept()
-                server = socket.create_connection(self._server)
             except OSError:
                 return
+            try:
+                server = socket.create_connection(self._server)
+            except OSError:
+                caller.close()  # nobody listens there now
+                continue
             self._ends += [caller, server]
             self._run(self._carry, caller, server, None)
             self._run(self._carry, server, caller, self.valve)

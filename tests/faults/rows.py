@@ -30,7 +30,9 @@ class Row:
     held_by: tuple[str, ...] = ()
 
 
-_STORM = "faults/test_storm.py::test_nothing_that_must_hold_breaks_whoever_is_killed_when"
+_STORM = "faults/test_storm.py::test_nothing_that_must_hold_breaks_whatever_fails_when"
+_LIVES = "faults/test_lives.py::test_nothing_that_must_hold_breaks_whichever_operation_fails"
+_HALFWAY = "faults/test_halfway.py::"
 _LOG = "evidence/test_faults.py::"
 _JOURNAL = "evidence/test_journal.py::"
 _LEDGER = "nodes/test_ledger.py::"
@@ -38,6 +40,9 @@ _LINE = "faults/test_lines.py::"
 
 ROWS: dict[int, Row] = {
     1: Row("an end at every named point", (
+        _LIVES,
+        "evidence/test_keyfile.py::"
+        "test_a_start_that_ends_while_it_makes_a_key_is_followed_by_one_that_makes_it",
         _LOG + "test_a_crash_between_any_two_operations_loses_nothing",
         _LEDGER + "test_a_reservation_outlives_the_process_that_made_it",
         "cases/test_stepping.py::test_a_crash_at_any_point_leaves_one_effect",
@@ -63,12 +68,17 @@ ROWS: dict[int, Row] = {
         "evidence/test_tiles.py::test_growing_in_two_steps_publishes_all_that_one_step_does",
     )),
     7: Row("a failed sync", (
+        _LIVES,
+        _HALFWAY + "test_a_case_goes_on_when_a_change_failed_half_way",
+        _HALFWAY + "test_an_alert_that_failed_half_way_is_told_once",
         _LOG + "test_one_failed_write_stops_the_log_until_a_restart",
         _LOG + "test_everybody_who_waits_for_a_failed_sync_hears_of_it",
         "nodes/test_lost_writes.py::test_after_a_failed_sync_nothing_is_charged_until_a_restart",
         "handlers/test_quotas.py::test_after_a_failed_sync_nothing_is_counted_until_a_restart",
     )),
     8: Row("a full disk", (
+        _LIVES, _STORM,
+        "cases/test_stepping.py::test_a_memory_that_fails_once_leaves_one_effect",
         "evidence/test_full_disk.py::test_a_real_full_disk_under_load",
         "evidence/test_full_disk.py::test_a_crash_around_a_full_disk_loses_nothing",
         _LEDGER + "test_a_full_disk_refuses_and_keeps_what_was_spent",
@@ -183,6 +193,9 @@ ROWS: dict[int, Row] = {
         _LEDGER + "test_a_newer_ledger_is_refused",
         "evidence/test_entry.py::test_another_version_is_refused",
         "pooling/test_plan.py::test_a_ledger_of_the_version_before_is_taken_over",
+        "faults/test_taking_over.py::test_a_gateway_that_ends_in_a_migration_starts_again",
+        "faults/test_taking_over.py::"
+        "test_a_node_that_ends_in_taking_a_file_over_starts_again",
     )),
     31: Row("one after the other, in random order", (_STORM,)),
     32: Row("the same in both worlds", (
@@ -198,8 +211,6 @@ WAITS: dict[int, str] = {
     25: "a certificate that ends in the middle of a stream",
     26: "thread limits, and an allocation that fails anywhere",
     28: "departments at other dates of data: each says its own version, nothing compares them",
-    30: "a crash in the middle of taking an older file over",
-    31: "processes are killed in random order; lines and disks are not clogged beside them",
     32: "a worker at its limit of memory: how much it has to spare is its own past, so the same "
     "question ends in either way in any world",
 }

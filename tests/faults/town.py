@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from landbridge.federation.ground import HOST
 from landbridge.federation.running import Federation
+from tests.faults.proxy import Line, line
 from tests.operating import town
 from tests.ports import free_port
 
@@ -37,6 +41,20 @@ def fix_port(running: Federation) -> str:
     running.start_gateway()
     assert running.address.endswith(f":{port}"), json.dumps(path.read_text())
     return running.address
+
+
+@contextmanager
+def lines(running: Federation) -> Iterator[dict[str, Line]]:
+    """Lines between the gateway and each department, taken when the gateway starts again."""
+    with ExitStack() as open_lines:
+        found = {
+            name: open_lines.enter_context(line(f"{HOST}:{running.node_port(name)}"))
+            for name in DEPARTMENTS
+        }
+        running.stop_gateway()
+        running.reach({name: each.address for name, each in found.items()})
+        running.start_gateway()
+        yield found
 
 
 def folders(running: Federation) -> dict[str, Path]:

@@ -2,7 +2,9 @@
 
 What is remembered falls when it has to, which the tests of each memory hold: tokens in
 tests/identity, policies in tests/gateway/test_following.py and tests/nodes/test_following.py,
-released answers in tests/disclosure, loaded tables in tests/nodes_engine/test_store.py.
+released answers in tests/disclosure, loaded tables in tests/nodes_engine/test_store.py, budgets in
+tests/nodes/test_ledger.py, and what is remembered of contracts and questions in
+tests/edge/test_recall.py and below.
 """
 
 from __future__ import annotations
@@ -14,12 +16,14 @@ from typing import Any
 import cedarpy
 import pytest
 
-from gateway import planning
+from gateway import planning, way
 from landbridge.errors import LandbridgeError
 from landbridge.evidence.journal import Journal
 from landbridge.identity.signature import PublicKey
+from nodes import answering, convert, guard
+from policies import handler as handlers
 from policies import odcs
-from tests.people import TARGET, crowd
+from tests.people import PURPOSE, TARGET, crowd
 from tests.simulator import FederationSimulator, SimulatedNode
 
 Simulate = Callable[..., FederationSimulator]
@@ -27,12 +31,28 @@ ALONE = "SELECT count(*) AS n FROM north.people"
 BY_SEX = "SELECT sex, count(*) AS n FROM north.people GROUP BY sex"
 TOGETHER = "SELECT count(*) AS n FROM people"
 ANSWERS = 10
+BAND = handlers.read(
+    """-- handler: band
+-- version: 1
+-- description: A band
+-- contract: people
+-- subject: person
+-- arguments: {person: integer}
+-- codes: [HERE, NONE]
+-- absent: NONE
+-- level: open
+-- purposes: ["dpv:ResearchAndDevelopment"]
+-- subjects_per_day: 1000
+SELECT 'HERE' FROM people WHERE person_id = $person
+""",
+    "band.sql",
+)
 
 
 @pytest.fixture
 def federation(simulate: Simulate) -> FederationSimulator:
     """Two departments, each of which has answered something."""
-    made = simulate({"north": [TARGET, *crowd(40)], "south": crowd(40)})
+    made = simulate({"north": [TARGET, *crowd(40)], "south": crowd(40)}, handlers=[BAND])
     made.query(TOGETHER, token=made.token())
     return made
 
@@ -40,7 +60,7 @@ def federation(simulate: Simulate) -> FederationSimulator:
 @pytest.fixture
 def done(federation: FederationSimulator, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How often each costly thing was done since the federation stood."""
-    assert federation.nodes
+    convert._read.cache_clear()  # a question of another test may have been the same
     counted: Counter[str] = Counter()
 
     def count(owner: Any, name: str, word: str) -> None:
@@ -58,7 +78,19 @@ def done(federation: FederationSimulator, monkeypatch: pytest.MonkeyPatch) -> Co
     count(planning, "read", "texts parsed")
     count(SimulatedNode, "call", "requests to nodes")
     count(Journal, "append", "commits")
+    for room, plans in ((planning, way), (guard, answering)):
+        count(room, "review", "reviews")
+        count(plans, "plan_release", "plans")
+    count(convert, "_question", "questions read")
+    for node in federation.nodes.values():
+        for file in (node.ledger._connection, node.quotas._file._connection):
+            file.set_trace_callback(lambda sql: counted.update({"counts": sql == "COMMIT"}))
     return counted
+
+
+def _done(counted: Counter[str]) -> dict[str, int]:
+    """Without what was done no time at all."""
+    return {word: times for word, times in counted.items() if times}
 
 
 def test_a_remembered_answer_costs_one_request_and_one_commit_of_each_log(
@@ -71,7 +103,7 @@ def test_a_remembered_answer_costs_one_request_and_one_commit_of_each_log(
     before = _runs(federation)
     for _ in range(ANSWERS):
         assert federation.query(ALONE, token=token).cost.epsilon == 0
-    assert done == {"requests to nodes": ANSWERS, "commits": 2 * ANSWERS}
+    assert _done(done) == {"requests to nodes": ANSWERS, "commits": 2 * ANSWERS}
     assert _runs(federation) == before
 
 
@@ -85,7 +117,10 @@ def test_a_remembered_answer_of_many_costs_two_rounds(
     before = _runs(federation)
     for _ in range(ANSWERS):
         federation.query(TOGETHER, token=token)
-    assert done == {"requests to nodes": 2 * 2 * ANSWERS, "commits": (1 + 2 * 2) * ANSWERS}
+    assert _done(done) == {
+        "requests to nodes": 2 * 2 * ANSWERS,
+        "commits": (1 + 2 * 2) * ANSWERS,
+    }
     assert _runs(federation) == before
 
 
@@ -98,8 +133,34 @@ def test_a_new_question_is_parsed_and_computed_once(
     done.clear()
     before = _runs(federation)
     federation.query(BY_SEX, token=token)
-    assert done == {"requests to nodes": 1, "commits": 2, "texts parsed": 1}
+    assert _done(done) == {
+        "requests to nodes": 1,
+        "commits": 2,
+        "texts parsed": 1,
+        "questions read": 1,
+        "reviews": 2,
+        "plans": 2,
+        "counts": 2,  # charged before the data is read, and final with its answer
+    }
     assert _runs(federation) == before + 1
+
+
+def test_a_handler_call_costs_one_request_one_run_one_count_and_one_commit_of_each_log(
+    federation: FederationSimulator, done: Counter[str]
+) -> None:
+    """The count is on disk before any data is read; everything else is known."""
+    token = federation.token()
+    federation.call("north.band", purpose=PURPOSE, token=token, person=4711)
+    done.clear()
+    before = _runs(federation)
+    for _ in range(ANSWERS):
+        federation.call("north.band", purpose=PURPOSE, token=token, person=4711)
+    assert _done(done) == {
+        "requests to nodes": ANSWERS,
+        "commits": 2 * ANSWERS,
+        "counts": ANSWERS,
+    }
+    assert _runs(federation) == before + ANSWERS
 
 
 def test_a_refusal_reaches_no_node(federation: FederationSimulator, done: Counter[str]) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
+import threading
+import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,6 +17,7 @@ from hypothesis import strategies as st
 from landbridge.errors import Refused, Unavailable
 from nodes.ledger import LedgerUnusable
 from nodes.quotas import Charge, Quotas
+from nodes.sqlite_file import SqliteFile
 from policies.quota import Quota
 from tests.nodes.test_lost_writes import failing_sync
 
@@ -141,3 +145,44 @@ def test_after_a_failed_sync_nothing_is_counted_until_a_restart(tmp_path: Path) 
     quotas.close()
     with contextlib.closing(Quotas(path, Clock())) as again:
         again.charge(charge("a"), quota)
+
+
+def test_calls_that_come_at_once_share_a_sync_and_each_is_judged_alone(tmp_path: Path) -> None:
+    """Of nine who wait for the file one is over its limit: eight are counted, in one commit."""
+    quotas = Quotas(tmp_path / "quotas.sqlite", Clock())
+    file = quotas._file
+    quota = Quota((("day", 8),))
+    for subject in "abcdefg":
+        assert reason(quotas, charge(subject), quota) == ""
+    commits: list[str] = []
+    file._connection.set_trace_callback(
+        lambda sql: commits.append(sql) if sql == "COMMIT" else None
+    )
+    outcomes = _together(quotas, file, "abcdefghi")
+    assert len(commits) == 1
+    assert sorted(outcomes) == [""] * 8 + ["SUBJECTS_EXHAUSTED"]
+    with failing_sync(tmp_path / "quotas.sqlite-wal"):
+        assert _together(quotas, file, ["a", "b"]) == ["LEDGER_UNAVAILABLE"] * 2
+    quotas.close()
+
+
+def _together(quotas: Quotas, file: SqliteFile, subjects: Sequence[str]) -> list[str]:
+    """What becomes of these calls, which all wait for the file."""
+    outcomes: list[str] = []
+
+    def one(subject: str) -> None:
+        try:
+            quotas.charge(charge(subject), Quota((("day", 8),)))
+            outcomes.append("")
+        except (Refused, Unavailable) as failure:
+            outcomes.append(failure.reason)
+
+    with file._lock:
+        threads = [threading.Thread(target=one, args=(each,)) for each in subjects]
+        for thread in threads:
+            thread.start()
+        while len(file._works) < len(threads):
+            time.sleep(0.001)
+    for thread in threads:
+        thread.join()
+    return outcomes

@@ -155,6 +155,67 @@ def test_a_clock_set_back_opens_no_earlier_period(tmp_path: Path) -> None:
     ledger.close()
 
 
+def test_what_is_only_looked_at_is_not_written_and_is_true_after_every_charge(
+    tmp_path: Path,
+) -> None:
+    """An answer that is given again costs no statement and no sync; a memory falls at a charge."""
+    now = [NOON]
+    ledger = _ledger(tmp_path, now)
+    said: list[str] = []
+    first = ledger.reserve(_id(1), b"one", CONTRACT, "office", 1000)
+    assert isinstance(first, Reservation)
+    ledger.finish(first, b"released")
+    assert ledger.accounts(CONTRACT, "office")[0].spent == 1000
+    assert ledger.reserve(_id(2), b"one", CONTRACT, "office", 1000) == Remembered(b"released")
+    assert ledger.accounts(CONTRACT, "office")[0].spent == 1000
+    ledger._connection.set_trace_callback(said.append)
+    for second in range(5):
+        now[0] = NOON + second
+        assert ledger.reserve(_id(3), b"one", CONTRACT, "office", 1000) == Remembered(b"released")
+        assert ledger.accounts(CONTRACT, "office")[0].spent == 1000
+    assert said == []
+    other = ledger.reserve(_id(4), b"two", CONTRACT, "office", 500)
+    assert ledger.accounts(CONTRACT, "office")[0].spent == 1500
+    assert isinstance(other, Reservation)
+    ledger.give_back(other)
+    assert ledger.accounts(CONTRACT, "office")[0].spent == 1000
+    with pytest.raises(Refused):
+        ledger.reserve(_id(5), b"three", CONTRACT, "office", RECIPIENT)
+    assert ledger.accounts(CONTRACT, "office")[0].spent == 1000
+    now[0] = NOON + 400 * 86_400
+    assert ledger.accounts(CONTRACT, "office")[0].spent == 0
+    ledger.close()
+
+
+def test_an_answer_without_its_bytes_is_not_remembered_before_they_are_there(
+    tmp_path: Path,
+) -> None:
+    """Of a linked question they come after its charge is final."""
+    ledger = _ledger(tmp_path)
+    made = ledger.reserve(_id(1), b"one", CONTRACT, "office", 1000)
+    assert isinstance(made, Reservation)
+    ledger.finish(made, b"")
+    assert ledger.reserve(_id(2), b"one", CONTRACT, "office", 1000) == Remembered(b"")
+    assert ledger.keep(b"one", b"released")
+    assert ledger.reserve(_id(3), b"one", CONTRACT, "office", 1000) == Remembered(b"released")
+    ledger.close()
+
+
+def test_the_memory_of_answers_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file holds them all; the process holds those that were asked last."""
+    monkeypatch.setattr("nodes.ledger.MEMORY_BYTES", 100)
+    ledger = _ledger(tmp_path)
+    for number in range(20):
+        made = ledger.reserve(_id(number), str(number).encode(), CONTRACT, "office", 10)
+        assert isinstance(made, Reservation)
+        ledger.finish(made, bytes(30))
+        again = ledger.reserve(_id(99), str(number).encode(), CONTRACT, "office", 10)
+        assert again == Remembered(bytes(30))
+    assert len(ledger._seen._answers) == 3
+    assert ledger.reserve(_id(99), b"0", CONTRACT, "office", 10) == Remembered(bytes(30))
+    ledger.close()
+
+
 def test_two_nodes_cannot_share_a_ledger(tmp_path: Path) -> None:
     """F14: the second one says so and does not start."""
     ledger = _ledger(tmp_path)

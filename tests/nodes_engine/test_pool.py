@@ -375,3 +375,34 @@ for reply in ({ready!r}, {garbage!r}):
         engine.run("SELECT 1", [], timeout=20, maximum_rows=1)
     assert caught.value.__context__ is None
     engine.close()
+
+
+def test_calls_that_follow_one_another_start_no_worker_each(people: Path) -> None:
+    """Two at a time over two kept workers, whose start is slow: before, each call that came while
+    one started began a start of its own, and each that ended killed the worker that was warm.
+    """
+    engine = DuckDBEngine({"people": people}, LIMITS, workers=4, kept=2)
+    starts: list[None] = []
+    started = engine._started
+
+    def slowly() -> tuple[process.WorkerProcess | None, str]:
+        starts.append(None)
+        time.sleep(0.3)
+        return started()
+
+    engine._started = slowly  # type: ignore[method-assign]
+    seats = threading.Semaphore(2)
+
+    def ask(_: int) -> None:
+        with seats:
+            assert engine.run("SELECT 1", [], timeout=60, maximum_rows=1) == [(1,)]
+
+    try:
+        with ThreadPoolExecutor(8) as callers:
+            list(callers.map(ask, range(400)))
+        assert len(starts) <= 2  # the second worker, and one more for who came in between
+        while engine._starting:
+            time.sleep(0.01)
+        assert len(engine.pids) <= 3
+    finally:
+        engine.close()

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from landbridge.errors import Refused, Unavailable
+from landbridge.errors import LandbridgeError, Unavailable, error
 from landbridge.v1 import pooled_pb2
+from nodes import pooling
 from nodes.convert import masked_to
 from nodes.load import load
 from nodes.release import Released
@@ -196,8 +197,8 @@ def test_a_round_cannot_be_repeated_as_something_else(
     assert said.value.reason == "ROUND_FORGOTTEN"
 
 
-def test_a_draw_that_was_lost_is_not_made_again_under_its_id(simulate: Simulate) -> None:
-    """Died after the charge: the charge stands, and the hash never masks another vector."""
+def test_a_draw_that_was_lost_is_made_again_for_the_charge_that_stands(simulate: Simulate) -> None:
+    """Died after the charge: nothing was masked yet, so the hash never masks another vector."""
     federation = three(simulate)
     federation.nodes["east"].engines[-1].broken = RuntimeError("died")  # type: ignore[assignment]
     with pytest.raises(RuntimeError):
@@ -205,10 +206,30 @@ def test_a_draw_that_was_lost_is_not_made_again_under_its_id(simulate: Simulate)
     charged = spent(federation, "east")
     assert charged > 0
     restart(federation, "east")
-    with pytest.raises(Refused) as said:
-        pool(federation, "east", THREE)
-    assert said.value.reason == "QUESTION_ID_REUSED"
+    first = pool(federation, "east", THREE)
+    assert first.masked is not None
     assert spent(federation, "east") == charged
+    restart(federation, "east")
+    assert pool(federation, "east", THREE).masked == first.masked
+    assert spent(federation, "east") == charged
+
+
+def test_nothing_is_masked_before_the_ledger_has_it(
+    simulate: Simulate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What makes it safe to draw again: a vector that was masked is one that is kept."""
+    federation = three(simulate)
+
+    def full(*_: object) -> None:
+        raise error("LEDGER_UNAVAILABLE")
+
+    def masked(*_: object) -> None:
+        raise AssertionError("a vector that may be forgotten was masked")
+
+    monkeypatch.setattr(federation.nodes["east"].ledger, "finish", full)
+    monkeypatch.setattr(pooling, "mask", masked)
+    with pytest.raises(LandbridgeError, match="LEDGER_UNAVAILABLE"):
+        pool(federation, "east", THREE)
 
 
 def test_the_same_question_at_once_is_one_round(simulate: Simulate) -> None:
