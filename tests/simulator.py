@@ -346,7 +346,8 @@ class SimulatedNode:
 class FederationSimulator:
     """A gateway and its departments in memory, all with the same contract unless told otherwise.
 
-    `more` are further contracts of a department, each with its rows.
+    `more` are further contracts of a department, each with its rows; `elsewhere` are departments
+    whose rows were loaded into another engine, with what opens it.
     """
 
     def __init__(
@@ -361,8 +362,10 @@ class FederationSimulator:
         handlers: Sequence[Handler] = (),
         more: Mapping[str, Sequence[tuple[bytes, Path]]] | None = None,
         count: Counts = shifted,
+        elsewhere: Mapping[str, tuple[Store, Callable[[], Engine]]] | None = None,
     ) -> None:
         self.now = NOON
+        self._elsewhere = elsewhere or {}
         self.folder = folder
         self.issuer = DevelopmentIssuer.create(folder / "issuer", ISSUER, AUDIENCE)
         self._keys = folder / "issuer" / "jwks.json"
@@ -467,16 +470,19 @@ class FederationSimulator:
     def node(self, name: str, document: bytes, rows: Path) -> SimulatedNode:
         """A department with that contract and those rows; its state stays in its folder."""
         place = self.folder / name
-        store = Store(place / "data")
+        store, opened = self._elsewhere.get(name, (Store(place / "data"), None))
         documents = [(document, rows), *self._more.get(name, ())]
         contracts = {}
         for text, source in documents:
             contract = odcs.read(text, name)
             contracts[contract.id] = contract
-            load(contract, source, store)
+            if opened is None:
+                load(contract, source, store)
         engines: list[DirectEngine] = []
 
-        def open_engine(tables: Mapping[str, Path]) -> DirectEngine:
+        def open_engine(tables: Mapping[str, Path]) -> Engine:
+            if opened is not None:
+                return opened()
             engines.append(DirectEngine(tables))
             return engines[-1]
 

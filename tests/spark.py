@@ -30,8 +30,12 @@ _OPEN = (
     "java.base/jdk.internal.ref", "java.base/sun.nio.ch", "java.base/sun.nio.cs",
     "java.base/sun.security.action", "java.base/sun.util.calendar",
 )  # fmt: skip
-# A short life on few cores: compiling well and collecting in parallel would not pay.
-_SHORT = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:CICompilerCount=1")
+# A short life on few cores: compiling well, collecting in parallel and looking at every class of
+# Spark's own would not pay.
+_SHORT = (
+    "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:+UnlockDiagnosticVMOptions",
+    "-XX:-BytecodeVerificationRemote", "-XX:CICompilerCount=1",
+)  # fmt: skip
 SECONDS = 300.0
 
 
@@ -45,17 +49,25 @@ class Cluster:
     pid: int
 
 
+def missing() -> str:
+    """Why there can be no cluster on this machine; empty where there can."""
+    if shutil.which("java") is None:
+        return "there is no Java on this machine; Spark needs 17 or newer"
+    if not list(FETCHED.glob("*/deps")):
+        return "Spark's programs are not there; `make spark` fetches them"
+    return ""
+
+
 @contextmanager
 def serving() -> Iterator[Cluster]:
     """A cluster of our own; skips the test, with the reason, where there are no programs for it."""
+    if why := missing():
+        pytest.skip(why)
     java = shutil.which("java")
-    if java is None:
-        pytest.skip("there is no Java on this machine; Spark needs 17 or newer")
-    homes = list(FETCHED.glob("*/deps"))
-    if not homes:
-        pytest.skip("Spark's programs are not there; `make spark` fetches them")
+    assert java is not None
+    (home, *_) = FETCHED.glob("*/deps")
     with TemporaryDirectory(prefix="landbridge-spark-", ignore_cleanup_errors=True) as folder:
-        yield from _serving(java, homes[0], Path(folder))
+        yield from _serving(java, home, Path(folder))
 
 
 def _serving(java: str, home: Path, folder: Path) -> Iterator[Cluster]:
@@ -80,7 +92,10 @@ def _serving(java: str, home: Path, folder: Path) -> Iterator[Cluster]:
             )  # fmt: skip
         ends.callback(process.wait)
         ends.callback(process.kill)
+        started.append(process)
         return process.pid
+
+    started: list[subprocess.Popen[bytes]] = []
 
     with ExitStack() as ends:
         start(
@@ -89,7 +104,7 @@ def _serving(java: str, home: Path, folder: Path) -> Iterator[Cluster]:
              "--webui-port", "0"],
         )  # fmt: skip
         # Whoever looks for it before it is there looks again only after many seconds.
-        _await(master, folder)
+        _await(master, folder, started)
         address = f"spark://127.0.0.1:{master}"
         for name in ("one", "two"):
             start(
@@ -98,7 +113,7 @@ def _serving(java: str, home: Path, folder: Path) -> Iterator[Cluster]:
                  "0", "-c", "1", "-m", "600m", "-d", str(folder / name), address],
             )  # fmt: skip
         connect = start("connect", ["-Xmx700m", *_settings(address, door, folder)], [_CONNECT])
-        _await(door, folder)
+        _await(door, folder, started)
         yield Cluster(f"sc://localhost:{door}/", token, folder, connect)
 
 
@@ -114,7 +129,7 @@ def _settings(master: str, door: int, folder: Path) -> list[str]:
         "driver.host": "127.0.0.1",
         "driver.bindAddress": "127.0.0.1",
         "executor.memory": "500m",
-        "executor.extraJavaOptions": " ".join(_SHORT[:2]),
+        "executor.extraJavaOptions": " ".join(_SHORT[:-1]),
         "local.dir": folder / "connect",
         "ui.enabled": "false",
         # A few rows: more parts would only be more tasks.
@@ -125,9 +140,9 @@ def _settings(master: str, door: int, folder: Path) -> list[str]:
     return [f"-Dspark.{name}={value}" for name, value in settings.items()]
 
 
-def _await(port: int, folder: Path) -> None:
+def _await(port: int, folder: Path, started: Sequence[subprocess.Popen[bytes]]) -> None:
     deadline = time.monotonic() + SECONDS
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and all(each.poll() is None for each in started):
         with socket.socket() as tried:
             if tried.connect_ex(("127.0.0.1", port)) == 0:
                 return

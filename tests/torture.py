@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import secrets
 import signal
 import sys
@@ -34,7 +35,7 @@ from typing import Any, Final
 from landbridge.testing import federation
 from policies.contract import Noise
 from policies.noise import Draw, draw
-from tests import suite
+from tests import spark, suite
 from tests.attacks import files, messages
 from tests.attacks import rows as attack_rows
 from tests.attacks.test_rows import numbered
@@ -134,6 +135,7 @@ def jobs(effort: float, seed: int) -> Iterator[Job]:
                       alone=True)  # fmt: skip
     yield Job("the table of attacks, row by row", _attacks, alone=True)
     yield Job("the table of faults, row by row", _faults, alone=True)
+    yield Job("three engines, at length", _engines, alone=True)
     yield from _controls()
 
 
@@ -313,6 +315,26 @@ def _faults(folder: Path) -> Iterator[Outcome]:
         for number, row in fault_rows.ROWS.items()
     ]
     yield from suite.run(held, folder / "faults.xml")
+
+
+def _engines(folder: Path) -> Iterator[Outcome]:
+    """What `tests/engines/at_length.py` compares, where there are programs for a cluster."""
+    if why := spark.missing():
+        sys.stderr.write(f"engines at length: {why}\n")
+        yield Outcome("engines at length: not run", 0, 0, "no cluster here", why, False)
+        return
+    folder.mkdir()
+    path = suite.TESTS / "engines" / "at_length.py"
+    names = re.findall(r"(?m)^def (test_\w+)", path.read_text("utf-8"))
+    held = [
+        suite.Held(
+            f"engines: {name.removeprefix('test_').replace('_', ' ')}",
+            "the same cells",
+            (f"engines/at_length.py::{name}",),
+        )
+        for name in names
+    ]
+    yield from suite.run(held, folder / "engines.xml")
 
 
 class _Kept:

@@ -191,10 +191,26 @@ def two(emptied: str, tmp_path: Path) -> Iterator[Two]:
         yield found
 
 
+CONSIDERED = """
+@id("{0}.consult")
+@role("duty-officer")
+@hours("72")
+permit (
+  principal in Organisation::"operations-centre", action == Action::"consult", resource{1}
+)
+when {{ context.purpose == "dpv:PublicSafety" }};
+"""
+
+
 @pytest.fixture
 def valley(emptied: str, tmp_path: Path) -> Iterator[Two]:
-    """The offices that watch a river."""
-    with two_of("flood_season", "flood", emptied, tmp_path) as found:
+    """The offices that watch a river; the surveyors consider what else is wanted."""
+    example = tmp_path / "flood"
+    shutil.copytree(EXAMPLES / "flood_season", example)
+    for name, resource in (("gateway", ""), ("terrain", ' == Contract::"districts"')):
+        with (example / name / "access.cedar").open("a") as policy:
+            policy.write(CONSIDERED.format(name, resource))
+    with two_of(str(example), "flood", emptied, tmp_path) as found:
         yield found
 
 
@@ -299,12 +315,19 @@ def test_an_alert_that_two_gateways_hold_is_told_once(emptied: str) -> None:
 
 @pytest.mark.journey
 def test_a_watch_whose_gateway_was_killed_is_carried_on_by_the_other(valley: Two) -> None:
-    """Its alerts go on in order, at the other, which says in its log what it evaluates."""
+    """Its alerts go on in order, at the other, which says in its log what it evaluates.
+
+    A consultation that was opened at the one is waiting at its owner's, and followed at the other.
+    """
     sql = "SELECT gauge, count(*) AS hours FROM water.levels WHERE level_cm >= 100 GROUP BY gauge"
     with (
         valley.client(second=False, caller="operations") as here,
         valley.client(second=True, caller="operations") as there,
     ):
+        opened = here.consult(
+            "SELECT count(*) AS districts FROM terrain.districts",
+            purpose="dpv:PublicSafety", basis="dykes at km 12",
+        )  # fmt: skip
         watch = here.watch(sql, purpose="dpv:PublicSafety", when="hours >= 1", every=1, rest=0)
         followed = there.watching(watch.id)  # kept there, told here
         heard = []
@@ -316,6 +339,7 @@ def test_a_watch_whose_gateway_was_killed_is_carried_on_by_the_other(valley: Two
                 break
         assert heard == [1, 2, 3, 4, 5, 6]
         assert followed.stop().state == "ended"
+        assert there.consultation(opened.id).state == opened.state == "open"
     announced = [
         entry.note for entry in entries(valley.second_log) if entry.watch == watch.id and entry.note
     ]

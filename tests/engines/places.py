@@ -182,9 +182,9 @@ class Lake:
 
     def keep_secret(self, other: Store) -> None:
         """Keys its records as the other department does."""
-        folder = self._folder / "data"
-        folder.mkdir(parents=True)
-        write_key(folder / "record.key", other.record_secret())
+        target = self._folder / "data" / "record.key"
+        target.unlink(missing_ok=True)
+        write_key(target, other.record_secret())
 
     def source(self, contract: Contract, rows: Sequence[Row]) -> Path:
         """A folder of files, as a lake has them."""

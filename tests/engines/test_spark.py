@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from landbridge.edge import wanted
@@ -22,19 +23,16 @@ from landbridge.protocols.pseudonyms import blocks
 from landbridge.testing import federation
 from nodes.dialects.dialect import Part
 from nodes.doctor import examine
-from nodes.engines.engine import EngineNotStarted
+from nodes.engines.engine import Engine, EngineNotStarted
 from nodes.engines.found import Rule
 from nodes.engines.kind import Kind
 from nodes.engines.spark.engine import SparkEngine
 from nodes.load_report import LoadRefused
 from policies import odcs
 from policies.contract import Type
-from policies.question import ColumnOf, Count, Question, Sum, Units, Whole
-from tests import people
+from policies.question import Question
 from tests.callers import Caller
-from tests.disclosure.terms import cell_key
-from tests.engines import shapes
-from tests.engines.cells import cells, planned
+from tests.engines import alike, pitfalls, shapes
 from tests.engines.places import Files, Lake, parquet
 from tests.operating import town
 from tests.policies.documents import column
@@ -65,41 +63,48 @@ def engine(lake: Lake) -> Iterator[SparkEngine]:
     opened.close()
 
 
-def test_odd_values_are_seen_as_duckdb_sees_them(engine: SparkEngine, tmp_path: Path) -> None:
-    """Halves, products too small for a double, texts in any script, days far away."""
-    contract, rows = shapes.awkward()
-    files = Files(tmp_path)
-    loaded = files.load(contract, rows).loaded
-    assert loaded is not None
-    assert (loaded.rows, loaded.units) == (len(rows), 30)
-    one = files.engine()
-    # Every statement takes a cluster a moment: the sums, then every second question of the rest.
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    """DuckDB over the same table."""
+    made = Files(tmp_path_factory.mktemp("files"))
+    made.load(*shapes.awkward())
+    return made.engine()
+
+
+def test_odd_values_are_seen_as_duckdb_sees_them(engine: SparkEngine, files: Engine) -> None:
+    """Halves, products too small for a double, texts in any script, days far away.
+
+    Every statement takes a cluster a moment: the sums, and every fourth of the rest. All of them
+    are asked in `tests.engines.at_length`, with what else DuckDB and PostgreSQL are compared in.
+    """
+    contract, _ = shapes.awkward()
     asked = shapes.about_the_awkward(contract)
-    for question in (*asked[:2], *asked[2::2]):
-        plan = planned(question, contract)
-        assert plan is not None, question
-        assert cells(plan, contract, engine) == cells(plan, contract, one), question
+    alike.answered_alike(contract, [*asked[:2], *asked[2::4]], files, engine)
 
 
-def test_what_statistical_rules_look_at_is_the_same(cluster: Cluster, tmp_path: Path) -> None:
-    """Units in a cell, their largest totals, and record keys, which the cluster computes alike."""
-    contract = odcs.read(cell_key(landbridgeDominance={"n": 2, "k": 75}), "people")
-    place = people.COLUMNS.index("height")  # a double is spelt differently
-    rows = [(*row[:place], None, *row[place + 1 :]) for row in people.crowd(150)]
-    files, lake = Files(tmp_path), Lake(cluster, "keyed")
-    lake.keep_secret(files.store)
-    files.load(contract, rows)
-    lake.load(contract, rows)
-    question = Question(
-        "people", (Count(), Units(), Sum(ColumnOf("income"))), (Whole("district"), Whole("sex"))
-    )
-    plan = planned(question, contract)
-    assert plan is not None
-    one, two = files.engine(), lake.engine()
-    found = cells(plan, contract, one)
-    assert len(found[0]) > 4
-    assert cells(plan, contract, two) == found
-    two.close()
+@settings(max_examples=3, suppress_health_check=[HealthCheck.too_slow])
+@given(asked=st.lists(shapes.questions(shapes.awkward()[0]), min_size=2, max_size=2))
+def test_any_question_has_the_same_cells(
+    engine: SparkEngine, files: Engine, asked: list[Question]
+) -> None:
+    """Questions are drawn; tables too, in `tests.engines.at_length`."""
+    alike.answered_alike(shapes.awkward()[0], asked, files, engine, all_of=False)
+
+
+@pytest.fixture(scope="module")
+def pits(cluster: Cluster) -> Iterator[SparkEngine]:
+    """Over the table of pitfalls."""
+    made = Lake(cluster, "pits")
+    made.load(pitfalls.CONTRACT, pitfalls.ROWS)
+    opened = made.engine()
+    yield opened
+    opened.close()
+
+
+@pytest.mark.parametrize("name", pitfalls.PITFALLS)
+def test_a_pitfall_of_engines_is_what_it_means(pits: SparkEngine, name: str) -> None:
+    """Cells that a person worked out."""
+    pitfalls.require(pits, name)
 
 
 def failure_of(call: Callable[[], object]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from pathlib import Path
 
 import duckdb
@@ -16,10 +17,13 @@ from nodes.engines.duckdb import DuckDBEngine
 from nodes.engines.engine import Cell, EngineNotStarted
 from nodes.engines.file_key import FileKey, is_encrypted, read_file_key
 from nodes.engines.found import Rule
+from nodes.handlers.functions import Functions
 from nodes.load import load
 from nodes.load_report import LoadRefused, Report
 from nodes.store import Store
 from policies.contract import Type
+from policies.handler_source import read as read_handler
+from tests.handlers.test_functions import TEXT
 from tests.nodes_engine.conftest import LIMITS, SECRET
 from tests.nodes_engine.test_load import column, of
 
@@ -150,6 +154,18 @@ def test_nothing_that_sql_or_another_user_sees_holds_the_key(store: Store, sourc
         assert KEY.of(file).encode() not in Path(f"/proc/{pid}/{words}").read_bytes()
     engine.close()
     assert repr(KEY).count("k") < 32
+
+
+def test_a_handler_in_python_reads_an_encrypted_table(store: Store, source: Path) -> None:
+    """Its worker can open nothing any more, and decrypts what it has open."""
+    load(CONTRACT, source, store, key=KEY)
+    body = (
+        '    row = view.one("SELECT sum(age) FROM visits")\n    view.hand_over(said=str(row[0]))\n'
+    )
+    handler = read_handler(TEXT.format(top="", body=f"{body}    return passed()"), "asked.py")
+    with closing(Functions(store.tables(), LIMITS, {"asked": handler}, key=KEY)) as pool:
+        found = pool.call("asked", {"person_id": 7}, timeout=20)
+    assert found.handed == {"said": str(sum(number % 90 for number in range(5_000)))}
 
 
 def test_what_does_not_fit_in_memory_is_not_spilled(tmp_path: Path) -> None:
