@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -9,8 +10,9 @@ import pytest
 
 import landbridge.testing
 from landbridge.federation.running import Federation
+from landbridge.reasons import DepartmentMissing
 from tests.submission.survey import survey
-from tests.submission.town import RULES, document, lay
+from tests.submission.town import PURPOSE, RULES, document, lay
 
 
 @pytest.fixture(scope="package")
@@ -37,4 +39,20 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
         document({}).replace('"requests"', '"bad"')
     )
     with landbridge.testing.federation(folder) as running:
+        _await_version(running)
         yield running
+
+
+def _await_version(running: Federation) -> None:
+    """Until the collection is there to be asked: its first version, of no record, comes a moment
+    after the node listens.
+    """
+    with running.client("office") as office:
+        for _ in range(240):
+            try:
+                office.query("SELECT count(*) AS n FROM requests", purpose=PURPOSE, epsilon=100)
+            except DepartmentMissing:
+                time.sleep(0.25)
+            else:
+                return
+    raise AssertionError("No version of the collection came.")
