@@ -52,6 +52,7 @@ ROWS: Final = (
     "prio3_reports",
     "sdk_import",
     "remembered_answer",
+    "honest_under_floods",
     "overload_5x",
     "two_workers",
     "log_on",

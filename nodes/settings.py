@@ -68,7 +68,7 @@ def read(
     top, problems = open_settings(path, PREFIX, environment, known)
     tls, limits, log = (top.section(name) for name in ("tls", "limits", "log"))
     settings = Settings(
-        department=top.text("department"),
+        department=top.department("department"),
         title=top.text("title", ""),
         federation=top.text("federation"),
         gateway=top.text("gateway", "gateway"),

@@ -151,6 +151,8 @@ def read(text: str, where: str) -> Procedure:
     problems: list[str] = []
     if not _NAME.fullmatch(str(tree["procedure"])):
         problems.append("procedure is no lower-case name")
+    for key in ("title", "version"):
+        _readable(tree[key], key, problems)
     form = _form(tree["form"], problems)
     roles = {
         role: _organisations(listed, f"role {role}", problems)
@@ -182,6 +184,13 @@ def read(text: str, where: str) -> Procedure:
     )
 
 
+def _readable(text: object, what: str, problems: list[str]) -> str:
+    """As people are shown it, in a terminal too."""
+    if not str(text).isprintable():
+        problems.append(f"{what} holds control or invisible characters")
+    return str(text)
+
+
 def _mapping(tree: object, what: str, problems: list[str]) -> Mapping[str, Any]:
     if isinstance(tree, dict) and all(_NAME.fullmatch(str(name)) for name in tree):
         return tree
@@ -204,7 +213,8 @@ def _form(tree: object, problems: list[str]) -> tuple[FormField, ...]:
         if kind not in types or (isinstance(terms, dict) and not set(terms) <= {"type", "title"}):
             problems.append(f"field {name} of the form is of type string or integer")
             continue
-        title = str(terms.get("title", name)) if isinstance(terms, dict) else str(name)
+        title = terms.get("title", name) if isinstance(terms, dict) else name
+        title = _readable(title, f"title of field {name}", problems)
         found.append(FormField(name, types[kind], title))
     return tuple(found)
 
@@ -274,12 +284,13 @@ def _step(name: str, terms: object, problems: list[str]) -> Step | None:
     if not isinstance(passing, list) or not passing:
         problems.append(f"pass of step {name} is a list of codes")
         passing = []
+    title = _readable(terms.get("title", name), f"title of step {name}", problems)
     if len(problems) > before:
         return None
     earlier = [*map(str, after), *(source for source, _ in receives.values())]
     return Step(
         name,
-        str(terms.get("title", name)),
+        title,
         handler,
         {str(key): str(value) for key, value in form.items()},
         receives,

@@ -47,7 +47,7 @@ def read(
     top, problems = open_settings(path, PREFIX, environment, known)
     tls, sign_in = top.section("tls"), top.section("sign_in")
     found = Settings(
-        department=top.text("department"),
+        department=top.department("department"),
         listen=top.text("listen", "127.0.0.1:0"),
         address=top.text("address", "").rstrip("/"),
         review=top.path("review", "state/review"),

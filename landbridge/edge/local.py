@@ -14,6 +14,7 @@ from pathlib import Path
 
 import grpc
 
+from landbridge.edge.arrivals import Arrivals
 from landbridge.edge.interceptor import Boundary, Report
 from landbridge.edge.server import MAXIMUM_METADATA_BYTES, CannotListen, Registration
 from landbridge.local import SOCKET, target
@@ -25,14 +26,18 @@ LARGEST_REQUEST = 64 * 1024
 class Local:
     """A server that listens until it is stopped."""
 
-    def __init__(self, server: grpc.Server, pool: ThreadPoolExecutor, folder: int) -> None:
+    def __init__(
+        self, server: grpc.Server, pool: ThreadPoolExecutor, arrivals: Arrivals, folder: int
+    ) -> None:
         self._server = server
+        self._arrivals = arrivals
         self._pool = pool
         self._folder = folder
 
     def stop(self, grace: float) -> None:
         """Takes no new calls and returns when none is left; the socket goes."""
         self._server.stop(grace).wait()
+        self._arrivals.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
         os.close(self._folder)
 
@@ -40,7 +45,7 @@ class Local:
 def serve_local(
     services: Iterable[Registration], folder: Path, *, report: Report, threads: int
 ) -> Local:
-    """Listens on `folder`/review.sock, each call behind a `Boundary`.
+    """Listens on `folder`/review.sock, each call behind `Arrivals` and a `Boundary`.
 
     The folder is made with mode 0700. One that is there must be ours, and only we may write to it;
     its group, where it may enter, may open the socket. Raises CannotListen.
@@ -59,9 +64,10 @@ def serve_local(
             f"The officers' socket cannot be made in {folder} ({failure.strerror})."
         ) from None
     pool = ThreadPoolExecutor(threads, thread_name_prefix="local")
+    arrivals = Arrivals(max(1, threads // 4))
     server = grpc.server(
         pool,
-        interceptors=[Boundary(report, maximum_seconds=LONGEST_CALL)],
+        interceptors=[arrivals, Boundary(report, maximum_seconds=LONGEST_CALL)],
         options=[
             ("grpc.max_receive_message_length", LARGEST_REQUEST),
             ("grpc.max_metadata_size", MAXIMUM_METADATA_BYTES),
@@ -84,4 +90,5 @@ def serve_local(
     grouped = stat.S_IMODE(found.st_mode) & stat.S_IXGRP
     (folder / SOCKET).chmod(0o660 if grouped else 0o600)
     server.start()
-    return Local(server, pool, place)
+    arrivals.start()
+    return Local(server, pool, arrivals, place)

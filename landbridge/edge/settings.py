@@ -9,6 +9,7 @@ each secret is a file that a setting names.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
+_DEPARTMENT: Final = re.compile(r"[a-z][a-z0-9_]{0,30}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +75,23 @@ class Section:
         self._known = known if known is not None else []
 
     def text(self, key: str, default: str | None = None) -> str:
-        """A string."""
+        """A string without control or invisible characters: it may be shown on a terminal."""
         self._note(key, "text", default)
-        return str(self._take(key, str, default))
+        value = str(self._take(key, str, default))
+        if not value.isprintable():
+            self._problems.append(f"{self.name}{key} must hold no control or invisible characters")
+        return value
+
+    def department(self, key: str) -> str:
+        """A department's name, which stands in paths and policies as it is."""
+        before = len(self._problems)
+        value = self.text(key)
+        if len(self._problems) == before and not _DEPARTMENT.fullmatch(value):
+            self._problems.append(
+                f"{self.name}{key} must be a lower-case letter, then at most 30 lower-case "
+                "letters, digits and underscores"
+            )
+        return value
 
     def integer(self, key: str, default: int | None = None, *, least: int = 1) -> int:
         """A whole number, `least` or more."""

@@ -78,7 +78,7 @@ def read(path: Path) -> FederationFolder:
         members = tuple(
             MemberFolder(
                 department=_department(member["department"], path),
-                title=str(member.get("title", member["department"])),
+                title=_title(str(member.get("title", member["department"])), path),
                 port=int(member.get("port", 0)),
                 folder=path / member["department"],
                 engine={key: str(each) for key, each in member.get("engine", {}).items()},
@@ -124,6 +124,14 @@ def _department(name: object, path: Path) -> str:
             "digits and underscores, and not 'gateway'."
         )
     return name
+
+
+def _title(text: str, path: Path) -> str:
+    if not text.isprintable():
+        raise FederationInvalid(
+            f"{path / 'federation.toml'}: a title must hold no control or invisible characters."
+        )
+    return text
 
 
 def _callers(path: Path) -> dict[str, DevelopmentCaller]:

@@ -11,6 +11,7 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -22,6 +23,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from landbridge.errors import CATALOGUE
+from landbridge.local import LocalChannel
 from landbridge.membership.keys import signing_key
 from landbridge.membership.link_statement import LinkSigner
 from landbridge.membership.statement import AskingSigner
@@ -41,8 +43,10 @@ NODE: Final = {
     "group": ("Grouping",),
 }  # fmt: skip
 """Module -> services."""
-LOCAL: Final = frozenset({"Attending", "Reviewing", "GroupOffice"})
-"""Services on a socket of the department's own machine, for its officers."""
+OFFICERS: Final = {
+    "attend": ("Attending",), "consult": ("Reviewing",), "group": ("GroupOffice",),
+}  # fmt: skip
+"""The same on the socket of the department's own machine."""
 TEXTS: Final = (
     "", "\0", "a" * 5_000, "../../etc/passwd", "\u202epeople", "\u0440eople", "\u200b",
     "\x1b[2J\x07", "people; DROP TABLE people", "%s%n{0}", "\U0001d491eople", "-1", "NaN",
@@ -181,8 +185,9 @@ class Fuzz:
 
 
 def fuzz(world: World, seed: int, each: int, *, seconds: float = 5.0) -> Fuzz:
-    """`each` requests of every method, at the gateway by a known caller, and at the node under the
-    gateway's own certificate and signature: whoever stole both. Nobody but them comes this far.
+    """`each` requests of every method: at the gateway by a known caller, at the node under the
+    gateway's own certificate and signature (whoever stole both; nobody but them comes this far),
+    and at the officers' socket by whoever may open it.
     """
     found = Fuzz()
     token = world.token("fuzz")
@@ -192,8 +197,12 @@ def fuzz(world: World, seed: int, each: int, *, seconds: float = 5.0) -> Fuzz:
     link = LinkSigner(world.running.folder.name, key, time.time)
     before = {name: _words(world, name) for name in ("gateway", "north")}
     pids = [world.running.process_id(), world.running.process_id("north")]
-    with world.channel() as front, node_channel(world, *gateways_own(world)) as back:
-        for channel, services in ((front, GATEWAY), (back, NODE)):
+    office = LocalChannel(world.running.state / "north" / "review")
+    with (
+        closing(office), world.channel() as front,
+        node_channel(world, *gateways_own(world)) as back,
+    ):  # fmt: skip
+        for channel, services in ((front, GATEWAY), (back, NODE), (office.channel, OFFICERS)):
             for method in methods(services):
                 for turn in range(each):
                     request = maker.message(method.input_type)
@@ -231,6 +240,8 @@ def _send(
 ) -> None:  # fmt: skip
     path = f"/{method.containing_service.full_name}/{method.name}"
     metadata = (("authorization", f"Bearer {token}"),)
+    # Some hold a question until there is something to say (0029).
+    waits = method.name in ("FollowConsultations", "FollowConcerns")
     found.tried += 1
     try:
         if method.client_streaming:
@@ -241,12 +252,12 @@ def _send(
             list(listened(content, timeout=1.0, metadata=metadata))
         else:
             asked: Any = channel.unary_unary(path)
-            asked(content, timeout=seconds, metadata=metadata)
+            asked(content, timeout=1.0 if waits else seconds, metadata=metadata)
     except grpc.RpcError as failure:
         call = cast(grpc.Call, failure)
         problem, code = problem_of(call), call.code().name
         found.ends[problem.reason or code] += 1
-        late = code == "DEADLINE_EXCEEDED" and method.server_streaming
+        late = code == "DEADLINE_EXCEEDED" and (method.server_streaming or waits)
         if problem.reason == "FAULT":
             found.wrong.append(f"{where} is a fault: {content.hex()[:400]}")
         elif problem.reason:

@@ -1,4 +1,4 @@
-"""Requests that no client of ours would send, to every method of both servers."""
+"""Requests that no client of ours would send, to every method of all servers, sockets included."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.attacks.conftest import Worlds
-from tests.attacks.messages import GATEWAY, LOCAL, NODE, fuzz
+from tests.attacks.messages import GATEWAY, NODE, OFFICERS, fuzz
 
 pytestmark = pytest.mark.journey
 
@@ -26,8 +26,7 @@ def test_no_service_is_left_out() -> None:
         for name in re.findall(r"^service (\w+)", proto.read_text("utf-8"), re.MULTILINE)
     }
     named = [
-        *LOCAL,
-        *(name for side in (GATEWAY, NODE) for names in side.values() for name in names),
+        *(name for side in (GATEWAY, NODE, OFFICERS) for names in side.values() for name in names),
     ]
     assert set(named) == there
     assert len(named) == len(there)

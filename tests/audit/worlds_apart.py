@@ -8,7 +8,7 @@ often an engine runs, and what the noise is asked for are compared to the last b
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,10 @@ from landbridge.errors import LandbridgeError
 from landbridge.v1 import gateway_pb2
 from policies.disclosure import Mechanism
 from tests.audit.crossing import EVERYBODY
-from tests.audit.worlds import OTHERS, absent, planted, target, terms
+from tests.audit.worlds import OTHERS, absent, planted, target
 from tests.audit.worlds import World as Planting
-from tests.people import PURPOSE, document, write
+from tests.audit.worlds import terms as usual
+from tests.people import PURPOSE, crowd, document, write
 from tests.simulator import FederationSimulator
 
 WORLDS: dict[str, Planting] = {
@@ -35,23 +36,36 @@ SAID = (
 
 
 class World:
-    """A federation over one world, and what is seen of it."""
+    """A federation over one world, and what is seen of it.
 
-    def __init__(self, name: str, folder: Path, *, look: bool = False) -> None:
-        folder.mkdir(parents=True)
+    `terms` are of its contract; `beside` are departments that serve it too, whoever is in the data;
+    `more` are further contracts of the north with their rows. `sent`: what departments send is
+    looked at too, where it is not masked.
+    """
+
+    def __init__(
+        self, name: str, folder: Path, *, look: bool = False, sent: bool = True,
+        terms: bytes = b"", beside: Sequence[str] = (),
+        more: Mapping[str, Sequence[tuple[bytes, Path]]] | None = None,
+    ) -> None:  # fmt: skip
+        folder.mkdir(parents=True, exist_ok=True)
         self._asked: list[str] = []
         self._sent: list[str] = []
         self._look = look
         rows = WORLDS[name](OTHERS)
+        files = {"north": write(rows, folder / "north.csv")}
+        files |= {other: write(crowd(40, seed=11), folder / f"{other}.csv") for other in beside}
         self.federation = FederationSimulator(
             folder,
-            {"north": write(rows, folder / "north.csv")},
-            document(**terms(1.0)),
+            files,
+            terms or document(**usual(1.0)),
+            more=more,
             draw=self._blind,
             access=EVERYBODY,
             gateway_access=EVERYBODY,
         )
-        self.federation.nodes["north"].change = self._keep
+        if sent:
+            self.federation.nodes["north"].change = self._keep
         self._token = self.federation.token()
 
     @property

@@ -58,3 +58,26 @@ def test_an_officer_without_a_node_is_told_so(tmp_path: Path) -> None:
         review(tmp_path / "nowhere", token="a.b.c")
     with review(tmp_path, token="a.b.c") as officer, pytest.raises(Unavailable, match="No node"):
         officer.list()
+
+
+def test_bytes_that_are_no_message_are_refused_in_our_own_words(tmp_path: Path) -> None:
+    """As at the other servers: a reason, and no library's exception."""
+
+    def parse(content: bytes) -> bytes:
+        raise ValueError(content)
+
+    def register(server: grpc.Server) -> None:
+        method: Any = grpc.unary_unary_rpc_method_handler(
+            lambda request, _: request, request_deserializer=parse
+        )
+        handler = grpc.method_handlers_generic_handler("somebody", {"Serves": method})
+        server.add_generic_rpc_handlers((handler,))
+
+    served = serve_local([register], tmp_path / "review", report=lambda _: None, threads=1)
+    local = LocalChannel(tmp_path / "review")
+    call: Any = local.channel.unary_unary("/somebody/Serves")
+    with pytest.raises(grpc.RpcError) as caught:
+        call(b"\xff", timeout=10)
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    local.close()
+    served.stop(0)

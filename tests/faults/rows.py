@@ -200,6 +200,7 @@ ROWS: dict[int, Row] = {
     31: Row("one after the other, in random order", (_STORM,)),
     32: Row("the same in both worlds", (
         "attacks/test_engine.py::test_a_run_that_fails_says_the_same_of_all_data_and_stays_charged",
+        "attacks/test_faults_in_worlds.py::test_a_fault_looks_the_same_whoever_is_in_the_data",
     )),
 }  # fmt: skip
 
@@ -210,7 +211,8 @@ WAITS: dict[int, str] = {
     25: "a certificate that ends in the middle of a stream",
     26: "thread limits, and an allocation that fails anywhere",
     28: "departments at other dates of data: each says its own version, nothing compares them",
-    32: "one fault; the others were not repeated in both worlds",
+    32: "a worker at its limit of memory: how much it has to spare is its own past, so the same "
+    "question ends in either way in any world",
 }
 
 BY: dict[int, str] = {
