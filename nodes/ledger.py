@@ -369,29 +369,44 @@ class Ledger:
         For what is reserved long before it is used, and never used again from now on. Does nothing
         where the charge is final already, or is none.
         """
+        with self._transaction():
+            self._settle(recipient, question_id, micro_rho)
+
+    def undo(self, recipient: str, question_id: str) -> None:
+        """Undoes a reserved charge for which nothing was ever made: the id is as it was before."""
         with self._transaction() as run:
-            row = run(
-                "SELECT contract, period, micro_rho FROM charge "
-                "WHERE recipient = ? AND question_id = ? AND state = 'reserved'",
-                (recipient, question_id),
-            ).fetchone()
-            if row is None:
-                return
-            contracts, periods, reserved = row
-            used = min(micro_rho, reserved)
-            run(
-                "UPDATE charge SET state = 'final', micro_rho = ? "
-                "WHERE recipient = ? AND question_id = ?",
-                (used, recipient, question_id),
-            )
-            # A budget that never renews has an empty period, which is a word of its own here.
-            for name, period in zip(contracts.split(" "), periods.split(" "), strict=True):
-                for who in (recipient, EVERYBODY):
-                    run(
-                        "UPDATE spent SET micro_rho = micro_rho - ? "
-                        "WHERE contract = ? AND recipient = ? AND period = ?",
-                        (reserved - used, name, who, period),
-                    )
+            if self._settle(recipient, question_id, 0):
+                run(
+                    "DELETE FROM charge WHERE recipient = ? AND question_id = ?",
+                    (recipient, question_id),
+                )
+
+    def _settle(self, recipient: str, question_id: str, micro_rho: int) -> bool:
+        """Within a transaction; whether there was a reserved charge."""
+        run = self._connection.execute
+        row = run(
+            "SELECT contract, period, micro_rho FROM charge "
+            "WHERE recipient = ? AND question_id = ? AND state = 'reserved'",
+            (recipient, question_id),
+        ).fetchone()
+        if row is None:
+            return False
+        contracts, periods, reserved = row
+        used = min(micro_rho, reserved)
+        run(
+            "UPDATE charge SET state = 'final', micro_rho = ? "
+            "WHERE recipient = ? AND question_id = ?",
+            (used, recipient, question_id),
+        )
+        # A budget that never renews has an empty period, which is a word of its own here.
+        for name, period in zip(contracts.split(" "), periods.split(" "), strict=True):
+            for who in (recipient, EVERYBODY):
+                run(
+                    "UPDATE spent SET micro_rho = micro_rho - ? "
+                    "WHERE contract = ? AND recipient = ? AND period = ?",
+                    (reserved - used, name, who, period),
+                )
+        return True
 
     def _unused(self, reservation: Reservation, grant: GrantUse) -> None:
         """No data was read for it, so the grant is as it was before."""

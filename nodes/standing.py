@@ -101,7 +101,7 @@ class StandingQuestions:
         """At a start: gives back what watches that ended, or never came to stand, had not spent."""
         for standing in self._memory.unsettled():
             if standing.state == "reserving":
-                self._ledger.settle(standing.made.caller.organisation, standing.made.id, 0)
+                self._ledger.undo(standing.made.caller.organisation, standing.made.id)
                 self._memory.forget(standing.made.id)
             else:
                 self._settle(standing)

@@ -232,13 +232,22 @@ def _answers(entry: Entry) -> bool:
 def _name(place: Place, entry: Entry, part: Part, sides: _Sides) -> None:
     named = sides.named.setdefault(part["department"], {})
     earlier = named.get(part["index"])
-    if earlier is not None:
+    if earlier is not None and _took_up(earlier.whole, entry):
+        if entry.outcome != "answered":
+            return  # what was answered already stands
+    elif earlier is not None:
         log, number = earlier.gateway
         said = f"The gateway's entry {number} in {log} names the same entry."
         sides.find("named_twice", part["department"], place, part["index"], entry.question_id, said)
         return
     named[part["index"]] = _Named(part["leaf_hash"], place, entry)
     sides.times[place] = entry.time
+
+
+def _took_up(earlier: Entry, entry: Entry) -> bool:
+    """Whether one of them failed, and the other asked the same under the same id."""
+    same = (earlier.kind, earlier.question_id) == (entry.kind, entry.question_id)
+    return same and (earlier.outcome, entry.outcome) != ("answered", "answered")
 
 
 def _read_department(department: str, entries: Entries, sides: _Sides) -> None:

@@ -8,6 +8,7 @@ it runs the server's own `main`, it arranges what the server is to suffer, see `
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections.abc import Mapping
 from importlib import import_module
@@ -15,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from landbridge.federation.forkserver import ForkServer
+from landbridge.federation.forkserver import Forked, ForkServer
 from landbridge.federation.process import LOADED, ServerProcess, environment
 
 _PROGRAM: Final = "tests.faults.nursery"
@@ -34,11 +35,20 @@ class Nursery:
         """As `landbridge.federation.process.spawn`."""
         log = settings.parent / "stderr.log"
         told = json.dumps(dict(self.sufferings.get(name, {})))
+        arguments = [module, str(settings), told]
+        process: subprocess.Popen[bytes] | Forked
         with log.open("wb") as errors:
-            process = self._server.start(
-                _PROGRAM, [module, str(settings), told], cwd=settings.parent, env=environment(),
-                stdin=True, stderr=errors.fileno(),
-            )  # fmt: skip
+            if "clock" in self.sufferings.get(name, {}):
+                # Whoever loads `time.time` has to find the moved one there.
+                process = subprocess.Popen(
+                    [sys.executable, "-P", "-m", _PROGRAM, *arguments], cwd=settings.parent,
+                    env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
+                )  # fmt: skip
+            else:
+                process = self._server.start(
+                    _PROGRAM, arguments, cwd=settings.parent, env=environment(),
+                    stdin=True, stderr=errors.fileno(),
+                )  # fmt: skip
         return ServerProcess(name, process, log)
 
     def close(self) -> None:

@@ -33,6 +33,7 @@ class Row:
 _STORM = "faults/test_storm.py::test_nothing_that_must_hold_breaks_whatever_fails_when"
 _LIVES = "faults/test_lives.py::test_nothing_that_must_hold_breaks_whichever_operation_fails"
 _HALFWAY = "faults/test_halfway.py::"
+_MACHINE = "faults/test_machine.py::"
 _LOG = "evidence/test_faults.py::"
 _JOURNAL = "evidence/test_journal.py::"
 _LEDGER = "nodes/test_ledger.py::"
@@ -85,10 +86,12 @@ ROWS: dict[int, Row] = {
         "evidence/test_witness.py::test_a_full_disk_stops_a_witness_only_while_it_is_full",
     )),
     9: Row("a short write", (
+        _MACHINE + "test_a_file_that_may_not_grow_is_a_refusal_until_a_restart",
         "nodes/test_lost_writes.py::test_a_write_that_fails_stops_the_ledger_too",
         _LOG + "test_a_folder_that_cannot_be_written_stops_the_log",
     )),
     10: Row("a slow disk", (
+        _MACHINE + "test_a_slow_disk_costs_time_and_nothing_else",
         "evidence/test_log.py::test_appends_that_arrive_during_a_sync_share_the_next",
         "evidence/test_log.py::test_nothing_is_signed_before_the_journal_is_synced",
     )),
@@ -151,6 +154,9 @@ ROWS: dict[int, Row] = {
         _LINE + "test_a_stopped_gateway_gives_no_second_draw_when_it_goes_on",
     )),
     23: Row("clocks", (
+        _MACHINE + "test_a_token_is_judged_by_each_servers_own_clock",
+        _MACHINE + "test_clocks_that_jump_within_the_leeway_change_neither_order_nor_charge",
+        _MACHINE + "test_a_clock_that_goes_back_opens_no_budget_again",
         _LEDGER + "test_a_clock_set_back_opens_no_earlier_period",
         _LOG + "test_a_clock_that_jumps_costs_neither_entries_nor_order",
         "identity/test_memory.py::test_a_known_token_is_refused_when_the_clock_goes_back",
@@ -167,10 +173,13 @@ ROWS: dict[int, Row] = {
         "test_a_broken_file_leaves_the_last_good_keys_for_the_grace_and_no_longer",
         "membership/test_renewal.py::"
         "test_a_gateway_that_was_away_when_it_was_time_renews_when_it_is_back",
+        "membership/test_revoked_certificates.py::"
+        "test_a_certificate_that_ends_on_an_open_connection_is_refused_there",
         "membership/test_rotation.py::"
         "test_connections_opened_later_get_the_new_certificate_and_no_call_fails",
     )),
-    26: Row("no descriptors left", (
+    26: Row("no descriptors, no memory left", (
+        _MACHINE + "test_a_server_without_memory_fails_and_gives_nothing_wrong",
         _LINE + "test_a_gateway_without_descriptors_comes_back_when_it_has_some",
     )),
     27: Row("an orderly stop with calls in flight", (
@@ -205,11 +214,12 @@ ROWS: dict[int, Row] = {
 }  # fmt: skip
 
 WAITS: dict[int, str] = {
-    9: "EINTR and EAGAIN are left to Python, which repeats the call; RLIMIT_FSIZE is not tried",
-    10: "half a second per sync is not tried against a deadline",
-    23: "no clock but that of tests is set; a running process's own is never moved",
-    25: "a certificate that ends in the middle of a stream",
-    26: "thread limits, and an allocation that fails anywhere",
+    1: "the process that keeps records handed in is killed in its own tests, not at every n",
+    9: "EINTR and EAGAIN are left to Python, which repeats the call",
+    23: "certificates are judged by the system's clock, which no test moves; nor `datetime.now` of "
+    "what is handed in",
+    25: "a stream that is open when its certificate ends goes on until its call ends",
+    26: "a limit on threads, which the system does not hold against its administrator",
     28: "departments at other dates of data: each says its own version, nothing compares them",
     32: "a worker at its limit of memory: how much it has to spare is its own past, so the same "
     "question ends in either way in any world",
@@ -223,7 +233,7 @@ BY: dict[int, str] = {
     15: "names who is missing", 16: "deadlines", 17: "keepalive, deadlines", 18: "one id, one draw",
     19: "one id, signed requests", 20: "whole or nothing", 21: "workers of their own",
     22: "one id, deadlines", 23: "periods that only go on", 24: "quorum",
-    25: "last good keys, for a time", 26: "waits for descriptors", 27: "grace and drain",
+    25: "last good keys, for a time", 26: "waits for descriptors; a restart", 27: "grace and drain",
     28: "versions of data", 29: "versions of data", 30: "versions of files",
     31: "log and ledger", 32: "one constant sentence",
 }  # fmt: skip

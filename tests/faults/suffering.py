@@ -9,7 +9,7 @@ workers read, and the one that keeps records handed in has tests of its own.
 - `fail`: `{"at": n, "how": "EIO" | "ENOSPC" | "exit"}`. The n-th operation fails once; of a write
   half is done first. With "exit" the process ends there as by kill -9.
 - `full`: a path; while there is a file, nothing under `root` can be written, made or renamed.
-- `slow`: seconds that a sync takes longer.
+- `slow`: a file with the seconds that a sync takes longer, read at every sync.
 - `clock`: a file with the seconds that this process's clock is ahead, read at every look at it.
 - `told`: a file that says which operation failed, once it did.
 """
@@ -21,12 +21,14 @@ import ctypes
 import errno
 import io
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Final
 
 KILLED: Final = 137
@@ -47,7 +49,7 @@ class _Points:
         self._root = f"{told['root']}/"
         self._fail: Mapping[str, Any] = told.get("fail") or {}
         self._full: str = told.get("full") or ""
-        self._slow = float(told.get("slow") or 0)
+        self._slow: str = told.get("slow") or ""
         self._told: str = told.get("told") or ""
         self._lock = threading.Lock()
         self.count = 0
@@ -64,7 +66,7 @@ class _Points:
     def reached(self, operation: str, path: object, half: Callable[[], object]) -> int:
         """0 where the operation may be done, or the number of its error; `half` is part of it."""
         if operation == "sync" and self._slow:
-            self.sleep(self._slow)
+            self.sleep(_seconds(self._slow))
         if self._full and operation not in _ROOMLESS and self.exists(self._full):
             return errno.ENOSPC
         with self._lock:
@@ -107,12 +109,24 @@ def _move_clock(file: str) -> None:
     now = time.time
 
     def moved() -> float:
-        ahead = 0.0
-        with suppress(OSError, ValueError):
-            ahead = float(Path(file).read_text("ascii"))
-        return now() + ahead
+        return now() + _seconds(file)
 
+    # gRPC's core tells deadlines by the system's clock, which is the one that is moved elsewhere:
+    # its Python has to agree with it here too.
+    system = ModuleType("time")
+    vars(system).update(vars(time))
+    for name in ("grpc._server", "grpc._channel"):
+        import_module(name)
+    for name, module in list(sys.modules.items()):
+        if name.startswith("grpc") and getattr(module, "time", None) is time:
+            vars(module)["time"] = system
     time.time = moved
+
+
+def _seconds(file: str) -> float:
+    with suppress(OSError, ValueError):
+        return float(Path(file).read_text("ascii"))
+    return 0.0
 
 
 def _between_python(points: _Points) -> None:

@@ -238,6 +238,22 @@ def test_one_entry_cannot_stand_for_two_answers(federation: FederationSimulator)
     assert found.count("another_question") == 2
 
 
+def test_what_failed_and_was_asked_again_under_its_id_may_name_the_same(
+    federation: FederationSimulator,
+) -> None:
+    """A gateway that could not keep what it was told is told the same again: it is one answer."""
+    gateway, departments = logs(federation)
+    answered = gateway[last_answer(gateway)]
+    failed = replace(
+        answered, outcome="failed", reason="CASES_UNAVAILABLE", answer_digest="", remembered=False
+    )
+    whole = whats(compare(gateway, departments))
+    assert whats(compare([failed, *gateway], departments)) == whole
+    assert whats(compare([*gateway, failed], departments)) == whole
+    other = replace(failed, question_id=secrets.token_hex(16))
+    assert "named_twice" in whats(compare([other, *gateway], departments))
+
+
 def test_an_answer_of_nobody_is_found(federation: FederationSimulator) -> None:
     """The gateway has no data of its own."""
     gateway, departments = logs(federation)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from landbridge.errors import LandbridgeError
+from landbridge.errors import LandbridgeError, error
 from landbridge.evidence.receipt import Receipt
 from landbridge.v1 import watch_pb2
 from nodes.announcement import BATCH
@@ -246,6 +246,26 @@ def test_the_same_request_again_is_the_same_watch(make: Make) -> None:
     other = requested(number=7)
     assert reason_of(lambda: office.stand(other, watch)) == "QUESTION_ID_REUSED"
     assert reason_of(lambda: office.stand(identifier=watch, subject="bob")) == "QUESTION_ID_REUSED"
+
+
+def test_a_watch_that_never_came_to_stand_can_be_made_again_under_its_id(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """F7: reserved, and then the memory failed: the charge goes back, and the id is not spent."""
+    office = make()
+
+    def fail(*_: object) -> None:
+        raise error("LEDGER_UNAVAILABLE")
+
+    identifier = "c" * 32
+    with monkeypatch.context() as patch:
+        patch.setattr(office.memory, "stand", fail)
+        assert reason_of(lambda: office.stand(identifier=identifier)) == "LEDGER_UNAVAILABLE"
+    assert office.spent > 0
+    office.crash()
+    assert office.spent == 0
+    assert office.stand(identifier=identifier) == identifier
+    assert office.spent > 0
 
 
 def test_whoever_may_query_may_not_watch(make: Make) -> None:
