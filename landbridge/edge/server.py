@@ -127,16 +127,18 @@ def serve(
     either requires and checks a client certificate on a port, or asks for none. `outside` see each
     call with the status that leaves; `leave` is called when a stop begins.
 
-    `threads` calls run at a time, and as many wait for a thread; with streams `maximum_calls` are
-    here at most, and `maximum_streams` of one connection. What comes on top is turned away
-    (`edge.room`), or gRPC makes it wait. With
-    `calls`, those whose callers are known share its seats. With `share_port` other processes of the
-    same user that say so too may listen there, and the system deals connections out among them.
+    `threads` calls run at a time, and as many wait for a thread, or what one connection may ask;
+    with streams `maximum_calls` are here at most, and `maximum_streams` of one connection. What
+    comes on top is turned away (`edge.room`), or gRPC makes it wait. With `calls`, those whose
+    callers are known share its seats. With `share_port` other processes of the same user that say
+    so too may listen there, and the system deals connections out among them.
     Raises CannotListen.
     """
     pool = ThreadPoolExecutor(threads, thread_name_prefix="call")
     arrivals = Arrivals(max(1, threads // 4))
-    room = Room(min(WAITING * threads, maximum_calls), maximum_calls, calls)
+    # However few threads there are, what one connection may ask at a time may wait for them.
+    most = min(max(WAITING * threads, maximum_streams), maximum_calls)
+    room = Room(most, maximum_calls, calls)
 
     def over() -> None:
         arrivals.close()

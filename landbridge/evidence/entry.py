@@ -238,14 +238,13 @@ class Entry:
     def from_bytes(cls, content: bytes) -> Entry:
         """The entry in those bytes; a field that version 1 does not have is refused."""
         found = decode(content)
-        known = {part.name: part for part in fields(cls)}
         for name, value in found.items():
-            if name not in known:
+            if name not in _KNOWN:
                 raise EvidenceError(_WHERE, f"version {VERSION} has no field {ascii(name)[:40]}")
             if not value:
                 raise EvidenceError(f"{_WHERE}, field {name}", "an empty field must be left out")
-        for name, part in known.items():
-            if part.default is MISSING and part.default_factory is MISSING and name not in found:
+        for name in _REQUIRED:
+            if name not in found:
                 raise EvidenceError(_WHERE, f"the field {name} is missing")
         values: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value
@@ -257,6 +256,11 @@ class Entry:
 
 _NAMES: Final = tuple(part.name for part in fields(Entry))
 _KNOWN: Final = frozenset(_NAMES)
+_REQUIRED: Final = tuple(
+    part.name
+    for part in fields(Entry)
+    if part.default is MISSING and part.default_factory is MISSING
+)
 
 _TYPES: Final[Mapping[str, type | tuple[type, ...]]] = {
     "v": int,

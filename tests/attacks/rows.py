@@ -117,6 +117,7 @@ ROWS: dict[int, Row] = {
     )),
     48: Row("Dinur-Nissim", (
         "attacks/test_inference.py::test_least_squares_reconstructs_nobody", _ATTACKER,
+        "audit/test_advantage.py::test_no_trick_gains_more_than_the_method_promises",
     )),
     49: Row("pseudo-random predicates"),
     50: Row("dummy conditions", (
@@ -174,6 +175,7 @@ ROWS: dict[int, Row] = {
         "attacks/test_random_statements.py::"
         "test_a_random_text_is_refused_or_answered_with_half_widths",
         "audit/test_random_texts.py::test_no_text_tells_the_worlds_apart",
+        "audit/test_kinds_apart.py::test_no_kind_of_question_tells_the_worlds_apart",
     )),
     74: Row("hostile text", (
         "attacks/test_floods.py::test_hostile_text_is_one_clear_refusal",

@@ -152,7 +152,8 @@ def advantage(
                 for trick in tricks:
                     who = method.organisation or f"o{number}{trick}".replace(" ", "")
                     token = federation.token(organisation=who)
-                    door = Door(federation, token, method.each, made, coin)
+                    keyed = method.name == "cell_key"
+                    door = Door(federation, token, method.each, made, coin, keyed)
                     score = TRICKS[trick](door, victim)
                     guess = score > 0 if score else coin.random() < 0.5
                     right[trick] += guess is victim.rare

@@ -79,7 +79,8 @@ def town(seed: int, victims: int, others: Sequence[Row]) -> Town:
 class Door:
     """How one organisation asks; what it sees beside the numbers is kept, numbers masked.
 
-    `epsilon` says what each of so many questions may cost.
+    `epsilon` says what each of so many questions may cost. `keyed`: the same records show the same
+    number, as the attacker knows.
     """
 
     federation: FederationSimulator
@@ -87,6 +88,7 @@ class Door:
     epsilon: Callable[[int], float]
     town: Town
     chance: random.Random
+    keyed: bool = False
     asked: int = 0
     refused: int = 0
     seen: list[str] = field(default_factory=list)
@@ -121,6 +123,13 @@ def _mean(found: Sequence[float | None], centre: float) -> float:
     return sum(told) / len(told) - centre if told else 0.0
 
 
+def _difference(door: Door, found: Sequence[float | None]) -> float:
+    """Where numbers are keyed, one that changes says that somebody left its cell."""
+    if door.keyed and any(found):
+        return 1.0
+    return _mean(found, 0.5)
+
+
 def averaging(door: Door, victim: Victim) -> float:
     """The victim alone, in other words and under conditions that change nothing (2, 45, 50)."""
     neutral = [f"age <> {1_000 + turn}" for turn in range(TURNS // 2)]
@@ -137,7 +146,7 @@ def differencing(door: Door, victim: Victim) -> float:
         whole = door.number(f"{COUNT} AND {more}", TURNS)
         rest = door.number(f"{COUNT} AND NOT ({victim.where}) AND {more}", TURNS)
         found.append(None if whole is None or rest is None else whole - rest)
-    return _mean(found, 0.5)
+    return _difference(door, found)
 
 
 def trackers(door: Door, victim: Victim) -> float:
@@ -148,7 +157,7 @@ def trackers(door: Door, victim: Victim) -> float:
         whole = door.number(f"{COUNT} AND {pad}", TURNS)
         rest = door.number(f"{COUNT} AND {pad} AND NOT (district='D7' AND age={victim.age})", TURNS)
         found.append(None if whole is None or rest is None else whole - rest)
-    return _mean(found, 0.5)
+    return _difference(door, found)
 
 
 def least_squares(door: Door, victim: Victim) -> float:
