@@ -216,10 +216,7 @@ class StandingQuestions:
         )
         content = response.SerializeToString(deterministic=True)
         self._memory.stand(made.id, content, self._recorder.salts.next())
-        draft.note(
-            charged_micro_rho=made.reserved,
-            note=f"made, {_pace(wanted)}, until {until[:16]}Z",
-        )
+        _note_made(draft, made, wanted)
         return self._made_known(made.id, draft)
 
     def _made_known(self, identifier: str, draft: Draft) -> watch_pb2.StandResponse:
@@ -246,7 +243,15 @@ class StandingQuestions:
                 draft.note(note="made before")
                 draft.admitted()
                 return _stood(known, known.receipt)
-            return self._made_known(known.made.id, draft)
+            # Reserved and remembered, and the log failed: this is its entry, with all it says.
+            made, wanted = known.made, self._read(known.made.asked)
+            draft.note(
+                purpose=made.purpose,
+                resource=wanted.question.contract,
+                members=[self._guard.department],
+            )
+            _note_made(draft, made, wanted)
+            return self._made_known(made.id, draft)
 
     # Evaluating one.
 
@@ -433,6 +438,13 @@ def _require_paced(wanted: Wanted) -> None:
 
 def _pace(wanted: Wanted) -> str:
     return f"every {wanted.every_seconds} s" if wanted.every_seconds else "on new data"
+
+
+def _note_made(draft: Draft, made: Made, wanted: Wanted) -> None:
+    draft.note(
+        charged_micro_rho=made.reserved,
+        note=f"made, {_pace(wanted)}, until {made.until[:16]}Z",
+    )
 
 
 def _too_early(standing: Standing, wanted: Wanted, now: str) -> bool:

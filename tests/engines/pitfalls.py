@@ -17,6 +17,7 @@ from policies.canonical import canonical
 from policies.disclosure import ReleasePlan
 from policies.question import (
     Arithmetic,
+    Bucketed,
     Case,
     ColumnOf,
     Comparison,
@@ -132,8 +133,14 @@ def nulls(engine: Engine) -> None:
 
 
 def division(engine: Engine) -> None:
-    """Bins of whole numbers round down, under zero too, and never to a fraction."""
+    """Bins of whole numbers round down, under zero too, and never to a fraction.
+
+    So do buckets: 0.15 and 0.05 lie on edges, of few buckets and of many.
+    """
     _bins(engine, "whole", lambda value: value)
+    few, many = (Bucketed("tenth", -0.25, 0.25, count) for count in (10, 20))
+    assert _by_key(engine, few) == {None: 1, 0: 1, 1: 1, 7: 1, 9: 1, 11: 2}
+    assert _by_key(engine, many) == {None: 1, 0: 1, 1: 1, 13: 1, 17: 1, 21: 2}
 
 
 def overflow(engine: Engine) -> None:

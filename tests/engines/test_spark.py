@@ -49,9 +49,9 @@ SECONDS = 300.0
 
 @pytest.fixture(scope="module")
 def lake(cluster: Cluster) -> Lake:
-    """A department's lake, with the table of odd values."""
-    made = Lake(cluster, "odd")
-    made.load(*shapes.awkward())
+    """A department's lake, with the table of pitfalls."""
+    made = Lake(cluster, "pits")
+    made.load(pitfalls.CONTRACT, pitfalls.ROWS)
     return made
 
 
@@ -63,48 +63,31 @@ def engine(lake: Lake) -> Iterator[SparkEngine]:
     opened.close()
 
 
+@pytest.mark.parametrize("name", pitfalls.PITFALLS)
+def test_a_pitfall_of_engines_is_what_it_means(engine: SparkEngine, name: str) -> None:
+    """Cells that a person worked out."""
+    pitfalls.require(engine, name)
+
+
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     """DuckDB over the same table."""
     made = Files(tmp_path_factory.mktemp("files"))
-    made.load(*shapes.awkward())
+    made.load(pitfalls.CONTRACT, pitfalls.ROWS)
     return made.engine()
 
 
-def test_odd_values_are_seen_as_duckdb_sees_them(engine: SparkEngine, files: Engine) -> None:
-    """Halves, products too small for a double, texts in any script, days far away.
-
-    Every statement takes a cluster a moment: the sums, and every fourth of the rest. All of them
-    are asked in `tests.engines.at_length`, with what else DuckDB and PostgreSQL are compared in.
-    """
-    contract, _ = shapes.awkward()
-    asked = shapes.about_the_awkward(contract)
-    alike.answered_alike(contract, [*asked[:2], *asked[2::4]], files, engine)
-
-
-@settings(max_examples=3, suppress_health_check=[HealthCheck.too_slow])
-@given(asked=st.lists(shapes.questions(shapes.awkward()[0]), min_size=2, max_size=2))
+@settings(max_examples=5, suppress_health_check=[HealthCheck.too_slow])
+@given(asked=st.lists(shapes.questions(pitfalls.CONTRACT), min_size=2, max_size=2))
 def test_any_question_has_the_same_cells(
     engine: SparkEngine, files: Engine, asked: list[Question]
 ) -> None:
-    """Questions are drawn; tables too, in `tests.engines.at_length`."""
-    alike.answered_alike(shapes.awkward()[0], asked, files, engine, all_of=False)
+    """Questions are drawn, few, because every statement takes a cluster a moment.
 
-
-@pytest.fixture(scope="module")
-def pits(cluster: Cluster) -> Iterator[SparkEngine]:
-    """Over the table of pitfalls."""
-    made = Lake(cluster, "pits")
-    made.load(pitfalls.CONTRACT, pitfalls.ROWS)
-    opened = made.engine()
-    yield opened
-    opened.close()
-
-
-@pytest.mark.parametrize("name", pitfalls.PITFALLS)
-def test_a_pitfall_of_engines_is_what_it_means(pits: SparkEngine, name: str) -> None:
-    """Cells that a person worked out."""
-    pitfalls.require(pits, name)
+    Tables are drawn too in `tests.engines.at_length`, which asks of Spark what the check asks of
+    DuckDB and PostgreSQL.
+    """
+    alike.answered_alike(pitfalls.CONTRACT, asked, files, engine, all_of=False)
 
 
 def failure_of(call: Callable[[], object]) -> str:
@@ -121,13 +104,13 @@ def test_every_failure_is_the_same_and_says_nothing(
 ) -> None:
     """Spark's words quote the value, and its client would print them on the node's own output."""
     for statement in (
-        "SELECT CAST(c6 AS BIGINT) FROM people",
+        "SELECT CAST(word AS BIGINT) FROM people",
         "SELECT 1 DIV (SELECT 0)",
         "SELECT raise_error('Zoltan Q')",
         "SELECT nothing FROM people",
         "this is no SQL",
         "SELECT 1; SELECT 2",
-        "SELECT c6 FROM people",  # more rows than are taken
+        "SELECT id FROM range(30)",  # more rows than are taken
         "SELECT ARRAY(1, 2)",
     ):
         run = partial(engine.run, statement, [], timeout=SECONDS, maximum_rows=20)
@@ -147,7 +130,7 @@ def test_a_run_over_its_time_is_interrupted_at_the_cluster(engine: SparkEngine) 
     assert failure_of(run) == "DEADLINE"
     assert engine.run("SELECT 1", [], timeout=SECONDS, maximum_rows=1) == [(1,)]
     found = engine.run("SELECT count(*) FROM people", [], timeout=SECONDS, maximum_rows=1)
-    assert found == [(120,)]
+    assert found == [(len(pitfalls.ROWS),)]
 
 
 def test_closing_ends_what_runs_at_the_cluster(lake: Lake, engine: SparkEngine) -> None:
@@ -164,7 +147,7 @@ def test_closing_ends_what_runs_at_the_cluster(lake: Lake, engine: SparkEngine) 
     assert reasons == ["RUN_FAILED"]
     assert failure_of(run) == "SHUTTING_DOWN"
     found = engine.run("SELECT count(*) FROM people", [], timeout=SECONDS, maximum_rows=1)
-    assert found == [(120,)]
+    assert found == [(len(pitfalls.ROWS),)]
 
 
 def test_what_nobody_waits_for_ends_at_the_cluster(engine: SparkEngine) -> None:

@@ -268,6 +268,29 @@ def test_a_watch_that_never_came_to_stand_can_be_made_again_under_its_id(
     assert office.spent > 0
 
 
+def test_a_watch_whose_entry_failed_is_logged_whole_when_it_is_asked_again(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """F7, I1: who asked, for what and what it cost, as if nothing had failed."""
+    office = make()
+
+    def fail(*_: object, **__: object) -> None:
+        raise error("LOG_UNAVAILABLE")
+
+    identifier = "c" * 32
+    with monkeypatch.context() as patch:
+        patch.setattr(office.node.log, "append", fail)
+        assert reason_of(lambda: office.stand(identifier=identifier)) == "LOG_UNAVAILABLE"
+    office.crash()
+    office.stand(identifier=identifier)
+    usual = office.stand()
+    said = {each.watch: each for each in office.world.entries("one") if each.kind == "watch"}
+    late, first = said[identifier], said[usual]
+    for name in ("purpose", "organisation", "client", "resource", "members", "charged_micro_rho"):
+        assert getattr(late, name) == getattr(first, name), name
+    assert late.note.partition(" until")[0] == first.note.partition(" until")[0]
+
+
 def test_whoever_may_query_may_not_watch(make: Make) -> None:
     """The action is another; a purpose or an organisation that is not permitted is refused."""
     office = make()
