@@ -354,12 +354,11 @@ class StandingQuestions:
         alert = watch_pb2.NodeAlert.FromString(kept.content)
         alert.number = kept.number
         if kept.receipt is None:
-            with self._recorder.request("alert", trace_id=trace_id) as draft:
-                made = standing.made
+            made = standing.made
+            with self._recorder.request("alert", trace_id=trace_id, watch=made.id) as draft:
                 draft.caller(made.caller)
                 draft.note(
                     purpose=made.purpose,
-                    watch=made.id,
                     question_id=alert_question(made.id, kept.number),
                     members=[self._guard.department],
                     note=f"alert {kept.number} of evaluation {alert.evaluation}",

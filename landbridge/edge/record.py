@@ -247,7 +247,7 @@ class Recorder:
                     refusal.receipt = self._refused(draft, refusal)
                 raise
             except Exception:
-                self.append(draft, outcome="failed", reason="FAULT")
+                draft.recorder.append(draft, outcome="failed", reason="FAULT")
                 raise
 
     @contextmanager
@@ -404,7 +404,10 @@ class Recorder:
                 self._count_later()
                 return b""
         outcome = "failed" if refusal.status in ("INTERNAL", "UNAVAILABLE") else "refused"
-        receipt = self.append(draft, outcome=outcome, reason=refusal.reason, rule=refusal.rule)
+        # By the recorder that it was begun with, whose key the caller's digest is of.
+        receipt = draft.recorder.append(
+            draft, outcome=outcome, reason=refusal.reason, rule=refusal.rule
+        )
         return evidence_pb2.Receipt(entry=receipt.entry, proof=receipt.proof).SerializeToString()
 
     def turned_away(self, organisation: str) -> None:

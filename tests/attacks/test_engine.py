@@ -203,7 +203,7 @@ def _holds_a_question(pid: int) -> bool:
 
 
 def _until(so: Callable[[], bool]) -> None:
-    for _ in range(1_000):
+    for _ in range(4_000):
         if so():
             return
         time.sleep(0.03)

@@ -100,7 +100,7 @@ def test_a_threshold_that_tells_more_than_once_is_caught() -> None:
     """
     watch = plan()
     assert watch.sparse is not None
-    many = 120
+    many = 300
     first, second = [100] * many + [99] * many, [99] * many + [100] * many
 
     def pattern(counts: Sequence[int]) -> int:

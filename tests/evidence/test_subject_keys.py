@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 
 from landbridge.edge.record import Recorder
-from landbridge.errors import LandbridgeError
+from landbridge.errors import LandbridgeError, error
 from landbridge.evidence import Entry, EvidenceError, SubjectKey
 from landbridge.evidence.about import accesses, digests_of
 from landbridge.evidence.entry import instant
@@ -124,6 +124,19 @@ def test_the_entries_name_the_key_and_are_found_with_it_alone(keys: SubjectKeys)
     assert len(list(accesses(found(log), digests_of("4711", [february.key]), "9"))) == 1
     assert list(accesses(found(log), digests_of("4711", [lasting]), "9")) == []
     assert list(accesses(found(log), digests_of("4712", [january.key]), "9")) == []
+
+
+def test_what_is_refused_or_fails_names_its_key_too(keys: SubjectKeys) -> None:
+    """Whose request it was is a digest there as well, and a forgotten key must be known as one."""
+    log, clock = Memory(), Clock("2026-01-31T23:59:00")
+    recorder = Recorder(cast(Log, log), SubjectKey.create(), "ab" * 32, clock, keys)
+    for failure in (error("NOT_AVAILABLE"), ValueError()):
+        with pytest.raises(type(failure)), recorder.request("call") as draft:
+            draft.note(caller=draft.recorder.digest("caller", "alice"))
+            raise failure
+    (january,) = keys.every().values()
+    assert [entry.outcome for entry in log.entries] == ["refused", "failed"]
+    assert [entry.subject_key for entry in log.entries] == [january.id, january.id]
 
 
 def test_an_entry_keeps_the_key_that_it_was_begun_with(keys: SubjectKeys) -> None:

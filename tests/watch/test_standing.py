@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from landbridge.edge.record import Draft
 from landbridge.errors import LandbridgeError, error
 from landbridge.evidence.receipt import Receipt
 from landbridge.v1 import watch_pb2
@@ -119,6 +120,31 @@ def test_an_alert_whose_entry_was_written_is_found_in_the_log(make: Make) -> Non
     (alert,) = office.evaluate(watch).alerts
     assert office.notes("alert") == ["alert 1 of evaluation 1"]
     assert alert.receipt.entry == office.node.log.entries[-1].to_bytes()
+
+
+def test_an_alert_whose_call_found_no_seat_is_logged_under_its_watch(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever reads the log sees whose alert waited; it comes with the next call."""
+    office = make()
+    watch = office.stand()
+    office.people(200)
+
+    def full(draft: Draft, caller: object) -> None:
+        if draft.kind == "alert":
+            raise error("TOO_BUSY")
+        taken(draft, caller)  # type: ignore[arg-type]
+
+    taken = Draft.caller
+    with monkeypatch.context() as patch:
+        patch.setattr(Draft, "caller", full)
+        assert reason_of(lambda: office.evaluate(watch)) == "TOO_BUSY"
+    assert [each.number for each in office.evaluate(watch).alerts] == [1]
+    said = [each for each in office.world.entries("one") if each.kind == "alert"]
+    assert [(each.outcome, each.watch) for each in said] == [
+        ("failed", watch),
+        ("answered", watch),
+    ]
 
 
 def test_when_its_budget_is_spent_it_ends(make: Make) -> None:
