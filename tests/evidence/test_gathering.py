@@ -17,7 +17,7 @@ from landbridge.edge.record import Recorder
 from landbridge.errors import Unavailable
 from landbridge.evidence import Log, Signer, SubjectKey
 from landbridge.evidence import log as log_module
-from landbridge.evidence.gathering import SIBLINGS
+from landbridge.evidence.gathering import LINGER_SECONDS, SIBLINGS
 from tests.evidence.faulty_disk import FaultyDisk
 
 FOR_EVER = 3_600.0
@@ -80,8 +80,14 @@ def test_many_requests_share_one_sync_when_all_have_come(log: Log, disk: FaultyD
     log.close()
 
 
-def test_requests_at_once_are_all_counted_and_all_answered(log: Log) -> None:
-    """Whoever comes when few are left is not waited for, and nobody is forgotten."""
+def test_requests_at_once_are_all_counted_and_all_answered(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever comes when few are left is not waited for, and nobody is forgotten.
+
+    Who was told leaves the count a moment later, of which the log hears when its own time is over.
+    """
+    monkeypatch.setattr(log_module, "LINGER_SECONDS", LINGER_SECONDS)
     number = 3 * SIBLINGS
     begun = threading.Barrier(number)
     recording = recorder(log)
