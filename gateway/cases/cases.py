@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Collection
 
 from gateway.cases.case import Case, Change, Opened, Sealed, StepRow
-from gateway.cases.driver import Driver
+from gateway.cases.driver import OPENED, Driver
 from gateway.cases.procedures import Procedures
 from gateway.cases.recording import Recording
 from gateway.cases.store import Store
@@ -119,7 +119,7 @@ class Cases:
     ) -> Case:
         rows = tuple(StepRow(step.name, StepState.WAITING) for step in procedure.steps)
         blank = Case(opened, CaseState.OPEN, None, 0, rows)
-        first = [Change(0, opened.opened_at, "", "opened")]
+        first = [Change(0, opened.opened_at, "", OPENED)]
         changes = unfolded(procedure, blank, first, opened.opened_at)
         if self._store.create(opened, procedure.text, forms, changes, self._recorder.size):
             self._driver.keep_token(opened.id, token, expires)

@@ -34,6 +34,9 @@ EXHAUSTED_SECONDS: Final = 60.0
 OVERTAKEN_SECONDS: Final = 5.0
 """How long a change is decided again and again where another gateway has begun one."""
 
+OPENED: Final = "opened"
+"""The first change of every case."""
+
 Kind = Literal["ask", "admit", "deadline", "finish"]
 
 
@@ -223,7 +226,7 @@ class Driver:
                 self._put("ask", case_id, each.step, 0.0)
                 if each.due_at is not None:
                     self._put("deadline", case_id, each.step, each.due_at - each.time)
-            if not each.step and each.state != CaseState.OPEN.value:
+            if not each.step and each.state not in (OPENED, CaseState.OPEN.value):
                 with self._arrived:
                     self._tokens.pop(case_id, None)
                     self._admitted = {key for key in self._admitted if key[0] != case_id}

@@ -180,6 +180,9 @@ def _hold_logs(town: Federation, case: str, changes: int) -> None:
     for office in OFFICES:
         effects = [each for each in entries(office) if each.case == case and each.answer_digest]
         assert len(effects) == 1, office
+    # Who was asked by the gateway that had the applicant's token was asked with it.
+    for office in ("market", "tax"):
+        assert "STEP_NOT_ADMITTED" not in {each.reason for each in entries(office)}, office
     # The late reply too is named by both logs, though it changed nothing.
     logs = [str(town.log(name)) for name in (None, *OFFICES)]
     agreed = subprocess.run(
