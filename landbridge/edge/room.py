@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import grpc
 
@@ -22,9 +22,6 @@ from landbridge.status import to_status
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
-
-WAITING: Final = 2
-"""For every thread: calls that run, and those that wait for one of the threads."""
 
 
 class Room(grpc.ServerInterceptor):

@@ -15,7 +15,7 @@ from landbridge.edge.arrivals import Arrivals
 from landbridge.edge.calls import Calls
 from landbridge.edge.interceptor import Boundary, Report
 from landbridge.edge.renewed_certificate import Followed
-from landbridge.edge.room import WAITING, Room
+from landbridge.edge.room import Room
 
 Registration = Callable[[grpc.Server], None]
 """Adds one servicer, for example `partial(add_GatewayServicer_to_server, servicer)`."""
@@ -127,18 +127,18 @@ def serve(
     either requires and checks a client certificate on a port, or asks for none. `outside` see each
     call with the status that leaves; `leave` is called when a stop begins.
 
-    `threads` calls run at a time, and as many wait for a thread, or what one connection may ask;
-    with streams `maximum_calls` are here at most, and `maximum_streams` of one connection. What
-    comes on top is turned away (`edge.room`), or gRPC makes it wait. With `calls`, those whose
-    callers are known share its seats. With `share_port` other processes of the same user that say
-    so too may listen there, and the system deals connections out among them.
+    `threads` calls run at a time; with those that wait for a thread and with streams
+    `maximum_calls` are here at most, and `maximum_streams` of one connection. What comes on top is
+    turned away (`edge.room`), or gRPC makes it wait. With `calls`, those whose callers are known
+    share its seats. With `share_port` other processes of the same user that say so too may listen
+    there, and the system deals connections out among them.
     Raises CannotListen.
     """
     pool = ThreadPoolExecutor(threads, thread_name_prefix="call")
     arrivals = Arrivals(max(1, threads // 4))
-    # However few threads there are, what one connection may ask at a time may wait for them.
-    most = min(max(WAITING * threads, maximum_streams), maximum_calls)
-    room = Room(most, maximum_calls, calls)
+    # Not fewer: strangers' calls whose messages never come are in it too until they are ended, and
+    # six connections full of them must turn nobody else away.
+    room = Room(maximum_calls, maximum_calls, calls)
 
     def over() -> None:
         arrivals.close()
