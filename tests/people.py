@@ -10,6 +10,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+from policies import handler as handlers
 from policies import odcs
 from policies.contract import Contract
 from tests.policies.documents import column
@@ -19,6 +20,23 @@ ISSUER = "https://issuer.test.example"
 AUDIENCE = "https://gateway.test.example"
 DISTRICTS = ("D1", "D2", "D3", "D7")
 DIAGNOSES = ("flu", "cold", "X1")
+BAND = handlers.read(
+    """-- handler: band
+-- version: 1
+-- description: A band
+-- contract: people
+-- subject: person
+-- arguments: {person: integer}
+-- codes: [HERE, NONE]
+-- absent: NONE
+-- level: open
+-- purposes: ["dpv:ResearchAndDevelopment"]
+-- subjects_per_day: 1000
+SELECT 'HERE' FROM people WHERE person_id = $person
+""",
+    "band.sql",
+)
+"""A handler that says whether somebody is there."""
 COLUMNS = (
     "person_id",
     "name",

@@ -25,17 +25,15 @@ Response = TypeVar("Response")
 
 
 class Room(grpc.ServerInterceptor):
-    """Outermost. At most `most` calls with one reply are here at a time, and `all_of_them` with the
-    streams; what comes on top is refused TOO_BUSY, or TOO_MANY_AT_ONCE where its caller has too
-    many. Health is always told.
+    """Outermost. At most `most` calls and streams are here at a time; what comes on top is refused
+    TOO_BUSY, or TOO_MANY_AT_ONCE where its caller has too many. Health is always told.
     """
 
-    def __init__(self, most: int, all_of_them: int, calls: Calls | None = None) -> None:
+    def __init__(self, most: int, calls: Calls | None = None) -> None:
         self._most = most
-        self._all = all_of_them
         self._calls = calls
         self._lock = threading.Lock()
-        self._here = {True: 0, False: 0}
+        self._here = 0
         self._made: dict[str, tuple[Any, Any]] = {}
         # A thread of its own: those that answer have enough to do.
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="door")
@@ -65,9 +63,9 @@ class Room(grpc.ServerInterceptor):
             return cast("grpc.RpcMethodHandler[Request, Response]", self._too_many)
         # The last thing that is done here: nothing that comes after it can fail.
         with self._lock:
-            if (single and self._here[True] >= self._most) or sum(self._here.values()) >= self._all:
+            if self._here >= self._most:
                 return cast("grpc.RpcMethodHandler[Request, Response]", self._busy)
-            self._here[single] += 1
+            self._here += 1
         made = self._made.get(method)
         if made is None or made[0] is not handler:
             made = self._made[method] = (handler, self._inside(handler, single=single))
@@ -78,7 +76,7 @@ class Room(grpc.ServerInterceptor):
 
         def left() -> None:
             with self._lock:
-                self._here[single] -= 1
+                self._here -= 1
 
         if single:
             serve = handler.stream_unary

@@ -138,7 +138,7 @@ def serve(
     arrivals = Arrivals(max(1, threads // 4))
     # Not fewer: strangers' calls whose messages never come are in it too until they are ended, and
     # six connections full of them must turn nobody else away.
-    room = Room(maximum_calls, maximum_calls, calls)
+    room = Room(maximum_calls, calls)
 
     def over() -> None:
         arrivals.close()

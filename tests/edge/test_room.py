@@ -84,7 +84,7 @@ class Slow:
 def test_what_is_too_much_for_the_server_is_told_so_at_once() -> None:
     """Two are in it and the third is refused while they are; who asks again then is served."""
     slow = Slow()
-    room = Room(2, 10)
+    room = Room(2)
 
     def register(server: grpc.Server) -> None:
         Health(lambda: None).register(server)
@@ -110,12 +110,12 @@ def test_what_is_too_much_for_the_server_is_told_so_at_once() -> None:
             assert health(b"")
             slow.let.set()
             assert [reason(each) for each in running] == ["", ""]
-    assert room._here == {True: 0, False: 0}
+    assert room._here == 0
 
 
 def test_a_stream_that_was_left_is_no_longer_there() -> None:
     """However it ends: by itself, by its caller, or refused."""
-    room = Room(1, 2)
+    room = Room(2)
 
     class Told(grpc.GenericRpcHandler):
         def service(self, details: grpc.HandlerCallDetails) -> Any:
@@ -143,13 +143,11 @@ def test_a_stream_that_was_left_is_no_longer_there() -> None:
             assert from_rpc_error(refused.value).reason == "TOO_BUSY"
             for each in long:
                 each.cancel()
-            while room._here[False]:
-                pass
+            _await_nobody(room)
             with pytest.raises(grpc.RpcError):
                 list(channel.unary_stream("/x.Y/Refused")(b""))
             assert list(channel.unary_stream("/x.Y/Short")(b"")) == [b"x"]
-            while room._here[False]:
-                pass
+            _await_nobody(room)
 
 
 def test_a_flood_of_one_caller_reaches_no_node_and_costs_no_charge_and_few_entries(
@@ -177,7 +175,7 @@ def test_a_flood_of_one_caller_reaches_no_node_and_costs_no_charge_and_few_entri
     def register(server: grpc.Server) -> None:
         gateway_pb2_grpc.add_GatewayServicer_to_server(federation.gateway, server)
 
-    room = Room(1_000, 1_000, calls)
+    room = Room(1_000, calls)
     with serving(register, room, calls) as channel:
         stub = gateway_pb2_grpc.GatewayStub(channel)
 
@@ -206,3 +204,8 @@ def test_a_flood_of_one_caller_reaches_no_node_and_costs_no_charge_and_few_entri
     assert sum(each.count or 1 for each in entries) == FLOOD
     assert {each.organisation for each in entries} == {"university"}
     assert node.ledger.accounts(contract(), "university") == spent
+
+
+def _await_nobody(room: Room) -> None:
+    while room._here:
+        pass

@@ -21,9 +21,8 @@ from landbridge.errors import LandbridgeError
 from landbridge.evidence.journal import Journal
 from landbridge.identity.signature import PublicKey
 from nodes import answering, convert, guard
-from policies import handler as handlers
 from policies import odcs
-from tests.people import PURPOSE, TARGET, crowd
+from tests.people import BAND, PURPOSE, TARGET, crowd
 from tests.simulator import FederationSimulator, SimulatedNode
 
 Simulate = Callable[..., FederationSimulator]
@@ -31,22 +30,6 @@ ALONE = "SELECT count(*) AS n FROM north.people"
 BY_SEX = "SELECT sex, count(*) AS n FROM north.people GROUP BY sex"
 TOGETHER = "SELECT count(*) AS n FROM people"
 ANSWERS = 10
-BAND = handlers.read(
-    """-- handler: band
--- version: 1
--- description: A band
--- contract: people
--- subject: person
--- arguments: {person: integer}
--- codes: [HERE, NONE]
--- absent: NONE
--- level: open
--- purposes: ["dpv:ResearchAndDevelopment"]
--- subjects_per_day: 1000
-SELECT 'HERE' FROM people WHERE person_id = $person
-""",
-    "band.sql",
-)
 
 
 @pytest.fixture

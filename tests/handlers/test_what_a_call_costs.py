@@ -24,28 +24,11 @@ from landbridge.identity.certificates import Admission
 from landbridge.identity.development import DevelopmentAuthority
 from landbridge.identity.signature import PublicKey
 from landbridge.membership import canonical
-from policies import handler as handlers
 from policies import odcs
-from tests.people import PURPOSE, TARGET, crowd
+from tests.people import BAND, PURPOSE, TARGET, crowd
 from tests.simulator import FederationSimulator
 
 Simulate = Callable[..., FederationSimulator]
-BAND = handlers.read(
-    """-- handler: band
--- version: 1
--- description: A band
--- contract: people
--- subject: person
--- arguments: {person: integer}
--- codes: [HERE, NONE]
--- absent: NONE
--- level: open
--- purposes: ["dpv:ResearchAndDevelopment"]
--- subjects_per_day: 1000
-SELECT 'HERE' FROM people WHERE person_id = $person
-""",
-    "band.sql",
-)
 
 
 @pytest.fixture
