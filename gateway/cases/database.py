@@ -63,6 +63,18 @@ class Database:
         except sa.exc.SQLAlchemyError:
             raise error("CASES_UNAVAILABLE") from None
 
+    @staticmethod
+    def insert_once(run: sa.Connection, table: sa.Table, **row: Any) -> bool:
+        """Inserts it; False where one of its key stands there, also one that another gateway
+        inserts at the same time, for whose end PostgreSQL waits.
+        """
+        try:
+            with run.begin_nested():
+                run.execute(table.insert().values(**row))
+        except sa.exc.IntegrityError:
+            return False
+        return True
+
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """As things stand; raises CASES_UNAVAILABLE."""

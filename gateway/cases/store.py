@@ -46,31 +46,28 @@ class Store:
     ) -> bool:
         """A new case with its first changes, unlogged; False where the id is known already."""
         with self._database.write() as run:
-            if run.execute(
-                sa.select(schema.case.c.id).where(schema.case.c.id == opened.id)
-            ).first():
-                return False
             known = sa.select(schema.procedure.c.digest).where(
                 schema.procedure.c.digest == opened.digest
             )
             if not run.execute(known).first():
-                run.execute(schema.procedure.insert().values(digest=opened.digest, text=text))
-            run.execute(
-                schema.case.insert().values(
-                    id=opened.id,
-                    owner=self.owner,
-                    procedure=opened.procedure,
-                    digest=opened.digest,
-                    purpose=opened.purpose,
-                    opener=opened.opener,
-                    organisation=opened.organisation,
-                    client=opened.client,
-                    form_key=opened.form_key,
-                    state=CaseState.OPEN.value,
-                    opened_at=opened.opened_at,
-                    sequence=0,
-                )
-            )
+                self._database.insert_once(run, schema.procedure, digest=opened.digest, text=text)
+            if not self._database.insert_once(
+                run,
+                schema.case,
+                id=opened.id,
+                owner=self.owner,
+                procedure=opened.procedure,
+                digest=opened.digest,
+                purpose=opened.purpose,
+                opener=opened.opener,
+                organisation=opened.organisation,
+                client=opened.client,
+                form_key=opened.form_key,
+                state=CaseState.OPEN.value,
+                opened_at=opened.opened_at,
+                sequence=0,
+            ):
+                return False
             run.execute(
                 schema.step.insert(),
                 [

@@ -79,10 +79,7 @@ class Tenure:
                 table.c.owner.in_(ended),
                 sa.or_(table.c.state == CaseState.OPEN.value, table.c.id.in_(begun)),
             )
-            taken = tuple(str(row[0]) for row in run.execute(sa.select(table.c.id).where(theirs)))
-            if taken:
-                self._take(run, theirs, log_size)
-            return taken
+            return self._take(run, theirs, log_size)
 
     def ended(self, run: sa.Connection) -> list[str]:
         """The gateways whose leases have ended.
@@ -102,19 +99,27 @@ class Tenure:
         """That case is ours from now on, whoever carries it on; False where it was already."""
         theirs = sa.and_(schema.case.c.id == case, schema.case.c.owner != self._owner)
         with self._database.write() as run:
-            return self._take(run, theirs, log_size)
+            return bool(self._take(run, theirs, log_size))
 
-    def _take(self, run: sa.Connection, theirs: sa.ColumnElement[bool], log_size: int) -> bool:
+    def _take(
+        self, run: sa.Connection, theirs: sa.ColumnElement[bool], log_size: int
+    ) -> tuple[str, ...]:
+        """Theirs are ours; gives which.
+
+        A case is locked before its changes, as everywhere (`gateway.cases.store`): in the other
+        order PostgreSQL would end this transaction or one that is in the middle of a change.
+        """
         table, change = schema.case, schema.change
-        run.execute(
-            change.update()
-            .where(
-                change.c.logged.is_(False),
-                change.c.case_id.in_(sa.select(table.c.id).where(theirs)),
+        held = sa.select(table.c.id).where(theirs).order_by(table.c.id).with_for_update()
+        taken = tuple(str(row[0]) for row in run.execute(held))
+        if taken:
+            run.execute(
+                change.update()
+                .where(change.c.logged.is_(False), change.c.case_id.in_(taken))
+                .values(log_size=log_size)
             )
-            .values(log_size=log_size)
-        )
-        return bool(run.execute(table.update().where(theirs).values(owner=self._owner)).rowcount)
+            run.execute(table.update().where(table.c.id.in_(taken)).values(owner=self._owner))
+        return taken
 
     def _now(self, run: sa.Connection) -> float:
         if not self._database.shared:

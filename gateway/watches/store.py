@@ -65,33 +65,29 @@ class WatchStore:
 
     def create(self, watch: Watch) -> bool:
         """A new watch; False where the id is known already."""
-        table = schema.watch
         with self._write() as run:
-            if run.execute(sa.select(table.c.id).where(table.c.id == watch.id)).first():
-                return False
-            run.execute(
-                table.insert().values(
-                    id=watch.id,
-                    owner=self._owner,
-                    caller=_written(watch.caller),
-                    organisation=watch.caller.organisation,
-                    asked=watch.asked,
-                    department=watch.department,
-                    created_at_ms=watch.created_at_ms,
-                    until_ms=watch.until_ms,
-                    method=watch.method,
-                    accuracy=watch.accuracy,
-                    alerts_most=watch.alerts_most,
-                    reserved=watch.reserved,
-                    spent=watch.spent,
-                    evaluations=watch.evaluations,
-                    alerts=watch.alerts,
-                    sequence=watch.sequence,
-                    state=watch.state,
-                    reason=watch.reason,
-                )
+            return Database.insert_once(
+                run,
+                schema.watch,
+                id=watch.id,
+                owner=self._owner,
+                caller=_written(watch.caller),
+                organisation=watch.caller.organisation,
+                asked=watch.asked,
+                department=watch.department,
+                created_at_ms=watch.created_at_ms,
+                until_ms=watch.until_ms,
+                method=watch.method,
+                accuracy=watch.accuracy,
+                alerts_most=watch.alerts_most,
+                reserved=watch.reserved,
+                spent=watch.spent,
+                evaluations=watch.evaluations,
+                alerts=watch.alerts,
+                sequence=watch.sequence,
+                state=watch.state,
+                reason=watch.reason,
             )
-            return True
 
     def find(self, identifier: str) -> Watch | None:
         """The one of that id, whoever's it is."""

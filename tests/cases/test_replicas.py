@@ -7,15 +7,17 @@ import shutil
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 import landbridge
+from gateway.cases import schema
 from gateway.cases.case import Change, Opened, Sealed
 from gateway.cases.database import Database, StoreUnusable
 from gateway.cases.store import Overtaken, Store
@@ -120,6 +122,79 @@ def test_one_that_was_away_and_does_not_know_it_changes_nothing(emptied: str) ->
     assert later  # whoever changes it next carries it on
     assert [each.opened.id for each in one.unlogged()] == [case.id]
     database.close()
+
+
+@contextmanager
+def meanwhile(run: sa.Connection, *acts: Callable[[], bool]) -> Iterator[list[bool]]:
+    """Each in a thread of its own, when all wait for what `run` holds; what they gave, at last."""
+    gave: list[bool] = []
+    acting = [threading.Thread(target=lambda act=act: gave.append(act())) for act in acts]
+    for each in acting:
+        each.start()
+    end = time.monotonic() + 30
+    waiting = sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    while run.execute(waiting).scalar_one() < len(acts) and time.monotonic() < end:
+        time.sleep(0.01)
+    yield gave
+    run.commit()
+    for each in acting:
+        each.join()
+
+
+@pytest.fixture
+def databases(emptied: str) -> Iterator[tuple[Database, Database]]:
+    """The same one, of two gateways."""
+    both = Database(emptied), Database(emptied)
+    yield both
+    for each in both:
+        each.close()
+
+
+def test_who_takes_a_case_waits_for_a_change_of_it_and_ends_none(
+    databases: tuple[Database, Database],
+) -> None:
+    """The other gateway is in the middle of a change, and goes on; then the case is taken."""
+    here, there = databases
+    case = opened(1)
+    Store(here, "g0").create(case, "text", FORMS, first(1), 0)
+    with here.write() as run:
+        run.execute(sa.select(schema.case).with_for_update())  # as `Store.show` begins
+        with meanwhile(run, lambda: Tenure(there, "g1", "m").adopt(case.id, 7)) as taken:
+            run.execute(schema.change.update().values(logged=True))
+    assert taken == [True]
+
+
+@pytest.mark.parametrize("same", [False, True])
+def test_two_gateways_may_open_the_first_cases_of_a_procedure_at_once(
+    databases: tuple[Database, Database], emptied: str, same: bool
+) -> None:
+    """Both are opened; of one case that an application sent to both, one."""
+    stores = [Store(each, f"g{at}") for at, each in enumerate(databases)]
+    acts = [
+        partial(store.create, opened(0 if same else at), "text", FORMS, first(1), 0)
+        for at, store in enumerate(stores)
+    ]
+    holding = Database(emptied)
+    with holding.write() as run:
+        run.execute(sa.text("LOCK TABLE procedure IN SHARE ROW EXCLUSIVE MODE"))
+        with meanwhile(run, *acts) as created:
+            pass
+    holding.close()
+    assert sorted(created) == [not same, True]
+
+
+def test_of_two_who_make_the_same_watch_one_is_told_that_it_stands(
+    databases: tuple[Database, Database], emptied: str
+) -> None:
+    """An application that sent its request to two gateways at once."""
+    stores = [WatchStore(each, f"g{at}") for at, each in enumerate(databases)]
+    holding = Database(emptied)
+    with holding.write() as run:
+        run.execute(sa.text("LOCK TABLE watch IN SHARE ROW EXCLUSIVE MODE"))
+        with meanwhile(run, *(partial(store.create, standing(1)) for store in stores)) as created:
+            pass
+    holding.close()
+    assert sorted(created) == [False, True]
 
 
 def test_one_with_another_key_does_not_start(emptied: str) -> None:
