@@ -72,7 +72,7 @@ ONE_BY_ONE: Final = 1_000
 """Releases in each world of which every one asks for itself."""
 LIVES: Final = 12
 """Jobs that share the operations that fail: the first has the 1st, 13th, 25th, and so on."""
-REQUESTS: Final = 100
+REQUESTS: Final = 250
 """Requests of every method, of one job."""
 TEXTS_OF_A_FILE: Final = 500
 """Of every kind of file, of one job."""
