@@ -31,7 +31,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
-from landbridge.testing import federation
+from landbridge.testing import federation, forking
 from policies.contract import Noise
 from policies.noise import Draw, draw
 from tests import spark, suite
@@ -60,7 +60,7 @@ from tests.faults.nursery import Nursery
 from tests.faults.storm import storm
 from tests.simulator import exact
 
-STORM: Final = 50
+STORM: Final = 100
 """Kills of one storm: what must hold is looked at after each, and a run can end between them."""
 RECOVERY: Final = 5.0
 """Seconds within which somebody gets an answer once everything was let go on."""
@@ -109,8 +109,8 @@ def jobs(effort: float, seed: int) -> Iterator[Job]:
         yield Job(name, partial(_vote, name, scene, runs), runs / 400_000)
     for programme in crossing.PROGRAMMES:
         name = f"whole path: {programme.name}"
-        runs = some(2_000, 25)
-        yield Job(name, partial(_path, name, programme, runs), runs / 2_000, long=100)
+        runs = some(1_200, 25)
+        yield Job(name, partial(_path, name, programme, runs), runs / 1_200, long=70)
     yield from pieces("random texts in three worlds", TEXTS, 100_000, 500, _texts, long=40)
     for attack, full, least in (
         (attackers.averaging, 5_000, 60), (attackers.bisection, 200, 4),
@@ -394,7 +394,8 @@ def main(arguments: Sequence[str]) -> int:
     chosen = parser.parse_args(arguments)
     if chosen.serve:
         assert chosen.effort is not None
-        serve({job.name: job for job in jobs(chosen.effort, chosen.seed)})
+        with forking():
+            serve({job.name: job for job in jobs(chosen.effort, chosen.seed)})
         return 0
     tree = here()
     kept = Kept(chosen.state, tree)
