@@ -155,8 +155,9 @@ def _both_workers(world: World) -> None:
     """Makes the engine start its second worker, which it does when a question waits."""
     if len(world.workers()) == 2:
         return
-    with stopped(world), ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(world.ask, RARE, "warming", seconds=20)
+    with stopped(world) as pids, ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(world.ask, RARE, "warming", seconds=60)
+        _until(lambda: any(map(_holds_a_question, pids)))  # else the next one could be the first
         _until(lambda: world.ask(RARE, "warming2", seconds=20).code == "OK")
         _until(lambda: len(world.workers()) == 2)
         world.signal_workers(signal.SIGCONT)
