@@ -341,6 +341,7 @@ def start(
         Paces(),
         Places(max(1, settings.calls // 2), max(1, settings.calls // 4)),
         time.monotonic,
+        time.time,
     )
     database = Database(settings.case_store)
     store = Store(database, signer.name)

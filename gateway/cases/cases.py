@@ -170,6 +170,7 @@ class Cases:
                 self._recording.wait(ready, seconds)
             finally:
                 self._followers.release()
+            caller = self._identified(request)  # the token may have ended meanwhile
         changes = self._store.changes(asked.case_id, asked.after)
         current = self._store.find(asked.case_id)
         assert current is not None

@@ -155,6 +155,8 @@ ROWS: dict[int, Row] = {
     )),
     23: Row("clocks", (
         _MACHINE + "test_a_token_is_judged_by_each_servers_own_clock",
+        "membership/test_open_streams.py::"
+        "test_by_the_clock_of_the_machine_no_connection_is_opened",
         _MACHINE + "test_clocks_that_jump_within_the_leeway_change_neither_order_nor_charge",
         _MACHINE + "test_a_clock_that_goes_back_opens_no_budget_again",
         _LEDGER + "test_a_clock_set_back_opens_no_earlier_period",
@@ -169,6 +171,11 @@ ROWS: dict[int, Row] = {
         "evidence/test_oversight.py::test_one_witness_down_is_told_once_and_caught_up_later",
     )),
     25: Row("keys away, certificates that end", (
+        "membership/test_open_streams.py::"
+        "test_a_stream_of_records_ends_with_the_certificate_that_opened_it",
+        _MACHINE + "test_a_stream_ends_with_the_token_that_opened_it",
+        "identity/test_binding.py::"
+        "test_a_callers_certificate_that_has_ended_is_refused_on_the_connection_that_it_opened",
         "identity/test_keys.py::"
         "test_a_broken_file_leaves_the_last_good_keys_for_the_grace_and_no_longer",
         "membership/test_renewal.py::"
@@ -216,9 +223,6 @@ ROWS: dict[int, Row] = {
 WAITS: dict[int, str] = {
     1: "the process that keeps records handed in is killed in its own tests, not at every n",
     9: "EINTR and EAGAIN are left to Python, which repeats the call",
-    23: "certificates are judged by the system's clock, which no test moves; nor `datetime.now` of "
-    "what is handed in",
-    25: "a stream that is open when its certificate ends goes on until its call ends",
     26: "a limit on threads, which the system does not hold against its administrator",
     28: "departments at other dates of data: each says its own version, nothing compares them",
     32: "a worker at its limit of memory: how much it has to spare is its own past, so the same "

@@ -182,6 +182,21 @@ def test_a_token_is_judged_by_each_servers_own_clock(
     assert machine.ask(asked).cost.budgets[0].charged_micro_rho > 0
 
 
+def test_a_stream_ends_with_the_token_that_opened_it(machine: Machine) -> None:
+    """F25, I6: it told, and tells no more once its token has ended; F23: by the clock of then."""
+    running, heard = machine.running, 0
+    with running.client("planner") as planner:
+        watch = planner.watch(
+            "SELECT count(*) AS n FROM loans", purpose=PURPOSE, when="n >= 1", every=1, rest=0,
+            epsilon=5.0, alerts=3,
+        )  # fmt: skip
+        with pytest.raises(LandbridgeError) as ended:
+            for _ in watch.follow(timeout=40):
+                heard += 1
+                machine.set("clock", "gateway", 2 * HOUR)
+    assert (heard, ended.value.reason) == (1, "TOKEN_EXPIRED")
+
+
 def test_clocks_that_jump_within_the_leeway_change_neither_order_nor_charge(
     machine: Machine,
 ) -> None:
