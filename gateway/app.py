@@ -517,7 +517,9 @@ def start(
 
     def certificates(manifest: Manifest) -> None:
         if renewals is not None:
-            renewals.go(manifest, departments.connections)
+            connections = departments.connections
+            with departments.mending(connections):
+                renewals.go(manifest, connections)
         changed = own_certificate.follow(time.time())
         if changed is not None:
             if console is not None:

@@ -155,11 +155,12 @@ class Submitting:
         failures: list[LandbridgeError] = []
         call = None
         try:
-            call = connection.intake.Take(
-                self._onward(stream, signed, batches, failures),
-                timeout=self._seconds + ENDING,
-                metadata=stream.request.trace.headers,
-            )
+            with self._departments.mending((stream.department,)):
+                call = connection.intake.Take(
+                    self._onward(stream, signed, batches, failures),
+                    timeout=self._seconds + ENDING,
+                    metadata=stream.request.trace.headers,
+                )
             for response in call:
                 yield self._logged(stream, response.result)
             if failures:

@@ -28,7 +28,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from functools import partial
-from itertools import product
+from itertools import count, product
 from pathlib import Path
 from typing import Any, Final
 
@@ -56,6 +56,7 @@ from tests.faults.lives import BASES, KINDS, WAYS, Lives, every, spoken
 from tests.faults.lives import VICTIMS as SERVERS
 from tests.faults.nursery import Nursery
 from tests.faults.storm import storm
+from tests.faults.test_records import life as records_kept
 from tests.simulator import exact
 
 MARK: Final = "<!-- torture -->"
@@ -131,6 +132,10 @@ def jobs(effort: float, seed: int) -> Iterator[Job]:
         name = f"lives, {base}: {how} at every operation of a {KINDS[victim]}"
         step = max(1, round(1 / effort))
         yield Job(name, partial(_lives, name, victim, how, base, step), 1 / step)
+    for base in BASES:
+        name = f"lives, {base}: an end at every operation of the process that keeps records"
+        step = max(1, round(1 / effort))
+        yield Job(name, partial(_records, name, base, step), 1 / step)
     yield from pieces("storm: kill -9, stops, full disks, cut lines", STORM, 1_000, 6, _storm,
                       alone=True)  # fmt: skip
     yield Job("the table of attacks, row by row", _attacks, alone=True)
@@ -242,6 +247,21 @@ def _lives(name: str, victim: str, how: str, base: str, step: int, folder: Path)
                 sys.stderr.write(f"{spoken(at, victim, how, base, life)}\n")
     figure = bad or "all went on without a hand"
     return Outcome(name, tried, 0 if bad else tried, "log and ledger", figure, bool(bad))
+
+
+def _records(name: str, base: str, step: int, folder: Path) -> Outcome:
+    """The real process, traced; at every `step`th operation on files, of DuckDB and SQLite too."""
+    tried, bad = 0, ""
+    for at in count(1, step):
+        try:
+            ended = records_kept(folder / str(at), at, lived=base == "lived")
+        except AssertionError as wrong:
+            ended, bad = "?", bad or f"at {at}: {wrong}"
+        tried += bool(ended)
+        if not ended:
+            break
+    figure = bad or "all were kept, once"
+    return Outcome(name, tried, 0 if bad else tried, "log before commit", figure, bool(bad))
 
 
 def _texts(name: str, texts: int, seed: int, folder: Path) -> Outcome:

@@ -35,13 +35,14 @@ _LIVES = "faults/test_lives.py::test_nothing_that_must_hold_breaks_whichever_ope
 _HALFWAY = "faults/test_halfway.py::"
 _MACHINE = "faults/test_machine.py::"
 _LOG = "evidence/test_faults.py::"
+_RECORDS = "faults/test_records.py::"
 _JOURNAL = "evidence/test_journal.py::"
 _LEDGER = "nodes/test_ledger.py::"
 _LINE = "faults/test_lines.py::"
 
 ROWS: dict[int, Row] = {
     1: Row("an end at every named point", (
-        _LIVES,
+        _LIVES, _RECORDS + "test_records_are_kept_once_whichever_write_is_the_last",
         "evidence/test_keyfile.py::"
         "test_a_start_that_ends_while_it_makes_a_key_is_followed_by_one_that_makes_it",
         _LOG + "test_a_crash_between_any_two_operations_loses_nothing",
@@ -86,6 +87,7 @@ ROWS: dict[int, Row] = {
         "evidence/test_witness.py::test_a_full_disk_stops_a_witness_only_while_it_is_full",
     )),
     9: Row("a short write", (
+        _MACHINE + "test_writes_in_pieces_and_signals_all_the_time_change_nothing",
         _MACHINE + "test_a_file_that_may_not_grow_is_a_refusal_until_a_restart",
         "nodes/test_lost_writes.py::test_a_write_that_fails_stops_the_ledger_too",
         _LOG + "test_a_folder_that_cannot_be_written_stops_the_log",
@@ -155,6 +157,7 @@ ROWS: dict[int, Row] = {
     )),
     23: Row("clocks", (
         _MACHINE + "test_a_token_is_judged_by_each_servers_own_clock",
+        _RECORDS + "test_a_clock_that_jumps_loses_no_record_and_opens_no_quota_again",
         "membership/test_open_streams.py::"
         "test_by_the_clock_of_the_machine_no_connection_is_opened",
         _MACHINE + "test_clocks_that_jump_within_the_leeway_change_neither_order_nor_charge",
@@ -186,6 +189,8 @@ ROWS: dict[int, Row] = {
         "test_connections_opened_later_get_the_new_certificate_and_no_call_fails",
     )),
     26: Row("no descriptors, no memory left", (
+        _MACHINE + "test_a_server_that_gets_no_thread_refuses_and_goes_on",
+        "edge/test_pool.py::test_a_server_that_cannot_have_its_threads_does_not_start",
         _MACHINE + "test_a_server_without_memory_fails_and_gives_nothing_wrong",
         _LINE + "test_a_gateway_without_descriptors_comes_back_when_it_has_some",
     )),
@@ -221,9 +226,6 @@ ROWS: dict[int, Row] = {
 }  # fmt: skip
 
 WAITS: dict[int, str] = {
-    1: "the process that keeps records handed in is killed in its own tests, not at every n",
-    9: "EINTR and EAGAIN are left to Python, which repeats the call",
-    26: "a limit on threads, which the system does not hold against its administrator",
     28: "departments at other dates of data: each says its own version, nothing compares them",
     32: "a worker at its limit of memory: how much it has to spare is its own past, so the same "
     "question ends in either way in any world",
