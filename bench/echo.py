@@ -30,15 +30,16 @@ def main(arguments: list[str]) -> None:
     """Serves until standard input closes."""
     settings = json.loads(Path(arguments[1]).read_bytes())
     if settings["forward"] is not None:
-        _serve(_forwarded(settings["forward"]), settings["threads"])
+        serve(forwarded(settings["forward"]), settings["threads"])
     elif settings["log"] is not None:
         with _logged(Path(settings["log"]), same_entry=settings["same_entry"]) as answer:
-            _serve(answer, settings["threads"])
+            serve(answer, settings["threads"])
     else:
-        _serve(_plain, settings["threads"])
+        serve(plain, settings["threads"])
 
 
-def _serve(answer: Answer, threads: int) -> None:
+def serve(answer: Answer, threads: int) -> None:
+    """Replies by `answer` until standard input closes."""
     handler = grpc.method_handlers_generic_handler(
         "bench.Echo", {"Answer": grpc.unary_unary_rpc_method_handler(lambda r, _: answer(r))}
     )
@@ -52,11 +53,13 @@ def _serve(answer: Answer, threads: int) -> None:
     server.stop(grace=1).wait()
 
 
-def _plain(request: bytes) -> bytes:
+def plain(request: bytes) -> bytes:
+    """As many bytes as are asked for."""
     return bytes(int.from_bytes(request[:4], "big"))
 
 
-def _forwarded(port: int) -> Answer:
+def forwarded(port: int) -> Answer:
+    """What the server at that port replies."""
     channel = grpc.insecure_channel(f"127.0.0.1:{port}")
     call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(METHOD)
     return lambda request: call(request, timeout=10)
@@ -81,7 +84,7 @@ def _logged(folder: Path, *, same_entry: bool) -> Iterator[Answer]:
 
         def recorded(request: bytes) -> bytes:
             """As our own servers do it: the keyed digests, the salt, the entry, the receipt."""
-            reply = _plain(request)
+            reply = plain(request)
             with recorder.request("query", trace_id="ab" * 16) as draft:
                 draft.note(
                     caller=draft.recorder.digest("caller", "somebody@transport.example"),
@@ -100,7 +103,7 @@ def _logged(folder: Path, *, same_entry: bool) -> Iterator[Answer]:
 
         def appended(request: bytes) -> bytes:
             log.append(ready)
-            return _plain(request)
+            return plain(request)
 
         ready = bytes(700)
         yield appended if same_entry else recorded

@@ -62,8 +62,12 @@ def echo(
     forward: int | None = None,
     log: Path | None = None,
     same_entry: bool = False,
+    promised: bool = False,
 ) -> Iterator[Echo]:
-    """A plain server, started in the same way as ours. See `bench.echo` for what it can do."""
+    """A plain server, started in the same way as ours.
+
+    See `bench.echo` for what it can do, and `bench.promised`.
+    """
     with tempfile.TemporaryDirectory(prefix="landbridge-bench-") as folder:
         settings = Path(folder) / "echo.json"
         values = {
@@ -71,14 +75,20 @@ def echo(
             "forward": forward,
             "log": str(log) if log else None,
             "same_entry": same_entry,
+            "journal": str(Path(folder) / "journal"),
         }
+        program = "bench.promised" if promised else "bench.echo"
         settings.write_text(json.dumps(values), encoding="utf-8")
-        with running(spawn("plain server", "bench.echo", settings)) as server:
+        with running(spawn("plain server", program, settings)) as server:
             yield Echo(server.port, server.process.pid)
 
 
 @contextmanager
-def two_hops() -> Iterator[Ask]:
+def two_hops(*, promised: bool = False) -> Iterator[Ask]:
     """A plain server behind a plain server, as a node is behind the gateway."""
-    with echo() as node, echo(forward=node.port) as gateway, gateway.asking() as ask:
+    with (
+        echo(promised=promised) as node,
+        echo(promised=promised, forward=node.port) as gateway,
+        gateway.asking() as ask,
+    ):
         yield ask

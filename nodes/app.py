@@ -300,7 +300,7 @@ def start(
     functions = FunctionPool(store, limits, lambda: calls.who, settings.engine.file_key)
     functions.prepare(tuple(policy.contracts), policy.handlers)
     functions.serve()
-    computing = Computing(tables, functions)
+    computing = Computing(settings.department, tables, functions)
     keys = MemberKeys.in_folder(settings.state)  # with unusable keys a node does not start
     pinned = Pinned(settings.state, settings.department, logged(recorder))
     replying = Replying(guard, quotas, computing, recorder, ledger)

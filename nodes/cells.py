@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from landbridge.errors import error
+from landbridge.errors import LandbridgeError, error
 from nodes.compile import Statement, compile_histograms, compile_question
 from nodes.engines.engine import Cell, Engine
 from nodes.shape import fits
@@ -62,11 +62,15 @@ def data_version(department: str, contract: Contract, tables: Mapping[str, Loade
     for part in contract.each:
         loaded = tables.get(part.id)
         if loaded is None or not fits(loaded, part):
-            # An operator's matter; the caller learns only that this department is not ready.
-            raise error(
-                "DEPARTMENT_MISSING",
-                f"Department {department} has not loaded {part.id} yet.",
-                missing=(department,),
-            )
+            raise not_loaded(department, part.id)
         versions.append(loaded.version)
     return " ".join(versions)
+
+
+def not_loaded(department: str, contract: str) -> LandbridgeError:
+    """An operator's matter; the caller learns only that this department is not ready."""
+    return error(
+        "DEPARTMENT_MISSING",
+        f"Department {department} has not loaded {contract} yet.",
+        missing=(department,),
+    )

@@ -10,8 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from landbridge.errors import error
+from nodes.cells import not_loaded
 from nodes.engines.engine import Engine
 from nodes.handlers.pool import FunctionPool
+from nodes.store import Loaded
 from nodes.tables import Tables
 from policies.contract import Type
 from policies.handler import MAXIMUM_ARGUMENT, Handler
@@ -35,22 +37,25 @@ class Computed:
 class Computing:
     """The two ways to compute. Without a pool there are no functions."""
 
-    def __init__(self, tables: Tables[Engine], functions: FunctionPool | None) -> None:
+    def __init__(
+        self, department: str, tables: Tables[Engine], functions: FunctionPool | None
+    ) -> None:
+        self._department = department
         self._tables = tables
         self._functions = functions
 
     def compute(
         self, handler: Handler, values: Mapping[str, Value], time_left: Callable[[], float]
     ) -> Computed:
-        """The reply; raises DEADLINE and RUN_FAILED."""
+        """The reply; raises DEADLINE, RUN_FAILED, and DEPARTMENT_MISSING before data is there."""
         timeout = time_left() - MARGIN
         if timeout <= 0:
             raise error("DEADLINE")
         if handler.source:
             return self._called(handler, values, timeout)
         with self._tables.open() as (engine, loaded):
+            version = self._version(handler, loaded)
             rows = engine.run(handler.sql, handler.bound(values), timeout=timeout, maximum_rows=2)
-            version = loaded[handler.contract].version if handler.contract in loaded else ""
         if not rows:
             return Computed(absent(handler.returns), {}, version)
         said = width(handler.returns)
@@ -64,11 +69,17 @@ class Computing:
         if self._functions is None:
             raise error("RUN_FAILED")
         with self._functions.open(handler) as (functions, loaded):
+            version = self._version(handler, loaded)
             found = functions.call(handler.name, values, timeout=timeout)
-            version = loaded[handler.contract].version if handler.contract in loaded else ""
         if found.values is None:
             return Computed(absent(handler.returns), {}, version)
         return _computed(handler, found.values, found.handed, version)
+
+    def _version(self, handler: Handler, loaded: Mapping[str, Loaded]) -> str:
+        """Which load it is computed from; raises DEPARTMENT_MISSING before there is one."""
+        if handler.contract not in loaded:
+            raise not_loaded(self._department, handler.contract)
+        return loaded[handler.contract].version
 
 
 def _computed(

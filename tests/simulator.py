@@ -526,7 +526,7 @@ class FederationSimulator:
         )  # fmt: skip
         answering = Answering(guard, ledger, tables, recorder, self._draw, history)
         quotas = Quotas(place / "quotas.sqlite", self.clock)
-        replying = Replying(guard, quotas, Computing(tables, None), recorder, ledger)
+        replying = Replying(guard, quotas, Computing(name, tables, None), recorder, ledger)
         telemetry = Telemetry(f"test.{name}")
         signed = AskingVerifier("test.example", name, self.signer.key.public_key, self.clock)
         servicer = _Serving(

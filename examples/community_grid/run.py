@@ -36,7 +36,10 @@ def main() -> None:
         taken = grid.report(source["reports"](400))
         print(f"{taken.accepted} health reports taken")
         for _ in range(60):
-            counts = {symptom: n for symptom, n, *_ in grid.ask("symptoms").rows()}
+            try:
+                counts = {symptom: n for symptom, n, *_ in grid.ask("symptoms").rows()}
+            except landbridge.Unavailable:
+                counts = {}  # no version is there yet
             if sum(map(float, counts.values())) > 200:
                 break
             time.sleep(0.5)

@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
 
 from landbridge.errors import error
 
@@ -43,10 +41,8 @@ class Database:
                 if self.shared:
                     # Replicas that start together make the tables one after the other.
                     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATING)))
-                config = Config()
-                config.set_main_option("script_location", str(_MIGRATIONS))
-                config.attributes["connection"] = connection
-                command.upgrade(config, "head")
+                if _version(connection) != newest():
+                    _migrate(connection)
         except (sa.exc.SQLAlchemyError, ImportError) as failure:
             raise StoreUnusable(
                 f"The store of cases cannot be opened ({type(failure).__name__}): is its database "
@@ -87,6 +83,35 @@ class Database:
     def close(self) -> None:
         """Lets go of every connection."""
         self._engine.dispose()
+
+
+def newest() -> str:
+    """The version of the tables that this program reads and writes."""
+    return max(each.name.partition("_")[0] for each in (_MIGRATIONS / "versions").glob("0*.py"))
+
+
+def _version(connection: sa.Connection) -> str | None:
+    """The version of the tables that are there; None where there are none."""
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    found = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+    if found is not None and str(found) > newest():
+        raise StoreUnusable(
+            f"The store of cases is of version {found}, and this program knows none after "
+            f"{newest()}: start the newer program that made it, or restore the store of before."
+        )
+    return found
+
+
+def _migrate(connection: sa.Connection) -> None:
+    """Makes and changes the tables. Alembic is loaded for that alone: most starts need none."""
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
 
 
 _MIGRATING = 0x6C62_6361  # "lbca": any number that nobody else locks

@@ -24,12 +24,14 @@ from landbridge.evidence.merkle import TILE_WIDTH, leaf_hash
 from landbridge.evidence.selection import Selection
 from landbridge.evidence.tiles import ENTRIES, Tile, TileFolder
 
-VERSION: Final = 2
+VERSION: Final = 3
 CHUNK: Final = 64
 """Bundles of 256 entries in one transaction."""
 UNREADABLE: Final = "unreadable"
 FACETS: Final = ("kind", "outcome", "reason", "organisation", "purpose", "resource")
 """What entries are counted by, an hour at a time."""
+COURSE: Final = frozenset({"kind", "outcome", "departments"})
+"""What they are counted by beside that, in far fewer rows: each page begins with it."""
 
 _TABLES: Final = """
 CREATE TABLE entry (
@@ -40,6 +42,10 @@ CREATE TABLE tally (
   hour TEXT, kind TEXT, outcome TEXT, reason TEXT, organisation TEXT, purpose TEXT, resource TEXT,
   departments TEXT, n INTEGER, charged INTEGER,
   PRIMARY KEY (hour, kind, outcome, reason, organisation, purpose, resource, departments)
+) WITHOUT ROWID;
+CREATE TABLE course (
+  hour TEXT, kind TEXT, outcome TEXT, departments TEXT, n INTEGER, charged INTEGER,
+  PRIMARY KEY (hour, kind, outcome, departments)
 ) WITHOUT ROWID;
 CREATE TABLE total (
   facet TEXT, value TEXT, departments TEXT, look INTEGER, n INTEGER,
@@ -80,6 +86,13 @@ class Wanted:
     def everything(self) -> bool:
         """Whether nothing is searched for, so that the totals know it."""
         return self.selection == Selection() and not self.matters
+
+    @property
+    def coarse(self) -> bool:
+        """Whether nothing is searched for but what is in `COURSE`, and times."""
+        asked = self.selection
+        finer = (asked.organisations, asked.purposes, asked.resources)
+        return self.countable and not any(finer)
 
     @property
     def countable(self) -> bool:
@@ -215,9 +228,10 @@ class Index:
             raise ValueError("entries are not counted by that")
         where, values = _where(wanted, "hour")
         columns = ", ".join(by)
+        table = "course" if {*by} <= COURSE and wanted.coarse else "tally"
         text = (
             f"SELECT substr(hour, 1, {digits:d}) AS span, {columns + ', ' if by else ''}"
-            f"sum(n), sum(charged) FROM tally {_and(where)} GROUP BY span"
+            f"sum(n), sum(charged) FROM {table} {_and(where)} GROUP BY span"
             f"{', ' + columns if by else ''} ORDER BY span"
         )
         with self._connected() as database:
@@ -289,7 +303,7 @@ class Index:
     def _begin_anew(self) -> None:
         with self._connected() as database:
             database.execute("DELETE FROM entry")
-            for table in ("tally", "total", "spending"):
+            for table in ("tally", "course", "total", "spending"):
                 database.execute(f"DELETE FROM {table}")
             database.execute("UPDATE mark SET size = 0, leaf = x''")
         self.size = 0
@@ -298,6 +312,7 @@ class Index:
         """The entries up to `last`, in one transaction."""
         rows: list[tuple[Any, ...]] = []
         tallies: dict[tuple[str, ...], list[int]] = {}
+        course: dict[tuple[str, ...], list[int]] = {}
         totals: dict[tuple[str, str, str, int], int] = {}
         spending: dict[tuple[str, str, str, str], int] = {}
         leaf = b""
@@ -307,9 +322,13 @@ class Index:
             row = _row(place, content)
             rows.append(row)
             # hour, kind, outcome, reason, organisation, purpose, resource, departments
-            counted = tallies.setdefault((row[1][:13], *row[2:9]), [0, 0])
-            counted[0] += 1
-            counted[1] += row[-1]
+            hour = row[1][:13]
+            for counted in (
+                tallies.setdefault((hour, *row[2:9]), [0, 0]),
+                course.setdefault((hour, row[2], row[3], row[8]), [0, 0]),
+            ):
+                counted[0] += 1
+                counted[1] += row[-1]
             for facet, value in zip(FACETS, row[2:8], strict=True):
                 if value:
                     total = (facet, value, row[8], int(row[2] == "console"))
@@ -324,11 +343,14 @@ class Index:
             database.executemany(
                 f"INSERT OR REPLACE INTO entry VALUES ({', '.join('?' * 16)})", rows
             )
-            database.executemany(
-                f"INSERT INTO tally VALUES ({', '.join('?' * 10)}) ON CONFLICT DO UPDATE SET "
-                "n = n + excluded.n, charged = charged + excluded.charged",
-                [(*key, *counted) for key, counted in tallies.items()],
-            )
+            for table, counts in (("tally", tallies), ("course", course)):
+                rows = [(*key, *counted) for key, counted in counts.items()]
+                places = ", ".join("?" * len(rows[0])) if rows else ""
+                database.executemany(
+                    f"INSERT INTO {table} VALUES ({places}) ON CONFLICT DO UPDATE SET "
+                    "n = n + excluded.n, charged = charged + excluded.charged",
+                    rows,
+                )
             database.executemany(
                 "INSERT INTO total VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
                 "n = n + excluded.n",

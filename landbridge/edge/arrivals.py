@@ -8,6 +8,7 @@ wire, whose coming has an end.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import OrderedDict
@@ -26,12 +27,20 @@ SECONDS: Final = 10.0
 """For a message of 4 MB, over a line of three megabits a second and more."""
 GRACE: Final = 0.5
 """Seconds in which nobody has to give way."""
+LATEST: Final = 3.0
+"""Seconds after which they have to even if the message may lie here and not be read yet."""
+_MARGIN: Final = 0.1
 _LOOK: Final = 0.25
 
 
 class Arrivals(grpc.ServerInterceptor):
     """Outermost. Ends calls whose message is not there after `seconds`, and, where more than `most`
     wait for theirs, those that have waited longest: CANCELLED, as of a line that was lost.
+
+    A server that has more to do than it can reads late what has come long ago. gRPC takes in calls
+    and messages one after the other, in the order in which they came, and the next call of a method
+    only after the one before it. So when a call is taken in, all is read that had come when the one
+    before it was: who still waits since then has sent nothing, and only they give way so early.
     """
 
     def __init__(
@@ -48,6 +57,9 @@ class Arrivals(grpc.ServerInterceptor):
         self._waiting: OrderedDict[int, tuple[float, grpc.ServicerContext]] = OrderedDict()
         self._number = 0
         self._made: dict[str, tuple[Any, Any]] = {}
+        # When a call of that method was taken in last; up to when all is read that had come.
+        self._taken_in: dict[str, float] = {}
+        self._all_read = -math.inf
         self._closed = threading.Event()
 
     def start(self) -> None:
@@ -69,11 +81,14 @@ class Arrivals(grpc.ServerInterceptor):
         handler = continuation(handler_call_details)
         if handler is None or (handler.request_streaming and handler.stream_stream is None):
             return handler
-        made = self._made.get(handler_call_details.method)
+        method = handler_call_details.method
+        self._all_read = max(self._all_read, self._taken_in.get(method, -math.inf))
+        self._taken_in[method] = self._clock()
+        made = self._made.get(method)
         if made is not None and made[0] is handler:
             return cast("grpc.RpcMethodHandler[Request, Response]", made[1])
         taken = self._taken(handler)
-        self._made[handler_call_details.method] = (handler, taken)
+        self._made[method] = (handler, taken)
         return taken
 
     def look(self) -> None:
@@ -83,8 +98,10 @@ class Arrivals(grpc.ServerInterceptor):
         with self._lock:
             while self._waiting:
                 number, (since, context) = next(iter(self._waiting.items()))
+                silent = since + _MARGIN < self._all_read
+                grace = GRACE if silent else LATEST
                 many = len(self._waiting) > self._most
-                if now - since < (GRACE if many else self._seconds):
+                if now - since < (grace if many else self._seconds):
                     break  # and so are all that came later
                 del self._waiting[number]
                 contexts.append(context)

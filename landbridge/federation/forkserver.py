@@ -8,6 +8,7 @@ For tests and development: a deployed server is started by itself. Linux only (p
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import importlib
@@ -22,9 +23,10 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Final, NoReturn
 
 _LARGEST: Final = 1 << 20
 
@@ -194,8 +196,12 @@ def main(arguments: list[str]) -> None:
         _become(order)
 
 
-def _become(order: Mapping[str, object]) -> None:
-    gc.unfreeze()
+def _become(order: Mapping[str, object]) -> NoReturn:
+    """Runs the program and ends with it.
+
+    What was loaded before the fork stays frozen and is not taken apart at the end: to look at all
+    of it would cost each process more than most of them do, and a copy of the pages they share.
+    """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(str(order["cwd"]))
     os.environ.clear()
@@ -208,7 +214,29 @@ def _become(order: Mapping[str, object]) -> None:
     program = str(order["program"])
     sys.argv = [program, *words]
     sys.modules.pop(f"{program}.__main__", None)  # it runs now, and what it loads is there
-    runpy.run_module(program, run_name="__main__", alter_sys=True)
+    status = _ran(program)
+    with contextlib.suppress(OSError, ValueError):  # their reader may have ended
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(status)
+
+
+def _ran(program: str) -> int:
+    """Its exit status, once its threads and what it registered for its end are done."""
+    status: object = 0
+    try:
+        runpy.run_module(program, run_name="__main__", alter_sys=True)
+    except SystemExit as ended:
+        status = ended.code
+    except BaseException:  # noqa: BLE001 - nothing is above it that could tell
+        traceback.print_exc()
+        status = 1
+    threading._shutdown()  # type: ignore[attr-defined] # as multiprocessing's forked children do
+    atexit._run_exitfuncs()
+    if status is None or isinstance(status, int):
+        return status or 0
+    sys.stderr.write(f"{status}\n")
+    return 1
 
 
 if __name__ == "__main__":

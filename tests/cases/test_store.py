@@ -6,7 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
+from gateway.cases import database
 from gateway.cases.case import Case, Change, Opened, Sealed
 from gateway.cases.database import Database, StoreUnusable
 from gateway.cases.recording import Recording
@@ -181,7 +183,6 @@ def test_a_store_that_fails_says_so_in_one_sentence(make: Make, tmp_path: Path) 
 
 def test_the_migrations_make_what_the_program_reads(tmp_path: Path) -> None:
     """Alembic finds nothing to change between the tables that were made and `schema.py`."""
-    import sqlalchemy as sa
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
@@ -195,3 +196,29 @@ def test_the_migrations_make_what_the_program_reads(tmp_path: Path) -> None:
         context = MigrationContext.configure(connection)
         assert compare_metadata(context, METADATA) == []
     engine.dispose()
+
+
+def test_tables_that_are_the_newest_are_taken_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every start but the first: what changes tables is not even loaded."""
+    url = f"sqlite:///{tmp_path / 'cases.sqlite'}"
+    Database(url).close()
+
+    def no(_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(database, "_migrate", no)
+    Database(url).close()
+
+
+def test_tables_of_a_newer_program_are_left_alone(tmp_path: Path) -> None:
+    """One sentence says which version is there and which is known here."""
+    url = f"sqlite:///{tmp_path / 'cases.sqlite'}"
+    Database(url).close()
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '0999'"))
+    engine.dispose()
+    with pytest.raises(StoreUnusable, match=f"of version 0999.* none after {database.newest()}"):
+        Database(url)

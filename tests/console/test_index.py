@@ -156,6 +156,33 @@ def test_facets_and_series_count_what_is_there(kept: Kept) -> None:
     )
 
 
+@settings(max_examples=100, deadline=None)
+@given(
+    kinds=st.sets(st.sampled_from(["query", "call", "console"])).map(frozenset),
+    departments=st.none() | st.sets(st.sampled_from(["ewr", "jfk", "faa"])).map(frozenset),
+    since=st.sampled_from(["", "2026-03-02T09:00:00.000000Z"]),
+    by=st.sets(st.sampled_from(["kind", "outcome", "departments"])).map(sorted),
+    digits=st.sampled_from([7, 10, 13]),
+)
+def test_the_short_counts_say_what_the_long_ones_do(
+    kept: Kept,
+    kinds: frozenset[str],
+    departments: frozenset[str] | None,
+    since: str,
+    by: list[str],
+    digits: int,
+) -> None:
+    """The first page reads a table of its own; by reasons too they come from the other one."""
+    wanted = Wanted(Selection(kinds=kinds, since=since), departments, looks=True)
+    summed: dict[tuple[str, tuple[str, ...]], list[int]] = {}
+    for span, values, count, charged in kept.index.series(wanted, (*by, "reason"), digits):
+        each = summed.setdefault((span, values[:-1]), [0, 0])
+        each[0] += count
+        each[1] += charged
+    short = kept.index.series(wanted, by, digits)
+    assert {row[:2]: [*row[2:]] for row in short} == summed
+
+
 def test_an_index_that_is_spoilt_or_of_another_log_is_made_anew(kept: Kept, tmp_path: Path) -> None:
     """Whatever lies there: it is rebuilt from the log, or it is of this log."""
     path = tmp_path / "console" / "index.sqlite"

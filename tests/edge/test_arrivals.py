@@ -8,7 +8,7 @@ from typing import Any, cast
 import grpc
 import pytest
 
-from landbridge.edge.arrivals import GRACE, Arrivals
+from landbridge.edge.arrivals import GRACE, LATEST, Arrivals
 from tests.identity.forge import Clock
 
 
@@ -76,6 +76,7 @@ def test_whoever_waits_longest_goes_first_and_nobody_in_the_first_moment() -> No
             return
         look()
         clock.now = GRACE
+        handler(arrivals), handler(arrivals)
         look()
         clock.now = 9.0
         look()
@@ -92,3 +93,44 @@ def test_whoever_waits_longest_goes_first_and_nobody_in_the_first_moment() -> No
         [True, True, True, False],
     ]
     assert not arrivals._waiting
+
+
+def test_a_server_that_reads_late_ends_nobody_whose_message_may_lie_here() -> None:
+    """No call has been taken in since that shows that all before it was read; then two were."""
+    clock = Clock(100.0)
+    arrivals = Arrivals(0, seconds=60, clock=clock)
+    call = Call()
+    looked: list[bool] = []
+
+    def look(now: float) -> None:
+        clock.now = now
+        arrivals.look()
+        looked.append(call.cancelled)
+
+    def late() -> Iterator[bytes]:
+        look(101.0)
+        handler(arrivals)  # it may have come when this one waited already
+        look(102.0)
+        handler(arrivals)  # it came after that one was taken in
+        look(102.5)
+        yield from ()
+
+    with pytest.raises(RuntimeError):
+        handler(arrivals)(late(), call)
+    assert looked == [False, False, True]
+
+
+def test_nobody_waits_for_long_where_too_many_do() -> None:
+    """Also where no more calls come that would show what was read."""
+    clock = Clock(100.0)
+    arrivals = Arrivals(0, seconds=60, clock=clock)
+    call = Call()
+
+    def silent() -> Iterator[bytes]:
+        clock.now += LATEST
+        arrivals.look()
+        yield from ()
+
+    with pytest.raises(RuntimeError):
+        handler(arrivals)(silent(), call)
+    assert call.cancelled

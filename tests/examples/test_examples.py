@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import runpy
-import subprocess
-from pathlib import Path
 
 import pytest
 
-from tests.cli.commands import PROGRAM
+from tests.cli.commands import ROOT, Run, run_apart
+from tests.cli.conftest import heard, no_settings_of_ours, run
 
-ROOT = Path(__file__).parents[2]
+__all__ = ["heard", "no_settings_of_ours", "run"]  # fixtures
+
 EXAMPLES = ROOT / "examples"
 SAID = {
     "one_stop_licence": [
@@ -66,20 +66,22 @@ COLLECTING = {
     ],
 }
 
+AS_TYPED = "census"
+
 
 @pytest.mark.journey
+@pytest.mark.usefixtures("heard", "no_settings_of_ours")
 @pytest.mark.parametrize("name", [*SAID, *COLLECTING])
-def test_an_example_runs_end_to_end(name: str) -> None:
+def test_an_example_runs_end_to_end(name: str, run: Run) -> None:
     """Real processes, real gRPC, real TLS; the script is under eighty lines."""
     script = EXAMPLES / name / "run.py"
     assert len(script.read_text().splitlines()) < 80
-    command = [*PROGRAM, "up", str(EXAMPLES / name)]
-    ended = subprocess.run(
-        [*command, "--once", str(script)], cwd=ROOT, capture_output=True, text=True, timeout=150
-    )
-    assert ended.returncode == 0, ended.stderr
+    words = ("up", str(EXAMPLES / name), "--once", str(script))
+    # The command in this process, whose servers are forked; one as its reader types it.
+    ended = run_apart(*words) if name == AS_TYPED else run(*words)
+    assert ended.status == 0, ended.err
     for line in (SAID | COLLECTING)[name]:
-        assert line in ended.stdout, ended.stdout
+        assert line in ended.out, ended.out
 
 
 def test_the_grids_registry_is_the_one_that_its_source_writes() -> None:

@@ -169,7 +169,7 @@ def test_a_gateway_that_leaves_a_department_out_is_asked_for_another_question(li
 def test_noise_is_what_the_answer_says_of_all_departments(link: Make) -> None:
     """Two draws of each owner, and dummies of three entries in a count of persons.
 
-    At most 6 of 30 numbers outside 95 % (false alarm under 0.1 %), and errors not far below what is
+    At most 10 of 30 numbers outside 95 % (false alarm 1e-7), and errors not far below what is
     said: their mean over the half-width lies between 0.15 and 0.75 (false alarm under 10^-4).
     """
     persons = range(1, 401)
@@ -191,7 +191,7 @@ def test_noise_is_what_the_answer_says_of_all_departments(link: Make) -> None:
             assert cell.half_width is not None
             errors.append(abs(cell.value - truth[name]) / cell.half_width)
             outside += errors[-1] > 1
-    assert outside <= 6, errors
+    assert outside <= 10, errors
     assert 0.15 < sum(errors) / len(errors) < 0.75, errors
 
 

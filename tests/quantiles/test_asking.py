@@ -180,11 +180,11 @@ def test_the_ends_of_the_scale_are_quantiles_too(simulate: Simulate) -> None:
     answer = federation.query(
         "SELECT quantile_cont(age, 0) AS low, quantile_cont(age, 1) AS high FROM people", epsilon=4
     )
-    # False alarm: a width holds in 95 %; that twice of it does not is far rarer than 1 in 1,000.
+    # False alarm: a width holds in 95 %; that three times it does not is one in a million.
     numbers, widths = told(answer)
     for found, true, width in zip(numbers, (18, 80), widths, strict=True):
         assert width > 0
-        assert abs(found - true) <= 2 * width
+        assert abs(found - true) <= 3 * width
 
 
 CELL_KEY = {

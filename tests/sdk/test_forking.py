@@ -17,7 +17,7 @@ from landbridge.federation.forkserver import Forked, ForkServer
 from landbridge.federation.process import ROOT
 
 PROGRAM = """
-import json, os, sys, tempfile
+import atexit, gc, json, os, sys, tempfile, threading
 from opendp import domains, measurements, metrics, mod
 mod.enable_features("contrib")
 draw = (domains.atom_domain(T=int), metrics.absolute_distance(T=int))
@@ -29,7 +29,15 @@ print(json.dumps({
     "drawn": [draw(0) for _ in range(4)], "bytes": os.urandom(8).hex(),
 }), flush=True)
 rest = sys.stdin.read()
-sys.exit(int(rest or 0))
+if rest == "end":
+    late = threading.Thread(target=lambda: (tomorrow.wait(0.2), print("the thread")))
+    tomorrow = threading.Event()
+    late.start()
+    atexit.register(print, "the end", gc.get_freeze_count() > 0)
+    sys.exit()
+if rest == "fail":
+    raise ValueError("one two")
+sys.exit(int(rest) if rest.isdigit() else rest or 0)
 """
 
 
@@ -111,6 +119,33 @@ def test_its_exit_status_is_told(start: object, end: bytes, status: int) -> None
     assert process.wait() == status
     process.kill()  # it has ended, and nobody else is hit
     assert process.poll() == status
+
+
+def ended(process: Forked, word: bytes) -> tuple[int, str]:
+    """Its status, and what it printed, after it was told that word."""
+    said(process)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(word)
+    process.stdin.close()
+    return process.wait(), process.stdout.read().decode()
+
+
+def test_it_ends_in_order_without_taking_apart_what_was_loaded(start: object) -> None:
+    """Its threads are waited for, then what it registered runs, and what it said is written."""
+    assert ended(start(), b"end") == (0, "the thread\nthe end True\n")  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("word", "last"), [(b"fail", "ValueError: one two"), (b"It is late.", "It is late.")]
+)
+def test_a_failure_is_told_as_an_interpreter_tells_it(
+    start: object, tmp_path: Path, word: bytes, last: str
+) -> None:
+    """What a server dies of is in its log, and its status is not 0."""
+    status, _ = ended(start(), word)  # type: ignore[operator]
+    assert status == 1
+    assert (tmp_path / "stderr0").read_text().splitlines()[-1] == last
 
 
 def test_a_killed_one_is_said_so(start: object) -> None:

@@ -151,7 +151,8 @@ def test_a_condition_on_an_average_is_one_on_a_sum(
 def test_an_average_of_nobody_tells_nothing() -> None:
     """An empty cell is at the edge of every average: noise alone would tell every other time.
 
-    20,000 comparisons of nothing; the margin lets one of a million through.
+    40 bars, each compared 500 times with nothing; the margin lets one of a million through, so that
+    more than two bars are crossed less than once in 500,000 runs. Without it all would be.
     """
     owned = contract()
     average, condition = of_average(
@@ -163,8 +164,8 @@ def test_an_average_of_nobody_tells_nothing() -> None:
     crossed = 0
     for _ in range(40):
         (bar,) = draw([plan.least], plan.sparse.threshold)
-        crossed += sum(each >= bar for each in draw([0] * 500, plan.sparse.compared))
-    assert crossed == 0
+        crossed += any(each >= bar for each in draw([0] * 500, plan.sparse.compared))
+    assert crossed <= 2
 
 
 def test_an_average_without_noise_is_not_watched() -> None:
