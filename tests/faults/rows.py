@@ -230,8 +230,8 @@ ROWS: dict[int, Row] = {
 
 WAITS: dict[int, str] = {
     28: "departments at other dates of data: each says its own version, nothing compares them",
-    32: "a worker at its limit of memory: what a run needs is a function of the data, so a question "
-    "that needs nearly all of it can end in either way for one row more; see docs/faults.md",
+    32: "a worker at its limit of memory: what a run needs grows with the data, so a question that "
+    "needs nearly all of it can end in either way for one row more; see docs/faults.md",
 }
 
 BY: dict[int, str] = {
