@@ -94,9 +94,10 @@ def measure(say: Say) -> Row:
         f"floor: the peak, {CALLERS} callers who wait; a refusal ({', '.join(reasons)}) comes "
         f"after {1e3 * median(refused):.0f} ms, the slowest of a hundred after "
         f"{1e3 * quantiles(refused, n=100)[98]:.0f}, and takes the servers {1e3 * refusal:.2f} ms "
-        f"of processor beside {1e3 * answer:.1f} of an answer; who asks when it is over is "
-        f"answered within {1e3 * max(flood.recovered for flood in floods):.0f} ms; the callers "
-        "share the machine",
+        f"of processor beside {1e3 * answer:.1f} of an answer, so that servers with their cores to "
+        f"themselves would keep {answer / (answer + (TIMES - 1) * refusal):.2f}; who asks when "
+        f"it is over is answered within {1e3 * max(flood.recovered for flood in floods):.0f} ms; "
+        "the callers share the machine",
     )
 
 

@@ -10,8 +10,9 @@ What a client reads when it knows less than the server, or when no Landbridge se
   the exception class of the gRPC status, with the reason of `NEAREST`; the server's own sentence is
   kept and the unknown word stands behind it.
 - A bare status: UNAVAILABLE and CANCELLED are GATEWAY_UNREACHABLE, DEADLINE_EXCEEDED is DEADLINE,
-  all else is FAULT. gRPC's own text never reaches the exception: it holds addresses, paths and
-  system errors.
+  all else is FAULT. A stream that a server refused to take in (REFUSED_STREAM, RFC 9113, 8.7), as
+  gRPC does under too many calls before any program of ours sees them, is TOO_BUSY. gRPC's own text
+  never reaches the exception: it holds addresses, paths and system errors.
 """
 
 from __future__ import annotations
@@ -64,6 +65,8 @@ _BARE: Final = {
     **dict.fromkeys(LOST, "GATEWAY_UNREACHABLE"),
     "DEADLINE_EXCEEDED": "DEADLINE",
 }
+_REFUSED_STREAM: Final = re.compile(r"RST_STREAM with error code 7\b")
+"""All that gRPC for Python tells of it."""
 _WORD: Final = re.compile(r"[A-Z][A-Z0-9_]{0,62}")
 _LONGEST_TEXT: Final = 2_000
 _LONGEST_VIOLATION: Final = 300
@@ -132,7 +135,7 @@ def from_rpc_error(failure: grpc.RpcError) -> LandbridgeError:
     problem, retry_after = _details(failure)
     if problem is None:
         if name in _BARE:
-            return error(_BARE[name])
+            return error("TOO_BUSY" if _refused(failure) else _BARE[name])
         return error("FAULT", f"The service answered with gRPC status {name} and gave no reason.")
     reason, message = problem.reason, problem.message
     row = CATALOGUE.get(reason)
@@ -164,6 +167,13 @@ def from_rpc_error(failure: grpc.RpcError) -> LandbridgeError:
 def _status_name(failure: grpc.RpcError) -> str:
     code = failure.code() if isinstance(failure, grpc.Call | grpc.aio.AioRpcError) else None
     return "UNKNOWN" if code is None else str(code.name)
+
+
+def _refused(failure: grpc.RpcError) -> bool:
+    """Whether the server took no notice of the call, and said so."""
+    if not isinstance(failure, grpc.Call | grpc.aio.AioRpcError):
+        return False
+    return _REFUSED_STREAM.search(failure.details() or "") is not None
 
 
 def _details(failure: grpc.RpcError) -> tuple[Problem | None, float | None]:

@@ -3,6 +3,10 @@
 A worker is this program again: it reads names of jobs, one a line, and writes what came of each
 as one line of JSON. When its standard input ends, in the middle of a job too, it is interrupted, so
 that the job puts away what it has: real processes, folders. Only the first process keeps results.
+
+Jobs that compute run beside jobs whose processes mostly wait, for one another, for a disk, for a
+time: what those leave of the processors the former take, and no more, since they are nice (nice(2))
+and others' times are not. The longest go first.
 """
 
 from __future__ import annotations
@@ -32,6 +36,8 @@ MEMORY: Final = Path("/dev/shm")  # noqa: S108 - every run has a folder of its o
 """Where folders of jobs lie for which no disk matters, if there is room."""
 ROOM: Final = 4 << 30
 """Bytes free there."""
+NICE: Final = 10
+"""Of jobs that compute: a tenth of the share of others that want the same processor."""
 PATIENCE: Final = 60.0
 """Seconds for a worker to put away its processes before it is killed."""
 
@@ -41,28 +47,36 @@ class Job:
     """One row of the table, or a piece of one.
 
     `share` is how much of the full number of runs it makes, from which the time of a full run is
-    estimated. `alone`: it keeps several processes busy itself, and disks and time matter to it.
+    estimated; `long` how many seconds it takes in full, where that is much. `timely`: it starts
+    processes that wait most of the time, and must be on time. `alone`: it does so with as many as
+    the machine bears, on a disk, and no other such job runs meanwhile.
     """
 
     name: str
     run: Run
     share: float = 1.0
     alone: bool = False
+    timely: bool = False
+    long: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What came of a job; `failed` is the job's own fault: it is shown, and not kept."""
+    """What came of a job; `failed` is the job's own fault: it is shown, and not kept.
+
+    `processor`: seconds of one that it used, its processes included that were waited for.
+    """
 
     job: Job
     outcomes: Sequence[Outcome]
     seconds: float
+    processor: float
     failed: bool = False
 
 
 def work(job: Job) -> Done:
     """Does it in a folder of its own, here."""
-    began = time.monotonic()
+    began, used = time.monotonic(), _processor()
     failed = False
     with tempfile.TemporaryDirectory(prefix="torture", dir=_place(job)) as place:
         try:
@@ -72,7 +86,13 @@ def work(job: Job) -> Done:
             traceback.print_exc()
             said = f"ended as {type(failure).__name__}: {str(failure)[:120]}"
             found, failed = [Outcome(job.name, 0, 0, "-", said, through=True)], True
-    return Done(job, found, round(time.monotonic() - began, 1), failed)
+    seconds, processor = time.monotonic() - began, _processor() - used
+    return Done(job, found, round(seconds, 1), round(processor, 1), failed)
+
+
+def _processor() -> float:
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
 
 
 def _place(job: Job) -> Path | None:
@@ -84,81 +104,122 @@ def _place(job: Job) -> Path | None:
 
 
 def share(jobs: Sequence[Job], workers: int, command: Sequence[str]) -> Iterator[Done]:
-    """What came of the jobs as they end; those that want to be alone come last, one by one.
+    """What came of the jobs as they end.
 
-    With one worker all is done in this process. `command` starts another one that calls `serve`
-    with the same jobs.
+    With one worker, or one job, all is done in this process, one after the other. Else so many
+    compute, and two more than that do timely jobs, those first that want to be alone. `command`
+    starts another process that calls `serve` with the same jobs.
     """
-    together = [job for job in jobs if not job.alone]
-    alone = [job for job in jobs if job.alone]
-    if workers <= 1:
-        yield from map(work, (*together, *alone))
+    jobs = sorted(jobs, key=lambda job: -job.long * job.share)
+    computing = deque(job for job in jobs if not job.alone and not job.timely)
+    timely = deque(job for job in jobs if job.timely and not job.alone)
+    alone = deque(job for job in jobs if job.alone)
+    if min(workers, len(jobs)) <= 1:
+        yield from map(work, (*computing, *timely, *alone))
         return
-    with _Crew(command, workers) as crew:
-        yield from crew.do(together, workers)
-        yield from crew.do(alone, 1)
+    lanes = (
+        _Lane(min(workers, len(computing)), nice=True, alone=deque(), others=computing),
+        _Lane(min(workers + 2, len(timely) + len(alone)), nice=False, alone=alone, others=timely),
+    )
+    with _Crew(command, lanes) as crew:
+        yield from crew.do()
+
+
+@dataclass(frozen=True, slots=True)
+class _Lane:
+    """Jobs that so many workers share; those that want to be alone come first."""
+
+    workers: int
+    nice: bool
+    alone: deque[Job]
+    others: deque[Job]
+
+    def next(self, busy: Sequence[Job]) -> Job | None:
+        """What a free worker does now, while the lane does these."""
+        if any(job.alone for job in busy) or (self.alone and busy):
+            return None
+        left = self.alone or self.others
+        return left.popleft() if left else None
+
+
+class _Worker:
+    """A process with one job at a time."""
+
+    def __init__(self, command: Sequence[str], lane: _Lane) -> None:
+        self.lane = lane
+        self.job: Job | None = None
+        # A session of its own: what is typed at the terminal interrupts the first process alone.
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            start_new_session=True,
+        )  # fmt: skip
+        if lane.nice:
+            os.setpriority(os.PRIO_PROCESS, self.process.pid, NICE)
+
+    def give(self, job: Job) -> None:
+        """Begins it."""
+        self.job = job
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{job.name}\n")
+        self.process.stdin.flush()
+
+    def done(self) -> Done:
+        """What came of its job; waits for it. Raises SystemExit when the worker has ended."""
+        assert self.process.stdout is not None
+        assert self.job is not None
+        line = self.process.stdout.readline()
+        if not line:
+            raise SystemExit(f"a worker ended in the middle of: {self.job.name}")
+        said = json.loads(line)
+        found = [Outcome(**each) for each in said["outcomes"]]
+        job, self.job = self.job, None
+        return Done(job, found, said["seconds"], said["processor"], said["failed"])
 
 
 class _Crew:
-    """Workers, each with one job at a time."""
+    """All workers of all lanes."""
 
-    def __init__(self, command: Sequence[str], workers: int) -> None:
-        # A session of its own: what is typed at the terminal interrupts the first process alone.
-        self._workers = [
-            subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                start_new_session=True,
-            )
-            for _ in range(workers)
-        ]  # fmt: skip
+    def __init__(self, command: Sequence[str], lanes: Sequence[_Lane]) -> None:
+        self._workers = [_Worker(command, lane) for lane in lanes for _ in range(lane.workers)]
 
     def __enter__(self) -> _Crew:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for worker in self._workers:
-            assert worker.stdin is not None
+        processes = [worker.process for worker in self._workers]
+        for process in processes:
+            assert process.stdin is not None
             with contextlib.suppress(OSError):
-                worker.stdin.close()
-        for worker in self._workers:
+                process.stdin.close()
+        for process in processes:
             try:
-                worker.wait(PATIENCE)
+                process.wait(PATIENCE)
             except subprocess.TimeoutExpired:
-                worker.kill()
-                worker.wait()
-            assert worker.stdout is not None
-            worker.stdout.close()
+                process.kill()
+                process.wait()
+            assert process.stdout is not None
+            process.stdout.close()
 
-    def do(self, jobs: Sequence[Job], workers: int) -> Iterator[Done]:
-        """Each job by whoever is free."""
-        left, busy = deque(jobs), dict[subprocess.Popen[str], Job]()
+    def do(self) -> Iterator[Done]:
+        """Every job by whoever of its lane is free."""
         with selectors.DefaultSelector() as ready:
-            for worker in self._workers[:workers]:
-                assert worker.stdout is not None
-                ready.register(worker.stdout, selectors.EVENT_READ, worker)
-                _give(worker, left, busy)
-            while busy:
+            for worker in self._workers:
+                assert worker.process.stdout is not None
+                ready.register(worker.process.stdout, selectors.EVENT_READ, worker)
+            self._give()
+            while any(worker.job for worker in self._workers):
                 for key, _ in ready.select():
-                    worker = key.data
-                    assert worker.stdout is not None
-                    line = worker.stdout.readline()
-                    job = busy.pop(worker)
-                    if not line:
-                        raise SystemExit(f"a worker ended in the middle of: {job.name}")
-                    said = json.loads(line)
-                    _give(worker, left, busy)
-                    found = [Outcome(**each) for each in said["outcomes"]]
-                    yield Done(job, found, said["seconds"], said["failed"])
+                    done = key.data.done()
+                    self._give()
+                    yield done
 
-
-def _give(
-    worker: subprocess.Popen[str], left: deque[Job], busy: dict[subprocess.Popen[str], Job]
-) -> None:
-    if left:
-        busy[worker] = left.popleft()
-        assert worker.stdin is not None
-        worker.stdin.write(f"{busy[worker].name}\n")
-        worker.stdin.flush()
+    def _give(self) -> None:
+        """To everybody who is free, if there is something."""
+        for worker in self._workers:
+            if worker.job is None:
+                same = (each.job for each in self._workers if each.lane is worker.lane)
+                if job := worker.lane.next([each for each in same if each]):
+                    worker.give(job)
 
 
 def serve(jobs: Mapping[str, Job]) -> None:
@@ -189,7 +250,7 @@ def serve(jobs: Mapping[str, Job]) -> None:
                 done = work(jobs[name])
             said: dict[str, Any] = {
                 "outcomes": [asdict(each) for each in done.outcomes],
-                "seconds": done.seconds, "failed": done.failed,
+                "seconds": done.seconds, "processor": done.processor, "failed": done.failed,
             }  # fmt: skip
             answers.write(json.dumps(said) + "\n")
             answers.flush()

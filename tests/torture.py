@@ -5,19 +5,18 @@ if anything got through, or if a positive control did not (then the harness is b
 effort of 1 it makes thousands of runs for every mechanism and 100,000 random texts; the time is
 in docs/audit.md, and for the machine at hand an effort below 1 ends with an estimate, row by row.
 
-Jobs are shared among `--workers` processes (one for each processor), which end with this one; rows
-that start many processes themselves come last, one by one. What is done is told on standard error.
+Jobs are shared among processes that end with this one, see `tests.crew`: `--workers` is how many
+compute at a time, one for each processor. What is done is told on standard error.
 
 With `--page FILE` the table stands in the place of everything after the line `<!-- torture -->` of
-that page too. With `--state FILE` each job's rows are also JSON objects in that file as soon as
-they are known, and a run with the same file goes on where the last one ended, with its seed and
-effort.
+that page too, and above it the full runs of this code that held (`tests.audit.page`). With
+`--state FILE` each job's rows are also JSON objects in that file as soon as they are known, and a
+run with the same file goes on where the last one ended, with its seed and effort, on the same code.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
 import secrets
@@ -26,9 +25,9 @@ import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
-from itertools import count, product
+from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,15 +41,18 @@ from tests.attacks.test_rows import numbered
 from tests.attacks.worlds import World as Running
 from tests.attacks.worlds import lay
 from tests.audit import attackers, crossing, other_doors, selection, spoilt
-from tests.audit.advantage import METHODS, PREFIX, VICTIMS, advantage, matrix, weakened
+from tests.audit.advantage import METHODS, PREFIX, VICTIMS, advantage, weakened
 from tests.audit.attackers import differencing, games, singling_out
 from tests.audit.distinguisher import Finding
 from tests.audit.grammar import Grammar
+from tests.audit.kept import Kept, now
 from tests.audit.mechanisms import SCENARIOS, Scenario, Worlds, prepare
 from tests.audit.outcome import HEAD, PIECE, Outcome, gathered
+from tests.audit.page import Run, write
 from tests.audit.series import FULL, series
+from tests.audit.tree import here
 from tests.audit.worlds_apart import World, difference
-from tests.crew import Job, serve, share
+from tests.crew import Done, Job, serve, share
 from tests.faults import rows as fault_rows
 from tests.faults.lives import BASES, KINDS, WAYS, Lives, every, spoken
 from tests.faults.lives import VICTIMS as SERVERS
@@ -59,14 +61,19 @@ from tests.faults.storm import storm
 from tests.faults.test_records import life as records_kept
 from tests.simulator import exact
 
-MARK: Final = "<!-- torture -->"
 STORM: Final = 50
 """Kills of one storm: what must hold is looked at after each, and a run can end between them."""
 RECOVERY: Final = 5.0
 """Seconds within which somebody gets an answer once everything was let go on."""
-TEXTS: Final = 5_000
+TEXTS: Final = 2_500
 """Random texts of one job."""
-REQUESTS: Final = 100
+AT_ONCE: Final = 50
+"""Releases whose noise is asked for in one call, see `Prepared.sample`."""
+ONE_BY_ONE: Final = 1_000
+"""Releases in each world of which every one asks for itself."""
+LIVES: Final = 12
+"""Jobs that share the operations that fail: the first has the 1st, 13th, 25th, and so on."""
+REQUESTS: Final = 250
 """Requests of every method, of one job."""
 TEXTS_OF_A_FILE: Final = 500
 """Of every kind of file, of one job."""
@@ -79,7 +86,7 @@ def jobs(effort: float, seed: int) -> Iterator[Job]:
         return max(least, round(full * effort))
 
     def pieces(name: str, of: int, full: int, least: int, run: Callable[..., Any],
-               **more: bool) -> Iterator[Job]:  # fmt: skip
+               **more: Any) -> Iterator[Job]:  # fmt: skip
         """Jobs of at most `of` runs, each with a seed of its own."""
         wanted = some(full, least)
         count = -(-wanted // of)
@@ -104,8 +111,8 @@ def jobs(effort: float, seed: int) -> Iterator[Job]:
     for programme in crossing.PROGRAMMES:
         name = f"whole path: {programme.name}"
         runs = some(2_000, 25)
-        yield Job(name, partial(_path, name, programme, runs), runs / 2_000)
-    yield from pieces("random texts in three worlds", TEXTS, 100_000, 500, _texts)
+        yield Job(name, partial(_path, name, programme, runs), runs / 2_000, long=100)
+    yield from pieces("random texts in three worlds", TEXTS, 100_000, 500, _texts, long=40)
     for attack, full, least in (
         (attackers.averaging, 5_000, 60), (attackers.bisection, 200, 4),
         (attackers.reconstruction, 800, 60), (attackers.race, 20, 1), (attackers.memory, 1_000, 20),
@@ -119,28 +126,28 @@ def jobs(effort: float, seed: int) -> Iterator[Job]:
         yield Job(name, partial(games, name, effort=number, play=play), number / 1_000)
     for method in METHODS:
         name = f"{PREFIX}{method.name}"
-        yield from pieces(name, VICTIMS, 2 * VICTIMS, 2, partial(advantage, method=method))
+        yield from pieces(name, VICTIMS, 2 * VICTIMS, 2, partial(advantage, method=method), long=50)
     for door, full, least in (
         (other_doors.bands, 300, 20), (other_doors.reports, 20_000, 500),
         (other_doors.exact_tables, 200, 5),
     ):  # fmt: skip
         number = some(full, least)
         yield Job(door.__name__, partial(door, effort=number), number / full)
-    yield from pieces("messages: every method", REQUESTS, 500, 4, _messages)
+    yield from pieces("messages: every method", REQUESTS, 500, 4, _messages, timely=True)
     yield from pieces("files: garbage in every kind", TEXTS_OF_A_FILE, 2_000, 10, _files)
-    for victim, how, base in product(SERVERS, WAYS, BASES):
-        name = f"lives, {base}: {how} at every operation of a {KINDS[victim]}"
-        step = max(1, round(1 / effort))
-        yield Job(name, partial(_lives, name, victim, how, base, step), 1 / step)
+    step = max(1, round(1 / effort))
+    count = max(1, LIVES // step)
+    for number in range(count):
+        name = f"lives, {number + 1} of {count}" if count > 1 else "lives"
+        yield Job(name, partial(_lives, number, count, step), 1 / step, timely=True, long=200)
     for base in BASES:
         name = f"lives, {base}: an end at every operation of the process that keeps records"
-        step = max(1, round(1 / effort))
-        yield Job(name, partial(_records, name, base, step), 1 / step)
+        yield Job(name, partial(_records, name, base, step), 1 / step, timely=True, long=120)
     yield from pieces("storm: kill -9, stops, full disks, cut lines", STORM, 1_000, 6, _storm,
-                      alone=True)  # fmt: skip
+                      timely=True, long=60)  # fmt: skip
     yield Job("the table of attacks, row by row", _attacks, alone=True)
     yield Job("the table of faults, row by row", _faults, alone=True)
-    yield Job("three engines, at length", _engines, alone=True)
+    yield Job("three engines, at length", _engines, timely=True, long=800)
     yield from _controls()
 
 
@@ -175,9 +182,13 @@ def _turned(job: Callable[[Path], Outcome], folder: Path) -> Outcome:
 def _release(name: str, scenario: Scenario, runs: int, folder: Path, noise: Draw = draw) -> Outcome:
     folder.mkdir()
     worlds = Worlds(folder)
-    found = prepare(scenario, worlds).audited(runs, noise)
+    prepared = prepare(scenario, worlds)
     worlds.close()
-    return _found(name, found)
+    one_by_one = prepared.audited(min(runs, scenario.runs(ONE_BY_ONE)), noise)
+    found = prepared.audited(runs, noise, at_once=AT_ONCE)
+    outcome = _found(name, one_by_one if one_by_one.broken else found)
+    tried = one_by_one.runs + found.runs
+    return replace(outcome, tried=tried, stopped=0 if outcome.through else tried)
 
 
 def _alone(name: str, scene: selection.Scene, runs: int, folder: Path, lower: int = 0) -> Outcome:
@@ -235,24 +246,30 @@ def _storm(name: str, kills: int, seed: int, folder: Path) -> Outcome:
                    counts)  # fmt: skip
 
 
-def _lives(name: str, victim: str, how: str, base: str, step: int, folder: Path) -> Outcome:
-    """Real processes; at every `step`th operation on files, until one life sees none fail."""
+def _lives(piece: int, pieces: int, step: int, folder: Path) -> Iterator[Outcome]:
+    """Real processes; one in `pieces` of every `step`th operation on files, of each row."""
     folder.mkdir()
-    tried, bad = 0, ""
     with Nursery() as nursery:
-        for at, life in every(Lives(folder, nursery), victim, how, base, step):
-            tried += bool(life.failed)
-            if life.wrong:
-                bad = bad or f"at {at}: {life.wrong[0]}"
-                sys.stderr.write(f"{spoken(at, victim, how, base, life)}\n")
-    figure = bad or "all went on without a hand"
-    return Outcome(name, tried, 0 if bad else tried, "log and ledger", figure, bool(bad))
+        lives = Lives(folder, nursery)
+        for victim, how, base in product(SERVERS, WAYS, BASES):
+            tried, bad = 0, ""
+            for at, life in every(lives, victim, how, base, pieces * step, 1 + piece * step):
+                tried += bool(life.failed)
+                if life.wrong:
+                    bad = bad or f"at {at}: {life.wrong[0]}"
+                    sys.stderr.write(f"{spoken(at, victim, how, base, life)}\n")
+            name = f"lives, {base}: {how} at every operation of a {KINDS[victim]}"
+            name += f", {piece + 1} of {pieces}" if pieces > 1 else ""
+            counts = {"went on without a hand": 0 if bad else tried}
+            figure = bad or "all went on without a hand"
+            yield Outcome(name, tried, 0 if bad else tried, "log and ledger", figure, bool(bad),
+                          counts)  # fmt: skip
 
 
 def _records(name: str, base: str, step: int, folder: Path) -> Outcome:
     """The real process, traced; at every `step`th operation on files, of DuckDB and SQLite too."""
     tried, bad = 0, ""
-    for at in count(1, step):
+    for at in range(1, 10_000, step):
         try:
             ended = records_kept(folder / str(at), at, lived=base == "lived")
         except AssertionError as wrong:
@@ -357,78 +374,28 @@ def _engines(folder: Path) -> Iterator[Outcome]:
     yield from suite.run(held, folder / "engines.xml")
 
 
-class _Kept:
-    """What earlier runs with this file found; nothing without one."""
-
-    def __init__(self, path: Path | None) -> None:
-        self._path = path
-        lines = path.read_text("utf-8").splitlines() if path and path.exists() else []
-        self._rows = [json.loads(line) for line in lines]
-        self.seed: int | None = self._rows[0]["seed"] if self._rows else None
-        self.effort: float | None = self._rows[0]["effort"] if self._rows else None
-
-    def of(self, job: str) -> list[Outcome]:
-        """The rows of that job, if it was done whole."""
-        whole = [row for row in self._rows if row["job"] == job]
-        if not whole or not whole[-1]["last"]:
-            return []
-        return [Outcome(**row["outcome"]) for row in whole]
-
-    def keep(self, job: str, found: Sequence[Outcome], **said: object) -> None:
-        """Adds them, all of them or none."""
-        if self._path is None:
-            return
-        rows = [
-            {"job": job, **said, "last": each is found[-1], "outcome": asdict(each)}
-            for each in found
-        ]
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write("".join(f"{json.dumps(row)}\n" for row in rows))
-
-
-def _write(page: Path, rows: Sequence[Outcome], head: str) -> None:
-    text, mark, _ = page.read_text("utf-8").partition(MARK)
-    if not mark:
-        raise SystemExit(f"{page} has no line {MARK}")
-    through = sum(row.through for row in rows)
-    beside = matrix(rows)
-    rows = [row for row in rows if not row.name.startswith(PREFIX)]
-    end = f"; {through} got through." if through else "; nothing got through."
-    table = "\n".join(
-        (
-            "| | attack | tried | stopped | stopped by | figure (bound) |",
-            "|---|---|---|---|---|---|",
-            *(row.row() for row in rows),
-        )
-    )
-    if beside:
-        beside = (
-            "\n### Advantage over guessing\n\nThe share of right guesses, where guessing alone is "
-            f"right half of the time; in brackets what is not promised.\n\n{beside}\n"
-        )
-    page.write_text(f"{text}{MARK}\n\n{head}{end}\n\n{table}\n{beside}", "utf-8")
-
-
 def _first(*values: Any) -> Any:
     return next(each for each in values if each is not None)
 
 
-def _estimated(done: Sequence[tuple[Job, float]], workers: int) -> str:
-    """What a full run would take, at most about: what a job needs to begin is counted in full."""
-    rows: dict[str, float] = defaultdict(float)
-    alone = together = 0.0
-    for job, seconds in done:
-        whole = seconds / job.share
-        rows[PIECE.sub("", job.name)] += whole
-        alone += whole * job.alone
-        together += whole * (not job.alone)
-    lines = [f"{seconds:>10,.0f} s  {name}" for name, seconds in rows.items()]
-    all_of = (alone + together / workers) / 60
-    return "\n".join(
-        ("At full effort about:", *lines, f"{all_of:,.0f} minutes with {workers} workers, "
-         f"{alone / 60:,.0f} of them for rows that are done alone")
-    )  # fmt: skip
+def _estimated(done: Sequence[Done], workers: int) -> str:
+    """What a full run would take, at most about: what a job needs to begin is counted in full.
+
+    Processors are busy all the time but for what is left at the end, so their time is what counts;
+    on a machine that others use it is more.
+    """
+    rows: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+    for each in done:
+        row = rows[PIECE.sub("", each.job.name)]
+        row[0] += each.processor / each.job.share
+        row[1] += each.seconds / each.job.share
+    lines = [
+        f"{busy:>10,.0f} s of a processor {seconds:>10,.0f} s  {name}"
+        for name, (busy, seconds) in rows.items()
+    ]
+    minutes = sum(busy for busy, _ in rows.values()) / workers / 60
+    end = f"{minutes:,.0f} minutes of {workers} processors"
+    return "\n".join(("At full effort at most about:", *lines, end))
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -444,16 +411,19 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     chosen = parser.parse_args(arguments)
-    kept = _Kept(chosen.state)
+    if chosen.serve:
+        assert chosen.effort is not None
+        serve({job.name: job for job in jobs(chosen.effort, chosen.seed)})
+        return 0
+    tree = here()
+    kept = Kept(chosen.state, tree)
     seed: int = _first(chosen.seed, kept.seed, secrets.randbelow(2**31))
     effort: float = _first(chosen.effort, kept.effort, 1.0)
     wanted = {job.name: job for job in jobs(effort, seed) if chosen.only in job.name}
-    if chosen.serve:
-        serve(wanted)
-        return 0
     before = {name: kept.of(name) for name in wanted}
     found: dict[str, Sequence[Outcome]] = {n: rows for n, rows in before.items() if rows}
     left = [job for name, job in wanted.items() if name not in found]
+    sys.stderr.write(f"seed {seed}, effort {effort:g}, {tree}\n")
     if found:
         sys.stderr.write(f"{len(found)} of {len(wanted)} jobs were done before\n")
     sys.stdout.write(HEAD + "\n")
@@ -461,21 +431,30 @@ def main(arguments: Sequence[str]) -> int:
         _show(rows)
     command = [sys.executable, "-m", "tests.torture", "--serve", "--seed", str(seed),
                "--effort", str(effort)]  # fmt: skip
-    began, took = time.monotonic(), list[tuple[Job, float]]()
-    for done in share(left, min(chosen.workers, len(left)), command):
+    began = last = time.monotonic()
+    took = list[Done]()
+    for done in share(left, chosen.workers, command):
         found[done.job.name] = done.outcomes
-        took.append((done.job, done.seconds))
+        took.append(done)
+        moment = time.monotonic()
         if not done.failed:
-            kept.keep(done.job.name, done.outcomes, seed=seed, effort=effort, seconds=done.seconds)
+            kept.keep(done.job.name, done.outcomes, (moment - last) / 60, seed=seed, effort=effort,
+                      seconds=done.seconds, processor=done.processor)  # fmt: skip
+            last = moment
         _show(done.outcomes)
-        minutes = (time.monotonic() - began) / 60
-        where = f"[{len(found)} of {len(wanted)}, {minutes:.1f} min]"
-        sys.stderr.write(f"{where} {done.job.name}: {done.seconds} s\n")
+        where = f"[{len(found)} of {len(wanted)}, {(moment - began) / 60:.1f} min]"
+        what = f"{done.seconds} s, {done.processor} s of a processor"
+        sys.stderr.write(f"{where} {done.job.name}: {what}\n")
     if effort < 1:
         sys.stderr.write(_estimated(took, chosen.workers) + "\n")
     whole = gathered(row for name in wanted for row in found[name])
+    minutes = kept.minutes + (time.monotonic() - began) / 60
+    run = Run(now(), tree, seed, effort, not chosen.only, minutes)
+    if here() != tree:
+        sys.stderr.write("The code was changed meanwhile: this run is of none.\n")
+        return 1
     if chosen.page is not None:
-        _write(chosen.page, whole, f"Effort {effort:g}, seed {seed}, {len(whole)} rows")
+        write(chosen.page, whole, run)
     through = sum(row.through for row in whole)
     sys.stdout.write(f"{through} got through\n" if through else "nothing got through\n")
     return 1 if through else 0

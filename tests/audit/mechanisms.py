@@ -183,23 +183,35 @@ class Prepared:
     known: Knowledge
     claim: Claim
 
-    def sample(self, world: int, runs: int, noise: Draw = draw) -> Numbers:
-        """Released numbers of all departments, runs x numbers."""
+    def sample(self, world: int, runs: int, noise: Draw = draw, *, at_once: int = 1) -> Numbers:
+        """Released numbers of all departments, runs x numbers.
+
+        With `at_once` above 1 a release asks for the noise of so many runs in one call: the numbers
+        are drawn one by one all the same, and most of what a small call costs is the call.
+        """
         found = np.empty((runs, len(self.known.scales)))
         cells, bins = self.cells[world]
-        for run in found:
-            run[:] = [
-                unit
-                for _ in range(self.scenario.departments)
-                for measure in release(self.plan, cells, noise, bins).measures
-                for unit in measure.units
-            ]
+        for first in range(0, runs, at_once):
+            many = min(at_once, runs - first)
+            found[first : first + many] = np.concatenate(
+                [
+                    np.reshape(measure.units, (many, -1))
+                    for _ in range(self.scenario.departments)
+                    for measure in release(self.plan, cells, _times(noise, many), bins).measures
+                ],
+                axis=1,
+            )
         return found
 
-    def audited(self, runs: int, noise: Draw = draw) -> Finding:
+    def audited(self, runs: int, noise: Draw = draw, *, at_once: int = 1) -> Finding:
         """So many releases in each world."""
-        samples = (self.sample(0, runs, noise), self.sample(1, runs, noise))
-        return audit(samples, self.known, self.claim)
+        samples = tuple(self.sample(world, runs, noise, at_once=at_once) for world in (0, 1))
+        return audit((samples[0], samples[1]), self.known, self.claim)
+
+
+def _times(noise: Draw, many: int) -> Draw:
+    """The noise of so many releases, one after the other, asked for at once."""
+    return lambda cells, mechanism: noise(list(cells) * many, mechanism)
 
 
 class Worlds:

@@ -8,12 +8,15 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests import suite, torture
 from tests.audit.outcome import Outcome, gathered
+from tests.audit.page import MARK, Run, write
+from tests.audit.tree import GIT, Tree, here
 from tests.crew import Job
 
 REPORT = """<testsuites><testsuite>
@@ -72,6 +75,69 @@ def test_a_run_goes_on_where_the_last_one_ended(
         "one",
         "two",
     ]
+    other = replace(here(), code="another")
+    monkeypatch.setattr(torture, "here", lambda: other)
+    with pytest.raises(SystemExit, match="another now"):
+        torture.main(["--state", state])
+
+
+def _git(folder: Path, *words: str) -> None:
+    name = ("-c", "user.name=A", "-c", "user.email=a@b.example", "-c", "commit.gpgsign=false")
+    subprocess.run([GIT, *name, *words], cwd=folder, check=True, capture_output=True)
+
+
+def test_a_tree_is_its_code_and_not_its_pages(tmp_path: Path) -> None:
+    """A run writes a page, and the next is on the same code; a changed file is another one."""
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "audit.md").write_text("before")
+    (tmp_path / "code.py").write_text("one")
+    _git(tmp_path, "init", "-q")
+    _git(tmp_path, "add", ".")
+    _git(tmp_path, "commit", "-qm", "begin")
+    first = here(tmp_path)
+    assert first.clean
+    (tmp_path / "docs" / "audit.md").write_text("after")
+    assert here(tmp_path) == first
+    _git(tmp_path, "commit", "-qam", "a page")
+    assert (here(tmp_path).code, here(tmp_path).clean) == (first.code, True)
+    assert here(tmp_path).commit != first.commit
+    found = set()
+    for name, text in (("code.py", "two"), ("more.py", "new"), ("more.py", "newer")):
+        (tmp_path / name).write_text(text)
+        found.add(here(tmp_path).code)
+        assert not here(tmp_path).clean
+    (tmp_path / "code.py").unlink()
+    found.add(here(tmp_path).code)
+    assert len(found - {first.code}) == 4
+
+
+def test_a_page_counts_full_runs_of_one_code_in_a_row(tmp_path: Path) -> None:
+    """Neither a look, nor changes, nor another code counts; what got through ends the row."""
+    page = tmp_path / "page.md"
+    page.write_text(f"Words.\n\n{MARK}\n\nAn older table.\n")
+    held = Outcome("count", 10, 10, "noise", "mu >= 0.1 of 1.0", through=False)
+    bad = replace(held, stopped=0, through=True)
+    tree = Tree("a" * 40, "c0de", clean=True)
+    run = Run("2026-01-01 10:00", tree, 7, 1.0, whole=True, minutes=48.0)
+
+    def after(run: Run, row: Outcome = held) -> int:
+        write(page, [row], run)
+        text = page.read_text()
+        assert text.startswith(f"Words.\n\n{MARK}\n\n")
+        assert "An older table" not in text
+        assert text.count(row.row()) == 1
+        return text.count("`c0de`")
+
+    assert after(replace(run, effort=0.5)) == 0
+    assert after(replace(run, tree=replace(tree, clean=False))) == 0
+    assert after(run) == 1
+    assert after(replace(run, tree=replace(tree, commit="b" * 40), ended="2026-01-01 11:00")) == 2
+    assert after(replace(run, whole=False)) == 2
+    assert after(replace(run, ended="2026-01-01 12:00")) == 3
+    assert "in which nothing got through: 3." in page.read_text()
+    assert after(run, bad) == 0
+    assert after(run) == 1
+    assert after(replace(run, tree=replace(tree, code="0ther"))) == 0
 
 
 def test_pieces_of_a_row_are_one_row_of_the_page() -> None:
@@ -87,7 +153,7 @@ def test_pieces_of_a_row_are_one_row_of_the_page() -> None:
 
 
 CREW = """
-import sys, subprocess, time
+import os, sys, subprocess, time
 from pathlib import Path
 from tests.audit.outcome import Outcome
 from tests.crew import Job, serve, share
@@ -99,6 +165,9 @@ def quick(folder):
 def broken(folder):
     raise RuntimeError("no such row")
 
+def timely(folder):
+    return Outcome("timely", 1, 1, "noise", str(os.getpriority(os.PRIO_PROCESS, 0)), False)
+
 def long(folder):
     folder.mkdir()
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
@@ -109,7 +178,8 @@ def long(folder):
         child.kill()
         child.wait()
 
-jobs = {job.name: job for job in (Job("quick", quick), Job("broken", broken), Job("long", long))}
+found = Job("quick", quick), Job("broken", broken), Job("long", long, timely=True)
+jobs = {job.name: job for job in (*found, Job("timely", timely, alone=True))}
 if sys.argv[2:] == ["serve"]:
     serve(jobs)
 else:
@@ -129,8 +199,8 @@ def test_workers_end_with_whoever_started_them(tmp_path: Path) -> None:
     )  # fmt: skip
     assert first.stdout is not None
     with first.stdout:
-        said = {first.stdout.readline().strip() for _ in range(2)}
-        assert said == {"quick False False", "broken True True"}
+        said = {first.stdout.readline().strip() for _ in range(3)}
+        assert said == {"quick False False", "broken True True", "timely False False"}
         while not told.exists() or not told.read_text():
             time.sleep(0.02)
         child, folder = told.read_text().split()

@@ -3,8 +3,9 @@
 A life begins with the same files every time: those before the first start, or those that a kill -9
 left. One of the two processes suffers (see `suffering`): its n-th write, sync, rename, open or
 removal fails, or is where it ends as by kill -9. Callers ask, call, open a case and set a watch,
-and take what they are given. Then both are started as they are, without a hand, and the callers ask
-the same again under the same ids. What must hold is looked at as after a storm, and besides:
+and take what they are given. Then both are started as they are, without a hand, or the one alone
+beside the other, which never ended; and the callers ask the same again under the same ids. What
+must hold is looked at as after a storm, and besides:
 
 - a server that cannot start says why in one sentence, and starts when the disk is well again;
 - a server is never defect, and tells no caller so;
@@ -47,7 +48,9 @@ WAYS: Final = ("exit", "EIO", "ENOSPC")
 BASES: Final = ("fresh", "lived")
 SECONDS: Final = 20.0
 SHORT: Final = 4.0
-"""Of a call while something fails, and when all is well again."""
+"""Of a call when all is well again, and while something fails."""
+RECOVERY: Final = 5.0
+"""Seconds after which nobody is refused any more."""
 PASSING: Final = frozenset({
     "GATEWAY_UNREACHABLE", "SHUTTING_DOWN", "DEPARTMENT_MISSING", "DEADLINE", "TOO_BUSY",
     "LOG_UNAVAILABLE", "LEDGER_UNAVAILABLE", "CASES_UNAVAILABLE", "RUN_FAILED", "NOT_AVAILABLE",
@@ -60,8 +63,12 @@ _MADE_AT_START: Final = ("log", "journal", "witness", "subjects", "linking", "in
 
 @dataclass
 class Life:
-    """What one life was like: what failed in it, "" for nothing, and what does not hold."""
+    """What one life was like: what failed in it, "" for nothing, and what does not hold.
 
+    `both`: both were started again, and not only the one that suffered.
+    """
+
+    both: bool
     failed: str = ""
     wrong: list[str] = field(default_factory=list)
 
@@ -112,11 +119,14 @@ class Lives:
         sockets = shutil.ignore_patterns("*.sock")
         shutil.copytree(self._state, self._bases["lived"], ignore=sockets)
 
-    def live(self, victim: str, how: str, at: int, base: str) -> Life:
-        """One life, in which the operation number `at` of `victim` fails."""
+    def live(self, victim: str, how: str, at: int, base: str, *, both: bool = True) -> Life:
+        """One life, in which the operation number `at` of `victim` fails.
+
+        Then `both` are started again, or the victim alone beside the other.
+        """
         shutil.rmtree(self._state)
         shutil.copytree(self._bases[base], self._state)
-        life, seen, told = Life(), Seen(), Told()
+        life, seen, told = Life(both), Seen(), Told()
         with suppress(FileNotFoundError):
             (self._state.parent / "told").unlink()
         self._nursery.sufferings[victim] = {
@@ -128,11 +138,12 @@ class Lives:
         servers = list(self._first(life))
         self._nursery.sufferings.clear()
         self._ask(seen, told, number, SHORT)
-        self._end(servers, life)
+        staying = [server for server in servers if not both and server.name != victim]
+        self._end([server for server in servers if server not in staying], life)
         with suppress(FileNotFoundError):
             life.failed = (self._state.parent / "told").read_text()
         first = Seen(list(seen.given), seen.refused.copy())
-        self._again(seen, told, number, life)
+        self._again(seen, told, number, life, staying)
         life.wrong += [f"told {reason}" for reason in first.refused if reason not in PASSING]
         folders = {name: self._state / name / "log" for name in VICTIMS}
         life.wrong += broken(seen, folders, (DEPARTMENT,))
@@ -149,23 +160,29 @@ class Lives:
                 if "exit" not in str(self._nursery.sufferings.get(name)) and len(words) != 1:
                     life.wrong.append(f"I10 {name} did not start and said {words[-3:]}")
 
-    def _again(self, seen: Seen, told: Told, number: str, life: Life) -> None:
-        """Both are started as they are, and the same is asked again."""
+    def _again(
+        self, seen: Seen, told: Told, number: str, life: Life, staying: list[ServerProcess]
+    ) -> None:
+        """Who ended is started as it is, and the same is asked again."""
         before = Seen(list(seen.given))
+        servers = list(staying)
+        run = {server.name for server in staying}
         try:
-            servers = [self._started(name) for name in reversed(VICTIMS)]
+            servers += [self._started(name) for name in reversed(VICTIMS) if name not in run]
         except ProcessFailed as failure:
             life.wrong.append(f"I10 {failure}")
+            self._end(staying, life)
             return
         began = time.monotonic()
         refused = Counter[str]()
-        for _ in range(3):  # what was under way at the crash may have to end first
+        for round_ in count(1):  # what was under way at the crash may have to end first
             again = Seen()
             self._ask(again, told, number)
             seen.given += again.given
             refused = again.refused
-            if not refused:
+            if not refused or (round_ >= 3 and time.monotonic() - began > RECOVERY):
                 break
+            time.sleep(0.05)
         if refused:
             life.wrong.append(f"I10 told {dict(refused)} after {time.monotonic() - began:.1f} s")
         if before.given and not seen.given:
@@ -276,11 +293,15 @@ class Lives:
 
 
 def every(
-    lives: Lives, victim: str, how: str, base: str, step: int = 1
+    lives: Lives, victim: str, how: str, base: str, step: int = 1, first: int = 1
 ) -> Iterator[tuple[int, Life]]:
-    """Life after life, until nothing fails in one: then every `step`th operation has failed."""
-    for at in count(1, step):
-        life = lives.live(victim, how, at, base)
+    """Life after life, until nothing fails in one: then every `step`th operation has failed.
+
+    In every second life the victim alone is started again.
+    """
+    for number in count():
+        at = first + number * step
+        life = lives.live(victim, how, at, base, both=number % 2 == 0)
         yield at, life
         if not life.failed:
             return
@@ -288,5 +309,5 @@ def every(
 
 def spoken(at: int, victim: str, how: str, base: str, life: Life) -> str:
     """What does not hold, with all that is needed to see it again."""
-    return json.dumps({"victim": victim, "how": how, "at": at, "base": base,
+    return json.dumps({"victim": victim, "how": how, "at": at, "base": base, "both": life.both,
                        "failed": life.failed.strip(), "wrong": life.wrong})  # fmt: skip

@@ -20,7 +20,12 @@ from landbridge.federation.forkserver import Forked, ForkServer
 from landbridge.federation.process import LOADED, ServerProcess, environment
 
 _PROGRAM: Final = "tests.faults.nursery"
-_ALSO: Final = ("gateway.cases.database", "nodes.engines.duckdb", "tests.faults.suffering")
+_ALSO: Final = (
+    "gateway.cases.database", "nodes.engines.duckdb", "tests.faults.suffering", "grpc._channel",
+    "grpc._interceptor", "grpc._server", "importlib.readers", "landbridge.reasons",
+    "sqlalchemy.dialects.sqlite", "cryptography.hazmat.backends.openssl.backend",
+)  # fmt: skip
+"""What they load at their start besides, found by comparing `sys.modules`."""
 
 
 class Nursery:

@@ -13,7 +13,7 @@ workers read, and the one that keeps records handed in has tests of its own.
 - `short`: a file with the most bytes that a write of Python's takes at once, read at every write.
 - `threads`: a file with the number of processes and threads that its user may have, 0 for the usual
   one, read at SIGUSR1. The system holds that limit against nobody who is root: a server of root's
-  takes another real user, and gives up what would lift the limit.
+  gives up what would lift it, and has another real user while there is one.
 - `nudged`: true where SIGUSR2 does nothing but interrupt what the process waits for in the kernel.
 - `clock`: a file with the seconds that this process's clock is ahead, read at every look at it.
 - `told`: a file that says which operation failed, once it did.
@@ -131,21 +131,24 @@ def suffer(told: Mapping[str, Any]) -> None:
 def _bound_threads(file: str) -> None:
     usual, hard = resource.getrlimit(resource.RLIMIT_NPROC)
 
-    def bound(_number: int, _frame: object) -> None:
-        most = int(_seconds(file))
-        resource.setrlimit(resource.RLIMIT_NPROC, (most or usual, hard))
-
-    signal.signal(signal.SIGUSR1, bound)
-    if os.getuid() == 0:
-        os.setresuid(_FIRST_USER + os.getpid() % 4_000, 0, 0)
+    own = os.getuid()
+    if own == 0:
         library = ctypes.CDLL(None, use_errno=True)
         head = ctypes.create_string_buffer(struct.pack("<Ii", _CAPABILITIES, 0))
         held = ctypes.create_string_buffer(24)
         library.capget(head, held)
         sets = list(struct.unpack("<6I", held.raw[:24]))
         sets[:2] = [each & ~_LIFTING for each in sets[:2]]
-        if library.capset(head, struct.pack("<6I", *sets)):
+        if library.capset(head, struct.pack("<6I", *sets)):  # of this thread and of all to come
             raise OSError(ctypes.get_errno(), "capset")
+
+    def bound(_number: int, _frame: object) -> None:
+        most = int(_seconds(file))
+        if own == 0:
+            os.setresuid(_FIRST_USER + os.getpid() % 4_000 if most else 0, 0, 0)
+        resource.setrlimit(resource.RLIMIT_NPROC, (most or usual, hard))
+
+    signal.signal(signal.SIGUSR1, bound)
 
 
 def _move_clock(file: str) -> None:

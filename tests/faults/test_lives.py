@@ -31,7 +31,8 @@ def test_nothing_that_must_hold_breaks_whichever_operation_fails(
     for number in range(LIVES):
         victim, how = VICTIMS[number % len(VICTIMS)], chance.choice(WAYS)
         at, base = chance.randint(1, FIRST), chance.choice(BASES)
-        life: Life = lives.live(victim, how, at, base)
+        both = number < len(VICTIMS)
+        life: Life = lives.live(victim, how, at, base, both=both)
         assert life.wrong == [], spoken(at, victim, how, base, life)
         failed += bool(life.failed)
     assert failed

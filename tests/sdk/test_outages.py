@@ -14,6 +14,7 @@ from typing import cast
 import grpc
 import pytest
 from google.protobuf.message import Message
+from hyperframe.frame import Frame, HeadersFrame, RstStreamFrame, SettingsFrame
 
 import landbridge
 from landbridge import LandbridgeError
@@ -22,6 +23,7 @@ from landbridge.status import from_rpc_error
 from landbridge.transport import Endpoint
 from landbridge.v1 import gateway_pb2
 from landbridge.v1.gateway_pb2_grpc import GatewayStub
+from tests.attacks.frames import PREFACE
 from tests.sdk.asking import (
     TOKEN,
     Ask,
@@ -208,3 +210,41 @@ class CuttingProxy:
             pass
         finally:
             source.close()
+
+
+def test_a_stream_that_a_server_refused_says_that_it_is_busy() -> None:
+    """A crowded gRPC server does, before any of our code sees the call; no line was lost."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        refusing = threading.Thread(target=_refuse_streams, args=(listening,), daemon=True)
+        refusing.start()
+        port = listening.getsockname()[1]
+        with (
+            grpc.insecure_channel(f"127.0.0.1:{port}") as channel,
+            pytest.raises(grpc.RpcError) as failed,
+        ):
+            GatewayStub(channel).Query(gateway_pb2.QueryRequest(), timeout=20)
+        refusing.join(20)
+    assert from_rpc_error(failed.value).reason == "TOO_BUSY"
+
+
+def _refuse_streams(listening: socket.socket) -> None:
+    """A server that takes no stream in: REFUSED_STREAM, RFC 9113."""
+    line, _ = listening.accept()
+    with line:
+        content = bytearray(line.recv(65_536))
+        del content[: len(PREFACE)]
+        line.sendall(SettingsFrame(0).serialize())
+        while True:
+            while len(content) >= 9:
+                frame, length = Frame.parse_frame_header(memoryview(content[:9]))
+                if len(content) < 9 + length:
+                    break
+                del content[: 9 + length]
+                if isinstance(frame, HeadersFrame):
+                    line.sendall(RstStreamFrame(frame.stream_id, error_code=7).serialize())
+                elif isinstance(frame, SettingsFrame) and not frame.flags:
+                    line.sendall(SettingsFrame(0, flags=["ACK"]).serialize())
+            received = line.recv(65_536)
+            if not received:
+                return
+            content += received
