@@ -341,6 +341,7 @@ def start(
         Paces(),
         Places(max(1, settings.calls // 2), max(1, settings.calls // 4)),
         time.monotonic,
+        time.time,
     )
     database = Database(settings.case_store)
     store = Store(database, signer.name)
@@ -516,7 +517,9 @@ def start(
 
     def certificates(manifest: Manifest) -> None:
         if renewals is not None:
-            renewals.go(manifest, departments.connections)
+            connections = departments.connections
+            with departments.mending(connections):
+                renewals.go(manifest, connections)
         changed = own_certificate.follow(time.time())
         if changed is not None:
             if console is not None:

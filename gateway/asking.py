@@ -29,6 +29,7 @@ from landbridge.edge.record import Draft, Recorder
 from landbridge.errors import LandbridgeError, error
 from landbridge.identity.bearer import bearer_token
 from landbridge.identity.caller import Caller
+from landbridge.identity.certificates import NONE_PRESENTED, Presented
 from landbridge.identity.issuers import Verifier
 from landbridge.literals import Value, from_literal
 from landbridge.membership.statement import AskingSigner
@@ -196,7 +197,9 @@ class Asking:
         return self._planning.view(caller, self._departments.catalogue())
 
     @contextmanager
-    def reading(self, metadata: Metadata, certificate: str = "") -> Iterator[Caller]:
+    def reading(
+        self, metadata: Metadata, certificate: Presented = NONE_PRESENTED
+    ) -> Iterator[Caller]:
         """Who asks, while what they ask is read; what is refused of either is in the log."""
         caller = self.identify(metadata, certificate)
         with self._recorder.check("query"):
@@ -206,7 +209,7 @@ class Asking:
         """What the caller may know to exist."""
         return self._planning.offered(caller, self._departments.catalogue())
 
-    def identify(self, metadata: Metadata, certificate: str = "") -> Caller:
+    def identify(self, metadata: Metadata, certificate: Presented = NONE_PRESENTED) -> Caller:
         """Who the caller is; a refused login is in the log."""
         with self._recorder.check("refused_login"):
             return self._verifier.verify(bearer_token(metadata), certificate)

@@ -14,7 +14,7 @@ from gateway.request import Request
 from landbridge.edge.record import Recorder
 from landbridge.edge.telemetry import Telemetry
 from landbridge.errors import error
-from landbridge.identity.certificates import thumbprint
+from landbridge.identity.certificates import presented
 from landbridge.membership.statement import AskingSigner
 from landbridge.v1 import batch_pb2, batch_pb2_grpc
 from policies.reply import spelt
@@ -44,7 +44,7 @@ class CallsServicer(batch_pb2_grpc.CallsServicer):
     ) -> batch_pb2.CallManyResponse:
         """A reply about each subject, in their order."""
         metadata = context.invocation_metadata()
-        certificate = thumbprint(cast(Mapping[str, Iterable[bytes]], context.auth_context()))
+        certificate = presented(cast(Mapping[str, Iterable[bytes]], context.auth_context()))
         with self._telemetry.request("gateway.call_many", metadata) as trace:
             asked = Request(
                 metadata,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
 from gateway.catalogue import Catalogue, Offer, catalogue
 from gateway.description import granted, offer_of
+from landbridge.edge.pool import starved
 from landbridge.edge.wanted import while_wanted
 from landbridge.errors import LandbridgeError, error
 from landbridge.protocols.agreement import keys_digest
@@ -321,6 +323,26 @@ class Departments:
         for connection in closing:
             connection.channel.close()
 
+    @contextmanager
+    def mending(self, names: Collection[str]) -> Iterator[None]:
+        """Connects anew to these where the block finds no thread: gRPC gives a channel's replies by
+        a thread that it begins with the first call, and after one that failed to begin no reply of
+        that channel comes ever again.
+        """
+        try:
+            yield
+        except RuntimeError as failure:
+            if starved(failure):
+                with self._lock:
+                    earlier = self._connections
+                    mended = [name for name in names if name in earlier]
+                    self._connections = {
+                        **earlier,
+                        **{name: self._open(self._members[name]) for name in mended},
+                    }
+                    self._retire(earlier[name] for name in mended)
+            raise
+
     def close_retired(self) -> None:
         """Closes the replaced connections on which nothing can be under way any more."""
         with self._lock:
@@ -355,11 +377,13 @@ class Departments:
         No member can make this fail; a refusal, and one who waits for its operator, is reported.
         """
         request = membership_pb2.OfferRequest(manifest=manifest)
-        calls = {
-            name: each.ear.Offer.future(request, timeout=DESCRIBE_SECONDS)
-            for name, each in self._connections.items()
-            if self._told.get(name) != manifest
-        }
+        open_now = self._connections
+        with self.mending(open_now):
+            calls = {
+                name: each.ear.Offer.future(request, timeout=DESCRIBE_SECONDS)
+                for name, each in open_now.items()
+                if self._told.get(name) != manifest
+            }
         for name, call in calls.items():
             try:
                 waiting = call.result().waiting
@@ -390,7 +414,8 @@ class Departments:
         When our caller goes away they are told to stop; one alone only if what it does may take
         `long`, because that costs a quarter of a millisecond.
         """
-        asked = ask_each(self._connections, names, method, request, seconds, headers, long=long)
+        with self.mending(names):
+            asked = ask_each(self._connections, names, method, request, seconds, headers, long=long)
         if any(_outdated(said) for said in asked.missing.values()):
             self.outdated()
         return asked

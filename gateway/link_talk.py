@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -26,6 +27,8 @@ class Talk:
     round: link_pb2.Round
     time_left: Callable[[], float]
     headers: Sequence[tuple[str, str]]
+    mending: Callable[[Collection[str]], AbstractContextManager[None]]
+    """As `Departments.mending`."""
 
     def bound(self) -> link_pb2.Round:
         """Which question a round belongs to, not signed yet."""
@@ -45,9 +48,10 @@ class Talk:
             raise error("DEADLINE")
         signed = self.signer.sign(department, request)
         try:
-            call = method(self.stubs[department]).future(
-                signed, timeout=left, metadata=tuple(self.headers)
-            )
+            with self.mending((department,)):
+                call = method(self.stubs[department]).future(
+                    signed, timeout=left, metadata=tuple(self.headers)
+                )
         except (KeyError, ValueError):  # it left; gRPC says ValueError of a closed channel
             raise _missing(department) from None
         return Pending(department, call)

@@ -45,7 +45,7 @@ class Links:
             for side in plan.sides
             if side.department in connections
         }
-        talk = Talk(stubs, self.signer, bound, time_left, headers)
+        talk = Talk(stubs, self.signer, bound, time_left, headers, self.departments.mending)
         return LinkRun(plan, asking, question, talk, self.draw)
 
     def estimates(

@@ -62,11 +62,11 @@ class Owners:
             raise why_missing((department,), {})
         signed = self._signer.signing(message)(department)
         try:
-            return (
-                method(connection.consulting)
-                .future(signed, timeout=seconds, metadata=tuple(request.trace.headers))
-                .result()
-            )
+            with self._departments.mending((department,)):
+                call = method(connection.consulting).future(
+                    signed, timeout=seconds, metadata=tuple(request.trace.headers)
+                )
+            return call.result()
         except grpc.RpcError as failure:
             said = from_rpc_error(failure)
             if said.status not in ("UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL"):

@@ -21,7 +21,7 @@ from landbridge.edge.record import Draft, Recorder
 from landbridge.edge.telemetry import Telemetry, Trace
 from landbridge.errors import LandbridgeError, error
 from landbridge.identity.bearer import bearer_token
-from landbridge.identity.certificates import thumbprint
+from landbridge.identity.certificates import Presented, presented
 from landbridge.identity.issuers import Verifier
 from landbridge.membership.statement import AskingSigner
 from landbridge.v1 import node_pb2, portal_pb2, portal_pb2_grpc
@@ -183,5 +183,5 @@ def _is_id(text: str) -> bool:
     return len(text) == 32 and set(text) <= set("0123456789abcdef")
 
 
-def _certificate(context: grpc.ServicerContext) -> str:
-    return thumbprint(cast(Mapping[str, Iterable[bytes]], context.auth_context()))
+def _certificate(context: grpc.ServicerContext) -> Presented:
+    return presented(cast(Mapping[str, Iterable[bytes]], context.auth_context()))

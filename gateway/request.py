@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from landbridge.edge.telemetry import Trace
+from landbridge.identity.certificates import NONE_PRESENTED, Presented
 
 MARGIN = 0.5
 """Seconds kept back from the caller's deadline for combining, the log and the way back."""
@@ -15,14 +16,14 @@ Metadata = Sequence[tuple[str, str | bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request as it arrived; `certificate` is the SHA-256 of the one that the caller showed."""
+    """One request as it arrived; `certificate` is the one that the caller showed."""
 
     metadata: Metadata
     purpose: str
     question_id: str
     time_left: Callable[[], float]
     trace: Trace
-    certificate: str = ""
+    certificate: Presented = NONE_PRESENTED
 
     @property
     def seconds(self) -> float:

@@ -13,7 +13,7 @@ from gateway.departments import Departments
 from gateway.directory import Groups, Procedures, directory_response
 from gateway.request import Request
 from landbridge.edge.telemetry import Telemetry
-from landbridge.identity.certificates import thumbprint
+from landbridge.identity.certificates import Presented, presented
 from landbridge.v1 import gateway_pb2, gateway_pb2_grpc, node_pb2
 
 
@@ -108,5 +108,5 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServicer):
             )
 
 
-def _certificate(context: grpc.ServicerContext) -> str:
-    return thumbprint(cast(Mapping[str, Iterable[bytes]], context.auth_context()))
+def _certificate(context: grpc.ServicerContext) -> Presented:
+    return presented(cast(Mapping[str, Iterable[bytes]], context.auth_context()))

@@ -14,7 +14,7 @@ from gateway.submitting import Submitting
 from landbridge.edge.interceptor import Guarded, Report
 from landbridge.edge.telemetry import Telemetry
 from landbridge.errors import error
-from landbridge.identity.certificates import thumbprint
+from landbridge.identity.certificates import presented
 from landbridge.v1 import submission_pb2
 
 SERVICE: Final = "landbridge.v1.Submissions"
@@ -78,7 +78,7 @@ class SubmissionsServicer:
     @contextmanager
     def _request(self, step: str, purpose: str, context: grpc.ServicerContext) -> Iterator[Request]:
         metadata = context.invocation_metadata()
-        certificate = thumbprint(cast(Mapping[str, Iterable[bytes]], context.auth_context()))
+        certificate = presented(cast(Mapping[str, Iterable[bytes]], context.auth_context()))
         with self._telemetry.request(f"gateway.{step}", metadata) as trace:
             yield Request(metadata, purpose, "0" * 32, context.time_remaining, trace, certificate)
 

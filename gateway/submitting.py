@@ -78,6 +78,7 @@ class Submitting:
         paces: Paces,
         places: Places,
         clock: Callable[[], float],
+        now: Callable[[], float],
         seconds: float = SECONDS,
     ) -> None:
         self._planning = planning
@@ -91,6 +92,7 @@ class Submitting:
         self._paces = paces
         self._places = places
         self._clock = clock
+        self._now = now
         self._seconds = seconds
         self.most_under_way = 0
         """Bytes that one stream ever had under way."""
@@ -153,11 +155,12 @@ class Submitting:
         failures: list[LandbridgeError] = []
         call = None
         try:
-            call = connection.intake.Take(
-                self._onward(stream, signed, batches, failures),
-                timeout=self._seconds + ENDING,
-                metadata=stream.request.trace.headers,
-            )
+            with self._departments.mending((stream.department,)):
+                call = connection.intake.Take(
+                    self._onward(stream, signed, batches, failures),
+                    timeout=self._seconds + ENDING,
+                    metadata=stream.request.trace.headers,
+                )
             for response in call:
                 yield self._logged(stream, response.result)
             if failures:
@@ -244,7 +247,7 @@ class Submitting:
         require_stated(request.purpose, caller.purposes)
         draft.note(purpose=request.purpose)
         served = self._departments.catalogue().table(contract, department or None)
-        access, now = self._planning.access, Moment.at(time.time())
+        access, now = self._planning.access, Moment.at(self._now())
         if not may_submit(caller, served.contract, access, now):
             raise not_available("table", f"{department}.{contract}" if department else contract)
         draft.note(resource=served.contract.id, members=list(served.departments))

@@ -135,8 +135,12 @@ class Asking(Asks, Generic[ACase, AConsultation, AWatch, AGroup]):
         """Opens a case of the procedure; `form` holds its fields.
 
         Each field is sealed here to the departments that need it: the gateway reads none of them.
-        `consent` is the reference of the subject's consent, for steps that need it. `case_id` (32
-        hex digits) makes it safe to ask again after a lost reply; without one it is drawn.
+        `consent` is the reference of the subject's consent, for steps that need it. A reply that is
+        lost is asked for again by itself, with the same sealed fields. `case_id` (32 hex digits;
+        drawn without one) is one case's for ever: another call under it seals the fields anew, so
+        that nobody can tell that they are the same, and is refused CASE_ID_REUSED. Whoever does not
+        know whether an earlier call came through looks with `case(case_id)`, which has the case or
+        says NOT_AVAILABLE.
         """
         from landbridge.forms import sealed_application
 

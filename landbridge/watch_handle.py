@@ -21,6 +21,7 @@ class _Streams:
         self._began = 0.0
         self.silent = True
         self.ended = False
+        self._expired = False
 
     def begin(self) -> float:
         """Seconds that the next stream may last; 0: the time is up."""
@@ -29,7 +30,7 @@ class _Streams:
 
     def hear(self, event: WatchEvent) -> None:
         """An event came, and whoever follows has dealt with it."""
-        self.token, self.silent = event.token, False
+        self.token, self.silent, self._expired = event.token, False, False
         self.ended = event.kind == "ended"
 
     def over(self, view: WatchView) -> bool:
@@ -37,8 +38,10 @@ class _Streams:
         return not view.standing and view.token == (self.token or f"{view.id}:0")
 
     def mend(self, failure: LandbridgeError) -> None:
-        """Raises what no later stream can mend."""
-        if failure.reason not in MENDING:
+        """Raises what no later stream can mend: with the token's end comes the next one, once."""
+        again = failure.reason == "TOKEN_EXPIRED" and not self._expired
+        self._expired = failure.reason == "TOKEN_EXPIRED"
+        if failure.reason not in MENDING and not again:
             raise failure
 
     def pause(self) -> Pause:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import partial
 from hashlib import sha256
 
@@ -406,13 +405,14 @@ def start(
         LinkVerifier(settings.federation, settings.department, pinned.gateway_key, time.time),
     )
 
-    intakes = Intakes(settings.state / "intake", lambda: datetime.now(UTC).isoformat())
+    intakes = Intakes(settings.state / "intake", time.time)
     contributors = Contributors(settings.state / "intake", intakes)
     collected = watching.telemetry.counter(
         "landbridge.intake.records", "{record}", "Records that came in, by what became of them."
     )
     intaking = IntakeServicer(
         servicer.require,
+        servicer.admit,
         Intaking(
             settings.federation, guard, keys, intakes, recorder, time.time, contributors,
             lambda fate, records: collected(records, {"landbridge.fate": fate}),

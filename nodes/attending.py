@@ -85,10 +85,13 @@ class Attending:
     def follow(
         self, token: str, after: int, left: Callable[[], float]
     ) -> tuple[tuple[Concern, ...], int]:
-        """Those after that number, and where to go on; waits while there are none."""
-        with self._recorder.check("watch"):
-            officer = self._guard.officer(token, Draft("watch", self._recorder))
+        """Those after that number, and where to go on; waits while there are none.
+
+        The token is looked at again every second: who waits is told nothing once it has ended.
+        """
         while True:
+            with self._recorder.check("watch"):
+                officer = self._guard.officer(token, Draft("watch", self._recorder))
             every = self._concerns.open(after)
             found = self._theirs(officer, every)
             latest = every[-1].number if every else after

@@ -119,9 +119,10 @@ class Consulting:
     ) -> consult_pb2.Consultation:
         """The consultation, with what happened after that event; waits while there is nothing."""
         with self._recorder.check("consult"):
-            caller = self._desk.guard.identify(asking, Draft("consult", self._recorder))
 
             def look() -> tuple[consult_pb2.Consultation, bool]:
+                # At every look: a token can end while its caller waits.
+                caller = self._desk.guard.identify(asking, Draft("consult", self._recorder))
                 with self._desk.change() as change:
                     record = _own(change, identifier, caller)
                     events = change.events(record.id, after)

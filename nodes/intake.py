@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -89,14 +90,14 @@ class Exported:
 
 
 class Intake:
-    """One contract's records; safe for many threads. `now` gives the time as ISO 8601 text, UTC.
+    """One contract's records; safe for many threads. `clock` gives seconds since 1970.
 
     The process is started by the one thread that speaks to it: it asks to be killed when its parent
     dies, and prctl(2) means the thread that started it.
     """
 
     def __init__(
-        self, contract: Contract, folder: Path, now: Callable[[], str], memory: int = MEMORY
+        self, contract: Contract, folder: Path, clock: Callable[[], float], memory: int = MEMORY
     ) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._setup = {
@@ -111,7 +112,7 @@ class Intake:
             ],
             "parent": os.getpid(),
         }
-        self._now = now
+        self._clock = clock
         self._work: queue.SimpleQueue[Parcel | _Errand | None] = queue.SimpleQueue()
         self._left: list[Parcel | _Errand | None] = []
         self._process: WorkerProcess | None = None
@@ -233,9 +234,10 @@ class Intake:
 
     def _stage(self, group: list[Parcel]) -> list[list[Fate]] | None:
         rights = group[0].rights
+        came = datetime.fromtimestamp(self._clock(), UTC).isoformat()
         frame = {
             "do": "stage",
-            "now": self._now()[: _DAY if group[0].daily else None],
+            "now": came[: _DAY if group[0].daily else None],
             "rights": {"by": rights.by.value, "also": sorted(rights.also), "open": rights.open},
             "quotas": group[0].quotas,
             "parcels": [
@@ -304,9 +306,9 @@ class _Errand:
 class Intakes:
     """The intake of each contract that collects, opened when it is first needed."""
 
-    def __init__(self, folder: Path, now: Callable[[], str]) -> None:
+    def __init__(self, folder: Path, clock: Callable[[], float]) -> None:
         self._folder = folder
-        self._now = now
+        self._clock = clock
         self._lock = threading.Lock()
         self._open: dict[str, Intake] = {}
         self._closed = False
@@ -318,7 +320,7 @@ class Intakes:
                 raise error("SHUTTING_DOWN")
             found = self._open.get(contract.id)
             if found is None:
-                found = Intake(contract, self._folder / contract.id, self._now)
+                found = Intake(contract, self._folder / contract.id, self._clock)
                 self._open[contract.id] = found
             return found
 

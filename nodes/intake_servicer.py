@@ -24,6 +24,8 @@ AHEAD: Final = 8
 """Batches of a stream that are read before the first one's result is there."""
 Admit = Callable[[grpc.ServicerContext, Request], None]
 """Raises unless the gateway asks and has signed the request."""
+Present = Callable[[grpc.ServicerContext], None]
+"""Raises unless the gateway is at the other end, with a certificate that is good now."""
 
 
 class IntakeServicer:
@@ -32,12 +34,14 @@ class IntakeServicer:
     def __init__(
         self,
         admit: Admit,
+        present: Present,
         intaking: Intaking,
         recorder: Recorder,
         telemetry: Telemetry,
         report: Report,
     ) -> None:
         self._admit = admit
+        self._present = present
         self._intaking = intaking
         self._recorder = recorder
         self._telemetry = telemetry
@@ -74,7 +78,11 @@ class IntakeServicer:
     def take(
         self, requests: Iterator[submission_pb2.IntakeTakeRequest], context: Any
     ) -> Iterator[submission_pb2.IntakeTakeResponse]:
-        """One result for each batch, in their order; a few of them are in memory at a time."""
+        """One result for each batch, in their order; a few of them are in memory at a time.
+
+        TLS looked at the gateway's certificate when the connection was opened; each batch is taken
+        by what it is then, and one that has ended or was revoked ends the stream.
+        """
         opening = next(requests, None)
         if opening is None:
             return
@@ -86,7 +94,12 @@ class IntakeServicer:
             refuse_unknown_fields(opening)
         sender = Sender(_asking(opening.opening.asking), opening.opening.contract)
         with self._telemetry.request("node.take", context.invocation_metadata()) as trace:
-            reading = _Reading(lambda batch: self._arrived(sender, batch, trace.id))
+
+            def arrive(batch: submission_pb2.IntakeTakeRequest) -> Arrived:
+                self._present(context)
+                return self._arrived(sender, batch, trace.id)
+
+            reading = _Reading(arrive)
             reading.start(requests)
             try:
                 for arrived in reading:

@@ -98,10 +98,10 @@ class Reviewing:
 
         Waits while there is nothing; what it gives is in the log before.
         """
-        with self._recorder.check("consult"):
-            officer = self._desk.guard.officer(token, Draft("consult", self._recorder))
 
-        def look() -> tuple[tuple[list[Event], int], bool]:
+        def look() -> tuple[tuple[list[Event], int, Caller], bool]:
+            with self._recorder.check("consult"):  # at every look: a token can end meanwhile
+                officer = self._desk.guard.officer(token, Draft("consult", self._recorder))
             with self._desk.change() as change:
                 found = change.everything(after, MOST_LISTED)
                 mine = [
@@ -111,9 +111,9 @@ class Reviewing:
                     and self._may(officer, record)
                 ]
             latest = found[-1].number if found else after
-            return (mine, latest), bool(mine)
+            return (mine, latest, officer), bool(mine)
 
-        events, latest = self._desk.awaited(look, left)
+        events, latest, officer = self._desk.awaited(look, left)
         if events:
             with self._recorder.request("consult") as draft:
                 draft.caller(officer)

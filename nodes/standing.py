@@ -100,14 +100,19 @@ class StandingQuestions:
     def recover(self) -> None:
         """At a start: gives back what watches that ended, or never came to stand, had not spent."""
         for standing in self._memory.unsettled():
-            if standing.state == "reserving":
-                self._ledger.undo(standing.made.caller.organisation, standing.made.id)
-                self._memory.forget(standing.made.id)
-            else:
-                self._settle(standing)
+            with self._turns.turn(standing.made.id.encode()):
+                now = self._memory.find(standing.made.id)
+                if now is not None and now.state == "reserving":
+                    self._unmake(now)
+                elif now is not None and now.state == "ended":
+                    self._settle(now)
 
     def tidy(self) -> None:
-        """Ends those whose time is up, whether anybody evaluates them any more or not."""
+        """Ends those whose time is up, whether anybody evaluates them any more or not.
+
+        And gives back as at a start: what a memory that failed left half done waits for no restart.
+        """
+        self.recover()
         for standing in self._memory.overdue():
             with self._turns.turn(standing.made.id.encode()):
                 self._end(standing, "expired", "")
@@ -118,6 +123,9 @@ class StandingQuestions:
         """Decides, reserves and remembers; in the log before it returns. The same again is free."""
         with self._turns.turn(asking.question_id.encode()):
             known = self._memory.find(asking.question_id)
+            if known is not None and known.state == "reserving":
+                self._unmake(known)  # whoever made it has ended, or it were not our turn
+                known = None
             if known is not None:
                 return self._again(asking, known, asked, trace_id)
             with self._recorder.request(
@@ -158,6 +166,11 @@ class StandingQuestions:
             if standing.state == "standing":
                 self._end(standing, "stopped", trace_id)
             return standing.spent
+
+    def _unmake(self, standing: Standing) -> None:
+        """One that never came to stand: it costs nothing, and its id is free again."""
+        self._ledger.undo(standing.made.caller.organisation, standing.made.id)
+        self._memory.forget(standing.made.id)
 
     # Making one.
 
@@ -232,12 +245,11 @@ class StandingQuestions:
         """The same request, after a lost reply; its caller shows a good token again."""
         with self._recorder.request("watch", trace_id=trace_id, watch=known.made.id) as draft:
             caller = self._guard.identify(asking, draft)
-            if (
-                known.state == "reserving"
-                or known.made.asked != asked
-                or (known.made.caller.subject, known.made.caller.organisation, known.made.purpose)
-                != (caller.subject, caller.organisation, asking.purpose)
-            ):
+            if known.made.asked != asked or (
+                known.made.caller.subject,
+                known.made.caller.organisation,
+                known.made.purpose,
+            ) != (caller.subject, caller.organisation, asking.purpose):
                 raise error("QUESTION_ID_REUSED", hint="Make another watch, under a new id.")
             if known.receipt is not None:
                 draft.note(note="made before")

@@ -58,6 +58,7 @@ from tests.faults.lives import BASES, KINDS, WAYS, Lives, every, spoken
 from tests.faults.lives import VICTIMS as SERVERS
 from tests.faults.nursery import Nursery
 from tests.faults.storm import storm
+from tests.faults.test_records import life as records_kept
 from tests.simulator import exact
 
 STORM: Final = 100
@@ -139,6 +140,9 @@ def jobs(effort: float, seed: int) -> Iterator[Job]:
     for number in range(count):
         name = f"lives, {number + 1} of {count}" if count > 1 else "lives"
         yield Job(name, partial(_lives, number, count, step), 1 / step, timely=True, long=200)
+    for base in BASES:
+        name = f"lives, {base}: an end at every operation of the process that keeps records"
+        yield Job(name, partial(_records, name, base, step), 1 / step, timely=True, long=120)
     yield from pieces("storm: kill -9, stops, full disks, cut lines", STORM, 1_000, 6, _storm,
                       timely=True, long=60)  # fmt: skip
     yield Job("the table of attacks, row by row", _attacks, alone=True)
@@ -260,6 +264,21 @@ def _lives(piece: int, pieces: int, step: int, folder: Path) -> Iterator[Outcome
             figure = bad or "all went on without a hand"
             yield Outcome(name, tried, 0 if bad else tried, "log and ledger", figure, bool(bad),
                           counts)  # fmt: skip
+
+
+def _records(name: str, base: str, step: int, folder: Path) -> Outcome:
+    """The real process, traced; at every `step`th operation on files, of DuckDB and SQLite too."""
+    tried, bad = 0, ""
+    for at in range(1, 10_000, step):
+        try:
+            ended = records_kept(folder / str(at), at, lived=base == "lived")
+        except AssertionError as wrong:
+            ended, bad = "?", bad or f"at {at}: {wrong}"
+        tried += bool(ended)
+        if not ended:
+            break
+    figure = bad or "all were kept, once"
+    return Outcome(name, tried, 0 if bad else tried, "log before commit", figure, bool(bad))
 
 
 def _texts(name: str, texts: int, seed: int, folder: Path) -> Outcome:

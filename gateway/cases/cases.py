@@ -133,7 +133,10 @@ class Cases:
         if (same.opener, same.organisation, same.digest, same.form_key) != (
             opened.opener, opened.organisation, opened.digest, opened.form_key,
         ) or self._store.forms(opened.id) != forms:  # fmt: skip
-            raise error("CASE_ID_REUSED", hint="Open it under a new case id.")
+            raise error(
+                "CASE_ID_REUSED",
+                hint="Look at the case of that id, or open another one under a new id.",
+            )
         self._driver.offer_token(case, token, expires)
         return case
 
@@ -170,6 +173,7 @@ class Cases:
                 self._recording.wait(ready, seconds)
             finally:
                 self._followers.release()
+            caller = self._identified(request)  # the token may have ended meanwhile
         changes = self._store.changes(asked.case_id, asked.after)
         current = self._store.find(asked.case_id)
         assert current is not None

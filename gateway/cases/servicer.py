@@ -11,7 +11,7 @@ import grpc
 from gateway.cases.cases import Cases
 from gateway.request import Request
 from landbridge.edge.telemetry import Telemetry
-from landbridge.identity.certificates import thumbprint
+from landbridge.identity.certificates import presented
 from landbridge.v1 import case_pb2, case_pb2_grpc
 
 
@@ -67,6 +67,6 @@ class CasesServicer(case_pb2_grpc.CasesServicer):
     @contextmanager
     def _request(self, step: str, context: grpc.ServicerContext) -> Iterator[Request]:
         metadata = context.invocation_metadata()
-        certificate = thumbprint(cast(Mapping[str, Iterable[bytes]], context.auth_context()))
+        certificate = presented(cast(Mapping[str, Iterable[bytes]], context.auth_context()))
         with self._telemetry.request(f"gateway.case_{step}", metadata) as trace:
             yield Request(metadata, "", "0" * 32, context.time_remaining, trace, certificate)

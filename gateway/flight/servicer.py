@@ -34,7 +34,7 @@ from landbridge.directory import Directory
 from landbridge.edge.telemetry import Telemetry
 from landbridge.errors import error
 from landbridge.identity.caller import Caller
-from landbridge.identity.certificates import thumbprint
+from landbridge.identity.certificates import Presented, presented
 from landbridge.v1 import flight_pb2, gateway_pb2
 from landbridge.wire import read_answer, read_columns, read_directory
 
@@ -288,5 +288,5 @@ def _in_time(context: grpc.ServicerContext) -> Iterator[None]:
         timer.cancel()
 
 
-def _certificate(context: grpc.ServicerContext) -> str:
-    return thumbprint(cast(Mapping[str, Iterable[bytes]], context.auth_context()))
+def _certificate(context: grpc.ServicerContext) -> Presented:
+    return presented(cast(Mapping[str, Iterable[bytes]], context.auth_context()))

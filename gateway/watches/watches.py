@@ -141,18 +141,20 @@ class Watches:
     ) -> Iterator[watch_pb2.WatchEvent]:
         """Every event after the token's, as they come; ends when the watch has, or after a while.
 
-        Who was told of which events is in the log before they leave. Raises TOO_BUSY where too many
-        follow already.
+        Token and certificate are looked at again at least every second and before anything is told:
+        a stream ends with the refusal that a call would have then. Who was told of which events is
+        in the log before they leave. Raises TOO_BUSY where too many follow already.
         """
         with self._recorder.check("watch"):
-            caller = self._verifier.verify(bearer_token(request.metadata), request.certificate)
-            self._seen(caller, identifier, None)
+            self._follower(request, identifier)
             after = number_in(token, identifier)
         if not self._followers.acquire(blocking=False):
             raise error("TOO_BUSY", "Too many streams are open just now.")
         try:
             end = time.monotonic() + min(LONGEST_STREAM, max(0.0, request.time_left() - 1.0))
             while listening():
+                with self._recorder.check("watch"):  # what was good when it began may have ended
+                    caller = self._follower(request, identifier)
                 events = self._store.events(identifier, after, MOST_AT_ONCE)
                 if events:
                     with self._recorder.request("watch", trace_id=request.trace.id) as draft:
@@ -229,6 +231,12 @@ class Watches:
         caller = self._verifier.verify(token, request.certificate)
         draft.caller(caller)
         return token, caller
+
+    def _follower(self, request: Request, identifier: str) -> Caller:
+        """Who follows, by the token and the certificate of now; raises for whoever may not."""
+        caller = self._verifier.verify(bearer_token(request.metadata), request.certificate)
+        self._seen(caller, identifier, None)
+        return caller
 
     def _seen(self, caller: Caller, identifier: str, draft: Draft | None) -> Watch:
         watch = self._store.find(identifier) if _ID.fullmatch(identifier) else None

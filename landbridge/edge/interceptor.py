@@ -11,6 +11,7 @@ import grpc
 
 from landbridge.edge import wanted
 from landbridge.edge.calls import Calls
+from landbridge.edge.pool import starved
 from landbridge.edge.room import authorization
 from landbridge.errors import LandbridgeError, error
 from landbridge.status import to_status
@@ -150,7 +151,14 @@ class Boundary(grpc.ServerInterceptor):
     def _fault(self, defect: BaseException) -> grpc.Status:
         with suppress(Exception):  # a broken report must not hold up or change a reply
             self._report(defect)
-        return to_status(error("FAULT"))
+        return to_status(_told(defect))
+
+
+def _told(defect: BaseException) -> LandbridgeError:
+    """What a caller hears of a defect; that there was no thread is none, and passes."""
+    if starved(defect):
+        return error("TOO_BUSY", "The system gives the server no more threads.")
+    return error("FAULT")
 
 
 class Guarded:
@@ -171,7 +179,7 @@ class Guarded:
                 return  # the caller's side of the stream ended with the call; nobody is listening
             with suppress(Exception):
                 self._report(defect)
-            status = to_status(error("FAULT"))
+            status = to_status(_told(defect))
         else:
             return
         context.abort_with_status(status)

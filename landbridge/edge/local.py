@@ -16,6 +16,7 @@ import grpc
 
 from landbridge.edge.arrivals import Arrivals
 from landbridge.edge.interceptor import Boundary, Report
+from landbridge.edge.pool import NoThreads, whole_pool
 from landbridge.edge.server import MAXIMUM_METADATA_BYTES, CannotListen, Registration
 from landbridge.local import SOCKET, target
 
@@ -63,7 +64,11 @@ def serve_local(
         raise CannotListen(
             f"The officers' socket cannot be made in {folder} ({failure.strerror})."
         ) from None
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="local")
+    try:
+        pool = whole_pool(threads, "local")
+    except NoThreads as failure:
+        os.close(place)
+        raise CannotListen(str(failure)) from None
     arrivals = Arrivals(max(1, threads // 4))
     server = grpc.server(
         pool,

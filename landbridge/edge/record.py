@@ -12,7 +12,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -419,9 +419,11 @@ class Recorder:
         """The counts are written within a minute, by a thread that no caller waits for."""
         with self._counting:
             if self._counter is None:
-                self._counter = threading.Timer(WINDOW, self._count_now)
-                self._counter.daemon = True
-                self._counter.start()
+                counter = threading.Timer(WINDOW, self._count_now)
+                counter.daemon = True
+                with suppress(RuntimeError):  # no thread just now: the next one that counts tries
+                    counter.start()
+                    self._counter = counter
 
     def _count_now(self) -> None:
         try:

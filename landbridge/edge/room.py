@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar, cast
 
 import grpc
 
 from landbridge.edge.calls import Calls
 from landbridge.edge.health import SERVICE
+from landbridge.edge.pool import whole_pool
 from landbridge.errors import error
 from landbridge.status import to_status
 
@@ -36,7 +36,7 @@ class Room(grpc.ServerInterceptor):
         self._here = 0
         self._made: dict[str, tuple[Any, Any]] = {}
         # A thread of its own: those that answer have enough to do.
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="door")
+        self._pool = whole_pool(1, "door")
         self._busy = self._refusing("TOO_BUSY")
         self._too_many = self._refusing("TOO_MANY_AT_ONCE")
 

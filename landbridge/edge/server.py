@@ -14,6 +14,7 @@ import grpc
 from landbridge.edge.arrivals import Arrivals
 from landbridge.edge.calls import Calls
 from landbridge.edge.interceptor import Boundary, Report
+from landbridge.edge.pool import NoThreads, whole_pool
 from landbridge.edge.renewed_certificate import Followed
 from landbridge.edge.room import Room
 
@@ -134,11 +135,14 @@ def serve(
     there, and the system deals connections out among them.
     Raises CannotListen.
     """
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="call")
     arrivals = Arrivals(max(1, threads // 4))
-    # Not fewer: strangers' calls whose messages never come are in it too until they are ended, and
-    # six connections full of them must turn nobody else away.
-    room = Room(maximum_calls, calls)
+    try:
+        pool = whole_pool(threads, "call")
+        # Not fewer: strangers' calls whose messages never come are in it too until they are ended,
+        # and six connections full of them must turn nobody else away.
+        room = Room(maximum_calls, calls)
+    except NoThreads as failure:
+        raise CannotListen(str(failure)) from None
 
     def over() -> None:
         arrivals.close()

@@ -186,12 +186,18 @@ class Oversight:
         with self._lock:
             names = [name for name in self._ask if name not in self._asking]
             self._asking.update(names)
-        threads = [
-            threading.Thread(target=self._visit, args=(name,), name=f"witness-{name}", daemon=True)
-            for name in names
-        ]
-        for thread in threads:
-            thread.start()
+        threads = []
+        for name in names:
+            thread = threading.Thread(
+                target=self._visit, args=(name,), name=f"witness-{name}", daemon=True
+            )
+            try:
+                thread.start()
+            except RuntimeError:  # the system gives no thread now; the next round asks it
+                with self._lock:
+                    self._asking.discard(name)
+                continue
+            threads.append(thread)
         for thread in threads:
             thread.join(max(0.0, end - time.monotonic()))
         with self._lock:

@@ -79,6 +79,7 @@ class _Member(Asks):
         clock = self._driver.clock
         end = None if timeout is None else clock() + timeout
         number = number_in(after, self.name)
+        expired = False
         while True:
             began = clock()
             seconds = STREAM if end is None else min(STREAM, end - began)
@@ -100,7 +101,10 @@ class _Member(Asks):
                 if isinstance(replies, LandbridgeError):
                     raise replies
             except LandbridgeError as failure:
-                if failure.reason not in MENDING and failure.reason != "DEPARTMENT_MISSING":
+                # A stream ends with its token; the next one has the token of then.
+                again = failure.reason == "TOKEN_EXPIRED" and not (expired and number == heard)
+                expired = failure.reason == "TOKEN_EXPIRED"
+                if failure.reason not in {*MENDING, "DEPARTMENT_MISSING"} and not again:
                     raise
             if number == heard and clock() - began < REST:
                 yield Pause(REST if end is None else min(REST, max(0.0, end - clock())))

@@ -6,6 +6,7 @@ from typing import Final
 
 from landbridge.errors import error
 from landbridge.identity.caller import Caller
+from landbridge.identity.certificates import NONE_PRESENTED, Presented
 from landbridge.identity.issuers import Verifier
 
 
@@ -20,7 +21,7 @@ class BoundOnly:
         self._verifier: Final = verifier
         self._officers: Final = officers
 
-    def verify(self, token: str, certificate: str = "") -> Caller:
+    def verify(self, token: str, certificate: Presented = NONE_PRESENTED) -> Caller:
         """As the other, for a token that is bound."""
         caller = self._verifier.verify(token, certificate)
         return caller if self._officers else _bound(caller)

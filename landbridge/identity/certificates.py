@@ -75,8 +75,23 @@ def peer(auth_context: Mapping[str, Iterable[bytes]]) -> Peer:
     return found
 
 
-def thumbprint(auth_context: Mapping[str, Iterable[bytes]]) -> str:
-    """SHA-256 of the certificate that a caller showed on a gRPC call, 64 hex digits; else empty.
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """The certificate that a caller showed when the connection was opened.
+
+    `fingerprint` is its SHA-256, 64 hex digits, empty where none was shown; `ends` is when it ends,
+    in seconds since 1970. A connection can outlive it.
+    """
+
+    fingerprint: str = ""
+    ends: float = math.inf
+
+
+NONE_PRESENTED: Final = Presented()
+
+
+def presented(auth_context: Mapping[str, Iterable[bytes]]) -> Presented:
+    """What a caller showed on a gRPC call.
 
     TLS has checked its chain and dates against the authority of that port; on a port that asks for
     none there is none.
@@ -84,16 +99,18 @@ def thumbprint(auth_context: Mapping[str, Iterable[bytes]]) -> str:
     transport = list(auth_context.get("transport_security_type", (b"ssl",)))
     certificates = list(auth_context.get("x509_pem_cert", ()))
     if transport != [b"ssl"] or len(certificates) != 1:
-        return ""
-    return _thumbprint(certificates[0])
+        return NONE_PRESENTED
+    return _presented(certificates[0])
 
 
 @lru_cache(_REMEMBERED)
-def _thumbprint(pem: bytes) -> str:
+def _presented(pem: bytes) -> Presented:
     try:
-        return x509.load_pem_x509_certificate(pem).fingerprint(SHA256()).hex()
+        certificate = x509.load_pem_x509_certificate(pem)
+        ends = certificate.not_valid_after_utc.timestamp()
+        return Presented(certificate.fingerprint(SHA256()).hex(), ends)
     except (ValueError, x509.InvalidVersion):
-        return ""
+        return NONE_PRESENTED
 
 
 def require_peer(

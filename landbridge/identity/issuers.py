@@ -7,6 +7,7 @@ from typing import Final, Protocol
 
 from landbridge.errors import error
 from landbridge.identity.caller import Caller
+from landbridge.identity.certificates import NONE_PRESENTED, Presented
 from landbridge.identity.json_object import base64url, json_object
 from landbridge.identity.tokens import LONGEST
 
@@ -14,8 +15,8 @@ from landbridge.identity.tokens import LONGEST
 class Verifier(Protocol):
     """Turns access tokens into callers: `tokens.TokenVerifier`, or several of them."""
 
-    def verify(self, token: str, certificate: str = "") -> Caller:
-        """The caller, who shows that certificate (SHA-256, hex; empty: none); or a refusal."""
+    def verify(self, token: str, certificate: Presented = NONE_PRESENTED) -> Caller:
+        """The caller, who shows that certificate; or a refusal."""
 
     def verify_passed_on(self, token: str) -> Caller:
         """The same, where the gateway has held the caller's certificate against the token."""
@@ -31,7 +32,7 @@ class Issuers:
     def __init__(self, verifiers: Mapping[str, Verifier]) -> None:
         self._verifiers: Final = dict(verifiers)
 
-    def verify(self, token: str, certificate: str = "") -> Caller:
+    def verify(self, token: str, certificate: Presented = NONE_PRESENTED) -> Caller:
         """As `TokenVerifier.verify`; TOKEN_INVALID where the issuer is none of ours."""
         return self._of(token).verify(token, certificate)
 

@@ -14,6 +14,7 @@ from typing import Final
 
 from landbridge.errors import error
 from landbridge.identity.caller import Caller
+from landbridge.identity.certificates import NONE_PRESENTED, Presented
 from landbridge.identity.claims import Claims, read_claims
 from landbridge.identity.json_object import base64url, json_object
 from landbridge.identity.keys import Keys, KeySet
@@ -60,24 +61,21 @@ class TokenVerifier:
         self._revocations = revocations
         self._memory = _Memory(_REMEMBERED)
 
-    def verify(self, token: str, certificate: str = "") -> Caller:
-        """The caller whom the token names, and who shows that certificate (SHA-256, hex).
+    def verify(self, token: str, certificate: Presented = NONE_PRESENTED) -> Caller:
+        """The caller whom the token names, and who shows that certificate.
 
         Raises TOKEN_EXPIRED outside its period, TOKEN_AUDIENCE where it is for somebody else,
         TOKEN_REVOKED where it or whom it names is on the list, TOKEN_BOUND where it is bound to
-        another certificate (RFC 8705, section 3), CERTIFICATE_REVOKED where that one is on the
-        list, and TOKEN_INVALID, always with the same sentence and no cause, for everything else.
+        another certificate (RFC 8705, section 3), CERTIFICATE_ENDED where that one has ended since
+        the connection was opened, CERTIFICATE_REVOKED where it is on the list, and TOKEN_INVALID,
+        always with the same sentence and no cause, for everything else.
         """
         caller = self.verify_passed_on(token)
-        if caller.certificate and caller.certificate != certificate:
+        if caller.certificate and caller.certificate != certificate.fingerprint:
             raise error("TOKEN_BOUND")
         # TLS looked at it when the connection was opened; this looks at every request.
-        if (
-            certificate
-            and self._revocations is not None
-            and self._revocations.hold_certificate(certificate, "", self._clock())
-        ):
-            raise error("CERTIFICATE_REVOKED")
+        if certificate.fingerprint:
+            self._require_good(certificate, self._clock())
         return caller
 
     def verify_passed_on(self, token: str) -> Caller:
@@ -109,6 +107,13 @@ class TokenVerifier:
         if not known:
             self._memory.keep(digest, keys.generation, claims)
         return claims.caller
+
+    def _require_good(self, certificate: Presented, now: float) -> None:
+        if now >= certificate.ends:
+            raise error("CERTIFICATE_ENDED")
+        listed = self._revocations
+        if listed is not None and listed.hold_certificate(certificate.fingerprint, "", now):
+            raise error("CERTIFICATE_REVOKED")
 
     def _open(self, token: str, keys: Keys) -> Claims:
         # (2) Three parts, each in the only spelling of its bytes: no second text for one token.

@@ -7,8 +7,10 @@ The node's server process must not import this file; workers and the loader do.
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -246,6 +248,8 @@ def open_for_collecting(path: str, *, spill: str, memory_bytes: int) -> Connecti
 
     A commit is on disk when it returns: DuckDB syncs its write-ahead log.
     """
+    if not os.path.exists(path):  # noqa: PTH110 - pathlib costs a megabyte
+        _begin_file(path)
     connection = _duckdb.connect(
         path,
         config={
@@ -258,3 +262,26 @@ def open_for_collecting(path: str, *, spill: str, memory_bytes: int) -> Connecti
     )
     connection.execute("SET TimeZone = 'UTC'")
     return connection
+
+
+def _begin_file(path: str) -> None:
+    """An empty file, whole or not there: DuckDB writes its head in steps, and opens no half of one.
+
+    What an earlier attempt left is removed. On disk, with its name, when this returns.
+    """
+    unfinished = f"{path}.new"
+    for left in (unfinished, f"{unfinished}.wal"):
+        with suppress(FileNotFoundError):
+            os.unlink(left)  # noqa: PTH108
+    _duckdb.connect(unfinished, config={**_NO_EXTENSIONS}).close()
+    _sync(unfinished)
+    os.replace(unfinished, path)  # noqa: PTH105
+    _sync(os.path.dirname(path))  # noqa: PTH120
+
+
+def _sync(path: str) -> None:
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)

@@ -25,7 +25,10 @@ class Ending:
             if self._timer is None and not self._over:
                 self._timer = threading.Timer(GRACE_SECONDS, self._now)
                 self._timer.daemon = True
-                self._timer.start()
+                try:
+                    self._timer.start()
+                except RuntimeError:  # the system gives no thread now, and nobody waits
+                    self._end()
 
     def over(self) -> None:
         """The run is over; when this returns, it will not be ended any more."""

@@ -80,10 +80,46 @@ OVER = OVER.replace("income < 40000", "income < $threshold")
 """The same with an argument beside the subject, whose values the owner lists."""
 
 
+ELIGIBLE = """-- handler: eligible
+-- version: 1
+-- description: Whether one person's income is under a line
+-- contract: people
+-- subject: person_id
+-- arguments: {{person_id: integer}}
+-- returns: verdict
+-- reasons: [ABOVE, NOBODY]
+-- absent: NOBODY
+-- procedures: [help]
+-- level: internal
+-- purposes: ["{purpose}"]
+-- subjects_per_day: 50
+SELECT income < 900000, CASE WHEN income < 900000 THEN '' ELSE 'ABOVE' END
+FROM people WHERE person_id = $person_id
+"""
+PROCEDURE = """procedure: help
+version: 1
+title: Help with the rent
+purposes: ["{purpose}"]
+form:
+  person: {{type: integer, title: Number of the person}}
+steps:
+  north:
+    title: The income is under the line
+    handler: north.eligible
+    form: {{person_id: person}}
+    deadline: 2d
+    silence: {{escalate: desk}}
+decision: all
+roles:
+  desk: [university]
+open: [university]
+"""
+
+
 def lay(folder: Path, world: str) -> Path:
     """The folder of one world's federation, for `landbridge.testing.federation`."""
     place = folder / world
-    for part in ("gateway", "north/contracts", "north/handlers", "north/data"):
+    for part in ("gateway/procedures", "north/contracts", "north/handlers", "north/data"):
         (place / part).mkdir(parents=True)
     (place / "federation.toml").write_text(
         'name = "attacks"\n[issuer]\nissuer = "https://issuer.attacks.example"\n'
@@ -108,6 +144,8 @@ def lay(folder: Path, world: str) -> Path:
     (north / "handlers" / "income_over.sql").write_text(
         OVER.format(name="income_over", subject="person_id", kind="integer", purpose=PURPOSE)
     )
+    (north / "handlers" / "eligible.sql").write_text(ELIGIBLE.format(purpose=PURPOSE))
+    (place / "gateway" / "procedures" / "help.yaml").write_text(PROCEDURE.format(purpose=PURPOSE))
     people.write(PEOPLE[world], north / "data" / "people.csv")
     lines = [",".join(map(str, row)) for row in visits(world)]
     (north / "data" / "visits.csv").write_text("\n".join(["person_id,district,day,cost", *lines]))

@@ -138,26 +138,28 @@ def averaging(door: Door, victim: Victim) -> float:
     return _mean([door.number(sql, TURNS) for sql in asked], 0.5)
 
 
-def differencing(door: Door, victim: Victim) -> float:
-    """Everybody, minus everybody but the victim (3)."""
+def _less(door: Door, of: Callable[[int], str], victim: str) -> float:
+    """Turn after turn, those who are counted `of` it, minus the same without the victim."""
     found = []
     for turn in range(TURNS // 2):
-        more = f"age <> {1_000 + turn}"
-        whole = door.number(f"{COUNT} AND {more}", TURNS)
-        rest = door.number(f"{COUNT} AND NOT ({victim.where}) AND {more}", TURNS)
+        whole = door.number(f"{COUNT} AND {of(turn)}", TURNS)
+        rest = door.number(f"{COUNT} AND {of(turn)} AND NOT ({victim})", TURNS)
         found.append(None if whole is None or rest is None else whole - rest)
     return _difference(door, found)
+
+
+def differencing(door: Door, victim: Victim) -> float:
+    """Everybody, minus everybody but the victim (3)."""
+    return _less(door, lambda turn: f"age <> {1_000 + turn}", victim.where)
 
 
 def trackers(door: Door, victim: Victim) -> float:
     """All women, minus the women who are not of that age in D7 (4); padded by other districts."""
-    found = []
-    for turn in range(TURNS // 2):
-        pad = f"(sex='F' OR district='{DISTRICTS[turn % 3]}')"
-        whole = door.number(f"{COUNT} AND {pad}", TURNS)
-        rest = door.number(f"{COUNT} AND {pad} AND NOT (district='D7' AND age={victim.age})", TURNS)
-        found.append(None if whole is None or rest is None else whole - rest)
-    return _difference(door, found)
+    return _less(
+        door,
+        lambda turn: f"(sex='F' OR district='{DISTRICTS[turn % 3]}')",
+        f"district='D7' AND age={victim.age}",
+    )
 
 
 def least_squares(door: Door, victim: Victim) -> float:

@@ -20,6 +20,7 @@ from landbridge.evidence.lookup import Lookup
 from landbridge.evidence.receipt import verify_receipt
 from landbridge.evidence.signer import Signer
 from landbridge.identity.caller import Caller
+from landbridge.identity.certificates import NONE_PRESENTED, Presented
 from landbridge.levels import Level
 from landbridge.literals import from_literal, to_literal
 from landbridge.membership.keys import MemberKeys
@@ -71,7 +72,7 @@ class Verifier:
             raise error("TOKEN_INVALID")
         return CALLER
 
-    def verify(self, token: str, certificate: str = "") -> Caller:
+    def verify(self, token: str, certificate: Presented = NONE_PRESENTED) -> Caller:
         """The same."""
         del certificate
         return self.verify_passed_on(token)

@@ -10,6 +10,11 @@ workers read, and the one that keeps records handed in has tests of its own.
   half is done first. With "exit" the process ends there as by kill -9.
 - `full`: a path; while there is a file, nothing under `root` can be written, made or renamed.
 - `slow`: a file with the seconds that a sync takes longer, read at every sync.
+- `short`: a file with the most bytes that a write of Python's takes at once, read at every write.
+- `threads`: a file with the number of processes and threads that its user may have, 0 for the usual
+  one, read at SIGUSR1. The system holds that limit against nobody who is root: a server of root's
+  gives up what would lift it, and has another real user while there is one.
+- `nudged`: true where SIGUSR2 does nothing but interrupt what the process waits for in the kernel.
 - `clock`: a file with the seconds that this process's clock is ahead, read at every look at it.
 - `told`: a file that says which operation failed, once it did.
 """
@@ -21,6 +26,9 @@ import ctypes
 import errno
 import io
 import os
+import resource
+import signal
+import struct
 import sys
 import threading
 import time
@@ -38,6 +46,11 @@ _CODES: Final = {"EIO": errno.EIO, "ENOSPC": errno.ENOSPC}
 _IOERR, _FULL, _CANTOPEN = 10, 13, 14
 _EXTENDED: Final = {"write": 3 << 8, "sync": 4 << 8, "cut": 6 << 8, "remove": 10 << 8, "open": 0}
 _WRITING: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+_FIRST_USER: Final = 61_000
+"""Of those whom nobody is."""
+_CAPABILITIES: Final = 0x20080522
+_LIFTING: Final = 1 << 21 | 1 << 24
+"""CAP_SYS_ADMIN and CAP_SYS_RESOURCE, see fork(2) of RLIMIT_NPROC."""
 _ROOMLESS: Final = frozenset({"sync", "remove", "cut"})
 """What a full disk lets be done."""
 
@@ -50,6 +63,7 @@ class _Points:
         self._fail: Mapping[str, Any] = told.get("fail") or {}
         self._full: str = told.get("full") or ""
         self._slow: str = told.get("slow") or ""
+        self._short: str = told.get("short") or ""
         self._told: str = told.get("told") or ""
         self._lock = threading.Lock()
         self.count = 0
@@ -81,6 +95,11 @@ class _Points:
             os._exit(KILLED)
         return _CODES[self._fail["how"]]
 
+    def piece(self, content: bytes) -> bytes:
+        """As much of it as one write takes."""
+        most = int(_seconds(self._short)) if self._short else 0
+        return content[:most] if most else content
+
     def _say(self, what: str) -> None:
         if self._told:
             file = _open(self._told, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -97,12 +116,39 @@ def _text(path: object) -> str:
 
 def suffer(told: Mapping[str, Any]) -> None:
     """From now on, for the life of this process."""
+    if told.get("nudged"):
+        signal.signal(signal.SIGUSR2, lambda _number, _frame: None)
+    if told.get("threads"):
+        _bound_threads(told["threads"])
     if told.get("clock"):
         _move_clock(told["clock"])
     if told.get("root"):
         points = _Points(told)
         _between_python(points)
         _between_sqlite(points)
+
+
+def _bound_threads(file: str) -> None:
+    usual, hard = resource.getrlimit(resource.RLIMIT_NPROC)
+
+    own = os.getuid()
+    if own == 0:
+        library = ctypes.CDLL(None, use_errno=True)
+        head = ctypes.create_string_buffer(struct.pack("<Ii", _CAPABILITIES, 0))
+        held = ctypes.create_string_buffer(24)
+        library.capget(head, held)
+        sets = list(struct.unpack("<6I", held.raw[:24]))
+        sets[:2] = [each & ~_LIFTING for each in sets[:2]]
+        if library.capset(head, struct.pack("<6I", *sets)):  # of this thread and of all to come
+            raise OSError(ctypes.get_errno(), "capset")
+
+    def bound(_number: int, _frame: object) -> None:
+        most = int(_seconds(file))
+        if own == 0:
+            os.setresuid(_FIRST_USER + os.getpid() % 4_000 if most else 0, 0, 0)
+        resource.setrlimit(resource.RLIMIT_NPROC, (most or usual, hard))
+
+    signal.signal(signal.SIGUSR1, bound)
 
 
 def _move_clock(file: str) -> None:
@@ -162,7 +208,7 @@ def _between_python(points: _Points) -> None:
             return int(real["write"](file, content))
         whole = bytes(content)
         return int(act(
-            "write", paths[file], lambda: real["write"](file, whole),
+            "write", paths[file], lambda: real["write"](file, points.piece(whole)),
             lambda: real["write"](file, whole[: len(whole) // 2]),
         ))  # fmt: skip
 

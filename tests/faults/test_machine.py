@@ -6,9 +6,14 @@ test's own, which issues the tokens; certificates are judged by the system's clo
 
 from __future__ import annotations
 
+import os
 import resource
+import signal
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +32,7 @@ from landbridge.v1 import gateway_pb2
 from tests.faults import hamlet
 from tests.faults.hamlet import DEPARTMENT, PURPOSE
 from tests.faults.holding import Given, Seen, broken
+from tests.faults.lives import PASSING
 from tests.faults.nursery import Nursery
 
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(300)]
@@ -58,6 +64,10 @@ class Machine:
     def log(self, who: str) -> Path:
         """The published log."""
         return self.running.log(None if who == "gateway" else who)
+
+    def pid(self, who: str) -> int:
+        """The server's process."""
+        return self.running.process_id(None if who == "gateway" else who)
 
     def question(self) -> Exchange[Answer]:
         """One that nobody asked before."""
@@ -92,7 +102,7 @@ class Machine:
     @contextmanager
     def limited(self, who: str, which: int, most: int) -> Iterator[None]:
         """The server has no more of that than `most` within the block."""
-        process = self.running.process_id(None if who == "gateway" else who)
+        process = self.pid(who)
         soft, hard = resource.prlimit(process, which)
         resource.prlimit(process, which, (most, hard))
         try:
@@ -134,6 +144,9 @@ def machine(tmp_path_factory: pytest.TempPathFactory, nursery: Nursery) -> Itera
             "clock": str(place / f"{who}.clock"),
             "root": str(state / who),
             "slow": str(place / f"{who}.slow"),
+            "short": str(place / f"{who}.short"),
+            "threads": str(place / f"{who}.threads"),
+            "nudged": True,
         }
     folder = hamlet.write(place / "town")
     contract = folder / DEPARTMENT / "contracts" / "loans.odcs.yaml"
@@ -158,7 +171,7 @@ def well(machine: Machine) -> Iterator[None]:
     """Every test leaves clocks and disks as they should be."""
     yield
     for who in SERVERS:
-        for what in ("clock", "slow"):
+        for what in ("clock", "slow", "short"):
             machine.set(what, who, 0)
 
 
@@ -180,6 +193,21 @@ def test_a_token_is_judged_by_each_servers_own_clock(
     assert refusal(lambda: machine.ask(asked)) in UNTIMELY
     machine.set("clock", who, 0)
     assert machine.ask(asked).cost.budgets[0].charged_micro_rho > 0
+
+
+def test_a_stream_ends_with_the_token_that_opened_it(machine: Machine) -> None:
+    """F25, I6: it told, and tells no more once its token has ended; F23: by the clock of then."""
+    running, heard = machine.running, 0
+    with running.client("planner") as planner:
+        watch = planner.watch(
+            "SELECT count(*) AS n FROM loans", purpose=PURPOSE, when="n >= 1", every=1, rest=0,
+            epsilon=5.0, alerts=3,
+        )  # fmt: skip
+        with pytest.raises(LandbridgeError) as ended:
+            for _ in watch.follow(timeout=40):
+                heard += 1
+                machine.set("clock", "gateway", 2 * HOUR)
+    assert (heard, ended.value.reason) == (1, "TOKEN_EXPIRED")
 
 
 def test_clocks_that_jump_within_the_leeway_change_neither_order_nor_charge(
@@ -251,9 +279,63 @@ def test_a_file_that_may_not_grow_is_a_refusal_until_a_restart(machine: Machine,
 
 
 @pytest.mark.parametrize("who", SERVERS)
+def test_writes_in_pieces_and_signals_all_the_time_change_nothing(
+    machine: Machine, who: str
+) -> None:
+    """F9, I1, I4: three bytes at a time, and a signal a millisecond while they are written."""
+    machine.set("short", who, 3)
+    process, over = machine.pid(who), threading.Event()
+
+    def nudge() -> None:
+        while not over.wait(0.001):
+            os.kill(process, signal.SIGUSR2)
+
+    thread = threading.Thread(target=nudge)
+    thread.start()
+    asked = [machine.question() for _ in range(4)]
+    try:
+        answers = [machine.ask(each) for each in asked]
+    finally:
+        over.set()
+        thread.join()
+    machine.again(who)
+    assert [machine.ask(each).rows() for each in asked] == [each.rows() for each in answers]
+    assert all(machine.entries(who, each) for each in asked)
+
+
+@pytest.mark.parametrize("who", SERVERS)
+def test_a_server_that_gets_no_thread_refuses_and_goes_on(machine: Machine, who: str) -> None:
+    """F26, I9: calls at once, of which each ends in its time; with threads again all are answered,
+    without a restart.
+    """
+    process = machine.pid(who)
+    asked = [machine.question() for _ in range(8)]
+    said = Counter[str]()
+
+    def ask(each: Exchange[Answer]) -> None:
+        try:
+            machine.ask(each, seconds=4)
+        except LandbridgeError as refused:
+            said[refused.reason] += 1
+
+    machine.set("threads", who, 1)
+    os.kill(process, signal.SIGUSR1)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(ask, asked))
+    finally:
+        machine.set("threads", who, 0)
+        os.kill(process, signal.SIGUSR1)
+    assert set(said) <= PASSING
+    assert machine.pid(who) == process
+    for each in asked:
+        assert machine.ask(each).rows() == machine.ask(each).rows()
+
+
+@pytest.mark.parametrize("who", SERVERS)
 def test_a_server_without_memory_fails_and_gives_nothing_wrong(machine: Machine, who: str) -> None:
     """F26, I9: no allocation and no thread; it may end, and then it starts again."""
-    process = machine.running.process_id(None if who == "gateway" else who)
+    process = machine.pid(who)
     pages = int(Path(f"/proc/{process}/statm").read_text().split()[0])
     room = pages * resource.getpagesize() + (1 << 20)
     asked = [machine.question() for _ in range(6)]

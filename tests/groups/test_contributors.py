@@ -26,7 +26,7 @@ MINA = Caller("mina", "residents", "app", Level.OPEN, frozenset({PURPOSE}), "", 
 @pytest.fixture(scope="module")
 def intakes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Intakes]:
     """The department's records; one process for the contract."""
-    found = Intakes(tmp_path_factory.mktemp("intake"), lambda: "2026-11-27T20:15:00+00:00")
+    found = Intakes(tmp_path_factory.mktemp("intake"), lambda: 1_795_810_500.0)
     yield found
     found.close()
 

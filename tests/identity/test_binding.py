@@ -17,7 +17,7 @@ from landbridge import connect
 from landbridge.edge.server import Running, Tls, serve
 from landbridge.errors import LandbridgeError
 from landbridge.identity.bearer import bearer_token
-from landbridge.identity.certificates import thumbprint
+from landbridge.identity.certificates import Presented, presented
 from landbridge.identity.development import DevelopmentAuthority
 from landbridge.identity.keys import KeySet
 from landbridge.identity.revocation import Revocations
@@ -27,6 +27,8 @@ from landbridge.v1 import gateway_pb2, gateway_pb2_grpc
 from .forge import AUDIENCE, ISSUER, NOW, Clock, Signer, b64, token, write_jwks
 from .refusal import assert_refused
 
+LONG = 20_000.0
+"""Days: the verifier's clock is another one than TLS looks at."""
 # RFC 8705, section 3.1: the claim of its example.
 RFC_8705 = "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2"
 
@@ -47,8 +49,8 @@ class Front(gateway_pb2_grpc.GatewayServicer):
     ) -> gateway_pb2.DirectoryResponse:
         """Answers whoever is known."""
         del request
-        shown = thumbprint(cast(Mapping[str, Iterable[bytes]], context.auth_context()))
-        self._verifier.verify(bearer_token(cast(Any, context.invocation_metadata())), shown)
+        certificate = presented(cast(Mapping[str, Iterable[bytes]], context.auth_context()))
+        self._verifier.verify(bearer_token(cast(Any, context.invocation_metadata())), certificate)
         return gateway_pb2.DirectoryResponse()
 
     def Query(self, request: Any, context: Any) -> gateway_pb2.QueryResponse:  # noqa: N802
@@ -103,9 +105,14 @@ def ports(verifier: TokenVerifier, tmp_path: Path) -> Iterator[Ports]:
     yield Ports(
         running,
         authority.ca_pem,
-        callers.certificate("alice", []),
-        callers.certificate("bob", []),
-        other.certificate("alice", []),
+        *(
+            each.certificate(name, [], LONG)
+            for each, name in (
+                (callers, "alice"),
+                (callers, "bob"),
+                (other, "alice"),
+            )
+        ),
     )
     running.stop(1)
 
@@ -155,7 +162,7 @@ def test_a_binding_that_cannot_be_checked_is_refused(
 def test_a_binding_is_held_also_for_a_known_token(verifier: TokenVerifier, ed: Signer) -> None:
     """To be remembered is no certificate; the node is told which one it was."""
     bound = token(ed, cnf={"x5t#S256": b64(bytes(32))}, exp=NOW + 60)
-    assert verifier.verify(bound, "00" * 32).certificate == "00" * 32
+    assert verifier.verify(bound, Presented("00" * 32)).certificate == "00" * 32
     assert_refused(verifier, bound, "TOKEN_BOUND")
     assert verifier.verify_passed_on(bound).certificate == "00" * 32
 
@@ -164,20 +171,36 @@ def test_a_callers_revoked_certificate_is_refused_at_the_next_request(
     clock: Clock, ed: Signer, tmp_path: Path
 ) -> None:
     """Its token and its connection are as good as before; the certificate alone is on the list."""
-    path, shown = tmp_path / "revoked.json", "ab" * 32
+    path, name = tmp_path / "revoked.json", "ab" * 32
     path.write_text('{"revoked": []}')
     looked = iter(range(10))
     revocations = Revocations.load(path, lambda: float(next(looked)))
     keys = KeySet.load(write_jwks(tmp_path / "jwks.json", ed), clock)
     verifier = TokenVerifier(ISSUER, AUDIENCE, keys, clock, revocations=revocations)
     bearer = token(ed)
-    assert verifier.verify(bearer, shown).subject == "alice"
+    assert verifier.verify(bearer, Presented(name)).subject == "alice"
     path.write_text(
-        f'{{"revoked": [{{"certificate": "{shown}", "reason": "lost", '
+        f'{{"revoked": [{{"certificate": "{name}", "reason": "lost", '
         '"until": "9999-12-31T00:00:00Z"}]}'
     )
     with pytest.raises(LandbridgeError) as refused:
-        verifier.verify(bearer, shown)
+        verifier.verify(bearer, Presented(name))
     assert refused.value.reason == "CERTIFICATE_REVOKED"
-    assert verifier.verify(bearer, "cd" * 32).subject == "alice"
+    assert verifier.verify(bearer, Presented("cd" * 32)).subject == "alice"
     assert verifier.verify(bearer).subject == "alice"
+
+
+def test_a_callers_certificate_that_has_ended_is_refused_on_the_connection_that_it_opened(
+    clock: Clock, verifier: TokenVerifier, ed: Signer
+) -> None:
+    """TLS never looks again; a clock that is put back afterwards makes it good for as long."""
+    bearer = token(ed, exp=NOW + 3_600)
+    kept = Presented("ab" * 32, ends=NOW + 60)
+    assert verifier.verify(bearer, kept).subject == "alice"
+    clock.now = NOW + 60
+    with pytest.raises(LandbridgeError) as refused:
+        verifier.verify(bearer, kept)
+    assert refused.value.reason == "CERTIFICATE_ENDED"
+    assert verifier.verify(bearer).subject == "alice"
+    clock.now = NOW + 59
+    assert verifier.verify(bearer, kept).subject == "alice"

@@ -11,6 +11,7 @@ import pytest
 from landbridge.edge.settings import SettingsInvalid, open_settings
 from landbridge.edge.trust import Trust, read_trust, trusted
 from landbridge.errors import LandbridgeError
+from landbridge.identity.certificates import Presented
 from landbridge.identity.followed import SourceError
 
 from . import forge
@@ -170,8 +171,8 @@ def test_where_bound_tokens_are_wanted_no_other_is_taken(tmp_path: Path) -> None
             verifier.verify_passed_on(plain)
         assert verifier.verify_passed_on(bound).certificate == "00" * 32
     with pytest.raises(LandbridgeError, match="TOKEN_UNBOUND"):
-        trust.callers().verify(plain, "00" * 32)
+        trust.callers().verify(plain, Presented("00" * 32))
     with pytest.raises(LandbridgeError, match="TOKEN_BOUND"):
-        trust.callers().verify(bound, "11" * 32)
+        trust.callers().verify(bound, Presented("11" * 32))
     assert trust.callers(officers=True).verify(plain).subject == "alice"
     assert trust.verifier.verify(plain).subject == "alice"

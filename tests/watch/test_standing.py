@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,34 @@ def test_the_budget_is_reserved_once_and_silence_costs_nothing_more(make: Make) 
     assert {each.spent_micro_rho for each in replies} == {-(-reserved // 2)}
     assert not any(each.alerts for each in replies)
     assert office.spent == reserved
+
+
+def test_a_watch_whose_memory_failed_is_made_again_and_charged_once(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reserved, and never remembered as standing: no restart is needed, whoever comes first."""
+    office = make()
+
+    def full(*_: object) -> None:
+        raise error("LEDGER_UNAVAILABLE")
+
+    for turn in range(2):
+        identifier = f"{turn:032x}"
+        before = office.spent
+        with monkeypatch.context() as patch:
+            patch.setattr(office.memory, "stand", full)
+            failing = partial(office.stand, identifier=identifier)
+            assert reason_of(failing) == "LEDGER_UNAVAILABLE"
+        assert office.spent > before
+        assert reason_of(partial(office.evaluate, identifier)) == "NOT_AVAILABLE"
+        if turn:
+            office.watches.tidy()
+            assert office.spent == before
+        office.stand(identifier=identifier)
+        once = office.spent - before
+        assert office.stand(identifier=identifier) == identifier
+        assert office.spent - before == once
+        assert not office.evaluate(identifier).ended
 
 
 def test_stopping_gives_back_what_was_not_spent(make: Make) -> None:

@@ -10,6 +10,7 @@ import pytest
 from gateway.console.composing import FOLDER
 from landbridge.errors import LandbridgeError, error
 from landbridge.identity.caller import Caller
+from landbridge.identity.certificates import NONE_PRESENTED, Presented
 from landbridge.levels import Level
 from landbridge.web.asking import Ask, Reply
 from landbridge.web.front import REQUEST_BURST, STRANGER_BURST, Front, Visit
@@ -27,7 +28,7 @@ class Verifier:
 
     revoked = False
 
-    def verify(self, token: str, certificate: str = "") -> Caller:
+    def verify(self, token: str, certificate: Presented = NONE_PRESENTED) -> Caller:
         del token, certificate
         if self.revoked:
             raise error("TOKEN_REVOKED")
