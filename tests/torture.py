@@ -303,7 +303,7 @@ def _texts(name: str, texts: int, seed: int, folder: Path) -> Outcome:
 
 def _messages(name: str, each: int, seed: int, folder: Path) -> Outcome:
     """Every method of both servers, over TLS, by a known caller and under the gateway's own key."""
-    with federation(lay(folder, "gone"), state=folder / "state") as running:
+    with forking(), federation(lay(folder, "gone"), state=folder / "state") as running:
         world = Running("gone", running)
         found = messages.fuzz(world, seed, each)
         world.close()
@@ -413,8 +413,7 @@ def main(arguments: Sequence[str]) -> int:
     chosen = parser.parse_args(arguments)
     if chosen.serve:
         assert chosen.effort is not None
-        with forking():
-            serve({job.name: job for job in jobs(chosen.effort, chosen.seed)})
+        serve({job.name: job for job in jobs(chosen.effort, chosen.seed)})
         return 0
     tree = here()
     kept = Kept(chosen.state, tree)

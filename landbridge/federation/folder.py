@@ -161,3 +161,5 @@ def _toml(path: Path) -> dict[str, Any]:
         raise FederationInvalid(f"{path} cannot be read ({failure.strerror}).") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as failure:
         raise FederationInvalid(f"{path} is no TOML ({failure}).") from None
+    except ValueError:
+        raise FederationInvalid(f"{path} holds a number of thousands of digits.") from None
