@@ -99,7 +99,7 @@ def read(path: Path) -> FederationFolder:
         )
     except KeyError as missing:
         raise FederationInvalid(f"{path / 'federation.toml'} lacks the key {missing}.") from None
-    except (TypeError, ValueError, AttributeError):
+    except (TypeError, ValueError, OverflowError, AttributeError):
         raise FederationInvalid(
             f"{path / 'federation.toml'} has a value of the wrong kind; see the examples."
         ) from None

@@ -31,3 +31,20 @@ def test_a_number_of_thousands_of_digits_is_one_sentence(tmp_path: Path) -> None
                 file.read(path)
             tried += 1
     assert tried == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("federation.toml", b"[[members]]\ndepartment = 'a'\nport = 1e999\n"),
+        ("witnesses.json", b'[{"key": "a", "url": ' + b"[" * 100_000),
+    ],
+    ids=["infinite port", "deep list"],
+)
+def test_what_a_long_run_found_is_refused(tmp_path: Path, name: str, content: bytes) -> None:
+    """Each ended with a stack: what is infinite is no integer, and what is deep is no list."""
+    (file,) = (each for each in files(tmp_path) if each.name == name)
+    path = tmp_path / name
+    path.write_bytes(content + (file.good if content.startswith(b"[[") else b""))
+    with pytest.raises(file.refusals):
+        file.read(path)
