@@ -1,6 +1,6 @@
 """A gateway and one department that do a little of everything.
 
-Question, call, case, watch, and records handed in.
+Question, call, case, watch, consultation, and records handed in.
 """
 
 from __future__ import annotations
@@ -70,9 +70,13 @@ permit (
 )
 when {{ context.purpose == "{SERVICE}" }};
 """
-_HANDING_IN: Final = f"""
+_DESK: Final = f"""
 @id("{{where}}.handing_in")
 permit (principal in Organisation::"library-desk", action == Action::"submit", resource)
+when {{{{ context.purpose == "{SERVICE}" }}}};
+
+@id("{{where}}.consulting")
+permit (principal in Organisation::"library-desk", action == Action::"consult", resource)
 when {{{{ context.purpose == "{SERVICE}" }}}};
 """
 _STEPS: Final = f"""
@@ -97,7 +101,7 @@ def write(folder: Path) -> Path:
     for where, more in (("gateway", _CASES), (DEPARTMENT, _STEPS)):
         access = place / where / "access.cedar"
         access.write_text(
-            access.read_text() + _MORE.format(where=where) + _HANDING_IN.format(where=where) + more
+            access.read_text() + _MORE.format(where=where) + _DESK.format(where=where) + more
         )
     (place / "gateway" / "procedures").mkdir()
     (place / "gateway" / "procedures" / f"{PROCEDURE}.yaml").write_text(_PROCEDURE)

@@ -3,14 +3,14 @@
 A life begins with the same files every time: those before the first start, or those that a kill -9
 left. One of the two processes suffers (see `suffering`): its n-th write, sync, rename, open or
 removal fails, or is where it ends as by kill -9. Callers ask, call, open a case, set a watch, hand
-in a record, and take what they are given. Then both are started as they are, without a hand, or the
-one alone beside the other, which never ended; and the callers ask the same again under the same
-ids. What must hold is looked at as after a storm, and besides:
+in a record, consult, and take what they are given. Then both are started as they are, without a
+hand, or the one alone beside the other, which never ended; and the callers ask the same again under
+the same ids. What must hold is looked at as after a storm, and besides:
 
 - a server that cannot start says why in one sentence, and starts when the disk is well again;
 - a server is never defect, and tells no caller so;
-- what a caller had, it has again: the same answer, the case, the watch; a step has one effect, a
-  record is taken once, and no call is forgotten by the count that bounds them.
+- what a caller had, it has again: the same answer, the case, the watch, the consultation; a step has
+  one effect, a record is taken once, and no call is forgotten by the count that bounds them.
 """
 
 from __future__ import annotations
@@ -84,6 +84,7 @@ class Told:
     replies: int = 0
     records: int = 0
     """Accepted, and not said to have been there before."""
+    consultations: list[str] = field(default_factory=list)
 
 
 class Lives:
@@ -119,6 +120,8 @@ class Lives:
         assert told.case, seen.refused
         assert told.watch, seen.refused
         assert told.records == 1, seen.refused
+        assert told.consultations, seen.refused
+        assert not seen.refused
         for server in servers:
             server.kill()
         sockets = shutil.ignore_patterns("*.sock")
@@ -257,6 +260,16 @@ class Lives:
             )  # fmt: skip
             told.records += made.accepted
 
+        def consult(client: landbridge.Client) -> None:
+            for each in told.consultations:
+                client.consultation(each)
+            made = client.consult(
+                f"SELECT topic, count(*) AS n FROM {DEPARTMENT}.loans GROUP BY topic",
+                purpose=SERVICE, basis="A law on libraries, section 4.",
+            )  # fmt: skip
+            told.consultations.append(made.id)
+            made.withdraw()
+
         with self._client("planner", seconds) as planner, self._client("desk", seconds) as desk:
             asking: tuple[Callable[[], None], ...] = (
                 lambda: ask(planner, digest[:32]),
@@ -266,6 +279,7 @@ class Lives:
                 lambda: case(desk),
                 lambda: watch(planner),
                 lambda: hand_in(desk),
+                lambda: consult(desk),
             )
             for each in asking:
                 try:
