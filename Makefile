@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
-# How many processes the tests are shared among.
-WORKERS ?= 2
+# How many processes the tests are shared among: one more than two cores have, because a quarter of
+# the time a test waits. They and what they start take some six gigabytes.
+WORKERS ?= 3
 # The tests start some hundred servers: each would compile the whole source again.
 export PYTHONDONTWRITEBYTECODE :=
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import lru_cache
 from typing import Final
 
 import yaml
@@ -20,6 +21,10 @@ Tree = None | bool | int | float | str | list["Tree"] | dict[str, "Tree"]
 
 MAXIMUM_BYTES: Final = 256 * 1024
 MAXIMUM_DEPTH: Final = 32
+KEPT: Final = 16
+KEPT_CHARACTERS: Final = 64 * 1024
+"""So many trees of texts of at most that length are remembered: departments serve one contract, and
+a node reads its own more than once, each at twenty milliseconds for a page of YAML."""
 MAXIMUM_DIGITS: Final = 32
 """Longest numeral; every number that a contract can mean is shorter."""
 
@@ -55,6 +60,13 @@ def parse(document: bytes | str) -> Tree:
         raise DocumentInvalid("The document must be text in UTF-8.") from None
     if len(octets) > MAXIMUM_BYTES:
         raise DocumentInvalid(f"The document must be no larger than {MAXIMUM_BYTES // 1024} KiB.")
+    read = _read if len(text) <= KEPT_CHARACTERS else _read.__wrapped__
+    return _copied(read(text))
+
+
+@lru_cache(KEPT)
+def _read(text: str) -> Tree:
+    """One tree for all who read that text."""
     try:
         node = _Composer(text).get_single_node()
         return None if node is None else _tree(node)
@@ -65,6 +77,17 @@ def parse(document: bytes | str) -> Tree:
     except yaml.YAMLError:
         # PyYAML's reader reports characters that YAML excludes, and nothing else, without a mark.
         raise DocumentInvalid("The document must hold no control characters.") from None
+
+
+def _copied(tree: Tree) -> Tree:
+    """A reader may take its tree apart."""
+    match tree:
+        case dict():
+            return {key: _copied(value) for key, value in tree.items()}
+        case list():
+            return [_copied(value) for value in tree]
+        case _:
+            return tree
 
 
 def _sentence(problem: str | None) -> str:

@@ -22,6 +22,7 @@ from pathlib import Path
 import grpc
 import pytest
 
+from landbridge.evidence.finding import EvidenceError
 from landbridge.status import from_rpc_error
 from landbridge.v1 import gateway_pb2, gateway_pb2_grpc
 from tests.attacks.conftest import Worlds
@@ -86,15 +87,22 @@ def test_a_run_that_fails_says_the_same_of_all_data_and_stays_charged(
     """E: one sentence, one charge, and the next question is answered; in every world."""
     organisation = end.replace(" ", "_")
 
+    late = end == "killed by the clock"
+
     def failed(world: World) -> Seen:
         with stopped(world) as pids, ThreadPoolExecutor(1) as pool:
-            late = end == "killed by the clock"
             asked = pool.submit(world.ask, RARE, organisation, seconds=5 if late else 60)
             if not late:
                 _until(lambda: any(map(_holds_a_question, pids)))
                 for pid in pids:
                     os.kill(pid, signal.SIGKILL)
-            said = asked.result()
+            try:
+                said: Seen | None = asked.result()
+            except EvidenceError:
+                said = None  # the caller's clock struck first, on a machine that is busy
+        if said is None:
+            assert late
+            return failed(world)
         budget = world.ask("SELECT count(*) FROM people", organisation).answer.cost.budgets[0]
         assert budget.spent_epsilon > 1.3  # two questions of epsilon 1, not one
         return said
@@ -102,7 +110,7 @@ def test_a_run_that_fails_says_the_same_of_all_data_and_stays_charged(
     with ThreadPoolExecutor(len(worlds)) as pool:
         seen = list(pool.map(failed, worlds))
     assert len({each.refusal for each in seen}) == 1
-    assert seen[0].reason == ("DEADLINE" if end == "killed by the clock" else "RUN_FAILED")
+    assert seen[0].reason == ("DEADLINE" if late else "RUN_FAILED")
     assert {each.entry.outcome for each in seen} <= {"failed", "refused"}
 
 
@@ -155,8 +163,9 @@ def _both_workers(world: World) -> None:
     """Makes the engine start its second worker, which it does when a question waits."""
     if len(world.workers()) == 2:
         return
-    with stopped(world), ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(world.ask, RARE, "warming", seconds=20)
+    with stopped(world) as pids, ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(world.ask, RARE, "warming", seconds=60)
+        _until(lambda: any(map(_holds_a_question, pids)))  # else the next one could be the first
         _until(lambda: world.ask(RARE, "warming2", seconds=20).code == "OK")
         _until(lambda: len(world.workers()) == 2)
         world.signal_workers(signal.SIGCONT)

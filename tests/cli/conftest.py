@@ -6,11 +6,13 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+import typer
 
-from landbridge.cli import app
+from landbridge.cli import app, servers
 from landbridge.cli.stopping import SIGNALS
 from tests.cli.commands import TOKEN, Ended, Run
 from tests.sdk.loopback import Act, Authority, Gateway, gateway
@@ -48,6 +50,21 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
         return Ended(int(status), said.out, said.err)
 
     return command
+
+
+@pytest.fixture
+def run_here(run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """As `run`, and programs that the command would become run in this process too.
+
+    Loading one takes a second of a processor.
+    """
+
+    def become(module: str, *arguments: str) -> None:
+        main = import_module(f"{module}.__main__").main
+        raise typer.Exit(main(list(arguments)))
+
+    monkeypatch.setattr(servers, "_become", become)
+    return run
 
 
 @pytest.fixture(scope="session")

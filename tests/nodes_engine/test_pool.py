@@ -56,11 +56,12 @@ def gone(pid: int) -> None:
 
 
 def working(engine: DuckDBEngine) -> int:
-    """The id of the one worker, once it is computing."""
+    """The id of the one worker that is asked something, once it is computing."""
     while True:
-        for pid in engine.pids:
-            usage = Path(f"/proc/{pid}/wchan").read_text()
-            if "pipe" not in usage and engine._busy:
+        with engine._changed:
+            busy = [worker.pid for worker in engine._busy]
+        for pid in busy:  # some kernels do not say what it waits for: "0"
+            if "pipe" not in Path(f"/proc/{pid}/wchan").read_text():
                 return pid
         time.sleep(0.01)
 

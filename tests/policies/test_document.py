@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.document import MAXIMUM_BYTES, MAXIMUM_DEPTH, DocumentInvalid, Tree, parse
+from policies.document import (
+    KEPT,
+    KEPT_CHARACTERS,
+    MAXIMUM_BYTES,
+    MAXIMUM_DEPTH,
+    DocumentInvalid,
+    Tree,
+    _read,
+    parse,
+)
 
 TREES = st.recursive(
     st.none()
@@ -114,3 +123,29 @@ def test_any_text_is_a_tree_or_one_refusal(text: str | bytes) -> None:
         return
     assert problem
     assert "\n" not in problem
+
+
+def test_a_text_is_read_once_and_its_trees_are_their_readers_own() -> None:
+    """Fifty departments that serve one contract cost one reading; none sees another's changes."""
+    text = "a: [1, {b: [2]}]\nc: read once\n"
+    before = _read.cache_info()
+    first = parse(text)
+    assert isinstance(first, dict)
+    first["a"][1]["b"].append(3)  # type: ignore[index, call-overload, union-attr]
+    del first["c"]
+    assert parse(text.encode()) == {"a": [1, {"b": [2]}], "c": "read once"}
+    after = _read.cache_info()
+    assert (after.misses - before.misses, after.hits - before.hits) == (1, 1)
+
+
+def test_long_texts_and_refusals_are_not_remembered() -> None:
+    """A stranger's documents do not fill a node's memory, and a refusal is one each time."""
+    long = f"a: {'x' * KEPT_CHARACTERS}"
+    before = _read.cache_info()
+    assert parse(long) == parse(long)
+    for _ in range(2):
+        with pytest.raises(DocumentInvalid):
+            parse("a: &anchor 1")
+    after = _read.cache_info()
+    assert (after.hits, after.currsize) == (before.hits, before.currsize)
+    assert KEPT * KEPT_CHARACTERS <= 1 << 20
