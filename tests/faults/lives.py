@@ -9,8 +9,8 @@ the same ids. What must hold is looked at as after a storm, and besides:
 
 - a server that cannot start says why in one sentence, and starts when the disk is well again;
 - a server is never defect, and tells no caller so;
-- what a caller had, it has again: the same answer, the case, the watch, the consultation; a step has
-  one effect, a record is taken once, and no call is forgotten by the count that bounds them.
+- what a caller had, it has again: the same answer, the case, the watch, the consultation; a step
+  has one effect, a record is taken once, and no call is forgotten by the count that bounds them.
 """
 
 from __future__ import annotations
