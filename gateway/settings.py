@@ -200,7 +200,7 @@ def read_witnesses(path: Path | None) -> tuple[OutsideWitness, ...]:
     try:
         listed = json.loads(path.read_text(encoding="utf-8"))
         found = tuple(OutsideWitness(str(each["key"]), str(each["url"])) for each in listed)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as failure:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as failure:
         raise SettingsInvalid(
             str(path), [f"lists witnesses without key and url ({type(failure).__name__})"]
         ) from None

@@ -31,7 +31,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
-from landbridge.testing import federation
+from landbridge.testing import federation, forking
 from policies.contract import Noise
 from policies.noise import Draw, draw
 from tests import spark, suite
@@ -61,7 +61,7 @@ from tests.faults.storm import storm
 from tests.faults.test_records import life as records_kept
 from tests.simulator import exact
 
-STORM: Final = 50
+STORM: Final = 100
 """Kills of one storm: what must hold is looked at after each, and a run can end between them."""
 RECOVERY: Final = 5.0
 """Seconds within which somebody gets an answer once everything was let go on."""
@@ -110,8 +110,8 @@ def jobs(effort: float, seed: int) -> Iterator[Job]:
         yield Job(name, partial(_vote, name, scene, runs), runs / 400_000)
     for programme in crossing.PROGRAMMES:
         name = f"whole path: {programme.name}"
-        runs = some(2_000, 25)
-        yield Job(name, partial(_path, name, programme, runs), runs / 2_000, long=100)
+        runs = some(1_200, 25)
+        yield Job(name, partial(_path, name, programme, runs), runs / 1_200, long=70)
     yield from pieces("random texts in three worlds", TEXTS, 100_000, 500, _texts, long=40)
     for attack, full, least in (
         (attackers.averaging, 5_000, 60), (attackers.bisection, 200, 4),
@@ -306,7 +306,7 @@ def _texts(name: str, texts: int, seed: int, folder: Path) -> Outcome:
 
 def _messages(name: str, each: int, seed: int, folder: Path) -> Outcome:
     """Every method of both servers, over TLS, by a known caller and under the gateway's own key."""
-    with federation(lay(folder, "gone"), state=folder / "state") as running:
+    with forking(), federation(lay(folder, "gone"), state=folder / "state") as running:
         world = Running("gone", running)
         found = messages.fuzz(world, seed, each)
         world.close()

@@ -44,7 +44,7 @@ class _Variable(str):
             return str(self)
         try:
             return tomllib.loads(f"value = {self}")["value"]
-        except (tomllib.TOMLDecodeError, RecursionError):
+        except (ValueError, RecursionError):  # no TOML, or a number of thousands of digits
             return str(self)
 
 
@@ -187,6 +187,8 @@ def open_settings(
         raise SettingsInvalid(str(path), [f"cannot be read ({failure.strerror})"]) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as failure:
         raise SettingsInvalid(str(path), [f"is no TOML ({failure})"]) from None
+    except ValueError:
+        raise SettingsInvalid(str(path), ["holds a number of thousands of digits"]) from None
     problems: list[str] = []
     for name in sorted(environment):
         if name.startswith(prefix):

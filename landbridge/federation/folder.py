@@ -99,7 +99,7 @@ def read(path: Path) -> FederationFolder:
         )
     except KeyError as missing:
         raise FederationInvalid(f"{path / 'federation.toml'} lacks the key {missing}.") from None
-    except (TypeError, ValueError, AttributeError):
+    except (TypeError, ValueError, OverflowError, AttributeError):
         raise FederationInvalid(
             f"{path / 'federation.toml'} has a value of the wrong kind; see the examples."
         ) from None
@@ -161,3 +161,5 @@ def _toml(path: Path) -> dict[str, Any]:
         raise FederationInvalid(f"{path} cannot be read ({failure.strerror}).") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as failure:
         raise FederationInvalid(f"{path} is no TOML ({failure}).") from None
+    except ValueError:
+        raise FederationInvalid(f"{path} holds a number of thousands of digits.") from None

@@ -25,8 +25,11 @@ START_SECONDS = 120.0
 PRODUCT: Final = ("gateway", "nodes")
 """The programs that a federation is made of."""
 
-LOADED: Final = ("gateway.__main__", "gateway.app", "nodes.__main__", "nodes.app")
-"""What they load before their first line of work."""
+LOADED: Final = (
+    "gateway.__main__", "gateway.app", "nodes.__main__", "nodes.app",
+    "alembic.command", "alembic.config",
+)  # fmt: skip
+"""What they load before their first line of work, and what a gateway makes its tables with."""
 
 
 class ProcessFailed(Exception):

@@ -127,7 +127,7 @@ SCENARIOS = (
         "SELECT median(age), quantile_cont(age, 0.9) FROM people",
         worlds=(absent, MANY),
         changes={"landbridgeRowsPerUnit": 3},
-        share=0.5,
+        share=0.25,
     ),
     Scenario(
         "quantiles: a tree of 4,665 counts",

@@ -130,7 +130,8 @@ class Lives:
     def live(self, victim: str, how: str, at: int, base: str, *, both: bool = True) -> Life:
         """One life, in which the operation number `at` of `victim` fails.
 
-        Then `both` are started again, or the victim alone beside the other.
+        Then `both` are started again, or the victim alone beside the other: always so when it did
+        not start at all, and then nobody is asked anything before.
         """
         shutil.rmtree(self._state)
         shutil.copytree(self._bases[base], self._state)
@@ -143,10 +144,13 @@ class Lives:
             "told": str(self._state.parent / "told"),
         }
         number = f"{victim}{how}{at}{base}"
-        servers = list(self._first(life))
+        servers = list(self._first(victim, life))
         self._nursery.sufferings.clear()
-        self._ask(seen, told, number, SHORT)
-        staying = [server for server in servers if not both and server.name != victim]
+        if victim not in [server.name for server in servers]:
+            life.both = False  # nobody has asked the other anything
+        else:
+            self._ask(seen, told, number, SHORT)
+        staying = [server for server in servers if not life.both and server.name != victim]
         self._end([server for server in servers if server not in staying], life)
         with suppress(FileNotFoundError):
             life.failed = (self._state.parent / "told").read_text()
@@ -158,8 +162,8 @@ class Lives:
         life.wrong += self._effects(told)
         return life
 
-    def _first(self, life: Life) -> Iterator[ServerProcess]:
-        """Those that started; one that did not says why in one sentence."""
+    def _first(self, victim: str, life: Life) -> Iterator[ServerProcess]:
+        """Those that started, until one does not, which says why in one sentence."""
         for name in reversed(VICTIMS):
             try:
                 yield self._started(name)
@@ -167,6 +171,9 @@ class Lives:
                 words = self._words(name)
                 if "exit" not in str(self._nursery.sufferings.get(name)) and len(words) != 1:
                     life.wrong.append(f"I10 {name} did not start and said {words[-3:]}")
+                if name != victim:
+                    life.wrong.append(f"I10 {name} did not start, and nothing of it failed")
+                return
 
     def _again(
         self, seen: Seen, told: Told, number: str, life: Life, staying: list[ServerProcess]

@@ -8,22 +8,26 @@ it runs the server's own `main`, it arranges what the server is to suffer, see `
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from types import TracebackType
+from types import ModuleType, SimpleNamespace, TracebackType
 from typing import Any, Final, Self
 
 from landbridge.federation.forkserver import Forked, ForkServer
 from landbridge.federation.process import LOADED, ServerProcess, environment
 
 _PROGRAM: Final = "tests.faults.nursery"
+_WORKER: Final = "nodes.engines.worker"
 _ALSO: Final = (
-    "gateway.cases.database", "nodes.engines.duckdb", "tests.faults.suffering", "grpc._channel",
-    "grpc._interceptor", "grpc._server", "importlib.readers", "landbridge.reasons",
-    "sqlalchemy.dialects.sqlite", "cryptography.hazmat.backends.openssl.backend",
+    "gateway.cases.database", _WORKER, "nodes.engines.duckdb",
+    "tests.faults.suffering", "grpc._channel", "grpc._interceptor", "grpc._server",
+    "importlib.readers", "landbridge.reasons", "sqlalchemy.dialects.sqlite",
+    "cryptography.hazmat.backends.openssl.backend",
 )  # fmt: skip
 """What they load at their start besides, found by comparing `sys.modules`."""
 
@@ -74,9 +78,71 @@ class Nursery:
 
 def _serve(module: str, settings: str, told: str) -> int:
     """The server `module`, and what it suffers."""
+    if module == "nodes":
+        _make_worker()
     import_module("tests.faults.suffering").suffer(json.loads(told))
     run = import_module(f"{module}.__main__").main
     return int(run(["serve", settings, "--with-parent"]))
+
+
+def _make_worker() -> None:
+    """A node's first worker is forked from here, where there are no threads yet.
+
+    It is a process of its own, with pipes, limits and an end as one that is started, which every
+    further one is; it waits for its first frame, and ends with this process.
+    """
+    process: ModuleType = import_module("nodes.engines.process")
+    started = subprocess.Popen
+    made = [_Worker()]
+
+    def popen(command: Sequence[str], **options: Any) -> object:
+        if made and command[-1] == _WORKER:
+            return made.pop()
+        return started(command, **options)
+
+    names = {"PIPE": subprocess.PIPE, "DEVNULL": subprocess.DEVNULL, "Popen": popen}
+    vars(process)["subprocess"] = SimpleNamespace(**names)
+
+
+class _Worker:
+    """What `nodes.engines.process` uses of `subprocess.Popen`, of a fork."""
+
+    def __init__(self) -> None:
+        given, into = os.pipe()
+        out, said = os.pipe()
+        self.pid = os.fork()
+        if not self.pid:
+            os.setsid()
+            nothing = os.open(os.devnull, os.O_WRONLY)
+            for descriptor, place in ((given, 0), (said, 1), (nothing, 2)):
+                os.dup2(descriptor, place)
+            os.closerange(3, 1 << 10)
+            os.chdir("/")
+            import_module(_WORKER).main()
+            os._exit(0)
+        os.close(given)
+        os.close(said)
+        self.stdin, self.stdout = os.fdopen(into, "wb", 0), os.fdopen(out, "rb", 0)
+        self._status: int | None = None
+
+    def poll(self) -> int | None:
+        """As `Popen.poll`."""
+        return self._wait(os.WNOHANG)
+
+    def wait(self) -> int | None:
+        """As `Popen.wait`."""
+        return self._wait(0)
+
+    def kill(self) -> None:
+        """As `Popen.kill`."""
+        if self.poll() is None:
+            os.kill(self.pid, signal.SIGKILL)
+
+    def _wait(self, how: int) -> int | None:
+        if self._status is None:
+            found, status = os.waitpid(self.pid, how)
+            self._status = os.waitstatus_to_exitcode(status) if found else None
+        return self._status
 
 
 if __name__ == "__main__":
