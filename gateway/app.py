@@ -33,6 +33,7 @@ from gateway.consult_planning import ConsultPlanning
 from gateway.consult_servicer import ConsultationsServicer
 from gateway.consulting import Consulting
 from gateway.departments import Connect, Connection, Departments, Member, over_tls
+from gateway.descriptions import Descriptions
 from gateway.enrolment import EnrolmentServicer
 from gateway.flow import Paces, Places
 from gateway.following import Follower, access_policy, read_access
@@ -225,7 +226,9 @@ def start(
     def connect(shown: bytes) -> Connect:
         return over_tls(grpc.ssl_channel_credentials(authority, key, shown))
 
-    departments = Departments(members, connect(certificate), tell)
+    departments = Departments(
+        members, connect(certificate), tell, Descriptions(settings.state / "descriptions")
+    )
     silent = departments.refresh()
     departments.pin(masking_keys(manifest))
     departments.offer(document)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from landbridge.errors import error
 from landbridge.levels import Level
 from policies.contract import Contract
 from policies.linked import Side
@@ -91,7 +92,7 @@ class Catalogue:
 
         Departments that serve another text of the contract than the first one are left out, as
         are those that nothing is known of: the caller is told that they are missing. Raises
-        NOT_AVAILABLE.
+        NOT_AVAILABLE, and DEPARTMENT_MISSING for whatever is asked of one never heard of.
         """
         spelt = name if department is None else f"{department}.{name}"
         asked = self.members if department is None else (department,)
@@ -100,7 +101,19 @@ class Catalogue:
             offer = self.offers.get(member)
             if offer is not None and name in offer.contracts:
                 return Served(offer.contracts[name], serving)
+        self._require_heard(department)
         raise not_available("table", spelt)
+
+    def _require_heard(self, department: str | None) -> None:
+        """Of a member that never described itself nothing is known: the same is said of whatever
+        name there may be, so that nobody learns by it which there are.
+        """
+        if department in self.members and department not in self.offers:
+            raise error(
+                "DEPARTMENT_MISSING",
+                f"No word has come yet from {department}: what it has is not known.",
+                missing=(department,),
+            )
 
     def agrees(self, department: str, contract: Contract) -> bool:
         """Whether the department serves this very text of the contract, or of each joined part."""
@@ -111,8 +124,9 @@ class Catalogue:
         )
 
     def handler(self, name: str, clearance: Level) -> tuple[str, HandlerOffer]:
-        """The department and handler of "department.handler"; raises NOT_AVAILABLE."""
+        """The department and handler of "department.handler"; raises as `table` does."""
         department, _, short = name.partition(".")
+        self._require_heard(department)
         offer = self.offers.get(department)
         found = None if offer is None else offer.handlers.get(short)
         if found is None or found.level > clearance:

@@ -153,6 +153,8 @@ class Consulting(Granted):
             )
             draft.note(
                 note="accepted" if asked.accept else "withdrawn" if asked.withdraw else "replied",
+                # It was stated when it was opened; the owner's entry of this move has it too.
+                purpose=reply.consultation.purpose,
                 parts=[self._owners.part(department, reply.receipt, request, seen)],
             )
             view = self._view(department, reply.consultation)

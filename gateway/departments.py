@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
 from gateway.catalogue import Catalogue, Offer, catalogue
 from gateway.description import granted, offer_of
+from gateway.descriptions import Descriptions
 from landbridge.edge.pool import starved
 from landbridge.edge.wanted import while_wanted
 from landbridge.errors import LandbridgeError, error
@@ -174,6 +175,7 @@ class Departments:
         members: Sequence[Member],
         connect: Connect,
         report: Callable[[str], None],
+        kept: Descriptions | None = None,
     ) -> None:
         self.outdated: Callable[[], None] = lambda: None
         self._members = {member.department: member for member in members}
@@ -182,9 +184,11 @@ class Departments:
         self._cut: frozenset[str] = frozenset()
         self._report = report
         self._lock = threading.Lock()
-        self._known = self._catalogue_of({})
+        self._kept = kept
         # What the last description was read into: a node says the same at every round but a few.
-        self._described: dict[str, tuple[Member, node_pb2.DescribeResponse, Offer]] = {}
+        self._described = self._remembered()
+        self._known = self._catalogue_of({name: each[2] for name, each in self._described.items()})
+        self._heard: frozenset[str] = frozenset()
         self._silent: tuple[str, ...] = tuple(self._members)
         self._told: dict[str, bytes] = {}
         self._masking: Mapping[str, X25519PublicKey] = {}
@@ -208,7 +212,7 @@ class Departments:
     @property
     def complete(self) -> bool:
         """Whether every member has described itself once; what others serve is not known."""
-        return all(name in self._known.offers for name in self._members)
+        return self._heard.issuperset(self._members)
 
     def catalogue(self) -> Catalogue:
         """What is known of everybody now; the same object until a description changes."""
@@ -243,6 +247,7 @@ class Departments:
             described.add(name)
             offers[name] = offer
             self._described[name] = (member, reply, offer)
+            self._keep(name, reply)
         for name, said in asked.refused.items():
             self._report(f"department {name} refuses to describe itself: {said.reason}")
         with self._lock:
@@ -253,8 +258,29 @@ class Departments:
             offers = {name: offer for name, offer in offers.items() if name in self._members}
             if offers != self._known.offers:
                 self._known = self._catalogue_of(offers)
+            self._heard |= described
             self._silent = tuple(name for name in self._members if name not in described)
             return self._silent
+
+    def _remembered(self) -> dict[str, tuple[Member, node_pb2.DescribeResponse, Offer]]:
+        """What was said before the gateway started, as far as it can be used."""
+        found = {}
+        for name, member in self._members.items():
+            said = None if self._kept is None else self._kept.find(name)
+            if said is not None:
+                with suppress(odcs.ContractInvalid):  # of another release; it is asked anyway
+                    found[name] = (member, said, offer_of(member, said))
+        return found
+
+    def _keep(self, name: str, said: node_pb2.DescribeResponse) -> None:
+        if self._kept is not None:
+            try:
+                self._kept.keep(name, said)
+            except OSError as problem:
+                self._report(
+                    f"what department {name} serves cannot be kept for the next start "
+                    f"({problem.strerror})"
+                )
 
     def follow(self, members: Sequence[Member]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Lets go at once of who is out, and connects to who is new; gives the names of both.

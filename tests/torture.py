@@ -129,7 +129,8 @@ def jobs(effort: float, seed: int) -> Iterator[Job]:
         yield from pieces(name, VICTIMS, 2 * VICTIMS, 2, partial(advantage, method=method), long=50)
     for door, full, least in (
         (other_doors.bands, 300, 20), (other_doors.reports, 20_000, 500),
-        (other_doors.exact_tables, 200, 5),
+        (other_doors.exact_tables, 200, 5), (other_doors.trends, 2_000, 30),
+        (other_doors.two_shares, 20_000, 300),
     ):  # fmt: skip
         number = some(full, least)
         yield Job(door.__name__, partial(door, effort=number), number / full)
@@ -169,6 +170,8 @@ def _controls() -> Iterator[Job]:
     told = "40000, 70000, 100000"
     yield control("handlers", partial(other_doors.bands, effort=30, threshold=told))
     yield control("reports", partial(other_doors.reports, effort=500, epsilon=5.0))
+    yield control("trends", partial(other_doors.trends, effort=40, noise=exact))
+    yield control("census", partial(other_doors.two_shares, effort=60, noise=exact))
     yield control("series", partial(series, effort=45, budget=90_000.0))
 
 

@@ -1,29 +1,48 @@
-"""Advantage over guessing beside questions in SQL: handlers, reports, all tables together."""
+"""Advantage over guessing beside questions in SQL.
+
+Handlers, reports, all tables together, trends over several windows, totals of two shares. A vote is
+one of these: its owner counts it by questions, or it is made in two shares.
+"""
 
 from __future__ import annotations
 
 import math
 import random
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from landbridge.errors import LandbridgeError
+from landbridge.protocols.prio3.aggregation import Prio3
+from landbridge.protocols.prio3.circuit import Count
 from landbridge.submission.randomising import Randomiser
+from nodes.census_share import summed
+from policies import odcs
+from policies.contract import Noise
 from policies.handler import Handler, read
+from policies.measurement import measured, plan_measurement
+from policies.noise import Draw, draw
 from tests.attacks.worlds import BAND, OVER
-from tests.audit.advantage import judged
+from tests.audit.advantage import gaussian, judged
+from tests.audit.bound import NORMAL
 from tests.audit.outcome import Outcome
+from tests.census.world import document as measured_document
 from tests.disclosure.programme import programme
 from tests.disclosure.survey import MINIMUM, survey
 from tests.disclosure.test_programme import NEARLY, few, told
 from tests.people import PURPOSE, TARGET, crowd, document, write
-from tests.simulator import FederationSimulator
+from tests.simulator import FederationSimulator, exact
 from tests.submission.survey import answers, form
+from tests.watch.test_trend import planned
+from tests.watch.test_trend import told as told_by
 
 CALL: Final = """@id("audit.calls") permit (principal, action, resource);"""
 POOR, RICH = 50_000, 90_000
 """Both between the owner's thresholds, 40,000 and 100,000."""
 TEXTS: Final = (BAND, OVER)
+NUMBERS: Final = 16
+"""Of a trend."""
+WINDOWS: Final = 3
 
 
 def bands(folder: Path, effort: int, *, threshold: str = "40000, 100000") -> Outcome:
@@ -120,4 +139,86 @@ def exact_tables(folder: Path, effort: int) -> Outcome:
         "exact: a linear programme over all that is shown", cells, cells - narrowed,
         "complementary suppression", f"{narrowed} of {cells} small cells narrowed (0)",
         through=narrowed > 0,
+    )  # fmt: skip
+
+
+def trends(folder: Path, effort: int, *, noise: Draw = draw) -> Outcome:
+    """From which of two districts was the record that came at a known moment? `effort` records.
+
+    One organisation has three trends of 16 numbers each, over windows that all hold the record, and
+    knows everybody else. A number minus that of one partial sum before it is a partial sum with its
+    own noise; those that hold the record are averaged, over all trends.
+    """
+    del folder
+    plans = [planned(NUMBERS, epsilon=1.0) for _ in range(WINDOWS)]
+    rho = sum(plan.cost_micro_rho for plan in plans) / 1_000_000
+    limit = gaussian(rho)  # another district is two steps: one cell less, another more
+    chance = random.Random(effort)
+    right = 0
+    for _ in range(effort):
+        first, moment = chance.random() < 0.5, chance.randint(1, NUMBERS)
+        held = list(_holding(moment))
+        score = 0.0
+        for plan in plans:
+            known = [[chance.randint(0, 9) for _ in range(4)] for _ in range(NUMBERS)]
+            with_it = [list(each) for each in known]
+            with_it[moment - 1][0 if first else 1] += 1
+            rest = [
+                [seen - sure for seen, sure in zip(numbers, without, strict=True)]
+                for numbers, without in zip(
+                    told_by(plan, with_it, noise), told_by(plan, known, exact), strict=True
+                )
+            ]
+            for at in held:
+                before = at - (at & -at)
+                partial = [
+                    now - (rest[before - 1][cell] if before else 0)
+                    for cell, now in enumerate(rest[at - 1])
+                ]
+                score += partial[0] - partial[1]
+        guess = score > 0 if score else chance.random() < 0.5
+        right += guess is first
+    return Outcome(
+        "trends: whose record came, over three windows", effort, effort - right,
+        "Phi(sqrt(2 rho)) of the trends' budget",
+        f"{right / effort:.2f} right ({limit:.2f}; guessing 0.50)",
+        judged(effort, right, limit),
+    )  # fmt: skip
+
+
+def _holding(moment: int) -> Iterator[int]:
+    """The evaluations whose partial sum holds what came at that one."""
+    while moment <= NUMBERS:
+        yield moment
+        moment += moment & -moment
+
+
+def two_shares(folder: Path, effort: int, *, noise: Draw = draw) -> Outcome:
+    """Did one say the least or the most, where all others and one department's noise are known?
+
+    The caller is of that department and takes its noise off: the other's alone protects.
+    """
+    del folder
+    contract = odcs.read(measured_document(), "audit")
+    measurement = measured(contract, "persons")
+    assert measurement is not None
+    assert contract.disclosure.noise is Noise.GAUSSIAN
+    plan = plan_measurement(contract, measurement, 1_000_000)
+    prio3 = Prio3(Count(), b"")
+    nothing = prio3.add_up([])
+    apart = plan.mechanism.sensitivity
+    # The least and the most that one can say: noise is for one who says something else.
+    limit = NORMAL.cdf(math.sqrt(plan.cost_micro_rho / 1_000_000 / 2))
+    chance = random.Random(effort)
+    right = 0
+    for _ in range(effort):
+        most = chance.random() < 0.5
+        noisy = prio3.unshard([summed(plan, prio3, [], noise).share, nothing])[0]
+        said = (apart if most else 0) + noisy
+        right += (said > apart / 2) is most
+    return Outcome(
+        "census: what one said, for one department's staff", effort, effort - right,
+        "Phi(sqrt(rho / 2)) of the collector's budget",
+        f"{right / effort:.2f} right ({limit:.2f}; guessing 0.50)",
+        judged(effort, right, limit),
     )  # fmt: skip

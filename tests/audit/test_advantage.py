@@ -13,6 +13,7 @@ import pytest
 from tests.audit import other_doors
 from tests.audit.advantage import METHODS, Method, advantage, matrix, weakened
 from tests.audit.tricks import TRICKS
+from tests.simulator import exact
 
 PROTECTED = METHODS[:-1]
 
@@ -45,16 +46,21 @@ def test_a_weakened_build_is_convicted(method: Method, tmp_path: Path) -> None:
 
 
 def test_at_other_doors_nobody_learns_more_than_the_owner_says(tmp_path: Path) -> None:
-    """Handlers between their thresholds, one randomised report, exact tables as a whole."""
+    """Handlers between their thresholds, a randomised report, all exact tables at once, trends over
+    several windows, and a total of two shares.
+    """
     for door, effort in (
         (other_doors.bands, 10), (other_doors.reports, 300), (other_doors.exact_tables, 5),
+        (other_doors.trends, 16), (other_doors.two_shares, 300),
     ):  # fmt: skip
         outcome = door(tmp_path / door.__name__, effort)
         assert not outcome.through, outcome.line()
 
 
 def test_an_owner_who_says_more_is_convicted(tmp_path: Path) -> None:
-    """Positive control: a threshold between the two incomes, an epsilon of 5 judged by 1."""
+    """Positive control: a threshold between two incomes, an epsilon of 5 judged by 1, no noise."""
     between = "40000, 70000, 100000"
     assert other_doors.bands(tmp_path / "bands", 24, threshold=between).through
     assert other_doors.reports(tmp_path / "reports", 300, epsilon=5.0).through
+    assert other_doors.trends(tmp_path / "trends", 36, noise=exact).through
+    assert other_doors.two_shares(tmp_path / "shares", 60, noise=exact).through

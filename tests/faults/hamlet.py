@@ -1,4 +1,7 @@
-"""A gateway and one department that do a little of everything: question, call, case and watch."""
+"""A gateway and one department that do a little of everything.
+
+Question, call, case, watch, consultation, and records handed in.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,13 @@ from typing import Final
 
 from tests.operating import town
 from tests.ports import free_port
+from tests.submission.town import RULES, document
 
 DEPARTMENT: Final = "library"
 PURPOSE: Final = town.PURPOSE
 SERVICE: Final = "dpv:ServiceProvision"
 PROCEDURE: Final = "readmission"
+COLLECTION: Final = "requests"
 
 _PROCEDURE: Final = f"""\
 procedure: {PROCEDURE}
@@ -65,6 +70,15 @@ permit (
 )
 when {{ context.purpose == "{SERVICE}" }};
 """
+_DESK: Final = f"""
+@id("{{where}}.handing_in")
+permit (principal in Organisation::"library-desk", action == Action::"submit", resource)
+when {{{{ context.purpose == "{SERVICE}" }}}};
+
+@id("{{where}}.consulting")
+permit (principal in Organisation::"library-desk", action == Action::"consult", resource)
+when {{{{ context.purpose == "{SERVICE}" }}}};
+"""
 _STEPS: Final = f"""
 @id("library.steps")
 permit (
@@ -86,9 +100,13 @@ def write(folder: Path) -> Path:
     description.write_text(text)
     for where, more in (("gateway", _CASES), (DEPARTMENT, _STEPS)):
         access = place / where / "access.cedar"
-        access.write_text(access.read_text() + _MORE.format(where=where) + more)
+        access.write_text(
+            access.read_text() + _MORE.format(where=where) + _DESK.format(where=where) + more
+        )
     (place / "gateway" / "procedures").mkdir()
     (place / "gateway" / "procedures" / f"{PROCEDURE}.yaml").write_text(_PROCEDURE)
+    collected = document({**RULES, "one": {"per": ["person"]}, "visible": {"seconds": 3600}})
+    (place / DEPARTMENT / "contracts" / f"{COLLECTION}.odcs.yaml").write_text(collected)
     handlers = place / DEPARTMENT / "handlers"
     (handlers / "known.sql").write_text(_HANDLER)
     standing = handlers / "reader_standing.sql"

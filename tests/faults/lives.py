@@ -2,15 +2,15 @@
 
 A life begins with the same files every time: those before the first start, or those that a kill -9
 left. One of the two processes suffers (see `suffering`): its n-th write, sync, rename, open or
-removal fails, or is where it ends as by kill -9. Callers ask, call, open a case and set a watch,
-and take what they are given. Then both are started as they are, without a hand, or the one alone
-beside the other, which never ended; and the callers ask the same again under the same ids. What
-must hold is looked at as after a storm, and besides:
+removal fails, or is where it ends as by kill -9. Callers ask, call, open a case, set a watch, hand
+in a record, consult, and take what they are given. Then both are started as they are, without a
+hand, or the one alone beside the other, which never ended; and the callers ask the same again under
+the same ids. What must hold is looked at as after a storm, and besides:
 
 - a server that cannot start says why in one sentence, and starts when the disk is well again;
 - a server is never defect, and tells no caller so;
-- what a caller had, it has again: the same answer, the case, the watch; a step has one effect, and
-  no call is forgotten by the count that bounds them.
+- what a caller had, it has again: the same answer, the case, the watch, the consultation; a step
+  has one effect, a record is taken once, and no call is forgotten by the count that bounds them.
 """
 
 from __future__ import annotations
@@ -38,9 +38,10 @@ from landbridge.federation.process import ProcessFailed, ServerProcess
 from landbridge.federation.running import Federation
 from landbridge.v1 import gateway_pb2
 from tests.faults import hamlet
-from tests.faults.hamlet import DEPARTMENT, PROCEDURE, PURPOSE, SERVICE
+from tests.faults.hamlet import COLLECTION, DEPARTMENT, PROCEDURE, PURPOSE, SERVICE
 from tests.faults.holding import Given, Seen, broken
 from tests.faults.nursery import Nursery
+from tests.submission.town import record
 
 VICTIMS: Final = ("gateway", DEPARTMENT)
 KINDS: Final = {"gateway": "gateway", DEPARTMENT: "node"}
@@ -54,9 +55,10 @@ RECOVERY: Final = 5.0
 PASSING: Final = frozenset({
     "GATEWAY_UNREACHABLE", "SHUTTING_DOWN", "DEPARTMENT_MISSING", "DEADLINE", "TOO_BUSY",
     "LOG_UNAVAILABLE", "LEDGER_UNAVAILABLE", "CASES_UNAVAILABLE", "RUN_FAILED", "NOT_AVAILABLE",
+    "INTAKE_UNAVAILABLE",
 })  # fmt: skip
 """What a caller may be told while a disk fails: ask again. NOT_AVAILABLE comes from a gateway that
-started while its department was away, and does not know what there is."""
+started for the first time while its department was away, and does not know what there is."""
 _MADE_AT_START: Final = ("log", "journal", "witness", "subjects", "linking", "intake", "review",
                          "spill", "subjects.key")  # fmt: skip
 
@@ -80,6 +82,9 @@ class Told:
     case: str = ""
     watch: str = ""
     replies: int = 0
+    records: int = 0
+    """Accepted, and not said to have been there before."""
+    consultations: list[str] = field(default_factory=list)
 
 
 class Lives:
@@ -114,6 +119,9 @@ class Lives:
         assert told.replies, seen.refused
         assert told.case, seen.refused
         assert told.watch, seen.refused
+        assert told.records == 1, seen.refused
+        assert told.consultations, seen.refused
+        assert not seen.refused
         for server in servers:
             server.kill()
         sockets = shutil.ignore_patterns("*.sock")
@@ -252,6 +260,23 @@ class Lives:
             told.watch = digest[32:]
             client.watching(digest[32:])
 
+        def hand_in(client: landbridge.Client) -> None:
+            made = client.submit(
+                f"{DEPARTMENT}.{COLLECTION}", [record(int(digest[:8], 16))], purpose=SERVICE,
+                named=lambda _: digest[:32], timeout=seconds,
+            )  # fmt: skip
+            told.records += made.accepted
+
+        def consult(client: landbridge.Client) -> None:
+            for each in told.consultations:
+                client.consultation(each)
+            made = client.consult(
+                f"SELECT topic, count(*) AS n FROM {DEPARTMENT}.loans GROUP BY topic",
+                purpose=SERVICE, basis="A law on libraries, section 4.",
+            )  # fmt: skip
+            told.consultations.append(made.id)
+            made.withdraw()
+
         with self._client("planner", seconds) as planner, self._client("desk", seconds) as desk:
             asking: tuple[Callable[[], None], ...] = (
                 lambda: ask(planner, digest[:32]),
@@ -260,6 +285,8 @@ class Lives:
                 lambda: call(desk),
                 lambda: case(desk),
                 lambda: watch(planner),
+                lambda: hand_in(desk),
+                lambda: consult(desk),
             )
             for each in asking:
                 try:
@@ -281,6 +308,8 @@ class Lives:
             for _, content in verify_folder(self._state / DEPARTMENT / "log").entries()
         ]
         steps = Counter(each.case for each in found if each.kind == "step" and each.answer_digest)
+        if told.records > 1:
+            yield f"I5 a record was taken {told.records} times"
         if told.case and steps[told.case] != 1:
             yield f"I5 the step of a case has {steps[told.case]} effects"
         changes = Counter(

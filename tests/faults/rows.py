@@ -120,6 +120,8 @@ ROWS: dict[int, Row] = {
         _LINE + "test_a_second_gateway_on_the_same_state_does_not_start",
     )),
     15: Row("a node is down", (
+        "gateway/test_descriptions.py::"
+        "test_what_was_known_at_the_last_start_is_known_while_its_department_is_away",
         "journeys/test_crossing.py::test_a_node_killed_in_the_middle_is_named_within_the_deadline",
         "pooling/test_faults.py::test_nobody_left_is_said_so",
         "gateway/test_questions.py::"
@@ -229,7 +231,8 @@ ROWS: dict[int, Row] = {
 }  # fmt: skip
 
 WAITS: dict[int, str] = {
-    28: "departments at other dates of data: each says its own version, nothing compares them",
+    28: "departments at other dates of data: no load says of which day its data are, so neither an "
+    "answer nor a log can say that two departments' parts are of different days",
     32: "a worker at its limit of memory: what a run needs grows with the data, so a question that "
     "needs nearly all of it can end in either way for one row more; see docs/faults.md",
 }

@@ -41,7 +41,8 @@ PASSING: Final = frozenset({
     "LOG_UNAVAILABLE", "LEDGER_UNAVAILABLE", "NOT_AVAILABLE",
 })  # fmt: skip
 """What a caller may be told while something is down: ask again. NOT_AVAILABLE comes from a gateway
-that started while both departments were away, and does not know what there is."""
+that started for the first time while both departments were away, and does not know what there is.
+"""
 
 
 class Storm:
