@@ -14,7 +14,7 @@ from pathlib import Path
 from landbridge.evidence.entry import Entry
 from landbridge.evidence.finding import EvidenceError
 from landbridge.evidence.lookup import Lookup
-from nodes.sqlite_file import SqliteFile
+from nodes.sqlite_file import LARGEST, SqliteFile
 
 _SCHEMA = (
     """CREATE TABLE concern (
@@ -129,7 +129,7 @@ class Concerns:
 
     def open(self, after: int = 0) -> tuple[Concern, ...]:
         """Those that wait for somebody, with a number after that one."""
-        return self._where("logged = 1 AND state = 'open' AND number > ?", (after,))
+        return self._where("logged = 1 AND state = 'open' AND number > ?", (min(after, LARGEST),))
 
     def attend(self, number: int) -> None:
         """Somebody has looked after it."""

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from landbridge.errors import error
 from landbridge.levels import Level
+from nodes.sqlite_file import LARGEST
 from policies.consultation import Lifts, Scope, Standing, State, Terms
 
 VERSION: Final = 1
@@ -272,7 +273,7 @@ class Change:
         rows = self._run(
             "SELECT number, consultation, at, kind, text, by_ FROM event "
             "WHERE consultation = ? AND number > ? ORDER BY number",
-            (identifier, after),
+            (identifier, min(after, LARGEST)),
         )
         return [Event(*row) for row in rows]
 
@@ -281,7 +282,7 @@ class Change:
         rows = self._run(
             "SELECT number, consultation, at, kind, text, by_ FROM event "
             "WHERE number > ? ORDER BY number LIMIT ?",
-            (after, most),
+            (min(after, LARGEST), most),
         )
         return [Event(*row) for row in rows]
 

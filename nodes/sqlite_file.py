@@ -14,9 +14,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from landbridge.errors import error
 from nodes.ledger import LedgerUnusable, undurable
+
+LARGEST: Final = 2**63 - 1
+"""The largest number that SQLite knows; one from elsewhere can be larger."""
 
 Run = Callable[..., sqlite3.Cursor]
 Row = sqlite3.Row

@@ -141,12 +141,14 @@ class Boundary(grpc.ServerInterceptor):
 
     def status(self, failure: BaseException) -> grpc.Status:
         """What may leave of whatever was raised; a defect is reported."""
-        if not isinstance(failure, LandbridgeError) or failure.reason == "FAULT":
-            return self._fault(failure)
         try:
+            if not isinstance(failure, LandbridgeError) or failure.reason == "FAULT":
+                return self._fault(failure)
             return self.written(failure)
         except Exception as defect:  # noqa: BLE001 - its text must not reach the wire either
             return self._fault(defect)
+        finally:
+            _let_go(failure)
 
     def _fault(self, defect: BaseException) -> grpc.Status:
         with suppress(Exception):  # a broken report must not hold up or change a reply
@@ -205,3 +207,14 @@ class _Timed:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._context, name)
+
+
+def _let_go(failure: BaseException | None) -> None:
+    """Forgets where it was raised, which nobody asks any more.
+
+    A frame that keeps what it raised is a circle, which holds the call, and with it one of the
+    connection's streams, until the collector comes by, which it hardly does.
+    """
+    while failure is not None:
+        failure.__traceback__ = None
+        failure = failure.__context__

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, cast
 
 import grpc
 import pytest
 
 from landbridge.edge.arrivals import GRACE, LATEST, Arrivals
+from landbridge.edge.interceptor import Boundary
+from landbridge.errors import error
 from tests.identity.forge import Clock
 
 
@@ -18,6 +23,18 @@ class Call:
     def __init__(self) -> None:
         self.cancelled = False
         self.said: Any = None
+
+    def time_remaining(self) -> float | None:
+        """As a call without deadline."""
+        return None
+
+    def is_active(self) -> bool:
+        """Somebody waits."""
+        return True
+
+    def add_callback(self, _: object) -> bool:
+        """It has not ended."""
+        return True
 
     def cancel(self) -> None:
         """As RpcContext has it."""
@@ -54,6 +71,36 @@ def test_no_message_and_no_sense_are_one_status(messages: list[bytes]) -> None:
     assert call.said.code is grpc.StatusCode.INVALID_ARGUMENT
     assert "utf" not in call.said.details
     assert not arrivals._waiting
+
+
+@pytest.mark.parametrize("inner", [False, True], ids=["by its message", "by its servicer"])
+def test_a_call_that_is_refused_is_let_go_at_once(inner: bool) -> None:
+    """Held by a circle until the collector came, a hundred of them were all streams of a line."""
+
+    def serve(_request: object, _context: object) -> object:
+        failure = error("NOT_AVAILABLE", "It is not there.")
+        raise failure
+
+    def refused() -> weakref.ref[Call]:
+        call = Call()
+        with suppress(RuntimeError):
+            if inner:
+                unary: Any = grpc.unary_unary_rpc_method_handler(cast(Any, serve))
+                details = type("Details", (), {"method": "/x/Y"})()
+                boundary = Boundary(lambda _: None, maximum_seconds=5.0)
+                cast(Any, boundary.intercept_service(lambda _: unary, details)).unary_unary(
+                    b"", call
+                )
+            else:
+                handler(Arrivals(1))(iter([b"\xff"]), call)
+        assert call.said is not None
+        return weakref.ref(call)
+
+    gc.disable()
+    try:
+        assert refused()() is None
+    finally:
+        gc.enable()
 
 
 def test_whoever_waits_longest_goes_first_and_nobody_in_the_first_moment() -> None:

@@ -20,6 +20,7 @@ from landbridge.identity.certificates import server_name
 from landbridge.v1 import attend_pb2
 from landbridge.v1.attend_pb2_grpc import AttendingStub
 from nodes.concerns import Concerns, Said
+from nodes.queue import Queue
 from policies.handler import HandlerInvalid, read
 from tests.cli.commands import run_apart
 from tests.evidence.schema import problems
@@ -228,3 +229,18 @@ def test_a_watched_handler_has_its_subject_alone() -> None:
     with pytest.raises(HandlerInvalid) as invalid:
         read(text.replace("WHERE", "WHERE $year = 1 AND"), "quiet.sql")
     assert "only argument" in str(invalid.value)
+
+
+def test_a_number_larger_than_any_has_nothing_after_it(tmp_path: Path) -> None:
+    """On the wire it may be 2^64 - 1, of which SQLite knows nothing."""
+    concerns = Concerns(tmp_path / "c.sqlite", lambda: 1.0)
+    concerns.found("d.h", "r", {"a": Said("QUIET", ("NO_WATER",))}, ("a",), 0)
+    (waiting,) = concerns.unlogged()
+    concerns.logged(waiting.number)
+    assert concerns.open(2**64 - 1) == ()
+    concerns.close()
+    queue = Queue(tmp_path / "consultations.sqlite", lambda: 1.0)
+    with queue.change() as change:
+        assert change.everything(2**64 - 1, 5) == []
+        assert change.events("a", 2**64 - 1) == []
+    queue.close()
