@@ -141,9 +141,9 @@ class Boundary(grpc.ServerInterceptor):
 
     def status(self, failure: BaseException) -> grpc.Status:
         """What may leave of whatever was raised; a defect is reported."""
+        if not isinstance(failure, LandbridgeError) or failure.reason == "FAULT":
+            return self._fault(failure)
         try:
-            if not isinstance(failure, LandbridgeError) or failure.reason == "FAULT":
-                return self._fault(failure)
             return self.written(failure)
         except Exception as defect:  # noqa: BLE001 - its text must not reach the wire either
             return self._fault(defect)
@@ -210,7 +210,7 @@ class _Timed:
 
 
 def _let_go(failure: BaseException | None) -> None:
-    """Forgets where it was raised, which nobody asks any more.
+    """Forgets where a refusal was raised, which nobody asks; of a defect it is told.
 
     A frame that keeps what it raised is a circle, which holds the call, and with it one of the
     connection's streams, until the collector comes by, which it hardly does.
