@@ -19,6 +19,8 @@ from policies.consultation import terms_problems
 from policies.moment import Moment
 from policies.statement import Statement
 
+_LONGEST: Final = 500
+"""Characters of what Cedar says about one thing."""
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _POSITIONAL: Final = re.compile(r"for policy `[^`]*`, ")
 
@@ -153,7 +155,9 @@ def _speaks_of_columns(policy: pst.Template) -> bool:
 
 
 def _sentence(what: str, reason: str) -> str:
-    return f"{what}: {' '.join(reason.split()).rstrip('.')}."
+    """What Cedar says, shortened: it quotes names of any length, twice sometimes."""
+    said = " ".join(reason.split()).rstrip(".")
+    return f"{what}: {said if len(said) <= _LONGEST else f'{said[:_LONGEST]} ...'}."
 
 
 def _existing(ids: Collection[str]) -> str:

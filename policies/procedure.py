@@ -231,12 +231,12 @@ def _steps(tree: object, fields: set[str], roles: object, problems: list[str]) -
     names = {step.name for step in steps}
     for step in steps:
         problems += [
-            f"step {step.name} names step {other}, which there is not"
+            f"step {step.name} names step {other!r}, which there is not"
             for other in step.after
             if other not in names
         ]
         problems += [
-            f"step {step.name} takes field {field}, which the form has not"
+            f"step {step.name} takes field {field!r}, which the form has not"
             for field in step.form.values()
             if field not in fields
         ]

@@ -98,6 +98,16 @@ def test_an_unsound_policy_set_is_refused_when_it_is_loaded(text: str, expected:
     assert all(each.endswith(".") and "\n" not in each for each in found)
 
 
+def test_what_cedar_quotes_is_told_at_a_readable_length() -> None:
+    """Names may be of any length, and are quoted twice; the operator reads one sentence."""
+    long = "context" + "9" * 5_000
+    (found,) = problems(
+        f'@id("x") permit (principal, action, resource) when {{ {long}.level == 1 }};'
+    )
+    assert found.startswith("line 1: It is not Cedar: invalid member access `context99")
+    assert len(found) < 1_000
+
+
 def test_every_problem_is_told_at_once() -> None:
     """Each policy is judged apart, so that one mistake does not hide the next."""
     text = "\n".join(row[0] for row in BAD[:3]) + '\n@id("x") permit (principal);'
