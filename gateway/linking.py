@@ -19,8 +19,9 @@ from gateway.link_talk import Pending, Talk
 from landbridge.errors import LandbridgeError, error
 from landbridge.membership.canonical import canonical_bytes
 from landbridge.protocols.dealing import Asker, chosen, per_code_of_all
+from landbridge.protocols.derivation import SECRET_BYTES
 from landbridge.protocols.pseudonyms import BLOCK
-from landbridge.protocols.streams import SECRET_BYTES, Words
+from landbridge.protocols.streams import Words
 from landbridge.v1 import link_pb2, node_pb2
 from policies.link_plan import LinkPlan, SidePlan
 from policies.noise import Draw

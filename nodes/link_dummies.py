@@ -14,9 +14,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from landbridge.protocols.derivation import derived
 from landbridge.protocols.dummies import counts
 from landbridge.protocols.pseudonyms import BLOCK, Blocks, pseudonyms
-from landbridge.protocols.streams import derived
 from nodes.link_rows import Batch
 from policies.link_plan import LinkPlan, SidePlan
 

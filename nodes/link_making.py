@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from landbridge.errors import error
+from landbridge.protocols.derivation import derived
 from landbridge.protocols.dummies import counts
 from landbridge.protocols.pseudonyms import BLOCK, pseudonyms
-from landbridge.protocols.streams import derived
 from nodes.engines.engine import Engine
 from nodes.link_compile import compile_parts
 from nodes.link_dummies import Counts, dummy_rows

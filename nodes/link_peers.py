@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from landbridge.errors import error
 from landbridge.membership.keys import MemberKeys
 from landbridge.membership.manifest import Manifest, MemberEntry
+from landbridge.protocols.derivation import SECRET_BYTES
 from landbridge.protocols.envelope import Envelope, open_, seal
-from landbridge.protocols.streams import SECRET_BYTES
 
 
 @dataclass(frozen=True, slots=True)

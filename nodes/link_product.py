@@ -14,8 +14,9 @@ from typing import Final
 import numpy as np
 
 from landbridge.protocols.dealing import Dealer, Owner, per_code_of_all
+from landbridge.protocols.derivation import SECRET_BYTES
 from landbridge.protocols.envelope import Envelope
-from landbridge.protocols.streams import SECRET_BYTES, Words
+from landbridge.protocols.streams import Words
 from nodes.link_making import require_time
 from nodes.link_peers import Peers
 from nodes.link_state import Dealing, Underways, lost

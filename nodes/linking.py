@@ -18,9 +18,9 @@ import numpy as np
 
 from landbridge.edge.record import Draft, Logged, Recorder
 from landbridge.errors import error
+from landbridge.protocols.derivation import SECRET_BYTES
 from landbridge.protocols.envelope import Envelope
 from landbridge.protocols.pseudonyms import BLOCK
-from landbridge.protocols.streams import SECRET_BYTES
 from nodes.engines.engine import Engine
 from nodes.guard import Asking, Guard
 from nodes.ledger import Account, Ledger, Remembered

@@ -17,10 +17,10 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 from landbridge.errors import error
 from landbridge.literals import Value, from_literal
 from landbridge.membership.canonical import canonical_bytes, parts
+from landbridge.protocols.derivation import derived
 from landbridge.protocols.masks import Exchanges
 from landbridge.protocols.prio3.aggregation import Prio3
 from landbridge.protocols.prio3.circuit import Circuit, Count, Histogram, Sum
-from landbridge.protocols.streams import derived
 from landbridge.v1.census_pb2 import CensusTerms
 
 _TERMS: Final = b"landbridge census terms v1"

@@ -18,7 +18,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from landbridge.protocols.streams import Words, WordStream, derived
+from landbridge.protocols.derivation import derived
+from landbridge.protocols.streams import Words, WordStream
 
 
 class Dealer:

@@ -14,7 +14,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from landbridge.errors import error
-from landbridge.protocols.streams import derived
+from landbridge.protocols.derivation import derived
 
 _INFO: Final = b"landbridge kept answer v1"
 _NONCE: Final = 12

@@ -17,7 +17,8 @@ from typing import Final
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
-from landbridge.protocols.streams import Words, derived, words
+from landbridge.protocols.derivation import derived
+from landbridge.protocols.streams import Words, words
 
 HASH_BYTES: Final = 32
 MODULUS: Final = 2**64

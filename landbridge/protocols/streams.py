@@ -7,19 +7,13 @@ from typing import Final
 import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from numpy.typing import NDArray
+
+from landbridge.protocols.derivation import SECRET_BYTES
 
 Words = NDArray[np.uint64]
 """A vector of numbers modulo 2^64; sums and products of such wrap, as they must."""
-SECRET_BYTES: Final = 32
 _START: Final = bytes(16)
-
-
-def derived(secret: bytes, info: bytes) -> bytes:
-    """A key of 32 bytes for one use of a secret (HKDF-SHA256, RFC 5869, without salt)."""
-    return HKDF(SHA256(), SECRET_BYTES, salt=None, info=info).derive(secret)
 
 
 def words(seed: bytes, count: int) -> Words:

@@ -13,7 +13,7 @@ from typing import Final
 
 from landbridge.evidence.finding import EvidenceError
 from landbridge.evidence.keyfile import read_key
-from landbridge.protocols.streams import derived
+from landbridge.protocols.derivation import derived
 
 LEAST_BYTES: Final = 32
 _MAGIC: Final = b"DUCK"

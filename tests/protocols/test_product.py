@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from landbridge.protocols.derivation import derived
 from landbridge.protocols.product import (
     dealt,
     per_code,
@@ -18,7 +19,7 @@ from landbridge.protocols.product import (
     share_of_g,
     signed,
 )
-from landbridge.protocols.streams import Words, derived, words
+from landbridge.protocols.streams import Words, words
 
 VALUES = st.lists(st.tuples(st.booleans(), st.integers(-(2**40), 2**40), st.integers(0, 5)))
 
