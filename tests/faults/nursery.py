@@ -22,9 +22,9 @@ from landbridge.federation.forkserver import Forked, ForkServer
 from landbridge.federation.process import LOADED, ServerProcess, environment
 
 _PROGRAM: Final = "tests.faults.nursery"
-_WORKER: Final = "nodes.engines.worker"
+_WORKERS: Final = ("nodes.engines.worker", "nodes.engines.collector")
 _ALSO: Final = (
-    "gateway.cases.database", _WORKER, "nodes.engines.duckdb",
+    "gateway.cases.database", *_WORKERS, "nodes.engines.duckdb",
     "tests.faults.suffering", "grpc._channel", "grpc._interceptor", "grpc._server",
     "importlib.readers", "landbridge.reasons", "sqlalchemy.dialects.sqlite",
     "cryptography.hazmat.backends.openssl.backend",
@@ -79,25 +79,26 @@ class Nursery:
 def _serve(module: str, settings: str, told: str) -> int:
     """The server `module`, and what it suffers."""
     if module == "nodes":
-        _make_worker()
+        _make_workers()
     import_module("tests.faults.suffering").suffer(json.loads(told))
     run = import_module(f"{module}.__main__").main
     return int(run(["serve", settings, "--with-parent"]))
 
 
-def _make_worker() -> None:
-    """A node's first worker is forked from here, where there are no threads yet.
+def _make_workers() -> None:
+    """A node's first worker, and the process that keeps its records, are forked from here, where
+    there are no threads yet.
 
-    It is a process of its own, with pipes, limits and an end as one that is started, which every
+    Each is a process of its own, with pipes, limits and an end as one that is started, which every
     further one is; it waits for its first frame, and ends with this process.
     """
     process: ModuleType = import_module("nodes.engines.process")
     started = subprocess.Popen
-    made = [_Worker()]
+    made = {program: _Worker(program) for program in _WORKERS}
 
     def popen(command: Sequence[str], **options: Any) -> object:
-        if made and command[-1] == _WORKER:
-            return made.pop()
+        if command[-1] in made:
+            return made.pop(command[-1])
         return started(command, **options)
 
     names = {"PIPE": subprocess.PIPE, "DEVNULL": subprocess.DEVNULL, "Popen": popen}
@@ -107,7 +108,7 @@ def _make_worker() -> None:
 class _Worker:
     """What `nodes.engines.process` uses of `subprocess.Popen`, of a fork."""
 
-    def __init__(self) -> None:
+    def __init__(self, program: str) -> None:
         given, into = os.pipe()
         out, said = os.pipe()
         self.pid = os.fork()
@@ -118,7 +119,7 @@ class _Worker:
                 os.dup2(descriptor, place)
             os.closerange(3, 1 << 10)
             os.chdir("/")
-            import_module(_WORKER).main()
+            import_module(program).main()
             os._exit(0)
         os.close(given)
         os.close(said)
