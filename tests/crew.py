@@ -224,6 +224,8 @@ class _Crew:
 
 def serve(jobs: Mapping[str, Job]) -> None:
     """A worker's life; returns when nothing more comes."""
+    # Ignored where a shell started the run in the background; this ends by it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever a job prints is no answer
     asked: deque[str | None] = deque()

@@ -30,12 +30,15 @@ class Held:
 def run(rows: Collection[Held], report: Path) -> Iterator[Outcome]:
     """One outcome a row: how many cases of its tests there are and how many hold.
 
-    A row whose tests were not run, or of which one fails, got through.
+    A row whose tests were not run, or of which one fails, got through; which one, and how, is said
+    on standard error.
     """
     tests = sorted({test for row in rows for test in row.tests})
     if tests:
         _pytest(tests, report)
     found = counted(report) if report.exists() else {}
+    for said in failures(report) if report.exists() else ():
+        sys.stderr.write(f"{said}\n")
     for row in rows:
         cases = [found.get(test, (0, 0)) for test in row.tests]
         tried, stopped = (sum(each[place] for each in cases) for place in (0, 1))
@@ -79,3 +82,13 @@ def counted(report: Path) -> Mapping[str, tuple[int, int]]:
         failed = case.find("failure") is not None or case.find("error") is not None
         found[f"{'/'.join(names[1:])}.py::{name}"].append(not failed)
     return {name: (len(ends), sum(ends)) for name, ends in found.items()}
+
+
+def failures(report: Path) -> Iterator[str]:
+    """Each test of JUnit's XML that failed, and how; the last lines say most."""
+    for case in ET.parse(report).iter("testcase"):  # noqa: S314 - pytest wrote it
+        for kind in ("failure", "error"):
+            wrong = case.find(kind)
+            if wrong is not None:
+                last = (wrong.text or "").strip().splitlines()[-40:]
+                yield "\n    ".join((f"{case.get('classname')}::{case.get('name')}", *last))

@@ -470,6 +470,7 @@ def _show(rows: Sequence[Outcome]) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background too
     # Asked to end, it ends as if interrupted: workers put away what they started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     sys.exit(main(sys.argv[1:]))

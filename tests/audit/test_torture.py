@@ -27,7 +27,9 @@ REPORT = """<testsuites><testsuite>
 </testsuite></testsuites>"""
 
 
-def test_a_row_holds_when_every_case_of_every_test_does(tmp_path: Path) -> None:
+def test_a_row_holds_when_every_case_of_every_test_does(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """One failed case, one skipped test and one that nobody ran: each gets through."""
     report = tmp_path / "report.xml"
     report.write_text(REPORT)
@@ -41,6 +43,9 @@ def test_a_row_holds_when_every_case_of_every_test_does(tmp_path: Path) -> None:
     assert [found[name].through for name in found] == [True, False, True, True]
     assert (found["test_a"].tried, found["test_a"].stopped) == (2, 1)
     assert "1 not run" in found["test_gone"].figure
+    said = capsys.readouterr().err
+    assert "tests.attacks.test_x::test_a" in said
+    assert "test_b" not in said
 
 
 def test_a_run_goes_on_where_the_last_one_ended(
@@ -188,15 +193,23 @@ else:
 """
 
 
-def test_workers_end_with_whoever_started_them(tmp_path: Path) -> None:
-    """Killed, not asked: what a job had started is put away all the same, its folder too."""
+@pytest.mark.parametrize("interrupt", [signal.SIG_DFL, signal.SIG_IGN])
+def test_workers_end_with_whoever_started_them(tmp_path: Path, interrupt: signal.Handlers) -> None:
+    """Killed, not asked: what a job had started is put away all the same, its folder too.
+
+    Also where a shell started it in the background, with its interrupt ignored.
+    """
     (tmp_path / "crew.py").write_text(CREW)
     told = tmp_path / "told"
     root = str(Path(__file__).parents[2])
-    first = subprocess.Popen(
-        [sys.executable, str(tmp_path / "crew.py"), str(told)], stdout=subprocess.PIPE, text=True,
-        stderr=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": root},
-    )  # fmt: skip
+    own = signal.signal(signal.SIGINT, interrupt)  # a child inherits that it is ignored
+    try:
+        first = subprocess.Popen(
+            [sys.executable, str(tmp_path / "crew.py"), str(told)], stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL, text=True, env={**os.environ, "PYTHONPATH": root},
+        )  # fmt: skip
+    finally:
+        signal.signal(signal.SIGINT, own)
     assert first.stdout is not None
     with first.stdout:
         said = {first.stdout.readline().strip() for _ in range(3)}
