@@ -178,12 +178,8 @@ def trends(folder: Path, effort: int, *, noise: Draw = draw) -> Outcome:
                 score += partial[0] - partial[1]
         guess = score > 0 if score else chance.random() < 0.5
         right += guess is first
-    return Outcome(
-        "trends: whose record came, over three windows", effort, effort - right,
-        "Phi(sqrt(2 rho)) of the trends' budget",
-        f"{right / effort:.2f} right ({limit:.2f}; guessing 0.50)",
-        judged(effort, right, limit),
-    )  # fmt: skip
+    name = "trends: whose record came, over three windows"
+    return _guessed(name, "Phi(sqrt(2 rho)) of the trends' budget", effort, right, limit)
 
 
 def _holding(moment: int) -> Iterator[int]:
@@ -216,9 +212,11 @@ def two_shares(folder: Path, effort: int, *, noise: Draw = draw) -> Outcome:
         noisy = prio3.unshard([summed(plan, prio3, [], noise).share, nothing])[0]
         said = (apart if most else 0) + noisy
         right += (said > apart / 2) is most
-    return Outcome(
-        "census: what one said, for one department's staff", effort, effort - right,
-        "Phi(sqrt(rho / 2)) of the collector's budget",
-        f"{right / effort:.2f} right ({limit:.2f}; guessing 0.50)",
-        judged(effort, right, limit),
-    )  # fmt: skip
+    name = "census: what one said, for one department's staff"
+    return _guessed(name, "Phi(sqrt(rho / 2)) of the collector's budget", effort, right, limit)
+
+
+def _guessed(name: str, bound: str, effort: int, right: int, limit: float) -> Outcome:
+    """So many of the guesses were right; `bound` says where the limit comes from."""
+    figure = f"{right / effort:.2f} right ({limit:.2f}; guessing 0.50)"
+    return Outcome(name, effort, effort - right, bound, figure, judged(effort, right, limit))
