@@ -314,13 +314,16 @@ class Intakes:
         self._closed = False
 
     def of(self, contract: Contract) -> Intake:
-        """That contract's; raises SHUTTING_DOWN."""
+        """That contract's; raises SHUTTING_DOWN, or INTAKE_UNAVAILABLE where it cannot begin."""
         with self._lock:
             if self._closed:
                 raise error("SHUTTING_DOWN")
             found = self._open.get(contract.id)
             if found is None:
-                found = Intake(contract, self._folder / contract.id, self._clock)
+                try:
+                    found = Intake(contract, self._folder / contract.id, self._clock)
+                except OSError:
+                    raise error("INTAKE_UNAVAILABLE") from None
                 self._open[contract.id] = found
             return found
 

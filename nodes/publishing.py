@@ -59,6 +59,7 @@ class Publishing:
         self._over = over
         self._process: WorkerProcess | None = None
         self._shown: dict[str, float] = {}
+        self._failing: set[str] = set()
         self._stopping = threading.Event()
         # The process asks to be killed when the thread that started it ends.
         self._thread = threading.Thread(target=self._run, name="publishing", daemon=True)
@@ -80,6 +81,8 @@ class Publishing:
                     self.look(contract, document)
                 except LandbridgeError:
                     continue  # it cannot be read now; the next look tries again
+                except OSError:
+                    self._failed(contract)
                 except Exception as defect:  # noqa: BLE001 - the next look must come whatever happened
                     self._report(defect)
             self._stopping.wait(LOOK)
@@ -155,12 +158,19 @@ class Publishing:
     def _made(self, contract: Contract, document: bytes, source: str) -> bool:
         frame = {"contract": contract.id, "document": document.decode(), "source": source}
         if self._ask(frame) is None:
+            self._failed(contract)
+            return False
+        self._failing.discard(contract.id)
+        return True
+
+    def _failed(self, contract: Contract) -> None:
+        """Says so, once until it is well again; the next look tries it."""
+        if contract.id not in self._failing:
+            self._failing.add(contract.id)
             self._tell(
                 f"what was collected of {contract.id} cannot be made a table; questions see the "
                 "earlier one"
             )
-            return False
-        return True
 
     def _ask(self, frame: Mapping[str, Any]) -> dict[str, Any] | None:
         process = self._process

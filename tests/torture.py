@@ -54,7 +54,7 @@ from tests.audit.tree import here
 from tests.audit.worlds_apart import World, difference
 from tests.crew import Done, Job, serve, share
 from tests.faults import rows as fault_rows
-from tests.faults.lives import BASES, KINDS, WAYS, Lives, every, spoken
+from tests.faults.lives import BASES, KINDS, Lives, every, spoken
 from tests.faults.lives import VICTIMS as SERVERS
 from tests.faults.nursery import Nursery
 from tests.faults.storm import storm
@@ -140,7 +140,8 @@ def jobs(effort: float, seed: int) -> Iterator[Job]:
     count = max(1, LIVES // step)
     for number in range(count):
         name = f"lives, {number + 1} of {count}" if count > 1 else "lives"
-        yield Job(name, partial(_lives, number, count, step), 1 / step, timely=True, long=200)
+        lived = partial(_lives, number, count, step, seed)
+        yield Job(name, lived, 1 / step, timely=True, long=200)
     for base in BASES:
         name = f"lives, {base}: an end at every operation of the process that keeps records"
         yield Job(name, partial(_records, name, base, step), 1 / step, timely=True, long=120)
@@ -249,19 +250,20 @@ def _storm(name: str, kills: int, seed: int, folder: Path) -> Outcome:
                    counts)  # fmt: skip
 
 
-def _lives(piece: int, pieces: int, step: int, folder: Path) -> Iterator[Outcome]:
+def _lives(piece: int, pieces: int, step: int, seed: int, folder: Path) -> Iterator[Outcome]:
     """Real processes; one in `pieces` of every `step`th operation on files, of each row."""
     folder.mkdir()
     with Nursery() as nursery:
         lives = Lives(folder, nursery)
-        for victim, how, base in product(SERVERS, WAYS, BASES):
+        for victim, base in product(SERVERS, BASES):
             tried, bad = 0, ""
-            for at, life in every(lives, victim, how, base, pieces * step, 1 + piece * step):
+            places = (pieces * step, 1 + piece * step)
+            for at, how, life in every(lives, victim, base, *places, seed + piece):
                 tried += bool(life.failed)
                 if life.wrong:
                     bad = bad or f"at {at}: {life.wrong[0]}"
                     sys.stderr.write(f"{spoken(at, victim, how, base, life)}\n")
-            name = f"lives, {base}: {how} at every operation of a {KINDS[victim]}"
+            name = f"lives, {base}: an end or an error at every operation of a {KINDS[victim]}"
             name += f", {piece + 1} of {pieces}" if pieces > 1 else ""
             counts = {"went on without a hand": 0 if bad else tried}
             figure = bad or "all went on without a hand"

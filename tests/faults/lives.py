@@ -329,16 +329,18 @@ class Lives:
 
 
 def every(
-    lives: Lives, victim: str, how: str, base: str, step: int = 1, first: int = 1
-) -> Iterator[tuple[int, Life]]:
+    lives: Lives, victim: str, base: str, step: int = 1, first: int = 1, seed: int = 0
+) -> Iterator[tuple[int, str, Life]]:
     """Life after life, until nothing fails in one: then every `step`th operation has failed.
 
-    In every second life the victim alone is started again.
+    Each in one of the `WAYS`, so that with three seeds in a row each has failed in all of them. In
+    every second life the victim alone is started again.
     """
     for number in count():
         at = first + number * step
+        how = WAYS[(number + seed) % len(WAYS)]
         life = lives.live(victim, how, at, base, both=number % 2 == 0)
-        yield at, life
+        yield at, how, life
         if not life.failed:
             return
 

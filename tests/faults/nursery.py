@@ -22,7 +22,7 @@ from landbridge.federation.forkserver import Forked, ForkServer
 from landbridge.federation.process import LOADED, ServerProcess, environment
 
 _PROGRAM: Final = "tests.faults.nursery"
-_WORKERS: Final = ("nodes.engines.worker", "nodes.engines.collector")
+_WORKERS: Final = ("nodes.engines.worker", "nodes.engines.collector", "nodes.engines.publisher")
 _ALSO: Final = (
     "gateway.cases.database", *_WORKERS, "nodes.engines.duckdb",
     "tests.faults.suffering", "grpc._channel", "grpc._interceptor", "grpc._server",
@@ -86,8 +86,8 @@ def _serve(module: str, settings: str, told: str) -> int:
 
 
 def _make_workers() -> None:
-    """A node's first worker, and the process that keeps its records, are forked from here, where
-    there are no threads yet.
+    """A node's first worker, and the processes that keep its records and make tables of them, are
+    forked from here, where there are no threads yet.
 
     Each is a process of its own, with pipes, limits and an end as one that is started, which every
     further one is; it waits for its first frame, and ends with this process.

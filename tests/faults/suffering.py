@@ -8,7 +8,7 @@ workers read, and the one that keeps records handed in has tests of its own.
 
 - `fail`: `{"at": n, "how": "EIO" | "ENOSPC" | "exit"}`. The n-th operation fails once; of a write
   half is done first. With "exit" the process ends there as by kill -9. SQLite says of all but a
-  write that it failed, and not why: those fail by "EIO", and are not counted for "ENOSPC".
+  write that it failed, and not why, so that both errors are one there.
 - `full`: a path; while there is a file, nothing under `root` can be written, made or renamed.
 - `slow`: a file with the seconds that a sync takes longer, read at every sync.
 - `short`: a file with the most bytes that a write of Python's takes at once, read at every write.
@@ -78,20 +78,12 @@ class _Points:
         # Not resolved: that would ask the file system, which fails.
         return os.path.abspath(_text(path)).startswith(self._root)  # noqa: PTH100
 
-    def reached(
-        self, operation: str, path: object, half: Callable[[], object], *, alike: bool = False
-    ) -> int:
-        """0 where the operation may be done, or the number of its error; `half` is part of it.
-
-        `alike`: whoever asked for it is told of every error the same, so that a second error
-        there would be the first one again; it is not counted for one.
-        """
+    def reached(self, operation: str, path: object, half: Callable[[], object]) -> int:
+        """0 where the operation may be done, or the number of its error; `half` is part of it."""
         if operation == "sync" and self._slow:
             self.sleep(_seconds(self._slow))
         if self._full and operation not in _ROOMLESS and self.exists(self._full):
             return errno.ENOSPC
-        if alike and self._fail.get("how") == "ENOSPC":
-            return 0
         with self._lock:
             self.count += 1
             mine = self.count == self._fail.get("at")
@@ -302,7 +294,7 @@ def _between_sqlite(points: _Points) -> None:
 
     def wrong(operation: str, path: bytes, half: Callable[[], object]) -> int:
         # As SQLite's own methods: of all but a write it says that it failed, and not why.
-        number = points.reached(operation, path, half, alike=operation != "write")
+        number = points.reached(operation, path, half)
         if not number:
             return 0
         if operation == "open":
