@@ -7,7 +7,6 @@ bare gRPC connection.
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from typing import Final
 import duckdb
 
 from bench.floor import Ask, two_hops
+from bench.laid import PURPOSE, Table, lay
 from bench.most_held import most_held
 from bench.row import Aim, Row, RowFailed, Say
 from bench.samples import in_turn, seconds
@@ -26,7 +26,6 @@ from landbridge.client import Client
 from landbridge.testing import federation
 
 CELLS: Final = 20
-PURPOSE: Final = "dpv:ResearchAndDevelopment"
 QUESTION: Final = (
     "SELECT grp, count(*) AS n, sum(amount) AS total FROM left_office.lefts "
     "JOIN right_office.rights USING (id) GROUP BY grp"
@@ -145,7 +144,6 @@ def _floor(folder: Path, rows: int, ask: Ask) -> None:
 
 
 def _write(folder: Path, rows: int) -> None:
-    home = folder / "federation"
     with duckdb.connect() as connection:
         for side, first in (("lefts", 0), ("rights", rows // 2)):
             path = folder / f"{side}.parquet"
@@ -154,64 +152,21 @@ def _write(folder: Path, rows: int) -> None:
                 f"COPY (SELECT 'P' || (i + {first}) AS id{values if side == 'lefts' else ''} "
                 f"FROM range({rows}) t(i)) TO '{path}' (FORMAT parquet)"
             )
+    unit = {"name": "id", "logicalType": "string"}
+    open_column = {"required": True, "classification": "open"}
     groups = [{"value": f"g{number}"} for number in range(CELLS)]
     bounds = {"minimum": 0, "maximum": 1000}
     more = [
-        {"name": "grp", "logicalType": "string", "required": True, "classification": "open",
-         "enum": groups},
-        {"name": "amount", "logicalType": "integer", "required": True, "classification": "open",
-         "logicalTypeOptions": bounds},
-    ]  # fmt: skip
-    for office, table, other, columns in (
-        ("left_office", "lefts", "right_office", more),
-        ("right_office", "rights", "left_office", []),
-    ):
-        (home / office / "contracts").mkdir(parents=True)
-        (home / office / "data").mkdir()
-        (home / office / "data" / f"{table}.parquet").hardlink_to(folder / f"{table}.parquet")
-        contract = _contract(table, other, columns, rows)
-        (home / office / "contracts" / f"{table}.odcs.yaml").write_text(json.dumps(contract))
-        (home / office / "access.cedar").write_text(_ACCESS)
-    (home / "gateway").mkdir()
-    (home / "gateway" / "access.cedar").write_text(_ACCESS)
-    (home / "gateway" / "callers.toml").write_text(
-        '[callers.bench]\norganisation = "bench"\nclearance = "internal"\n'
-        f'purposes = ["{PURPOSE}"]\n'
-    )
-    members = "".join(
-        f'[[members]]\ndepartment = "{office}"\ntitle = "{office}"\nport = 0\n'
-        for office in OFFICES
-    )
-    (home / "federation.toml").write_text(
-        'name = "bench"\n[issuer]\nissuer = "https://issuer.bench.example"\n'
-        f'audience = "https://gateway.bench.example"\n[gateway]\nport = 0\n{members}'
-    )
-
-
-_ACCESS: Final = '@id("bench.all")\npermit (principal, action == Action::"query", resource);\n'
-
-
-def _contract(
-    table: str, other: str, columns: list[dict[str, object]], rows: int
-) -> dict[str, object]:
-    terms = {
-        "landbridgeProtectedUnit": "id",
-        "landbridgeMethod": "dp",
-        "landbridgeRowsPerUnit": 1,
-        "landbridgeBudget": {
-            "recipient": {"epsilon": 1000, "delta": 1e-6},
-            "overall": {"epsilon": 1000, "delta": 1e-6},
-            "period": "year",
-        },
-        "landbridgeEpsilon": {"default": 4, "maximum": 4},
-        "landbridgePurposes": [PURPOSE],
-        "landbridgeLinks": [{"with": [other], "on": ["id"], "keys": rows}],
+        {"name": "grp", "logicalType": "string", "enum": groups, **open_column},
+        {"name": "amount", "logicalType": "integer", "logicalTypeOptions": bounds, **open_column},
+    ]
+    links = {
+        office: {"landbridgeLinks": [{"with": [other], "on": ["id"], "keys": rows}]}
+        for office, other in zip(OFFICES, reversed(OFFICES), strict=True)
     }
-    key = {"name": "id", "logicalType": "string", "required": True, "unique": True,
-           "classification": "sealed"}  # fmt: skip
-    return {
-        "version": "1.0.0", "kind": "DataContract", "apiVersion": "v3.2.0", "id": table,
-        "name": table,
-        "customProperties": [{"property": p, "value": value} for p, value in terms.items()],
-        "schema": [{"name": table, "properties": [key, *columns]}],
-    }  # fmt: skip
+    left, right = OFFICES
+    lefts, rights = (folder / f"{side}.parquet" for side in ("lefts", "rights"))
+    lay(folder / "federation", [
+        Table(left, "lefts", lefts, unit, more, links[left]),
+        Table(right, "rights", rights, unit, (), links[right]),
+    ])  # fmt: skip
