@@ -10,6 +10,7 @@ from dataclasses import replace
 from gateway.answered import Answered, Explained
 from gateway.catalogue import Catalogue, HandlerOffer
 from gateway.combine import suppressed
+from gateway.days import require_one_day
 from gateway.departments import Departments
 from gateway.directory import Offered
 from gateway.fitting import reply_of, require_fitting
@@ -70,17 +71,20 @@ class Asking:
         micro_epsilon: int,
         *,
         partial: bool,
+        mixed_dates: bool = False,
         parameters: Iterable[question_pb2.Literal] = (),
     ) -> gateway_pb2.QueryResponse:
         """The combined answer, or a refusal; either is in the log before this returns.
 
-        Purpose and epsilon may stand in the text. `parameters` go to its places (?).
+        Purpose and epsilon may stand in the text. `parameters` go to its places (?). Data of
+        several days are answered from for callers who take `mixed_dates`.
         What the log commits to is this response without its receipt, serialized deterministically.
         """
         with self._recorder.request("query", trace_id=request.trace.id) as draft:
             token, caller = self._identified(request, draft)  # (1)
             request, micro_epsilon = _stated(request, sql, micro_epsilon)
             plan = self._planned(request, sql, micro_epsilon, caller, draft, parameters)
+            require_one_day(plan.as_of, mixed=mixed_dates)
             put = Put(plan, request, token, caller.organisation, micro_epsilon, draft, partial)
             if plan.link is not None:
                 linked = self._linking.answer(put, plan.link, caller.organisation)
@@ -108,6 +112,7 @@ class Asking:
         sql: str,
         micro_epsilon: int,
         *,
+        mixed_dates: bool = False,
         parameters: Iterable[question_pb2.Literal] = (),
     ) -> gateway_pb2.ExplainResponse:
         """The plan, its cost and its accuracy; no data is touched, nothing is charged.
@@ -118,6 +123,7 @@ class Asking:
             token, caller = self._identified(request, draft)  # (1)
             request, micro_epsilon = _stated(request, sql, micro_epsilon)
             plan = self._planned_or_nearest(request, sql, micro_epsilon, caller, draft, parameters)
+            require_one_day(plan.as_of, mixed=mixed_dates)
             put = Put(plan, request, token, caller.organisation, micro_epsilon, draft)
             if plan.link is not None:
                 found = self._linking.estimate(put, plan.link)

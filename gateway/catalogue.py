@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from landbridge.days import AsOf
 from landbridge.errors import error
 from landbridge.levels import Level
 from policies.contract import Contract
@@ -44,7 +45,7 @@ class Offer:
     """What one member serves. `log_key` verifies the receipts of its log; `documents` are the
     contracts as their owner wrote them, by id; `groups` the purpose of each of its groups.
     `policy_digest` names the version of its rules, `access` is the text of its access policy where
-    the owner publishes it.
+    the owner publishes it. `as_of` is the day that a contract's data are of, see `landbridge.days`.
     """
 
     department: str
@@ -56,6 +57,7 @@ class Offer:
     policy_digest: str = ""
     access: bytes = b""
     groups: Mapping[str, str] = field(default_factory=dict)
+    as_of: AsOf = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -562,7 +562,7 @@ LONGEST_TEXT = 500
 
 
 def _outdated(said: LandbridgeError) -> bool:
-    return said.reason == "CONTRACT_CHANGED" or said.status == "UNAVAILABLE"
+    return said.reason in ("CONTRACT_CHANGED", "DATE_CHANGED") or said.status == "UNAVAILABLE"
 
 
 def _without(found: Mapping[str, Kept], names: Collection[str]) -> dict[str, Kept]:

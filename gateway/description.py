@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final, Protocol
 
 from gateway.catalogue import HandlerOffer, Offer
+from landbridge.days import is_day
 from landbridge.levels import Level
 from landbridge.v1 import node_pb2
 from policies import odcs
@@ -80,6 +81,8 @@ def offer_of(member: Granted, reply: node_pb2.DescribeResponse) -> Offer:
         reply.policy_digest if _DIGEST.fullmatch(reply.policy_digest) else "",
         reply.access,
         {group.name: group.purpose for group in reply.groups},
+        # What is no day names none, so nothing is planned by it.
+        {each.id: each.as_of for each in reply.contracts if is_day(each.as_of)},
     )
 
 

@@ -65,7 +65,10 @@ def _member(name: str, offered: Offered, *, reachable: bool) -> gateway_pb2.Dire
         department=name,
         title=offer.title,
         reachable=reachable,
-        contracts=[_contract(contract, offered, usable) for contract in offer.contracts.values()],
+        contracts=[
+            _contract(contract, offered, usable, offer.as_of.get(contract.id, ""))
+            for contract in offer.contracts.values()
+        ],
         handlers=[
             shown
             for handler in offer.handlers.values()
@@ -75,7 +78,7 @@ def _member(name: str, offered: Offered, *, reachable: bool) -> gateway_pb2.Dire
 
 
 def _contract(
-    contract: Contract, offered: Offered, usable: Offer | None
+    contract: Contract, offered: Offered, usable: Offer | None, as_of: str
 ) -> gateway_pb2.DirectoryContract:
     ceiling = offered.ceiling(contract)
     level = offered.caller.clearance if ceiling is None else max(offered.caller.clearance, ceiling)
@@ -92,6 +95,7 @@ def _contract(
         submittable=offered.submits(contract),
         collects=collects(contract) if offered.submits(contract) else "",
         watchable=offered.watches(contract),
+        as_of=as_of,
         queryable=usable is not None and contract.id in usable.contracts,
         team=who.team,
         roles=[

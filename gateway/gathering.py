@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from types import MappingProxyType
 
 from gateway.by_department import side_by_side
 from gateway.combine import Combined, combine, require_budgets
 from gateway.convert import question_to
+from gateway.days import date_changed
 from gateway.departments import Asked, Departments
 from gateway.parts import part_of
 from gateway.planning import Plan
@@ -18,6 +20,7 @@ from gateway.selection import closed
 from gateway.sight import Sight
 from gateway.total import total
 from gateway.way import way
+from landbridge.days import AsOf
 from landbridge.edge.recall import Recall
 from landbridge.edge.record import Draft
 from landbridge.edge.turns import Turns
@@ -292,7 +295,8 @@ class Gathering:
         return {name: reply.estimate for name, reply in asked.replies.items()}
 
     def _asking(self, put: Put) -> node_pb2.Asking:
-        return asking_of(put.request, put.token, self._log_name, put.plan.contract)
+        plan = put.plan
+        return asking_of(put.request, put.token, self._log_name, plan.contract, plan.as_of)
 
     def _agreeing(self, plan: Plan) -> tuple[str, ...]:
         known = self._departments.catalogue()
@@ -304,15 +308,22 @@ class Gathering:
 
 
 def asking_of(
-    request: Request, token: str, log_name: str, contract: Contract | None = None
+    request: Request,
+    token: str,
+    log_name: str,
+    contract: Contract | None = None,
+    as_of: AsOf = MappingProxyType({}),
 ) -> node_pb2.Asking:
-    """Who asks and why, and by which contract it was planned, as a department is told."""
+    """Who asks and why, by which contract and for which days it was planned, as a department is
+    told.
+    """
     return node_pb2.Asking(
         token=token,
         purpose=request.purpose,
         question_id=request.question_id,
         gateway_log=log_name,
         contracts=[bytes.fromhex(part.digest) for part in contract.each] if contract else (),
+        as_of=as_of,
     )
 
 
@@ -337,6 +348,8 @@ def why_missing(absent: tuple[str, ...], missing: Mapping[str, LandbridgeError])
             missing=absent,
             hint="Ask again in a moment: the gateway is reading the new one.",
         )
+    if reasons == {"DATE_CHANGED"} and len(missing) == len(absent):
+        return date_changed(absent)
     if len(absent) == 1 and reasons == {"RUN_FAILED"}:
         return error("RUN_FAILED", f"Department {names} could not compute it.", missing=absent)
     return error(

@@ -6,9 +6,12 @@ granted, and the node does so again.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gateway.asking import Asking
 from gateway.consult_planning import ConsultPlanning
 from gateway.convert import question_to
+from gateway.days import days_of
 from gateway.departments import Asked, Departments
 from gateway.fitting import reply_of, require_fitting
 from gateway.gathering import Put, asking_of
@@ -55,12 +58,15 @@ class Granted(Asking):
             plan = self._consulting.question(
                 asked.sql, request.purpose, asked.micro_epsilon, caller, known, draft, grant
             )
+            tables = [(grant.department, part.id) for part in plan.contract.each]
+            plan = replace(plan, as_of=days_of(known, tables))
+            draft.note(as_of=plan.as_of)
             seen = self._owners.sizes(grant.department)
             reply = self._owners.ask(  # (5)
                 grant.department,
                 lambda stub: stub.AnswerGranted,
                 consult_pb2.AnswerGrantedRequest(
-                    asking=asking_of(request, token, self._log_name),
+                    asking=asking_of(request, token, self._log_name, as_of=plan.as_of),
                     question=question_to(plan.question),
                     micro_epsilon=asked.micro_epsilon,
                     grant=message,

@@ -106,7 +106,7 @@ class LinkGathering:
         request = put.request
         return self._links.run(
             link,
-            asking_of(request, put.token, self._log_name),
+            asking_of(request, put.token, self._log_name, as_of=put.plan.as_of),
             lambda: request.seconds,
             request.trace.headers,
         )

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 
 import grpc
 
+from gateway.days import date_changed
 from gateway.departments import named
 from landbridge.errors import LandbridgeError, error
 from landbridge.membership.link_statement import AnyRequest, LinkSigner
@@ -107,6 +108,8 @@ def failed(department: str, said: LandbridgeError) -> LandbridgeError:
                 missing=(department,),
                 hint="Ask again under a new question id.",
             )
+        case "DATE_CHANGED":
+            return date_changed((department,))
         case "ROUND_FORGOTTEN" | "TOO_BUSY":
             return named(department, said)
         case _ if said.status in ("UNAVAILABLE", "INTERNAL") and said.reason != "ANSWER_REJECTED":

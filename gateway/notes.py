@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway import link_notes
+from gateway.days import spoken
 from gateway.planning import Plan
 from gateway.presentation import Key, compared_of
 from gateway.scalar import quantiles_of
@@ -198,6 +199,11 @@ def selection_notes(release: ReleasePlan, unit: str) -> list[Note]:
     return found
 
 
+def day_notes(plan: Plan) -> list[Note]:
+    """Of which day the data are, where anybody said so."""
+    return [Note("as_of", f"Data as of {spoken(plan.as_of)}.")] if plan.as_of else []
+
+
 def answer_notes(
     plan: Plan,
     missing: tuple[str, ...],
@@ -208,7 +214,7 @@ def answer_notes(
     rounds: int = 1,
 ) -> list[Note]:
     """The plan's notes and what happened."""
-    found = plan_notes(plan)
+    found = [*plan_notes(plan), *day_notes(plan)]
     if rounds > 1:
         found.insert(
             0,

@@ -10,6 +10,7 @@ from functools import partial
 
 from gateway.by_department import DEPARTMENT, split, with_departments
 from gateway.catalogue import Catalogue, HandlerOffer, Served
+from gateway.days import days_of
 from gateway.directory import Offered
 from gateway.link_tables import linked_tables, linked_why
 from gateway.presentation import Key, Presentation, Reading, compared_of, conditions_size
@@ -17,6 +18,7 @@ from gateway.scalar import quantiles_of, size
 from gateway.sql import read
 from gateway.views import Views
 from gateway.way import Mode, Way, apart, way
+from landbridge.days import AsOf
 from landbridge.edge.recall import Recall
 from landbridge.edge.record import Draft
 from landbridge.errors import error
@@ -59,7 +61,8 @@ class Plan:
     """A question that may be asked of `departments`, and how its answer will be shown.
 
     `way` is how it is put to them, `release` the release that each of them, or all of them
-    together, is expected to make; `words` is the question as its caller may read it.
+    together, is expected to make; `words` is the question as its caller may read it; `as_of` the
+    days that the data are of, see `gateway.days`.
     """
 
     contract: Contract
@@ -71,6 +74,7 @@ class Plan:
     release: ReleasePlan
     words: str
     link: LinkPlan | None = None
+    as_of: AsOf = field(default_factory=dict)
 
     @property
     def draws(self) -> int:
@@ -105,6 +109,7 @@ class _Memories:
     understood: Recall[_Understood] = field(default_factory=Recall)
     masked: Recall[tuple[str, str]] = field(default_factory=Recall)
     ways: Recall[tuple[Way, LinkPlan | None]] = field(default_factory=Recall)
+    days: Recall[AsOf] = field(default_factory=Recall)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +216,11 @@ class Planning:
         }  # fmt: skip
         draft.note(policies=sorted(ids))
 
+        def tables() -> list[tuple[str, str]]:
+            if link is not None:
+                return [(side.department, side.contract.id) for side in link.sides]
+            return [(name, part.id) for name in understood.departments for part in contract.each]
+
         def chosen() -> tuple[Way, LinkPlan | None]:  # (4)
             if asked is not None:
                 link = plan_link(asked)
@@ -222,6 +232,8 @@ class Planning:
             return apart(question, contract, micro_epsilon, departments, grouped=grouped), None
 
         found, link = memories.ways.of((understood,), None, chosen)
+        as_of = memories.days.of((understood, known), None, lambda: days_of(known, tables()))
+        draft.note(as_of=as_of)
         return Plan(
             understood.contract,
             understood.departments,
@@ -232,6 +244,7 @@ class Planning:
             found.release,
             understood.words,
             link,
+            as_of,
         )
 
     def _read(

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from gateway.days import date_changed
 from gateway.departments import Asked
 from landbridge.errors import LandbridgeError, error
 from landbridge.protocols.agreement import without
@@ -172,6 +173,8 @@ def _missing(why: Mapping[str, LandbridgeError]) -> LandbridgeError:
             missing=sorted(why),
             hint="Ask again in a moment: the gateway is reading the new one.",
         )
+    if reasons == {"DATE_CHANGED"}:
+        return date_changed(sorted(why))
     if reasons == {"DEADLINE"}:
         return error("DEADLINE", f"Time ran out before {names} answered.", missing=sorted(why))
     if len(why) == 1 and reasons == {"RUN_FAILED"}:

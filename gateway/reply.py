@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import assert_never
 
 from gateway import link_notes
 from gateway.answered import Answered, Explained
 from gateway.combine import Combined, expected_noise, suppressed
-from gateway.notes import Note, answer_notes, plan_notes
+from gateway.notes import Note, answer_notes, day_notes, plan_notes
 from gateway.planning import Plan
 from gateway.presentation import Key, Output
 from gateway.scalar import Number, is_whole
@@ -73,7 +73,15 @@ def query_response(answered: Answered) -> gateway_pb2.QueryResponse:
             delta=plan.release.delta,
             budgets=_budgets(plan, replies),
         ),
+        as_of=_told(plan, answered.missing),
     )
+
+
+def _told(plan: Plan, missing: Sequence[str]) -> dict[str, str]:
+    """The days that were said, of those who answered."""
+    return {
+        name: day for name, day in plan.as_of.items() if day and name.split(".")[0] not in missing
+    }
 
 
 def call_response(reply: node_pb2.ReplyResponse, logged: Logged) -> gateway_pb2.CallResponse:
@@ -90,7 +98,7 @@ def call_response(reply: node_pb2.ReplyResponse, logged: Logged) -> gateway_pb2.
 def explain_response(explained: Explained) -> gateway_pb2.ExplainResponse:
     """A plan."""
     plan = explained.plan
-    notes = plan_notes(plan)
+    notes = [*plan_notes(plan), *day_notes(plan)]
     if explained.missing:
         notes.insert(0, Note("missing", f"No answer came from {', '.join(explained.missing)}."))
     budgets = {
@@ -142,6 +150,7 @@ def explain_response(explained: Explained) -> gateway_pb2.ExplainResponse:
         bytes=plan.link.bytes
         if plan.link is not None
         else _BYTES * plan.release.cells * sum(m.numbers for m in plan.release.mechanisms),
+        as_of=_told(plan, explained.missing),
     )
 
 

@@ -46,6 +46,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServicer):
                 request.sql,
                 request.micro_epsilon,
                 partial=request.partial,
+                mixed_dates=request.mixed_dates,
                 parameters=request.parameters,
             )
 
@@ -55,7 +56,11 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServicer):
         """What Query would do."""
         with self.request("explain", request.purpose, "0" * 32, context) as asked:
             return self._asking.explain(
-                asked, request.sql, request.micro_epsilon, parameters=request.parameters
+                asked,
+                request.sql,
+                request.micro_epsilon,
+                mixed_dates=request.mixed_dates,
+                parameters=request.parameters,
             )
 
     def Call(

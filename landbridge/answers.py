@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -95,8 +95,9 @@ class Answer:
     """A computed answer.
 
     `missing` names the departments that were asked and did not answer (only after
-    `partial=True`), `departments` all that did. Other tools read an answer as an Arrow table:
-    `polars.DataFrame(answer)`, `duckdb.from_arrow(answer)`.
+    `partial=True`), `departments` all that did. `as_of` has the day that the data of a
+    "department.contract" are of, as "2026-10-31", where its owner said so. Other tools read an
+    answer as an Arrow table: `polars.DataFrame(answer)`, `duckdb.from_arrow(answer)`.
     """
 
     columns: tuple[Column, ...]
@@ -106,6 +107,7 @@ class Answer:
     departments: tuple[str, ...]
     cost: Cost
     receipt: Receipt | None
+    as_of: Mapping[str, str] = field(default_factory=dict)
 
     def rows(self) -> list[tuple[Value | None, ...]]:
         """One tuple per row, in the order of `columns`."""
@@ -195,6 +197,7 @@ class Plan:
     the typed question in words; `accuracy` is the expected 95 % half-width per released column,
     None where it depends on the data; `cells` is 0 where how many there will be is not known. Each
     department is asked in `rounds` rounds and sends at most `bytes` of numbers (0: not known).
+    `as_of` is as in `Answer`.
     """
 
     mode: str
@@ -211,6 +214,7 @@ class Plan:
     notes: tuple[Note, ...]
     rounds: int = 1
     bytes: int = 0
+    as_of: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

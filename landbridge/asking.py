@@ -53,6 +53,7 @@ class Asking(Asks, Generic[ACase, AConsultation, AWatch, AGroup]):
         purpose: str,
         epsilon: float | None = None,
         partial: bool = False,
+        mixed_dates: bool = False,
         parameters: Sequence[Value] = (),
         grant: bytes | None = None,
         timeout: float | None = None,
@@ -61,6 +62,7 @@ class Asking(Asks, Generic[ACase, AConsultation, AWatch, AGroup]):
 
         `epsilon`: the privacy parameter of the whole question (None: the contract's default).
         `partial`: accept an answer without the departments that do not reply; they are named.
+        `mixed_dates`: accept an answer from data of several days; `Answer.as_of` names them.
         `parameters`: a value for each place (?) of the text, in their order.
         `grant`: what an officer of the owner let through (`Consultation.grant`).
         Raises the errors of `landbridge.errors`.
@@ -70,6 +72,7 @@ class Asking(Asks, Generic[ACase, AConsultation, AWatch, AGroup]):
             purpose=purpose,
             epsilon=epsilon,
             partial=partial,
+            mixed_dates=mixed_dates,
             parameters=parameters,
             grant=grant,
         )
@@ -82,11 +85,14 @@ class Asking(Asks, Generic[ACase, AConsultation, AWatch, AGroup]):
         *,
         purpose: str,
         epsilon: float | None = None,
+        mixed_dates: bool = False,
         parameters: Sequence[Value] = (),
         timeout: float | None = None,
     ) -> Steps[Plan]:
         """What `query` would do, need and cost; touches no data and charges nothing."""
-        asked = exchange.explain(sql, purpose=purpose, epsilon=epsilon, parameters=parameters)
+        asked = exchange.explain(
+            sql, purpose=purpose, epsilon=epsilon, mixed_dates=mixed_dates, parameters=parameters
+        )
         return self._ask(asked, timeout)
 
     @once

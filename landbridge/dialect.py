@@ -42,7 +42,7 @@ _TYPES: Final[dict[str, type[types.TypeEngine[Any]]]] = {
 """By the type of `OfferedColumn`, which is the contract's word."""
 _PROPERTIES: Final = (
     "token_file", "ca", "key", "certificate", "purpose", "epsilon", "partial", "half_widths",
-    "timeout",
+    "mixed_dates", "timeout",
 )  # fmt: skip
 
 
@@ -84,7 +84,7 @@ class LandbridgeDialect(default.DefaultDialect):
         """`landbridge://[:TOKEN@]HOST:PORT/?PROPERTY=...`; raises ArgumentError for others.
 
         Properties: token_file, ca, key and certificate (files), purpose, epsilon, partial,
-        half_widths, timeout.
+        half_widths, mixed_dates, timeout.
         """
         given = {key: str(value) for key, value in url.query.items()}
         unknown = sorted(given.keys() - set(_PROPERTIES))
@@ -108,7 +108,7 @@ class LandbridgeDialect(default.DefaultDialect):
         for key in ("epsilon", "timeout"):
             if key in given:
                 named[key] = _number(key, given[key])
-        for key in ("partial", "half_widths"):
+        for key in ("partial", "half_widths", "mixed_dates"):
             if key in given:
                 named[key] = _truth(key, given[key])
         return [f"{url.host or 'localhost'}:{url.port or 443}"], named

@@ -62,7 +62,7 @@ class OfferedContract:
     questions; `consultable`: an officer of the owner considers others (`client.consult`).
     `submittable`: this caller may hand in records or reports, by the rules that `collects` says in
     words; `watchable`: they may make watches. `team`, `roles` and `channels` say who answers for it
-    and how to reach them.
+    and how to reach them. `as_of` is the day that the data are of, where their owner said so.
     """
 
     id: str
@@ -81,6 +81,7 @@ class OfferedContract:
     submittable: bool = False
     collects: str = ""
     watchable: bool = False
+    as_of: str = ""
 
 
 @dataclass(frozen=True, slots=True)

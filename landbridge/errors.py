@@ -239,6 +239,9 @@ CATALOGUE: Final[dict[str, Reason]] = {
     "PARTS_WITHHELD": Reason(
         "PERMISSION_DENIED", Refused, "The owner gives out no part of this department alone."
     ),
+    "DATES_DIFFER": Reason(
+        "PERMISSION_DENIED", Refused, "The data that the question needs are of different days."
+    ),
     "DIFFERENCING": Reason(
         "PERMISSION_DENIED", Refused, "The difference to an earlier answer could be about one unit."
     ),
@@ -321,6 +324,11 @@ CATALOGUE: Final[dict[str, Reason]] = {
         Unavailable,
         "The department's contract is another than the one that the question was planned by.",
     ),
+    "DATE_CHANGED": Reason(
+        "UNAVAILABLE",
+        Unavailable,
+        "The department's data are of another day than the one that the question was planned for.",
+    ),
     "GATEWAY_UNREACHABLE": Reason("UNAVAILABLE", Unavailable, "The gateway cannot be reached."),
     "SHUTTING_DOWN": Reason("UNAVAILABLE", Unavailable, "The service is shutting down."),
     "LOG_UNAVAILABLE": Reason(
@@ -367,6 +375,7 @@ RETRY_AFTER: Final[dict[str, float]] = {
     "DEPARTMENT_MISSING": 5.0,
     "MEMBERS_DIFFER": 60.0,
     "CONTRACT_CHANGED": 1.0,
+    "DATE_CHANGED": 1.0,
     "LOG_UNAVAILABLE": 10.0,
     "LOG_UNWITNESSED": 10.0,
     "LEDGER_UNAVAILABLE": 10.0,

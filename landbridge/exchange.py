@@ -172,6 +172,7 @@ def query(
     purpose: str,
     epsilon: float | None,
     partial: bool,
+    mixed_dates: bool = False,
     parameters: Sequence[Value] = (),
     grant: bytes | None = None,
 ) -> Exchange[Answer]:
@@ -179,8 +180,8 @@ def query(
 
     `grant` is what an officer of the owner let through.
     """
-    if not isinstance(partial, bool):
-        raise error("INVALID_ARGUMENT", f"partial must be True or False, not {_kind(partial)}.")
+    _require_flag("partial", partial)
+    _require_flag("mixed_dates", mixed_dates)
     request = gateway_pb2.QueryRequest(
         sql=question_text(sql),
         purpose=stated(purpose),
@@ -188,6 +189,7 @@ def query(
         partial=partial,
         question_id=question_id(),
         parameters=_literals(parameters),
+        mixed_dates=mixed_dates,
     )
     if grant is None:
         return Exchange("Query", request, read_answer)
@@ -197,15 +199,27 @@ def query(
     )
 
 
+def _require_flag(name: str, value: object) -> None:
+    if not isinstance(value, bool):
+        raise error("INVALID_ARGUMENT", f"{name} must be True or False, not {_kind(value)}.")
+
+
 def explain(
-    sql: str, *, purpose: str, epsilon: float | None, parameters: Sequence[Value] = ()
+    sql: str,
+    *,
+    purpose: str,
+    epsilon: float | None,
+    mixed_dates: bool = False,
+    parameters: Sequence[Value] = (),
 ) -> Exchange[Plan]:
     """What a query would do, need and cost."""
+    _require_flag("mixed_dates", mixed_dates)
     request = gateway_pb2.ExplainRequest(
         sql=question_text(sql),
         purpose=stated(purpose),
         micro_epsilon=micro_epsilon(epsilon),
         parameters=_literals(parameters),
+        mixed_dates=mixed_dates,
     )
     return Exchange("Explain", request, read_plan)
 

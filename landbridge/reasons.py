@@ -169,6 +169,10 @@ class PartsWithheld(errors.Refused):
     """The owner gives out no part of this department alone."""
 
 
+class DatesDiffer(errors.Refused):
+    """The data that the question needs are of different days."""
+
+
 class Differencing(errors.Refused):
     """The difference to an earlier answer could be about one unit."""
 
@@ -269,6 +273,10 @@ class ContractChanged(errors.Unavailable):
     """The department's contract is another than the one that the question was planned by."""
 
 
+class DateChanged(errors.Unavailable):
+    """The department's data are of another day than the one that the question was planned for."""
+
+
 class GatewayUnreachable(errors.Unavailable):
     """The gateway cannot be reached."""
 
@@ -365,6 +373,7 @@ BY_REASON: Final[dict[str, type[errors.LandbridgeError]]] = {
     "CASE_CLOSED": CaseClosed,
     "QUESTION_ID_REUSED": QuestionIdReused,
     "PARTS_WITHHELD": PartsWithheld,
+    "DATES_DIFFER": DatesDiffer,
     "DIFFERENCING": Differencing,
     "CONSULTATION_NEEDLESS": ConsultationNeedless,
     "CONSULTATION_CHANGED": ConsultationChanged,
@@ -390,6 +399,7 @@ BY_REASON: Final[dict[str, type[errors.LandbridgeError]]] = {
     "MEMBERS_DIFFER": MembersDiffer,
     "ROUND_FORGOTTEN": RoundForgotten,
     "CONTRACT_CHANGED": ContractChanged,
+    "DATE_CHANGED": DateChanged,
     "GATEWAY_UNREACHABLE": GatewayUnreachable,
     "SHUTTING_DOWN": ShuttingDown,
     "LOG_UNAVAILABLE": LogUnavailable,

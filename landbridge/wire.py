@@ -63,6 +63,7 @@ def read_answer(message: gateway_pb2.QueryResponse) -> Answer:
         departments=tuple(message.departments),
         cost=Cost(message.cost.epsilon, message.cost.delta, _budgets(message.cost.budgets)),
         receipt=read_receipt(message.receipt) if message.HasField("receipt") else None,
+        as_of=dict(message.as_of),
     )
 
 
@@ -91,6 +92,7 @@ def read_plan(message: gateway_pb2.ExplainResponse) -> Plan:
         notes=_notes(message.notes),
         rounds=message.rounds,
         bytes=message.bytes,
+        as_of=dict(message.as_of),
     )
 
 
@@ -266,6 +268,7 @@ def _contract(contract: gateway_pb2.DirectoryContract) -> OfferedContract:
         contract.submittable,
         contract.collects,
         contract.watchable,
+        contract.as_of,
     )
 
 

@@ -14,6 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from landbridge.days import is_day
 from landbridge.edge.process import STOPPED_BY_OPERATOR, run, tell, without_core
 from landbridge.edge.record import Recorder
 from landbridge.edge.server import CannotListen
@@ -75,6 +76,7 @@ def main(arguments: list[str]) -> int:
     load.add_argument("contract", nargs="?")
     load.add_argument("source", nargs="?")
     load.add_argument("--script", type=Path, help="a load.py whose load(folder) gives the files")
+    load.add_argument("--as-of", default="", help="the day that the data are of, 2026-10-31")
     check = commands.add_parser("policy-check", help="validate a policy, show what it lets out")
     check.add_argument("folder", type=Path)
     check.add_argument("--json", action="store_true")
@@ -109,7 +111,7 @@ def main(arguments: list[str]) -> int:
             return _join(chosen)
         if chosen.command == "accept":
             return _accept(chosen.settings, chosen.version)
-        return _load(chosen.settings, chosen.contract, chosen.source, chosen.script)
+        return _load(chosen.settings, chosen.contract, chosen.source, chosen.script, chosen.as_of)
     except OPERATOR_ERRORS as failure:
         tell(str(failure))
         return STOPPED_BY_OPERATOR
@@ -199,11 +201,16 @@ def _accepted(found: settings.Settings, version: int) -> int:
     return 0
 
 
-def _load(path: Path, contract: str | None, source: str | None, script: Path | None) -> int:
+def _load(
+    path: Path, contract: str | None, source: str | None, script: Path | None, as_of: str
+) -> int:
     """Prints one JSON line per loaded contract; a violation is one sentence and status 2."""
     from nodes.load_report import LoadRefused
     from nodes.loading import loading  # brings DuckDB, which the server never loads
 
+    if as_of and not is_day(as_of):
+        tell("--as-of must be the day that the data are of, as in 2026-10-31.")
+        return STOPPED_BY_OPERATOR
     without_core()  # whole tables are in its memory
     chosen = settings.read(path, os.environ)
     contracts = {
@@ -234,7 +241,7 @@ def _load(path: Path, contract: str | None, source: str | None, script: Path | N
                 )
                 return STOPPED_BY_OPERATOR
             try:
-                found = load(contracts[name], str(file))
+                found = load(contracts[name], str(file), as_of)
             except LoadRefused as refused:
                 tell(str(refused))
                 return STOPPED_BY_OPERATOR
@@ -249,6 +256,7 @@ def _load(path: Path, contract: str | None, source: str | None, script: Path | N
                         "largest_unit": loaded.largest_unit if loaded else 0,
                         "ignored_columns": list(found.ignored),
                         "data_version": loaded.version if loaded else "",
+                        "as_of": as_of,
                         "unchanged": found.unchanged,
                     }
                 ),

@@ -13,7 +13,7 @@ from landbridge.edge.turns import Turns
 from landbridge.edge.wanted import repeatable
 from landbridge.errors import error
 from landbridge.v1 import release_pb2
-from nodes.cells import Run, data_version
+from nodes.cells import Run, data_version, require_day
 from nodes.compile import compile_selection
 from nodes.convert import release_to
 from nodes.engines.engine import Engine
@@ -106,6 +106,7 @@ class Answering:
             with self._tables.open() as (engine, tables):
                 version = data_version(self._guard.department, contract, tables)
                 draft.note(data_version=version)
+                require_day(self._guard.department, contract, tables, asking.as_of, draft)
                 run = Run(engine, contract, plan, version, time_left)
                 if contract.disclosure.method is Method.UNPROTECTED:
                     if permitted.use is not None:

@@ -319,6 +319,7 @@ def start(
     servicer = NodeServicer(
         admission,
         _description(settings, policy, signer.vkey),
+        tables.as_of,
         answering,
         replying,
         recorder,

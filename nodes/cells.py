@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from landbridge.days import AsOf, table
+from landbridge.edge.record import Draft
 from landbridge.errors import LandbridgeError, error
 from nodes.compile import Statement, compile_histograms, compile_question
 from nodes.engines.engine import Cell, Engine
@@ -65,6 +67,25 @@ def data_version(department: str, contract: Contract, tables: Mapping[str, Loade
             raise not_loaded(department, part.id)
         versions.append(loaded.version)
     return " ".join(versions)
+
+
+def require_day(
+    department: str, contract: Contract, tables: Mapping[str, Loaded], planned: AsOf, draft: Draft
+) -> None:
+    """Raises DATE_CHANGED unless the tables are of the days that the question was planned for.
+
+    Notes the days in the draft. `planned` names them where anybody says of which day data are.
+    """
+    found = {
+        table(department, part.id): tables[part.id].as_of
+        for part in contract.each
+        if part.id in tables
+    }
+    stated = {name: day for name, day in found.items() if day}
+    if stated:
+        draft.note(as_of=stated)
+    if any(planned[name] != day for name, day in found.items() if name in planned):
+        raise error("DATE_CHANGED", missing=(department,))
 
 
 def not_loaded(department: str, contract: str) -> LandbridgeError:

@@ -19,10 +19,9 @@ from nodes.consulting import Response
 from nodes.convert import arguments_from, budget_to, question_from, refuse_unknown_fields
 from nodes.desk import LONGEST_WAIT, event_to
 from nodes.granting import Granting
-from nodes.guard import Asking
 from nodes.replying import Replying
 from nodes.reviewing import Approve, Ask, Decision, Decline, Narrow, Reviewing
-from nodes.servicer import reply_response
+from nodes.servicer import asking_from, reply_response
 from policies.consultation import Scope
 from policies.narrowing import Less
 
@@ -60,7 +59,7 @@ class ConsultingServicer(consult_pb2_grpc.ConsultingServicer):
         self._enter(request, context)
         with self._telemetry.request("node.consult", context.invocation_metadata()) as trace:
             view, logged = self._callers.consult(
-                _asking(request.asking),
+                asking_from(request.asking),
                 request.matter,
                 request.micro_epsilon,
                 request.basis,
@@ -74,7 +73,7 @@ class ConsultingServicer(consult_pb2_grpc.ConsultingServicer):
         """How it stands, once there is news."""
         self._enter(request, context)
         left = _left(request.wait_seconds, context.time_remaining)
-        asking = _asking(request.asking)
+        asking = asking_from(request.asking)
         view = self._callers.follow(asking, request.id, request.after, left)
         return consult_pb2.FollowResponse(consultation=view)
 
@@ -85,7 +84,7 @@ class ConsultingServicer(consult_pb2_grpc.ConsultingServicer):
         self._enter(request, context)
         with self._telemetry.request("node.respond", context.invocation_metadata()) as trace:
             view, logged = self._callers.respond(
-                _asking(request.asking),
+                asking_from(request.asking),
                 request.id,
                 request.turn,
                 Response(request.reply, request.accept, request.withdraw),
@@ -100,7 +99,7 @@ class ConsultingServicer(consult_pb2_grpc.ConsultingServicer):
         self._enter(request, context, "query")
         with self._recorder.check("query"):
             question = question_from(request.question)
-        asking = _asking(request.asking)
+        asking = asking_from(request.asking)
         with self._telemetry.request("node.answer", context.invocation_metadata()) as trace:
             answered = self._answering.answer(
                 asking,
@@ -128,7 +127,7 @@ class ConsultingServicer(consult_pb2_grpc.ConsultingServicer):
         self._enter(request, context, "call")
         with self._recorder.check("call"):
             arguments = arguments_from(request.call.arguments)
-        asking = _asking(request.asking)
+        asking = asking_from(request.asking)
         with self._telemetry.request("node.reply", context.invocation_metadata()) as trace:
             replied = self._replying.reply(
                 asking,
@@ -198,10 +197,6 @@ class ReviewingServicer(consult_pb2_grpc.ReviewingServicer):
     def _token(self, context: grpc.ServicerContext) -> str:
         with self._recorder.check("refused_login"):
             return bearer_token(context.invocation_metadata())
-
-
-def _asking(message: node_pb2.Asking) -> Asking:
-    return Asking(message.token, message.purpose, message.question_id)
 
 
 def _left(wanted: int, remaining: Callable[[], float]) -> Callable[[], float]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
 
+from landbridge.days import AsOf
 from landbridge.edge.recall import Recall
 from landbridge.edge.record import Draft
 from landbridge.errors import error
@@ -55,12 +56,14 @@ class Asking:
     """Who asks, why, and under which id, as the gateway passed it on.
 
     `contracts` are the digests of the contracts that the question was planned by; empty: not told.
+    `as_of` are the days that data are of, as it was planned; of a table that is not named: any.
     """
 
     token: str
     purpose: str
     question_id: str
     contracts: frozenset[str] = frozenset()
+    as_of: AsOf = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,11 @@ from landbridge.membership.link_statement import LinkVerifier, Request, hash_of
 from landbridge.protocols.envelope import Envelope
 from landbridge.v1 import link_pb2, link_pb2_grpc
 from nodes.convert import budget_to, refuse_unknown_fields
-from nodes.guard import Asking
 from nodes.link_convert import linked_from
 from nodes.link_matching import Matching
 from nodes.link_product import Products
 from nodes.linking import Asked, Linking
+from nodes.servicer import asking_from
 
 
 class LinkServicer(link_pb2_grpc.LinkServicer):
@@ -220,7 +220,7 @@ class LinkServicer(link_pb2_grpc.LinkServicer):
                 raise error(
                     "INVALID_ARGUMENT", "A question id is 32 lower-case hexadecimal digits."
                 ) from None
-            return Asked(Asking(asking.token, asking.purpose, asking.question_id), question, bound)
+            return Asked(asking_from(asking), question, bound)
 
     def _message(self, recipient: str, envelope: Envelope) -> link_pb2.SealedMessage:
         return link_pb2.SealedMessage(

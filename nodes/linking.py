@@ -10,7 +10,7 @@ gateway can be given again without a charge, as long as every department still s
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -21,6 +21,7 @@ from landbridge.errors import error
 from landbridge.protocols.derivation import SECRET_BYTES
 from landbridge.protocols.envelope import Envelope
 from landbridge.protocols.pseudonyms import BLOCK
+from nodes.cells import require_day
 from nodes.engines.engine import Engine
 from nodes.guard import Asking, Guard
 from nodes.ledger import Account, Ledger, Remembered
@@ -112,7 +113,7 @@ class Linking:
             self._underways.require_room(organisation)
             side = plan.side(self._guard.department)
             with self._tables.open() as (_, tables):
-                loaded = self._loaded(side, tables.get(side.contract.id))
+                loaded = self._loaded(asked, side, tables, draft)
             memory = _memory(asked, plan, organisation, loaded)
             earlier = self._ledger.earlier(memory, MOST_EARLIER)
             if side is plan.sides[0]:  # it keeps the answers; an asking that failed has none
@@ -131,7 +132,7 @@ class Linking:
             organisation, plan = self._permitted(asked, draft)  # (6)
             side = plan.side(self._guard.department)
             with self._tables.open() as (_, tables):
-                loaded = self._loaded(side, tables.get(side.contract.id))
+                loaded = self._loaded(asked, side, tables, draft)
             draft.note(data_version=loaded.version)
             memory = _memory(asked, plan, organisation, loaded)
             if earlier not in self._ledger.earlier(memory, MOST_EARLIER):
@@ -228,7 +229,7 @@ class Linking:
         if underway.rows is not None:
             raise lost()
         with self._tables.open() as (engine, tables):
-            loaded = self._loaded(side, tables.get(side.contract.id))
+            loaded = self._loaded(asked, side, tables, draft)
             draft.note(data_version=loaded.version)
             require_time(time_left)
             # (7) Also at a price of 0: its own dummies protect others, so one id is one draw.
@@ -256,13 +257,17 @@ class Linking:
         self._ledger.finish(reserved, b"", _memory(asked, plan, organisation, loaded))
         return reserved.micro_rho
 
-    def _loaded(self, side: SidePlan, loaded: Loaded | None) -> Loaded:
+    def _loaded(
+        self, asked: Asked, side: SidePlan, tables: Mapping[str, Loaded], draft: Draft
+    ) -> Loaded:
+        loaded = tables.get(side.contract.id)
         if loaded is None or not fits(loaded, side.contract):
             raise error(
                 "DEPARTMENT_MISSING",
                 f"Department {side.department} has not loaded {side.contract.id} yet.",
                 missing=(side.department,),
             )
+        require_day(self._guard.department, side.contract, tables, asked.asking.as_of, draft)
         return loaded
 
 

@@ -32,6 +32,7 @@ def load(
     missing: Sequence[str] = ("", "NA"),
     key: FileKey | None = None,
     source_key: str = "",
+    as_of: str = "",
 ) -> Report:
     """Loads a CSV, Parquet or DuckDB file as the contract's table; all rows or LoadRefused.
 
@@ -40,7 +41,7 @@ def load(
     one of the contract's name; where it is encrypted, `source_key` opens it. A file whose name ends
     in neither is CSV: UTF-8, commas, a header; the texts in `missing` stand for NULL in it. Columns
     are found by name. Every violation of every column is in the report. With a `key`, what is
-    stored is encrypted.
+    stored is encrypted. `as_of` is the day that the rows are of, see `landbridge.days`.
 
     The stored table holds the contract's columns in their own types. For each column with a domain
     there is `__c_<name>`, the 0-based index of the value in `Column.domain` (NULL for NULL;
@@ -62,6 +63,7 @@ def load(
         content = _content(contract, source, missing)
         known = _known(store, contract, content, key)
         if known is not None:
+            known = dataclasses.replace(known, as_of=as_of)
             store.publish(contract.id, known)
             rows = known.rows + known.set_aside
             return Report(contract.id, source.name, rows, loaded=known, unchanged=True)
@@ -91,6 +93,7 @@ def load(
             largest_unit=built.largest_unit,
             content=content,
             shape=shape_digest(contract),
+            as_of=as_of,
         )
         store.publish(contract.id, loaded, draft)
         return Report(contract.id, source.name, built.rows, built.ignored, loaded=loaded)

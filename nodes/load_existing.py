@@ -33,9 +33,9 @@ class Loader(Protocol):
 
 
 def load_existing(
-    contract: Contract, source: str, store: Store, kind: Kind, loader: Loader
+    contract: Contract, source: str, store: Store, kind: Kind, loader: Loader, as_of: str = ""
 ) -> Report:
-    """Loads what the engine calls `source`; raises as `nodes.load.load` does.
+    """Loads what the engine calls `source`, of the day `as_of`; raises as `nodes.load.load` does.
 
     Nobody knows whether the source changed since the last time, so that each load is a new version.
     """
@@ -62,6 +62,7 @@ def load_existing(
             set_aside=built.set_aside,
             largest_unit=built.largest_unit,
             shape=shape_digest(contract),
+            as_of=as_of,
         )
         store.publish(contract.id, loaded, draft)
         # The engine of a node that serves may read the version before for some moments more.

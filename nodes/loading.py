@@ -16,8 +16,9 @@ from nodes.load_report import Report
 from nodes.store import Store
 from policies.contract import Contract
 
-Load = Callable[[Contract, str], Report]
-"""Loads a file, or for another engine than DuckDB what it calls by that name."""
+Load = Callable[[Contract, str, str], Report]
+"""Loads a file, or for another engine than DuckDB what it calls by that name; the last is the day
+that the rows are of, see `landbridge.days`."""
 
 
 @contextmanager
@@ -28,8 +29,8 @@ def loading(choice: EngineChoice, store: Store) -> Iterator[Load]:
             from nodes.load import load
 
             key, source_key = choice.file_key, choice.source_secret
-            yield lambda contract, source: load(
-                contract, Path(source), store, key=key, source_key=source_key
+            yield lambda contract, source, as_of: load(
+                contract, Path(source), store, key=key, source_key=source_key, as_of=as_of
             )
         case Kind.POSTGRESQL:
             try:
@@ -45,8 +46,8 @@ def loading(choice: EngineChoice, store: Store) -> Iterator[Load]:
                 )
             loader = PostgreSQLLoader(choice.loader, choice.schema, reader)
             try:
-                yield lambda contract, source: load_existing(
-                    contract, source, store, choice.kind, loader
+                yield lambda contract, source, as_of: load_existing(
+                    contract, source, store, choice.kind, loader, as_of
                 )
             finally:
                 loader.close()
@@ -57,8 +58,8 @@ def loading(choice: EngineChoice, store: Store) -> Iterator[Load]:
                 raise EngineNotStarted(NOT_INSTALLED.format("Spark", "spark")) from None
             lake = SparkLoader(choice.loader or choice.connection, choice.secret, choice.folder)
             try:
-                yield lambda contract, source: load_existing(
-                    contract, source, store, choice.kind, lake
+                yield lambda contract, source, as_of: load_existing(
+                    contract, source, store, choice.kind, lake, as_of
                 )
             finally:
                 lake.close()

@@ -19,7 +19,7 @@ from landbridge.edge.turns import Turns
 from landbridge.errors import error
 from landbridge.protocols.agreement import Round
 from nodes.answering import Estimated, memory_key
-from nodes.cells import Run, data_version
+from nodes.cells import Run, data_version, require_day
 from nodes.circle import Circle, Circles
 from nodes.convert import masked_to
 from nodes.engines.engine import Engine
@@ -111,6 +111,7 @@ class Pooling:
             with self._tables.open() as (engine, tables):
                 version = data_version(self._guard.department, contract, tables)
                 draft.note(data_version=version)
+                require_day(self._guard.department, contract, tables, pool.asking.as_of, draft)
                 turn = _Turn(
                     pool,
                     Run(engine, contract, plan.release, version, time_left),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import cast
 
@@ -25,12 +25,13 @@ from nodes.replying import Replied, Replying
 
 
 class NodeServicer(node_pb2_grpc.NodeServicer):
-    """`admission` is who may speak to it: the gateway."""
+    """`admission` is who may speak to it: the gateway. `as_of` gives the day of a table's data."""
 
     def __init__(
         self,
         admission: Admission,
         description: node_pb2.DescribeResponse,
+        as_of: Callable[[str], str],
         answering: Answering,
         replying: Replying,
         recorder: Recorder,
@@ -39,6 +40,7 @@ class NodeServicer(node_pb2_grpc.NodeServicer):
     ) -> None:
         self._admission = admission
         self._description = description
+        self._as_of = as_of
         self._answering = answering
         self._replying = replying
         self._recorder = recorder
@@ -55,7 +57,11 @@ class NodeServicer(node_pb2_grpc.NodeServicer):
         """Public descriptions."""
         del request  # it says nothing yet
         self._admit(context)
-        return self._description
+        said = node_pb2.DescribeResponse()
+        said.CopyFrom(self._description)
+        for contract in said.contracts:
+            contract.as_of = self._as_of(contract.id)
+        return said
 
     def Answer(
         self, request: node_pb2.AnswerRequest, context: grpc.ServicerContext
@@ -157,6 +163,7 @@ def asking_from(message: node_pb2.Asking) -> Asking:
         message.purpose,
         message.question_id,
         frozenset(digest.hex() for digest in message.contracts),
+        dict(message.as_of),
     )
 
 

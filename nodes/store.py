@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from landbridge.days import is_day
 from landbridge.evidence.finding import EvidenceError
 from landbridge.evidence.keyfile import read_key, write_key
 from nodes.engines.kind import Kind
@@ -54,7 +55,8 @@ class Loaded:
     are the owner's own knowledge and never leave the node; `units` and `largest_unit` are 0 for an
     unprotected contract. `content` is the digest by which a load knows the same source again; it
     stays in the store for the reason above. `shape` is what of the contract decided how it is
-    stored (`nodes.shape`); empty for a table of an earlier release.
+    stored (`nodes.shape`); empty for a table of an earlier release. `as_of` is the day that the
+    data are of, as the owner said (RFC 3339 full-date), or empty; it is told to everybody.
     """
 
     path: Path
@@ -66,6 +68,7 @@ class Loaded:
     largest_unit: int
     content: str = ""
     shape: str = ""
+    as_of: str = ""
 
 
 class Store:
@@ -212,6 +215,7 @@ def _text(loaded: Loaded) -> str:
         "largest_unit": loaded.largest_unit,
         "content": loaded.content,
         "shape": loaded.shape,
+        "as_of": loaded.as_of,
     }
     return json.dumps(fields, indent=1) + "\n"
 
@@ -224,7 +228,8 @@ def _parsed(text: str, folder: Path) -> Loaded | None:
         kind = Kind(fields.get("engine", "duckdb"))  # tables of an earlier release are DuckDB's
         counts = [fields[name] for name in ("rows", "units", "set_aside", "largest_unit")]
         digests = [fields[name] for name in ("contract_digest", "content")]
-        digests.append(fields.get("shape", ""))  # tables loaded before there was one have none
+        # Tables of earlier releases have none of these.
+        digests += [fields.get("shape", ""), fields.get("as_of", "")]
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
     if not known or not isinstance(version, str) or not _VERSION.fullmatch(version):
@@ -232,6 +237,8 @@ def _parsed(text: str, folder: Path) -> Loaded | None:
     if not all(type(count) is int and count >= 0 for count in counts):
         return None
     if not all(isinstance(digest, str) for digest in digests):
+        return None
+    if digests[3] and not is_day(digests[3]):
         return None
     return Loaded(
         path=folder / f"{version}{kind.suffix}",
@@ -243,6 +250,7 @@ def _parsed(text: str, folder: Path) -> Loaded | None:
         largest_unit=counts[3],
         content=digests[1],
         shape=digests[2],
+        as_of=digests[3],
     )
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
 from nodes.shape import fits
-from nodes.store import Loaded, Store
+from nodes.store import Loaded, Store, StoreDamaged
 from policies.contract import Contract
 
 
@@ -71,6 +71,15 @@ class Tables(Generic[Held]):
             for contract in contracts
             if (loaded := found[contract.id]) is None or not fits(loaded, contract)
         )
+
+    def as_of(self, contract_id: str) -> str:
+        """The day that the contract's loaded table is of, as its owner said; else empty."""
+        with self._lock:
+            try:
+                loaded = self._store.current(contract_id)
+            except StoreDamaged:
+                return ""
+        return loaded.as_of if loaded is not None else ""
 
     @contextmanager
     def open(self) -> Iterator[tuple[Held, Mapping[str, Loaded]]]:

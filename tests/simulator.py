@@ -530,8 +530,8 @@ class FederationSimulator:
         telemetry = Telemetry(f"test.{name}")
         signed = AskingVerifier("test.example", name, self.signer.key.public_key, self.clock)
         servicer = _Serving(
-            Admission("gateway", "test.example"), description, answering, replying, recorder,
-            telemetry, signed,
+            Admission("gateway", "test.example"), description, tables.as_of, answering, replying,
+            recorder, telemetry, signed,
         )  # fmt: skip
         key = Ed25519PrivateKey.from_private_bytes(sha256(name.encode()).digest())
         granting = Granting(guard, "test.example", key, self.clock)
@@ -614,6 +614,7 @@ class FederationSimulator:
         purpose: str = PURPOSE,
         epsilon: float = 0,
         partial: bool = False,
+        mixed_dates: bool = False,
         parameters: Sequence[Value] = (),
         question_id: str = "",
         token: str | None = None,
@@ -627,15 +628,21 @@ class FederationSimulator:
             partial=partial,
             question_id=question_id or secrets.token_hex(16),
             parameters=[write_literal(value, "A parameter") for value in parameters],
+            mixed_dates=mixed_dates,
         )
         with as_a_client():
             context = self.context(token, seconds)
             return read_answer(self.gateway.Query(request, context))
 
-    def explain(self, sql: str, *, epsilon: float = 0, purpose: str = PURPOSE) -> Plan:
+    def explain(
+        self, sql: str, *, epsilon: float = 0, purpose: str = PURPOSE, mixed_dates: bool = False
+    ) -> Plan:
         """The plan of a question."""
         request = gateway_pb2.ExplainRequest(
-            sql=sql, purpose=purpose, micro_epsilon=round(epsilon * 1_000_000)
+            sql=sql,
+            purpose=purpose,
+            micro_epsilon=round(epsilon * 1_000_000),
+            mixed_dates=mixed_dates,
         )
         with as_a_client():
             return read_plan(self.gateway.Explain(request, self.context()))

@@ -44,13 +44,14 @@ def messages(table: Any) -> Iterator[flight_pb2.FlightData]:
 def table_of(answer: Answer, *, half_widths: bool) -> Any:
     """The answer as a table; what is no column of it stands in the schema's metadata.
 
-    Under the key `landbridge.answer`, as JSON: notes, cost, departments, missing, half_widths by
+    Under the key `landbridge.answer`, as JSON: notes, cost, departments, missing, as_of, half_widths by
     released column, and the receipt.
     """
     receipt = answer.receipt
     more = {
         "departments": answer.departments,
         "missing": answer.missing,
+        "as_of": dict(answer.as_of),
         "notes": [{"kind": note.kind, "text": note.text} for note in answer.notes],
         "cost": {"epsilon": answer.cost.epsilon, "delta": answer.cost.delta},
         "half_widths": dict(answer.accuracy),

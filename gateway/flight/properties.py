@@ -1,4 +1,4 @@
-"""What a connection states in the headers of every call: purpose, epsilon, partial, half_widths."""
+"""What a connection states in the headers of every call: purpose, epsilon and three flags."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ class Properties:
     terms: Terms
     partial: bool
     half_widths: bool
+    mixed_dates: bool
 
 
 def properties(metadata: Sequence[tuple[str, str | bytes]]) -> Properties:
@@ -34,6 +35,7 @@ def properties(metadata: Sequence[tuple[str, str | bytes]]) -> Properties:
         ),
         _flag(metadata, "partial"),
         _flag(metadata, "half_widths"),
+        _flag(metadata, "mixed_dates"),
     )
 
 

@@ -216,6 +216,7 @@ class FlightServicer:
                 question.sql,
                 question.micro_epsilon,
                 partial=question.partial,
+                mixed_dates=question.mixed_dates,
                 parameters=question.parameters,
             )
         return table_of(read_answer(response), half_widths=content.half_widths)
@@ -266,6 +267,7 @@ def _question(command: Text | Statement, stated: Properties) -> flight_pb2.Fligh
     question.request.purpose = stated.terms.purpose
     question.request.micro_epsilon = stated.terms.micro_epsilon
     question.request.partial = stated.partial
+    question.request.mixed_dates = stated.mixed_dates
     return question
 
 

@@ -93,8 +93,9 @@ def _uses(contract: OfferedContract) -> str:
     """What this caller may do with it."""
     if not contract.queryable and not contract.consultable:
         return "; for handing in only"
+    day = f"; data as of {contract.as_of}" if contract.as_of else ""
     watches = "; may be watched" if contract.watchable else ""
-    return watches + _officers(consultable=contract.consultable, queryable=contract.queryable)
+    return day + watches + _officers(consultable=contract.consultable, queryable=contract.queryable)
 
 
 def _officers(*, consultable: bool, queryable: bool) -> str:

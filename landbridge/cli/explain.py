@@ -9,7 +9,7 @@ import typer
 
 from landbridge.cli.connection import Address, Authority, Purpose, TokenFile, connected
 from landbridge.cli.formats import Page, notes_document, write_json
-from landbridge.cli.query import Epsilon, Sql
+from landbridge.cli.query import Epsilon, MixedDates, Sql
 from landbridge.cli.refusal import about
 from landbridge.cli.terminal import page, plain, tell
 
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
 def explain(
     sql: Sql,
+    *,
     purpose: Purpose,
     epsilon: Epsilon = None,
+    mixed_dates: MixedDates = False,
     format_: Annotated[
         Page, typer.Option("--format", help="How the plan is written to standard output.")
     ] = Page.TABLE,
@@ -33,7 +35,7 @@ def explain(
     Touches no data and charges nothing.
     """
     with connected(address, ca, token_file) as client, about(sql):
-        plan = client.explain(sql, purpose=purpose, epsilon=epsilon)
+        plan = client.explain(sql, purpose=purpose, epsilon=epsilon, mixed_dates=mixed_dates)
     if format_ is Page.JSON:
         write_json(_document(plan))
     else:
@@ -54,6 +56,7 @@ def _document(plan: Plan) -> dict[str, object]:
         "accuracy": dict(plan.accuracy),
         "rounds": plan.rounds,
         "bytes": plan.bytes,
+        "as_of": dict(plan.as_of),
         **notes_document(plan.notes, plan.budgets),
     }
 

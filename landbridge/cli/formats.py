@@ -104,6 +104,7 @@ def answer_document(answer: Answer) -> dict[str, Any]:
         "notes": [dataclasses.asdict(note) for note in answer.notes],
         "missing": list(answer.missing),
         "departments": list(answer.departments),
+        "as_of": dict(answer.as_of),
         "cost": cost_document(answer.cost),
         "receipt": receipt_document(answer.receipt),
     }

@@ -27,6 +27,9 @@ Epsilon = Annotated[
         help="Privacy parameter of the whole question; without it, the contract's own.",
     ),
 ]
+MixedDates = Annotated[
+    bool, typer.Option("--mixed-dates", help="Accept an answer from data of several days.")
+]
 
 
 def query(
@@ -40,6 +43,7 @@ def query(
             "--partial", help="Accept an answer without the departments that are missing."
         ),
     ] = False,
+    mixed_dates: MixedDates = False,
     timeout: Annotated[
         float,
         typer.Option("--timeout", min=0.1, max=86400, metavar="S", help="Seconds to wait at most."),
@@ -65,7 +69,12 @@ def query(
     with connected(address, ca, token_file) as client, about(sql):
         try:
             answer = client.query(
-                sql, purpose=purpose, epsilon=epsilon, partial=partial, timeout=timeout
+                sql,
+                purpose=purpose,
+                epsilon=epsilon,
+                partial=partial,
+                mixed_dates=mixed_dates,
+                timeout=timeout,
             )
         except LandbridgeError as refusal:
             receipt_file.keep_refused(receipt, refusal)

@@ -138,13 +138,22 @@ def node_load(
             show_default=False,
         ),
     ],
+    as_of: Annotated[
+        str,
+        typer.Option(
+            "--as-of",
+            metavar="DAY",
+            help="The day that the data are of, as in 2026-10-31; every answer says it.",
+            show_default=False,
+        ),
+    ] = "",
 ) -> None:
     """Load a file or an engine's table as the table of a contract.
 
     Every row is checked against the contract first. Prints one JSON line with counts; a source that
     breaks the contract loads nothing, and every violation is named.
     """
-    _become("nodes", "load", str(config), contract, file)
+    _become("nodes", "load", str(config), contract, file, *(["--as-of", as_of] if as_of else ()))
 
 
 def doctor(

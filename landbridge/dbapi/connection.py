@@ -26,21 +26,22 @@ def connect(
     epsilon: float | None = None,
     partial: bool = False,
     half_widths: bool = False,
+    mixed_dates: bool = False,
     timeout: float = TIMEOUT,
     client: Client | None = None,
 ) -> Connection:
     """A connection to the gateway at "host:port", as `landbridge.connect`; or over a `client`.
 
-    `purpose`, `epsilon` and `partial` hold for every question; with `half_widths` each released
-    column is followed by `<name>_half_width`, that of its 95 % interval. Raises ProgrammingError
-    for arguments that can never work.
+    `purpose`, `epsilon`, `partial` and `mixed_dates` hold for every question; with `half_widths`
+    each released column is followed by `<name>_half_width`, that of its 95 % interval. Raises
+    ProgrammingError for arguments that can never work.
     """
     with failures.raised_as_pep_249():
         terms = Terms(purpose, micro_epsilon(epsilon))
         made = client or connect_client(
             address, token=token, ca=ca, certificate=certificate, timeout=timeout
         )
-    return Connection(made, Stated(terms, partial, half_widths), owned=client is None)
+    return Connection(made, Stated(terms, partial, half_widths, mixed_dates), owned=client is None)
 
 
 class Connection:

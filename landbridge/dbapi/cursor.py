@@ -23,6 +23,7 @@ class Stated:
     terms: Terms
     partial: bool
     half_widths: bool
+    mixed_dates: bool
 
 
 class Cursor:
@@ -58,6 +59,7 @@ class Cursor:
                 purpose=terms.purpose,
                 epsilon=terms.micro_epsilon / 1_000_000 or None,
                 partial=self._stated.partial,
+                mixed_dates=self._stated.mixed_dates,
                 parameters=tuple(parameters),
             )
         if answer.columns:

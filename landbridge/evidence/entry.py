@@ -208,6 +208,7 @@ class Entry:
     remembered: bool = False
     count: int = 0
     data_version: str = ""
+    as_of: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
     subject_key: str = ""
     disclosable_from: str = ""
@@ -272,6 +273,7 @@ _TYPES: Final[Mapping[str, type | tuple[type, ...]]] = {
     "parts": (list, tuple),
     "remembered": bool,
     "digests": Mapping,
+    "as_of": Mapping,
     "changed": (list, tuple),
     "records": int,
     "count": int,
@@ -313,8 +315,9 @@ def _check(written: Mapping[str, Any]) -> None:
                 f"{_WHERE}, field parts",
                 "each must have a department (text), an index (number) and a leaf_hash (text)",
             )
-    if not all(isinstance(value, str) for value in written.get("digests", {}).values()):
-        raise EvidenceError(f"{_WHERE}, field digests", "each must be a text")
+    for name in ("digests", "as_of"):
+        if not all(isinstance(value, str) for value in written.get(name, {}).values()):
+            raise EvidenceError(f"{_WHERE}, field {name}", "each must be a text")
     kind = written.get("kind", "")
     if kind not in KINDS:
         raise EvidenceError(f"{_WHERE}, field kind", "it is none of the kinds of version 1")

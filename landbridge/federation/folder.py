@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from landbridge.days import is_day
+
 _DEPARTMENT = re.compile(r"[a-z][a-z0-9_]{0,30}")
 
 
@@ -20,7 +22,8 @@ class FederationInvalid(Exception):
 class MemberFolder:
     """A department: its name, its port (0: any free one) and its own folder.
 
-    `engine` is what its node's settings say of their engine; empty: DuckDB.
+    `engine` is what its node's settings say of their engine; empty: DuckDB. `as_of` is the day that
+    its data are of, where the folder says so.
     `publish_access` lets auditors at the gateway read its access policy.
     """
 
@@ -30,6 +33,7 @@ class MemberFolder:
     folder: Path
     engine: Mapping[str, str] = field(default_factory=dict)
     publish_access: bool = False
+    as_of: str = ""
 
     @property
     def script(self) -> Path:
@@ -83,6 +87,7 @@ def read(path: Path) -> FederationFolder:
                 folder=path / member["department"],
                 engine={key: str(each) for key, each in member.get("engine", {}).items()},
                 publish_access=member.get("publish_access", False) is True,
+                as_of=_day(str(member.get("as_of", "")), path),
             )
             for member in values["members"]
         )
@@ -124,6 +129,12 @@ def _department(name: object, path: Path) -> str:
             "digits and underscores, and not 'gateway'."
         )
     return name
+
+
+def _day(text: str, path: Path) -> str:
+    if text and not is_day(text):
+        raise FederationInvalid(f"{path / 'federation.toml'}: as_of is a day, as in 2026-10-31.")
+    return text
 
 
 def _title(text: str, path: Path) -> str:

@@ -168,14 +168,15 @@ class Federation:
         """Where the department's node listens on loopback."""
         return self._nodes[department].port
 
-    def load(self, department: str, contract: str, file: Path) -> None:
+    def load(self, department: str, contract: str, file: Path, as_of: str = "") -> None:
         """Loads a newer file of one contract while the node serves, as an operator would.
 
-        Raises ProcessFailed, one sentence, where the file does not keep to the contract.
+        `as_of` is the day that its rows are of. Raises ProcessFailed, one sentence, where the file
+        does not keep to the contract.
         """
         member = next(m for m in self.folder.members if m.department == department)
         settings = self._ground.folder(department) / "node.toml"
-        load = run_load(settings, [contract, str(file.resolve())])
+        load = run_load(settings, [contract, str(file.resolve()), *_day(as_of)])
         self._loading.append(load)
         self._await_load(member, load)
 
@@ -312,7 +313,7 @@ class Federation:
             arguments = [["--script", str(member.script)]]
         else:
             arguments = [[name, str(path)] for name, path in member.files.items()]
-        started = [run_load(settings, each) for each in arguments]
+        started = [run_load(settings, [*each, *_day(member.as_of)]) for each in arguments]
         self._loading += started
         return started
 
@@ -331,6 +332,10 @@ class Federation:
             self._progress(
                 f"{member.department} loaded {found['rows']:,} rows of {found['contract']}"
             )
+
+
+def _day(as_of: str) -> list[str]:
+    return ["--as-of", as_of] if as_of else []
 
 
 class _Kept:

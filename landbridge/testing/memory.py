@@ -52,6 +52,7 @@ class Asked:
     parameters: tuple[Value, ...] = ()
     arguments: Mapping[str, Value] = field(default_factory=dict)
     question_id: str = ""
+    mixed_dates: bool = False
 
 
 Says = Message | LandbridgeError
@@ -224,6 +225,7 @@ def _read(method: str, request: bytes) -> Asked:
                 query.partial,
                 tuple(map(from_literal, query.parameters)),
                 question_id=query.question_id,
+                mixed_dates=query.mixed_dates,
             )
         case "Explain":
             explain = gateway_pb2.ExplainRequest.FromString(request)
@@ -234,6 +236,7 @@ def _read(method: str, request: bytes) -> Asked:
                 terms.purpose,
                 terms.micro_epsilon / 1_000_000 or None,
                 parameters=tuple(map(from_literal, explain.parameters)),
+                mixed_dates=explain.mixed_dates,
             )
         case "Call":
             call = gateway_pb2.CallRequest.FromString(request)

@@ -52,6 +52,7 @@ def answer(
     departments: Sequence[str] = ("test",),
     epsilon: float = 1.0,
     delta: float = 1e-6,
+    as_of: Mapping[str, str] | None = None,
 ) -> Answer:
     """An answer from its columns: plain lists are grouping keys, `released` ones are numbers.
 
@@ -81,6 +82,7 @@ def answer(
         departments=tuple(departments),
         cost=Cost(epsilon, delta, ()),
         receipt=None,
+        as_of=dict(as_of or {}),
     )
 
 
@@ -120,6 +122,7 @@ def query_response(given: Answer) -> gateway_pb2.QueryResponse:
         missing=given.missing,
         departments=given.departments,
         cost=gateway_pb2.Cost(epsilon=given.cost.epsilon, delta=given.cost.delta),
+        as_of=given.as_of,
     )
     for row in given.cells:
         values = message.rows.add().values
@@ -150,6 +153,7 @@ def explain_response(plan: Plan) -> gateway_pb2.ExplainResponse:
         question=plan.question,
         rounds=plan.rounds,
         bytes=plan.bytes,
+        as_of=plan.as_of,
     )
     for column, half_width in plan.accuracy.items():
         expected = message.accuracy.add(column=column)

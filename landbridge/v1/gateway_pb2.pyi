@@ -31,6 +31,7 @@ class QueryRequest(_message.Message):
     PARTIAL_FIELD_NUMBER: _builtins.int
     QUESTION_ID_FIELD_NUMBER: _builtins.int
     PARAMETERS_FIELD_NUMBER: _builtins.int
+    MIXED_DATES_FIELD_NUMBER: _builtins.int
     sql: _builtins.str
     purpose: _builtins.str
     """Purpose and epsilon may stand in a comment of `sql` instead: /* purpose=dpv:Research, epsilon=0.5 */."""
@@ -40,6 +41,8 @@ class QueryRequest(_message.Message):
     """Accept an answer in which a department is missing (it is named)."""
     question_id: _builtins.str
     """16 random bytes in hex; the same id asks the same question again."""
+    mixed_dates: _builtins.bool
+    """Accept an answer from data of several days (they are named)."""
     @_builtins.property
     def parameters(self) -> _containers.RepeatedCompositeFieldContainer[_question_pb2.Literal]:
         """The values of the places (?) in `sql`, in their order; each becomes a literal of the question."""
@@ -53,10 +56,11 @@ class QueryRequest(_message.Message):
         partial: _builtins.bool = ...,
         question_id: _builtins.str = ...,
         parameters: _abc.Iterable[_question_pb2.Literal] | None = ...,
+        mixed_dates: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["micro_epsilon", b"micro_epsilon", "parameters", b"parameters", "partial", b"partial", "purpose", b"purpose", "question_id", b"question_id", "sql", b"sql"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["micro_epsilon", b"micro_epsilon", "mixed_dates", b"mixed_dates", "parameters", b"parameters", "partial", b"partial", "purpose", b"purpose", "question_id", b"question_id", "sql", b"sql"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -66,6 +70,26 @@ Global___QueryRequest: _TypeAlias = QueryRequest  # noqa: Y015
 class QueryResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class AsOfEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     COLUMNS_FIELD_NUMBER: _builtins.int
     ROWS_FIELD_NUMBER: _builtins.int
     NOTES_FIELD_NUMBER: _builtins.int
@@ -73,6 +97,7 @@ class QueryResponse(_message.Message):
     DEPARTMENTS_FIELD_NUMBER: _builtins.int
     COST_FIELD_NUMBER: _builtins.int
     RECEIPT_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def columns(self) -> _containers.RepeatedCompositeFieldContainer[Global___ResultColumn]: ...
     @_builtins.property
@@ -89,6 +114,10 @@ class QueryResponse(_message.Message):
     def cost(self) -> Global___Cost: ...
     @_builtins.property
     def receipt(self) -> _evidence_pb2.Receipt: ...
+    @_builtins.property
+    def as_of(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """The day that the data of each "department.contract" are of, where its owner said so."""
+
     def __init__(
         self,
         *,
@@ -99,10 +128,11 @@ class QueryResponse(_message.Message):
         departments: _abc.Iterable[_builtins.str] | None = ...,
         cost: Global___Cost | None = ...,
         receipt: _evidence_pb2.Receipt | None = ...,
+        as_of: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "receipt", b"receipt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "cost", b"cost", "departments", b"departments", "missing", b"missing", "notes", b"notes", "receipt", b"receipt", "rows", b"rows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "columns", b"columns", "cost", b"cost", "departments", b"departments", "missing", b"missing", "notes", b"notes", "receipt", b"receipt", "rows", b"rows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -300,9 +330,11 @@ class ExplainRequest(_message.Message):
     PURPOSE_FIELD_NUMBER: _builtins.int
     MICRO_EPSILON_FIELD_NUMBER: _builtins.int
     PARAMETERS_FIELD_NUMBER: _builtins.int
+    MIXED_DATES_FIELD_NUMBER: _builtins.int
     sql: _builtins.str
     purpose: _builtins.str
     micro_epsilon: _builtins.int
+    mixed_dates: _builtins.bool
     @_builtins.property
     def parameters(self) -> _containers.RepeatedCompositeFieldContainer[_question_pb2.Literal]: ...
     def __init__(
@@ -312,10 +344,11 @@ class ExplainRequest(_message.Message):
         purpose: _builtins.str = ...,
         micro_epsilon: _builtins.int = ...,
         parameters: _abc.Iterable[_question_pb2.Literal] | None = ...,
+        mixed_dates: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["micro_epsilon", b"micro_epsilon", "parameters", b"parameters", "purpose", b"purpose", "sql", b"sql"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["micro_epsilon", b"micro_epsilon", "mixed_dates", b"mixed_dates", "parameters", b"parameters", "purpose", b"purpose", "sql", b"sql"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -324,6 +357,26 @@ Global___ExplainRequest: _TypeAlias = ExplainRequest  # noqa: Y015
 @_typing.final
 class ExplainResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class AsOfEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     MODE_FIELD_NUMBER: _builtins.int
     WHY_FIELD_NUMBER: _builtins.int
@@ -339,6 +392,7 @@ class ExplainResponse(_message.Message):
     QUESTION_FIELD_NUMBER: _builtins.int
     ROUNDS_FIELD_NUMBER: _builtins.int
     BYTES_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     mode: _builtins.str
     """"one department", "fan-out", "pooled" or "linked"."""
     why: _builtins.str
@@ -366,6 +420,10 @@ class ExplainResponse(_message.Message):
     def budgets(self) -> _containers.RepeatedCompositeFieldContainer[Global___DepartmentBudget]: ...
     @_builtins.property
     def notes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Note]: ...
+    @_builtins.property
+    def as_of(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """As in QueryResponse."""
+
     def __init__(
         self,
         *,
@@ -383,10 +441,11 @@ class ExplainResponse(_message.Message):
         question: _builtins.str = ...,
         rounds: _builtins.int = ...,
         bytes: _builtins.int = ...,
+        as_of: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accuracy", b"accuracy", "budgets", b"budgets", "bytes", b"bytes", "cells", b"cells", "columns", b"columns", "contract", b"contract", "delta", b"delta", "departments", b"departments", "epsilon", b"epsilon", "mode", b"mode", "notes", b"notes", "question", b"question", "rounds", b"rounds", "why", b"why"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accuracy", b"accuracy", "as_of", b"as_of", "budgets", b"budgets", "bytes", b"bytes", "cells", b"cells", "columns", b"columns", "contract", b"contract", "delta", b"delta", "departments", b"departments", "epsilon", b"epsilon", "mode", b"mode", "notes", b"notes", "question", b"question", "rounds", b"rounds", "why", b"why"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -751,6 +810,7 @@ class DirectoryContract(_message.Message):
     SUBMITTABLE_FIELD_NUMBER: _builtins.int
     COLLECTS_FIELD_NUMBER: _builtins.int
     WATCHABLE_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     description: _builtins.str
     method: _builtins.str
@@ -767,6 +827,8 @@ class DirectoryContract(_message.Message):
     collects: _builtins.str
     watchable: _builtins.bool
     """The caller may make watches of it."""
+    as_of: _builtins.str
+    """The day that the data are of, where their owner said so."""
     @_builtins.property
     def columns(self) -> _containers.RepeatedCompositeFieldContainer[Global___DirectoryColumn]: ...
     @_builtins.property
@@ -794,10 +856,11 @@ class DirectoryContract(_message.Message):
         submittable: _builtins.bool = ...,
         collects: _builtins.str = ...,
         watchable: _builtins.bool = ...,
+        as_of: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channels", b"channels", "collects", b"collects", "columns", b"columns", "consultable", b"consultable", "description", b"description", "id", b"id", "method", b"method", "purposes", b"purposes", "queryable", b"queryable", "roles", b"roles", "submittable", b"submittable", "team", b"team", "title", b"title", "unit", b"unit", "version", b"version", "watchable", b"watchable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "channels", b"channels", "collects", b"collects", "columns", b"columns", "consultable", b"consultable", "description", b"description", "id", b"id", "method", b"method", "purposes", b"purposes", "queryable", b"queryable", "roles", b"roles", "submittable", b"submittable", "team", b"team", "title", b"title", "unit", b"unit", "version", b"version", "watchable", b"watchable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

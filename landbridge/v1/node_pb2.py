@@ -28,13 +28,15 @@ from landbridge.v1 import question_pb2 as landbridge_dot_v1_dot_question__pb2
 from landbridge.v1 import release_pb2 as landbridge_dot_v1_dot_release__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18landbridge/v1/node.proto\x12\rlandbridge.v1\x1a\x1clandbridge/v1/evidence.proto\x1a\x1elandbridge/v1/membership.proto\x1a\x1clandbridge/v1/question.proto\x1a\x1blandbridge/v1/release.proto\"\x11\n\x0f\x44\x65scribeRequest\"\x8a\x02\n\x10\x44\x65scribeResponse\x12\x12\n\ndepartment\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x35\n\tcontracts\x18\x03 \x03(\x0b\x32\".landbridge.v1.ContractDescription\x12\x33\n\x08handlers\x18\x04 \x03(\x0b\x32!.landbridge.v1.HandlerDescription\x12\x0f\n\x07log_key\x18\x05 \x01(\t\x12\x15\n\rpolicy_digest\x18\x06 \x01(\t\x12\x0e\n\x06\x61\x63\x63\x65ss\x18\x07 \x01(\x0c\x12/\n\x06groups\x18\x08 \x03(\x0b\x32\x1f.landbridge.v1.GroupDescription\"1\n\x10GroupDescription\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07purpose\x18\x02 \x01(\t\"3\n\x13\x43ontractDescription\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08\x64ocument\x18\x02 \x01(\x0c\"\xe3\x02\n\x12HandlerDescription\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x10\n\x08\x63ontract\x18\x04 \x01(\t\x12\x31\n\targuments\x18\x05 \x03(\x0b\x32\x1e.landbridge.v1.HandlerArgument\x12\r\n\x05\x63odes\x18\x06 \x03(\t\x12\r\n\x05level\x18\x07 \x01(\t\x12\x10\n\x08purposes\x18\x08 \x03(\t\x12\x0f\n\x07returns\x18\t \x01(\t\x12\x0f\n\x07reasons\x18\n \x03(\t\x12\x0f\n\x07\x63onsent\x18\x0b \x01(\x08\x12\x0f\n\x07subject\x18\x0c \x01(\t\x12*\n\x06passes\x18\r \x03(\x0b\x32\x1a.landbridge.v1.PassedValue\x12\x12\n\nprocedures\x18\x0e \x03(\t\x12\x0f\n\x07minimum\x18\x0f \x01(\x01\x12\x0f\n\x07maximum\x18\x10 \x01(\x01\">\n\x0bPassedValue\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65partments\x18\x03 \x03(\t\"g\n\x0fHandlerArgument\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\'\n\x07\x63hoices\x18\x03 \x03(\x0b\x32\x16.landbridge.v1.Literal\x12\x0f\n\x07sources\x18\x04 \x03(\t\"\x96\x01\n\x06\x41sking\x12\r\n\x05token\x18\x01 \x01(\t\x12\x0f\n\x07purpose\x18\x02 \x01(\t\x12\x13\n\x0bquestion_id\x18\x03 \x01(\t\x12\x13\n\x0bgateway_log\x18\x04 \x01(\t\x12\x11\n\tcontracts\x18\x0e \x03(\x0c\x12/\n\x06signed\x18\x0f \x01(\x0b\x32\x1f.landbridge.v1.GatewaySignature\"\x89\x01\n\rAnswerRequest\x12%\n\x06\x61sking\x18\x01 \x01(\x0b\x32\x15.landbridge.v1.Asking\x12)\n\x08question\x18\x02 \x01(\x0b\x32\x17.landbridge.v1.Question\x12\x15\n\rmicro_epsilon\x18\x03 \x01(\x04\x12\x0f\n\x07members\x18\x04 \x03(\t\"\xdd\x01\n\x0e\x41nswerResponse\x12\'\n\x07release\x18\x01 \x01(\x0b\x32\x16.landbridge.v1.Release\x12/\n\x10recipient_budget\x18\x02 \x01(\x0b\x32\x15.landbridge.v1.Budget\x12-\n\x0eoverall_budget\x18\x03 \x01(\x0b\x32\x15.landbridge.v1.Budget\x12\x19\n\x11\x63harged_micro_rho\x18\x04 \x01(\x04\x12\'\n\x07receipt\x18\x05 \x01(\x0b\x32\x16.landbridge.v1.Receipt\"\x8b\x01\n\x0f\x45stimateRequest\x12%\n\x06\x61sking\x18\x01 \x01(\x0b\x32\x15.landbridge.v1.Asking\x12)\n\x08question\x18\x02 \x01(\x0b\x32\x17.landbridge.v1.Question\x12\x15\n\rmicro_epsilon\x18\x03 \x01(\x04\x12\x0f\n\x07members\x18\x04 \x03(\t\"\xb6\x01\n\x10\x45stimateResponse\x12\x1b\n\x13standard_deviations\x18\x01 \x03(\x01\x12\r\n\x05\x63\x65lls\x18\x02 \x01(\x04\x12\x16\n\x0e\x63ost_micro_rho\x18\x03 \x01(\x04\x12/\n\x10recipient_budget\x18\x04 \x01(\x0b\x32\x15.landbridge.v1.Budget\x12-\n\x0eoverall_budget\x18\x05 \x01(\x0b\x32\x15.landbridge.v1.Budget\"\xe0\x01\n\x0cReplyRequest\x12%\n\x06\x61sking\x18\x01 \x01(\x0b\x32\x15.landbridge.v1.Asking\x12\x0f\n\x07handler\x18\x02 \x01(\t\x12=\n\targuments\x18\x03 \x03(\x0b\x32*.landbridge.v1.ReplyRequest.ArgumentsEntry\x12\x0f\n\x07\x63onsent\x18\x04 \x01(\t\x1aH\n\x0e\x41rgumentsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12%\n\x05value\x18\x02 \x01(\x0b\x32\x16.landbridge.v1.Literal:\x02\x38\x01\"\x88\x01\n\rReplyResponse\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\'\n\x07receipt\x18\x03 \x01(\x0b\x32\x16.landbridge.v1.Receipt\x12\x0f\n\x07reasons\x18\x04 \x03(\t\x12\x13\n\x06number\x18\x05 \x01(\x01H\x00\x88\x01\x01\x42\t\n\x07_number2\xab\x02\n\x04Node\x12K\n\x08\x44\x65scribe\x12\x1e.landbridge.v1.DescribeRequest\x1a\x1f.landbridge.v1.DescribeResponse\x12\x45\n\x06\x41nswer\x12\x1c.landbridge.v1.AnswerRequest\x1a\x1d.landbridge.v1.AnswerResponse\x12K\n\x08\x45stimate\x12\x1e.landbridge.v1.EstimateRequest\x1a\x1f.landbridge.v1.EstimateResponse\x12\x42\n\x05Reply\x12\x1b.landbridge.v1.ReplyRequest\x1a\x1c.landbridge.v1.ReplyResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18landbridge/v1/node.proto\x12\rlandbridge.v1\x1a\x1clandbridge/v1/evidence.proto\x1a\x1elandbridge/v1/membership.proto\x1a\x1clandbridge/v1/question.proto\x1a\x1blandbridge/v1/release.proto\"\x11\n\x0f\x44\x65scribeRequest\"\x8a\x02\n\x10\x44\x65scribeResponse\x12\x12\n\ndepartment\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x35\n\tcontracts\x18\x03 \x03(\x0b\x32\".landbridge.v1.ContractDescription\x12\x33\n\x08handlers\x18\x04 \x03(\x0b\x32!.landbridge.v1.HandlerDescription\x12\x0f\n\x07log_key\x18\x05 \x01(\t\x12\x15\n\rpolicy_digest\x18\x06 \x01(\t\x12\x0e\n\x06\x61\x63\x63\x65ss\x18\x07 \x01(\x0c\x12/\n\x06groups\x18\x08 \x03(\x0b\x32\x1f.landbridge.v1.GroupDescription\"1\n\x10GroupDescription\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07purpose\x18\x02 \x01(\t\"B\n\x13\x43ontractDescription\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08\x64ocument\x18\x02 \x01(\x0c\x12\r\n\x05\x61s_of\x18\x03 \x01(\t\"\xe3\x02\n\x12HandlerDescription\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x10\n\x08\x63ontract\x18\x04 \x01(\t\x12\x31\n\targuments\x18\x05 \x03(\x0b\x32\x1e.landbridge.v1.HandlerArgument\x12\r\n\x05\x63odes\x18\x06 \x03(\t\x12\r\n\x05level\x18\x07 \x01(\t\x12\x10\n\x08purposes\x18\x08 \x03(\t\x12\x0f\n\x07returns\x18\t \x01(\t\x12\x0f\n\x07reasons\x18\n \x03(\t\x12\x0f\n\x07\x63onsent\x18\x0b \x01(\x08\x12\x0f\n\x07subject\x18\x0c \x01(\t\x12*\n\x06passes\x18\r \x03(\x0b\x32\x1a.landbridge.v1.PassedValue\x12\x12\n\nprocedures\x18\x0e \x03(\t\x12\x0f\n\x07minimum\x18\x0f \x01(\x01\x12\x0f\n\x07maximum\x18\x10 \x01(\x01\">\n\x0bPassedValue\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65partments\x18\x03 \x03(\t\"g\n\x0fHandlerArgument\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\'\n\x07\x63hoices\x18\x03 \x03(\x0b\x32\x16.landbridge.v1.Literal\x12\x0f\n\x07sources\x18\x04 \x03(\t\"\xf3\x01\n\x06\x41sking\x12\r\n\x05token\x18\x01 \x01(\t\x12\x0f\n\x07purpose\x18\x02 \x01(\t\x12\x13\n\x0bquestion_id\x18\x03 \x01(\t\x12\x13\n\x0bgateway_log\x18\x04 \x01(\t\x12\x11\n\tcontracts\x18\x0e \x03(\x0c\x12/\n\x06signed\x18\x0f \x01(\x0b\x32\x1f.landbridge.v1.GatewaySignature\x12.\n\x05\x61s_of\x18\x10 \x03(\x0b\x32\x1f.landbridge.v1.Asking.AsOfEntry\x1a+\n\tAsOfEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x89\x01\n\rAnswerRequest\x12%\n\x06\x61sking\x18\x01 \x01(\x0b\x32\x15.landbridge.v1.Asking\x12)\n\x08question\x18\x02 \x01(\x0b\x32\x17.landbridge.v1.Question\x12\x15\n\rmicro_epsilon\x18\x03 \x01(\x04\x12\x0f\n\x07members\x18\x04 \x03(\t\"\xdd\x01\n\x0e\x41nswerResponse\x12\'\n\x07release\x18\x01 \x01(\x0b\x32\x16.landbridge.v1.Release\x12/\n\x10recipient_budget\x18\x02 \x01(\x0b\x32\x15.landbridge.v1.Budget\x12-\n\x0eoverall_budget\x18\x03 \x01(\x0b\x32\x15.landbridge.v1.Budget\x12\x19\n\x11\x63harged_micro_rho\x18\x04 \x01(\x04\x12\'\n\x07receipt\x18\x05 \x01(\x0b\x32\x16.landbridge.v1.Receipt\"\x8b\x01\n\x0f\x45stimateRequest\x12%\n\x06\x61sking\x18\x01 \x01(\x0b\x32\x15.landbridge.v1.Asking\x12)\n\x08question\x18\x02 \x01(\x0b\x32\x17.landbridge.v1.Question\x12\x15\n\rmicro_epsilon\x18\x03 \x01(\x04\x12\x0f\n\x07members\x18\x04 \x03(\t\"\xb6\x01\n\x10\x45stimateResponse\x12\x1b\n\x13standard_deviations\x18\x01 \x03(\x01\x12\r\n\x05\x63\x65lls\x18\x02 \x01(\x04\x12\x16\n\x0e\x63ost_micro_rho\x18\x03 \x01(\x04\x12/\n\x10recipient_budget\x18\x04 \x01(\x0b\x32\x15.landbridge.v1.Budget\x12-\n\x0eoverall_budget\x18\x05 \x01(\x0b\x32\x15.landbridge.v1.Budget\"\xe0\x01\n\x0cReplyRequest\x12%\n\x06\x61sking\x18\x01 \x01(\x0b\x32\x15.landbridge.v1.Asking\x12\x0f\n\x07handler\x18\x02 \x01(\t\x12=\n\targuments\x18\x03 \x03(\x0b\x32*.landbridge.v1.ReplyRequest.ArgumentsEntry\x12\x0f\n\x07\x63onsent\x18\x04 \x01(\t\x1aH\n\x0e\x41rgumentsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12%\n\x05value\x18\x02 \x01(\x0b\x32\x16.landbridge.v1.Literal:\x02\x38\x01\"\x88\x01\n\rReplyResponse\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\'\n\x07receipt\x18\x03 \x01(\x0b\x32\x16.landbridge.v1.Receipt\x12\x0f\n\x07reasons\x18\x04 \x03(\t\x12\x13\n\x06number\x18\x05 \x01(\x01H\x00\x88\x01\x01\x42\t\n\x07_number2\xab\x02\n\x04Node\x12K\n\x08\x44\x65scribe\x12\x1e.landbridge.v1.DescribeRequest\x1a\x1f.landbridge.v1.DescribeResponse\x12\x45\n\x06\x41nswer\x12\x1c.landbridge.v1.AnswerRequest\x1a\x1d.landbridge.v1.AnswerResponse\x12K\n\x08\x45stimate\x12\x1e.landbridge.v1.EstimateRequest\x1a\x1f.landbridge.v1.EstimateResponse\x12\x42\n\x05Reply\x12\x1b.landbridge.v1.ReplyRequest\x1a\x1c.landbridge.v1.ReplyResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'landbridge.v1.node_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_ASKING_ASOFENTRY']._loaded_options = None
+  _globals['_ASKING_ASOFENTRY']._serialized_options = b'8\001'
   _globals['_REPLYREQUEST_ARGUMENTSENTRY']._loaded_options = None
   _globals['_REPLYREQUEST_ARGUMENTSENTRY']._serialized_options = b'8\001'
   _globals['_DESCRIBEREQUEST']._serialized_start=164
@@ -44,29 +46,31 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GROUPDESCRIPTION']._serialized_start=452
   _globals['_GROUPDESCRIPTION']._serialized_end=501
   _globals['_CONTRACTDESCRIPTION']._serialized_start=503
-  _globals['_CONTRACTDESCRIPTION']._serialized_end=554
-  _globals['_HANDLERDESCRIPTION']._serialized_start=557
-  _globals['_HANDLERDESCRIPTION']._serialized_end=912
-  _globals['_PASSEDVALUE']._serialized_start=914
-  _globals['_PASSEDVALUE']._serialized_end=976
-  _globals['_HANDLERARGUMENT']._serialized_start=978
-  _globals['_HANDLERARGUMENT']._serialized_end=1081
-  _globals['_ASKING']._serialized_start=1084
-  _globals['_ASKING']._serialized_end=1234
-  _globals['_ANSWERREQUEST']._serialized_start=1237
-  _globals['_ANSWERREQUEST']._serialized_end=1374
-  _globals['_ANSWERRESPONSE']._serialized_start=1377
-  _globals['_ANSWERRESPONSE']._serialized_end=1598
-  _globals['_ESTIMATEREQUEST']._serialized_start=1601
-  _globals['_ESTIMATEREQUEST']._serialized_end=1740
-  _globals['_ESTIMATERESPONSE']._serialized_start=1743
-  _globals['_ESTIMATERESPONSE']._serialized_end=1925
-  _globals['_REPLYREQUEST']._serialized_start=1928
-  _globals['_REPLYREQUEST']._serialized_end=2152
-  _globals['_REPLYREQUEST_ARGUMENTSENTRY']._serialized_start=2080
-  _globals['_REPLYREQUEST_ARGUMENTSENTRY']._serialized_end=2152
-  _globals['_REPLYRESPONSE']._serialized_start=2155
-  _globals['_REPLYRESPONSE']._serialized_end=2291
-  _globals['_NODE']._serialized_start=2294
-  _globals['_NODE']._serialized_end=2593
+  _globals['_CONTRACTDESCRIPTION']._serialized_end=569
+  _globals['_HANDLERDESCRIPTION']._serialized_start=572
+  _globals['_HANDLERDESCRIPTION']._serialized_end=927
+  _globals['_PASSEDVALUE']._serialized_start=929
+  _globals['_PASSEDVALUE']._serialized_end=991
+  _globals['_HANDLERARGUMENT']._serialized_start=993
+  _globals['_HANDLERARGUMENT']._serialized_end=1096
+  _globals['_ASKING']._serialized_start=1099
+  _globals['_ASKING']._serialized_end=1342
+  _globals['_ASKING_ASOFENTRY']._serialized_start=1299
+  _globals['_ASKING_ASOFENTRY']._serialized_end=1342
+  _globals['_ANSWERREQUEST']._serialized_start=1345
+  _globals['_ANSWERREQUEST']._serialized_end=1482
+  _globals['_ANSWERRESPONSE']._serialized_start=1485
+  _globals['_ANSWERRESPONSE']._serialized_end=1706
+  _globals['_ESTIMATEREQUEST']._serialized_start=1709
+  _globals['_ESTIMATEREQUEST']._serialized_end=1848
+  _globals['_ESTIMATERESPONSE']._serialized_start=1851
+  _globals['_ESTIMATERESPONSE']._serialized_end=2033
+  _globals['_REPLYREQUEST']._serialized_start=2036
+  _globals['_REPLYREQUEST']._serialized_end=2260
+  _globals['_REPLYREQUEST_ARGUMENTSENTRY']._serialized_start=2188
+  _globals['_REPLYREQUEST_ARGUMENTSENTRY']._serialized_end=2260
+  _globals['_REPLYRESPONSE']._serialized_start=2263
+  _globals['_REPLYRESPONSE']._serialized_end=2399
+  _globals['_NODE']._serialized_start=2402
+  _globals['_NODE']._serialized_end=2701
 # @@protoc_insertion_point(module_scope)

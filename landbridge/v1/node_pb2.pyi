@@ -118,18 +118,24 @@ class ContractDescription(_message.Message):
 
     ID_FIELD_NUMBER: _builtins.int
     DOCUMENT_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     document: _builtins.bytes
     """The Open Data Contract Standard document, YAML, byte for byte as the owner wrote it."""
+    as_of: _builtins.str
+    """The day that the loaded data are of, as its owner said when they were loaded, RFC 3339
+    full-date; empty where nobody said.
+    """
     def __init__(
         self,
         *,
         id: _builtins.str = ...,
         document: _builtins.bytes = ...,
+        as_of: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "id", b"id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "document", b"document", "id", b"id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -286,12 +292,33 @@ class Asking(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class AsOfEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     TOKEN_FIELD_NUMBER: _builtins.int
     PURPOSE_FIELD_NUMBER: _builtins.int
     QUESTION_ID_FIELD_NUMBER: _builtins.int
     GATEWAY_LOG_FIELD_NUMBER: _builtins.int
     CONTRACTS_FIELD_NUMBER: _builtins.int
     SIGNED_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     token: _builtins.str
     purpose: _builtins.str
     question_id: _builtins.str
@@ -308,6 +335,12 @@ class Asking(_message.Message):
     def signed(self) -> _membership_pb2.GatewaySignature:
         """The gateway's signature over all of this request, for this department."""
 
+    @_builtins.property
+    def as_of(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """The day that the data of each "department.contract" are of, as the question was planned; empty
+        where its owner did not say. The node answers by no others of its own that are named here.
+        """
+
     def __init__(
         self,
         *,
@@ -317,10 +350,11 @@ class Asking(_message.Message):
         gateway_log: _builtins.str = ...,
         contracts: _abc.Iterable[_builtins.bytes] | None = ...,
         signed: _membership_pb2.GatewaySignature | None = ...,
+        as_of: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["signed", b"signed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contracts", b"contracts", "gateway_log", b"gateway_log", "purpose", b"purpose", "question_id", b"question_id", "signed", b"signed", "token", b"token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "contracts", b"contracts", "gateway_log", b"gateway_log", "purpose", b"purpose", "question_id", b"question_id", "signed", b"signed", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

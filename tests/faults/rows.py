@@ -202,6 +202,11 @@ ROWS: dict[int, Row] = {
         "sdk/test_outages.py::test_stopping_under_load_is_never_a_fault",
     )),
     28: Row("other data, older ledgers", (
+        "dates/test_days.py::test_data_of_different_days_are_not_mixed",
+        "dates/test_days.py::test_a_load_between_plan_and_question_mixes_nothing",
+        "dates/test_days.py::test_an_answer_and_both_logs_say_of_which_day_the_data_are",
+        "dates/test_loads.py::"
+        "test_two_real_departments_are_asked_together_when_both_are_of_one_day",
         "nodes/test_following.py::"
         "test_a_question_planned_by_the_earlier_contract_is_not_answered_by_the_later",
         "journeys/test_witness.py::test_a_node_on_yesterdays_backup_is_stopped_by_the_gateway",
@@ -231,8 +236,6 @@ ROWS: dict[int, Row] = {
 }  # fmt: skip
 
 WAITS: dict[int, str] = {
-    28: "departments at other dates of data: no load says of which day its data are, so neither an "
-    "answer nor a log can say that two departments' parts are of different days",
     32: "a worker at its limit of memory: what a run needs grows with the data, so a question that "
     "needs nearly all of it can end in either way for one row more; see docs/faults.md",
 }

@@ -35,6 +35,16 @@ def test_rows_and_the_answer_behind_them(gateway: MemoryGateway) -> None:
     assert (asked.purpose, asked.epsilon) == (PURPOSE, 0.5)
 
 
+def test_data_of_several_days_are_taken_by_a_connection_that_says_so(
+    gateway: MemoryGateway,
+) -> None:
+    """Another asks for data of one day."""
+    for mixed in (False, True):
+        connection = dbapi.connect(client=gateway.client(), purpose=PURPOSE, mixed_dates=mixed)
+        connection.cursor().execute(PEOPLE)
+        assert gateway.asked[-1].mixed_dates is mixed
+
+
 def test_half_widths_as_columns(gateway: MemoryGateway) -> None:
     """For tools that show columns and nothing else."""
     connection = dbapi.connect(client=gateway.client(), purpose=PURPOSE, half_widths=True)

@@ -156,7 +156,7 @@ def test_a_url_says_everything() -> None:
     """Address, token, authority and what every question states."""
     url = make_url(
         "landbridge://gateway.example:4711/?token_file=/run/token&ca=/etc/ca.pem"
-        "&purpose=dpv:Research&epsilon=0.5&partial=true&half_widths=true&timeout=9"
+        "&purpose=dpv:Research&epsilon=0.5&partial=true&half_widths=true&mixed_dates=true&timeout=9"
     )
     (address,), named = LandbridgeDialect().create_connect_args(url)
     assert address == "gateway.example:4711"
@@ -165,6 +165,7 @@ def test_a_url_says_everything() -> None:
     assert (named["purpose"], named["epsilon"], named["timeout"]) == ("dpv:Research", 0.5, 9.0)
     assert named["partial"] is True
     assert named["half_widths"] is True
+    assert named["mixed_dates"] is True
     (address,), named = LandbridgeDialect().create_connect_args(make_url("landbridge://:abc@g/"))
     assert (address, named["token"]) == ("g:443", "abc")
 

@@ -21,6 +21,7 @@ from landbridge.errors import Refused
 from landbridge.status import from_rpc_error
 from landbridge.transport import Endpoint
 from landbridge.v1 import flight_pb2, gateway_pb2
+from tests.dates.dated import FIRST, SECOND, dated
 from tests.people import PURPOSE, crowd, document, write
 from tests.sdk.loopback import Authority
 from tests.simulator import FederationSimulator
@@ -225,6 +226,25 @@ def test_a_department_that_is_missing_is_missing_here_too(flight: Served) -> Non
     )
     table = tabled(raw.get(raw.ticket(COUNT)))
     assert '"missing": ["south"]' in table.schema.metadata[b"landbridge.answer"].decode()
+
+
+def test_data_of_several_days_are_taken_by_a_connection_that_says_so(flight: Served) -> None:
+    """Refused otherwise; the days are beside the answer."""
+    dated(flight.federation, "people", {"north": FIRST, "south": SECOND})
+    try:
+        with pytest.raises(adbc.Error, match=r"DATES_DIFFER.*south\.people"):
+            fetched(flight, COUNT)
+        raw = Raw(
+            flight,
+            ("authorization", f"Bearer {flight.federation.token()}"),
+            ("purpose", PURPOSE),
+            ("mixed_dates", "true"),
+        )
+        table = tabled(raw.get(raw.ticket(COUNT)))
+        told = table.schema.metadata[b"landbridge.answer"].decode()
+        assert f'"south.people": "{SECOND}"' in told
+    finally:
+        dated(flight.federation, "people", {"north": "", "south": ""})
 
 
 def tabled(messages: list[flight_pb2.FlightData]) -> Any:

@@ -1,0 +1,1 @@
+"""Of which day data are: said at a load, told with every answer, never mixed unasked."""
