@@ -303,7 +303,7 @@ def _texts(name: str, texts: int, seed: int, folder: Path) -> Outcome:
         world.close()
     return Outcome(name, texts, texts - ends["wrong"], "closed algebra",
                    bad or f"{ends['refused']} refused, {ends['answered']} alike (seed {seed})",
-                   bool(bad), ends)  # fmt: skip
+                   bool(bad), dict(ends))  # fmt: skip
 
 
 def _messages(name: str, each: int, seed: int, folder: Path) -> Outcome:

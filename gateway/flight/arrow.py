@@ -44,8 +44,8 @@ def messages(table: Any) -> Iterator[flight_pb2.FlightData]:
 def table_of(answer: Answer, *, half_widths: bool) -> Any:
     """The answer as a table; what is no column of it stands in the schema's metadata.
 
-    Under the key `landbridge.answer`, as JSON: notes, cost, departments, missing, as_of, half_widths by
-    released column, and the receipt.
+    Under the key `landbridge.answer`, as JSON: notes, cost, departments, missing, as_of,
+    half_widths by released column, and the receipt.
     """
     receipt = answer.receipt
     more = {

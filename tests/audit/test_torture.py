@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -84,6 +84,14 @@ def test_a_run_goes_on_where_the_last_one_ended(
     monkeypatch.setattr(torture, "here", lambda: other)
     with pytest.raises(SystemExit, match="another now"):
         torture.main(["--state", state])
+
+
+def test_what_random_texts_found_can_be_told_by_a_worker(tmp_path: Path) -> None:
+    """It crosses a pipe as JSON; a run of hours once ended at the first that could not."""
+    found = torture._texts("texts", 5, 1, tmp_path / "job")
+    told = json.loads(json.dumps(asdict(found)))
+    assert Outcome(**told) == found
+    assert sum(found.counts.values()) == 5
 
 
 def _git(folder: Path, *words: str) -> None:
