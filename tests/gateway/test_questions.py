@@ -502,6 +502,7 @@ def test_a_text_is_read_once_and_again_when_a_contract_changes(
     node = federation.nodes["north"]
     description = node.servicer.Describe(node_pb2.DescribeRequest(), federation.node_context())
     description.contracts[0].document = document(landbridgeMaximumCells=99)
+    node.servicer.describe(description)
     federation.departments.refresh()
     with pytest.raises(LandbridgeError):
         federation.query("SELECT nothing FROM people")
