@@ -83,6 +83,7 @@ def test_json_is_one_document_with_everything(served: Served, run: Run) -> None:
         "notes",
         "missing",
         "departments",
+        "as_of",
         "cost",
         "receipt",
     ]
