@@ -80,7 +80,9 @@ def query_response(answered: Answered) -> gateway_pb2.QueryResponse:
 def _told(plan: Plan, missing: Sequence[str]) -> dict[str, str]:
     """The days that were said, of those who answered."""
     return {
-        name: day for name, day in plan.as_of.items() if day and name.split(".")[0] not in missing
+        name: day
+        for name, day in plan.as_of.items()
+        if day and not ("." in name and name.split(".")[0] in missing)
     }
 
 

@@ -95,9 +95,10 @@ class Answer:
     """A computed answer.
 
     `missing` names the departments that were asked and did not answer (only after
-    `partial=True`), `departments` all that did. `as_of` has the day that the data of a
-    "department.contract" are of, as "2026-10-31", where its owner said so. Other tools read an
-    answer as an Arrow table: `polars.DataFrame(answer)`, `duckdb.from_arrow(answer)`.
+    `partial=True`), `departments` all that did. `as_of` has the day that a table's data are of, as
+    "2026-10-31", where its owners said so: by its name, or by "department.table" where departments
+    differ. Other tools read an answer as an Arrow table: `polars.DataFrame(answer)`,
+    `duckdb.from_arrow(answer)`.
     """
 
     columns: tuple[Column, ...]

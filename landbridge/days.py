@@ -12,7 +12,8 @@ from datetime import date
 from typing import Final
 
 AsOf = Mapping[str, str]
-"""The day of each "department.contract"; empty where its owner did not say."""
+"""The day of a contract's data at all departments, by its id; where departments' days differ, of
+each "department.contract". Empty where owners did not say."""
 
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
@@ -29,5 +30,10 @@ def is_day(text: str) -> bool:
 
 
 def table(department: str, contract: str) -> str:
-    """Whose data, as `AsOf` names them."""
+    """One department's data, as `AsOf` names them."""
     return f"{department}.{contract}"
+
+
+def planned_for(as_of: AsOf, department: str, contract: str) -> str | None:
+    """The day named for a department's table, empty for no day; None where it is not named."""
+    return as_of.get(table(department, contract), as_of.get(contract))

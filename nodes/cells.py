@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from landbridge.days import AsOf, table
+from landbridge.days import AsOf, planned_for
 from landbridge.edge.record import Draft
 from landbridge.errors import LandbridgeError, error
 from nodes.compile import Statement, compile_histograms, compile_question
@@ -76,16 +76,13 @@ def require_day(
 
     Notes the days in the draft. `planned` names them where anybody says of which day data are.
     """
-    found = {
-        table(department, part.id): tables[part.id].as_of
-        for part in contract.each
-        if part.id in tables
-    }
+    found = {part.id: tables[part.id].as_of for part in contract.each if part.id in tables}
     stated = {name: day for name, day in found.items() if day}
     if stated:
         draft.note(as_of=stated)
-    if any(planned[name] != day for name, day in found.items() if name in planned):
-        raise error("DATE_CHANGED", missing=(department,))
+    for name, day in found.items():
+        if planned_for(planned, department, name) not in (None, day):
+            raise error("DATE_CHANGED", missing=(department,))
 
 
 def not_loaded(department: str, contract: str) -> LandbridgeError:

@@ -116,7 +116,9 @@ class QueryResponse(_message.Message):
     def receipt(self) -> _evidence_pb2.Receipt: ...
     @_builtins.property
     def as_of(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """The day that the data of each "department.contract" are of, where its owner said so."""
+        """The day that the data are of, where their owners said so: of a contract, or of each
+        "department.contract" where departments differ.
+        """
 
     def __init__(
         self,

@@ -337,8 +337,9 @@ class Asking(_message.Message):
 
     @_builtins.property
     def as_of(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """The day that the data of each "department.contract" are of, as the question was planned; empty
-        where its owner did not say. The node answers by no others of its own that are named here.
+        """The day that the data are of, as the question was planned: of a contract at all departments, or
+        of each "department.contract"; empty where owners did not say. The node answers by no other day
+        of its own tables where one is named here.
         """
 
     def __init__(

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gateway.days import MOST, require_one_day, spoken
 from landbridge.errors import LandbridgeError, Refused, Unavailable
+from landbridge.evidence.entry import Entry
 from tests.dates.dated import FIRST, SECOND, asked, dated, loaded, spent
 from tests.linked.world import federation as linked_world
 from tests.people import crowd, document, write
@@ -56,14 +58,14 @@ def test_where_nobody_says_a_day_nothing_is_said(people: FederationSimulator) ->
 def test_an_answer_and_both_logs_say_of_which_day_the_data_are(people: FederationSimulator) -> None:
     """So does the plan, before anything is charged."""
     dated(people, "people", dict.fromkeys(DEPARTMENTS, FIRST))
-    every = {f"{name}.people": FIRST for name in DEPARTMENTS}
+    every = {"people": FIRST}
     assert people.explain(COUNT).as_of == every
     answer = people.query(COUNT)
     assert answer.as_of == every
     assert [note.text for note in answer.notes if note.kind == "as_of"] == [f"Data as of {FIRST}."]
     assert people.entries()[-1].as_of == every
     for name in DEPARTMENTS:
-        assert people.entries(name)[-1].as_of == {f"{name}.people": FIRST}
+        assert people.entries(name)[-1].as_of == {"people": FIRST}
 
 
 @pytest.mark.parametrize("other", [SECOND, ""])
@@ -74,11 +76,11 @@ def test_data_of_different_days_are_not_mixed(people: FederationSimulator, other
         with pytest.raises(Refused, match="not all of one day") as refused:
             ask(COUNT)
         assert refused.value.reason == "DATES_DIFFER"
-        assert f"south.people {other or 'of a day not said'}" in str(refused.value)
+        assert f"{other or 'not said'} (south.people)" in str(refused.value)
     assert people.entries()[-1].reason == "DATES_DIFFER"
     assert [asked(people, name) for name in DEPARTMENTS] == [[], [], []]
     one = people.query("SELECT count(*) AS n FROM south.people")
-    assert one.as_of == ({"south.people": other} if other else {})
+    assert one.as_of == ({"people": other} if other else {})
 
 
 def test_a_caller_may_take_data_of_several_days_and_is_told_which(
@@ -91,7 +93,7 @@ def test_a_caller_may_take_data_of_several_days_and_is_told_which(
     assert answer.as_of == {"east.people": FIRST, "north.people": SECOND}
     (note,) = [note.text for note in answer.notes if note.kind == "as_of"]
     assert note == (
-        f"Data as of east.people {FIRST}, north.people {SECOND}, south.people of a day not said."
+        f"Data as of {FIRST} (east.people); {SECOND} (north.people); not said (south.people)."
     )
     assert people.entries()[-1].as_of == {
         "east.people": FIRST, "north.people": SECOND, "south.people": "",
@@ -164,13 +166,13 @@ def test_linked_tables_are_of_one_day_too(tmp_path: Path) -> None:
     """Each owner says of which day its own are."""
     world = linked_world(tmp_path, ("school", "tax"))
     dated(world, "pupils", {"school": FIRST})
-    with pytest.raises(Refused, match=r"tax\.earners of a day not said"):
+    with pytest.raises(Refused, match=r"not said \(earners\)"):
         world.query(LINKED)
     mixed = world.query(LINKED, mixed_dates=True)
-    assert mixed.as_of == {"school.pupils": FIRST}
+    assert mixed.as_of == {"pupils": FIRST}
     dated(world, "earners", {"tax": FIRST})
-    assert world.query(LINKED).as_of == {"tax.earners": FIRST, "school.pupils": FIRST}
-    assert world.entries("tax")[-1].as_of == {"tax.earners": FIRST}
+    assert world.query(LINKED).as_of == {"earners": FIRST, "pupils": FIRST}
+    assert world.entries("tax")[-1].as_of == {"earners": FIRST}
     loaded(world, "tax", "earners", SECOND)
     before = spent(world, "tax")
     with pytest.raises(Unavailable, match="another day"):
@@ -179,12 +181,25 @@ def test_linked_tables_are_of_one_day_too(tmp_path: Path) -> None:
     world.close()
 
 
+def test_an_entry_has_room_for_all_days_that_a_caller_may_mix() -> None:
+    """Beside a thousand members with the longest names; more tables are refused beforehand."""
+    names = [f"d{number:030}" for number in range(1_000)]
+    days = {f"{name}.{'t' * 63}": SECOND for name in names[: MOST - 1]} | {"t": FIRST}
+    require_one_day(days, mixed=True)
+    Entry(kind="query", time="2026-11-28T12:00:00.000000Z", members=names, as_of=days).to_bytes()
+    with pytest.raises(Refused, match=f"at most {MOST} tables") as refused:
+        require_one_day(days | {"u": ""}, mixed=True)
+    assert f"and {MOST - 4} more" in str(refused.value)
+    one = {f"{name}.t": SECOND for name in names}
+    assert spoken(one) == SECOND
+
+
 def test_what_is_no_day_is_no_day_of_any_plan(people: FederationSimulator) -> None:
     """A department that says nonsense of its data says nothing."""
     dated(people, "people", dict.fromkeys(DEPARTMENTS, FIRST))
     people.nodes["south"].servicer._as_of = lambda _: "\x1b[2Jyesterday"
     people.departments.refresh()
-    with pytest.raises(Refused, match=r"south\.people of a day not said"):
+    with pytest.raises(Refused, match=r"not said \(south\.people\)"):
         people.query(COUNT)
     with pytest.raises(Unavailable, match="another day"):
         people.query(COUNT, mixed_dates=True)

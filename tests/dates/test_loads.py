@@ -113,8 +113,8 @@ def test_two_real_departments_are_asked_together_when_both_are_of_one_day(tmp_pa
     )  # fmt: skip
     with federation(place, state=tmp_path / "state") as running, running.client("planner") as asker:
         answer = asker.query(QUESTION, purpose=town.PURPOSE)
+        assert answer.as_of == {"loans": FIRST}
         every = {f"{name}.loans": FIRST for name in town.DEPARTMENTS}
-        assert answer.as_of == every
         listed = {
             f"{member.department}.{each.id}": each.as_of
             for member in asker.directory().members
