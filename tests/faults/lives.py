@@ -256,9 +256,9 @@ class Lives:
         def watch(client: landbridge.Client) -> None:
             text = "SELECT count(*) AS n FROM loans"
             client.watch(text, purpose=PURPOSE, when="n >= 1000000", every=3600, epsilon=1.0,
-                         watch_id=digest[32:])  # fmt: skip
-            told.watch = digest[32:]
-            client.watching(digest[32:])
+                         watch_id=digest[16:48])  # fmt: skip
+            told.watch = digest[16:48]  # no question's: it is charged under its own id
+            client.watching(told.watch)
 
         def hand_in(client: landbridge.Client) -> None:
             made = client.submit(
