@@ -10,10 +10,10 @@ from landbridge.edge.record import Recorder
 from landbridge.edge.telemetry import Telemetry
 from landbridge.literals import from_literal
 from landbridge.membership.statement import Request
-from landbridge.v1 import batch_pb2, batch_pb2_grpc, node_pb2, step_pb2, step_pb2_grpc
+from landbridge.v1 import batch_pb2, batch_pb2_grpc, step_pb2, step_pb2_grpc
 from nodes.convert import arguments_from, refuse_unknown_fields
-from nodes.guard import Asking
 from nodes.replying import Batch, Replying
+from nodes.servicer import asking_from
 from nodes.stepping import Stepping, reply_to
 
 Admit = Callable[[grpc.ServicerContext, Request], None]
@@ -82,8 +82,3 @@ class StepsServicer(step_pb2_grpc.StepsServicer):
                 time_left=context.time_remaining,
                 trace_id=trace.id,
             )
-
-
-def asking_from(message: node_pb2.Asking) -> Asking:
-    """Who asks and why."""
-    return Asking(message.token, message.purpose, message.question_id)

@@ -16,8 +16,8 @@ from landbridge.errors import error
 from landbridge.membership.statement import Request
 from landbridge.v1 import submission_pb2
 from nodes.convert import refuse_unknown_fields
-from nodes.guard import Asking
 from nodes.intaking import Arrived, Intaking, Sender
+from nodes.servicer import asking_from
 
 SERVICE: Final = "landbridge.v1.Intake"
 AHEAD: Final = 8
@@ -71,7 +71,7 @@ class IntakeServicer:
         with self._recorder.check("explain"):
             refuse_unknown_fields(request)
         with self._telemetry.request("node.describe_intake", context.invocation_metadata()) as at:
-            sender = Sender(_asking(request.asking), request.contract)
+            sender = Sender(asking_from(request.asking), request.contract)
             form = self._intaking.describe(sender, trace_id=at.id)
         return submission_pb2.DescribeIntakeResponse(form=form)
 
@@ -92,7 +92,7 @@ class IntakeServicer:
         self._admit(context, opening.opening)
         with self._recorder.check("submit"):
             refuse_unknown_fields(opening)
-        sender = Sender(_asking(opening.opening.asking), opening.opening.contract)
+        sender = Sender(asking_from(opening.opening.asking), opening.opening.contract)
         with self._telemetry.request("node.take", context.invocation_metadata()) as trace:
 
             def arrive(batch: submission_pb2.IntakeTakeRequest) -> Arrived:
@@ -159,7 +159,3 @@ class _Reading:
             except queue.Full:
                 continue
             return
-
-
-def _asking(message: Any) -> Asking:
-    return Asking(message.token, message.purpose, message.question_id)

@@ -81,8 +81,6 @@ class Publishing:
                     self.look(contract, document)
                 except LandbridgeError:
                     continue  # it cannot be read now; the next look tries again
-                except OSError:
-                    self._failed(contract)
                 except Exception as defect:  # noqa: BLE001 - the next look must come whatever happened
                     self._report(defect)
             self._stopping.wait(LOOK)
@@ -117,9 +115,17 @@ class Publishing:
         if not there and decided is Turn.NOTHING and contract.collection.every:
             # Nothing is shown yet, of a table that is shown once: an empty one, so that it is
             # there to be asked.
-            return self._empty(contract, document)
-        least = contract.collection.least if decided is Turn.RENEW_IF else 0
-        return self._renew(contract, document, least if there else 0, now)
+            return self._tried(contract, lambda: self._empty(contract, document))
+        least = contract.collection.least if there and decided is Turn.RENEW_IF else 0
+        return self._tried(contract, lambda: self._renew(contract, document, least, now))
+
+    def _tried(self, contract: Contract, make: Callable[[], bool]) -> bool:
+        """What `make` says; a disk that fails is no defect, and the next look tries it."""
+        try:
+            return make()
+        except OSError:
+            self._failed(contract)
+            return False
 
     def _renew(self, contract: Contract, document: bytes, least: int, now: float) -> bool:
         intake = self._intakes.of(contract)

@@ -228,8 +228,9 @@ def _parsed(text: str, folder: Path) -> Loaded | None:
         kind = Kind(fields.get("engine", "duckdb"))  # tables of an earlier release are DuckDB's
         counts = [fields[name] for name in ("rows", "units", "set_aside", "largest_unit")]
         digests = [fields[name] for name in ("contract_digest", "content")]
-        # Tables of earlier releases have none of these.
-        digests += [fields.get("shape", ""), fields.get("as_of", "")]
+        # Tables of earlier releases have neither.
+        digests.append(fields.get("shape", ""))
+        as_of = fields.get("as_of", "")
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
     if not known or not isinstance(version, str) or not _VERSION.fullmatch(version):
@@ -238,7 +239,7 @@ def _parsed(text: str, folder: Path) -> Loaded | None:
         return None
     if not all(isinstance(digest, str) for digest in digests):
         return None
-    if digests[3] and not is_day(digests[3]):
+    if as_of != "" and not (isinstance(as_of, str) and is_day(as_of)):
         return None
     return Loaded(
         path=folder / f"{version}{kind.suffix}",
@@ -250,7 +251,7 @@ def _parsed(text: str, folder: Path) -> Loaded | None:
         largest_unit=counts[3],
         content=digests[1],
         shape=digests[2],
-        as_of=digests[3],
+        as_of=as_of,
     )
 
 

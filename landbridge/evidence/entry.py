@@ -14,6 +14,7 @@ from typing import Any, Final, TypedDict, cast
 
 import rfc8785
 
+from landbridge.days import is_day
 from landbridge.evidence.finding import EvidenceError
 from landbridge.evidence.kind import KINDS, OWN_FIELDS
 from landbridge.evidence.subject import SubjectKey
@@ -315,9 +316,11 @@ def _check(written: Mapping[str, Any]) -> None:
                 f"{_WHERE}, field parts",
                 "each must have a department (text), an index (number) and a leaf_hash (text)",
             )
-    for name in ("digests", "as_of"):
-        if not all(isinstance(value, str) for value in written.get(name, {}).values()):
-            raise EvidenceError(f"{_WHERE}, field {name}", "each must be a text")
+    if not all(isinstance(value, str) for value in written.get("digests", {}).values()):
+        raise EvidenceError(f"{_WHERE}, field digests", "each must be a text")
+    for day in written.get("as_of", {}).values():
+        if not isinstance(day, str) or (day and not is_day(day)):
+            raise EvidenceError(f"{_WHERE}, field as_of", "each must be a day, or empty")
     kind = written.get("kind", "")
     if kind not in KINDS:
         raise EvidenceError(f"{_WHERE}, field kind", "it is none of the kinds of version 1")

@@ -98,7 +98,8 @@ def test_a_run_that_fails_says_the_same_of_all_data_and_stays_charged(
                     os.kill(pid, signal.SIGKILL)
             while late and not asked.done():  # a node starts others while a question waits
                 for pid in set(world.workers()) - set(pids):
-                    os.kill(pid, signal.SIGSTOP)
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGSTOP)
                     pids.append(pid)
                 time.sleep(0.01)
             try:

@@ -14,7 +14,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -346,7 +346,8 @@ class World:
         node = self.running.process_id("north")
         found = []
         for task in Path(f"/proc/{node}/task").iterdir():
-            found += [int(pid) for pid in (task / "children").read_text().split()]
+            with suppress(FileNotFoundError, ProcessLookupError):  # a thread that has just ended
+                found += [int(pid) for pid in (task / "children").read_text().split()]
         return found
 
     def signal_workers(self, signal: int) -> list[int]:

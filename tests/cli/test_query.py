@@ -42,12 +42,12 @@ def test_a_table_goes_to_standard_output_and_what_it_cost_elsewhere(
 def test_everything_that_was_typed_reaches_the_gateway(served: Served, run: Run) -> None:
     """Options are worth what arrives."""
     with served(says(answer("D1"))) as running:
-        assert run(*ASKED, "--epsilon", "0.5", "--partial").status == 0
+        assert run(*ASKED, "--epsilon", "0.5", "--partial", "--mixed-dates").status == 0
         request = running.servicer.requests[0]
         metadata = running.servicer.metadata[0]
     assert isinstance(request, gateway_pb2.QueryRequest)
     assert (request.sql, request.purpose) == (SQL, PURPOSE)
-    assert (request.micro_epsilon, request.partial) == (500_000, True)
+    assert (request.micro_epsilon, request.partial, request.mixed_dates) == (500_000, True, True)
     assert metadata["authorization"] == f"Bearer {TOKEN}"
 
 

@@ -71,6 +71,15 @@ def test_an_entry_reads_back() -> None:
     assert Entry.from_bytes(small.to_bytes()) == small
 
 
+@pytest.mark.parametrize("day", ["yesterday", "2026-02-30", 7])
+def test_a_day_of_data_is_a_day_or_not_said(day: object) -> None:
+    """Nothing else stands in a log under that name."""
+    said = {"flights": "2026-10-31", "planes": ""}
+    assert Entry.from_bytes(replace(FULL, as_of=said).to_bytes()).as_of == said
+    with pytest.raises(EvidenceError, match="as_of"):
+        Entry.bytes_of({"kind": "query", "time": TIME, "as_of": {"flights": day}})
+
+
 @given(st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), VALUES, max_size=6))
 def test_canonical_bytes_are_a_fixed_point(content: Mapping[str, JSON]) -> None:
     """Two spellings of one entry would have two leaf hashes."""
