@@ -32,6 +32,7 @@ from tests.consultation.asking import (
     open_one,
 )
 from tests.consultation.test_deciding import refused
+from tests.dates.dated import FIRST, SECOND, dated, loaded
 from tests.people import PURPOSE, UNPROTECTED, crowd, document
 from tests.simulator import FederationSimulator, as_a_client
 
@@ -107,6 +108,17 @@ def test_a_grant_is_answered_once(federation: FederationSimulator) -> None:
     runs = federation.nodes["north"].runs
     assert refused(lambda: ask(federation, view.grant)) == "GRANT_SPENT"
     assert federation.nodes["north"].runs == runs
+
+
+def test_a_granted_answer_is_of_a_day_too(federation: FederationSimulator) -> None:
+    """Of no other than it was asked for: a load in between leaves the grant unused."""
+    dated(federation, "people", {"north": FIRST})
+    view = approved(federation)
+    loaded(federation, "north", "people", SECOND)
+    assert refused(lambda: ask(federation, view.grant)) == "DATE_CHANGED"
+    federation.departments.refresh()
+    assert ask(federation, view.grant).as_of == {"people": SECOND}
+    assert federation.entries()[-1].as_of == {"people": SECOND}
 
 
 def test_without_its_grant_the_question_stays_refused(federation: FederationSimulator) -> None:
