@@ -127,6 +127,8 @@ class _Sides:
     times: dict[Place, str] = field(default_factory=dict)
     unnamed: list[tuple[str, int, Entry]] = field(default_factory=list)
     sizes: dict[str, int] = field(default_factory=dict)
+    agreed: dict[str, set[str]] = field(default_factory=dict)
+    """By department, the questions of which both sides have an answer of it alike."""
     border: str = ""
     latest: str = ""
     matched: int = 0
@@ -280,6 +282,7 @@ def _compare(
         sides.find(what, department, named.gateway, index, named.question_id, said)
         return
     sides.matched += 1
+    sides.agreed.setdefault(department, set()).add(entry.question_id)
     answer = sides.answers.get(named.gateway)
     if answer is not None:
         answer.waiting -= 1
@@ -336,7 +339,11 @@ def _missing_here(gateways: Mapping[str, Entries], sides: _Sides) -> None:
             and entry.kind in ANSWERING
             and all(e.outcome == "answered" for _, e in same)
         ):
-            what, said = "another_outcome", "The department refused, and the gateway answered."
+            if entry.question_id in sides.agreed.get(department, ()):
+                # Asked more than once under its id, and the gateway ended before it wrote of this.
+                said = "The department refused once and answered once; the gateway names only that."
+            else:
+                what, said = "another_outcome", "The department refused, and the gateway answered."
         else:
             continue
         sides.find(what, department, at, index, entry.question_id, said)

@@ -262,14 +262,36 @@ def test_an_answer_of_nobody_is_found(federation: FederationSimulator) -> None:
     assert sorted(found) == ["missing_at_gateway", "missing_at_gateway", "without_parts"]
 
 
+def refused(federation: FederationSimulator) -> tuple[Log, dict[str, Log]]:
+    """The logs, and a refusal of the south's to a question that the gateway answered once."""
+    gateway, departments = logs(federation)
+    answered = gateway[last_answer(gateway)]
+    (named,) = (part for part in answered.parts if part["department"] == "south")
+    refusal = replace(
+        departments["south"][named["index"]], outcome="refused", reason="ACCESS_DENIED",
+        answer_digest="",
+    )  # fmt: skip
+    departments["south"].append(refusal)
+    return gateway, departments
+
+
 def test_a_refusal_that_became_an_answer_is_found(federation: FederationSimulator) -> None:
     """One refusal refuses the whole."""
-    gateway, departments = logs(federation)
-    refusal = replace(
-        departments["south"][0], outcome="refused", reason="ACCESS_DENIED", answer_digest=""
-    )
-    departments["south"].append(refusal)
-    assert whats(compare(gateway, departments)) == ["another_outcome"]
+    gateway, departments = refused(federation)
+    at = last_answer(gateway)
+    without = tuple(part for part in gateway[at].parts if part["department"] != "south")
+    gateway[at] = replace(gateway[at], parts=without)
+    assert "another_outcome" in whats(compare(gateway, departments))
+
+
+def test_a_question_refused_once_and_answered_once_is_no_refusal_that_became_an_answer(
+    federation: FederationSimulator,
+) -> None:
+    """Asked twice under its id; a gateway that was killed in between wrote of one time only."""
+    gateway, departments = refused(federation)
+    found = compare(gateway, departments)
+    assert whats(found) == ["missing_at_gateway"]
+    assert "refused once and answered once" in found.findings[0].sentence
 
 
 def test_a_log_that_was_not_given_is_said_to_be_missing(federation: FederationSimulator) -> None:
