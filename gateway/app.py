@@ -44,6 +44,7 @@ from gateway.membership import own_authority, prepare
 from gateway.outside import over_http
 from gateway.planning import Planning
 from gateway.portal import PortalServicer
+from gateway.refreshing import Refreshing
 from gateway.register import Register
 from gateway.renewal import OwnCertificate, Renewals
 from gateway.servicer import GatewayServicer
@@ -115,12 +116,6 @@ from policies.noise import draw
 if TYPE_CHECKING:
     from gateway.console.composing import Console
 
-REFRESH_SECONDS = 5.0
-REST_SECONDS = 1.0
-"""Between two rounds at the least, however often one is wanted; an operator's is at once."""
-FIRST_ROUNDS = 60
-"""So many come one after the other while a member has not said yet what it serves."""
-
 
 @dataclass(slots=True)
 class Gateway:
@@ -141,7 +136,7 @@ class Gateway:
     _trusted: Trusted
     _watched: Exporting
     _grace: float
-    _refreshing: Refreshing
+    _refreshing: tuple[Refreshing, Refreshing]
     _tell: Callable[[str], None]
     flight: Running | None = None
     console: Console | None = None
@@ -164,7 +159,7 @@ class Gateway:
 
     def hurry(self) -> None:
         """Looks at its policy and members at once, on a thread of its own."""
-        self._refreshing.hurry()
+        self._refreshing[0].hurry()
 
     def stop(self, grace: float | None = None) -> None:
         """Takes no more calls, lets those under way finish, and puts everything on disk."""
@@ -177,7 +172,8 @@ class Gateway:
             each.start()  # together, so that two take no longer than one
         for each in stops:
             each.join()
-        self._refreshing.close()
+        for rounds in self._refreshing:
+            rounds.close()
         if self._holding is not None:
             self._holding.stop()
         self._driver.stop()
@@ -260,7 +256,7 @@ def start(
     sight = Watched(settings.federation, witness.latest)
     # One replica goes round: a node's log has one witness of the gateway's name.
     rounds = Rounds(witness, dict if settings.replica else connections, tell, sight)
-    rounds.go()
+    looked = rounds.go()
     lasting, periods = subject_key(settings.state), subject_keys(settings.state)
     calls = Calls(settings.calls)
     recorder = Recorder(log, lasting, access.digest, time.time, periods, calls=calls)
@@ -540,8 +536,21 @@ def start(
         settings, key_of_gateway, members, access, departments, planning, recorder, joined,
         certificates, certificates_shown, tell, tuple(declared),
     )  # fmt: skip
-    refreshing = Refreshing(follower.look, rounds.go, report, lambda: departments.complete)
-    departments.outdated = refreshing.wake
+    refreshing = Refreshing(
+        lambda now: follower.look(at_once=now.at_once), departments.overdue, report,
+        name="describe", settled=not silent,
+    )  # fmt: skip
+    # Apart: who does not describe itself in time must not delay a look at another one's log.
+    looking = Refreshing(
+        lambda now: rounds.go(now.stopping), departments.overdue, report,
+        name="witness", settled=looked,
+    )  # fmt: skip
+
+    def outdated() -> None:
+        refreshing.wake()
+        looking.wake()
+
+    departments.outdated = outdated
     return Gateway(
         running,
         signer.vkey,
@@ -558,7 +567,7 @@ def start(
         trust,
         watching,
         settings.operating.grace_seconds,
-        refreshing,
+        (refreshing, looking),
         tell,
         flight,
         console,
@@ -673,65 +682,3 @@ def _reflected(
         return []
     names = ("landbridge.v1.Gateway", "landbridge.v1.Enrolment")
     return [Reflection(names, servicer.admit, report).register]
-
-
-class Refreshing:
-    """A node that starts late, with new contracts or with an old log, a new member and a changed
-    policy are known within seconds. A node that begins again answers nothing before its log was
-    looked at, so one that did not answer is looked for without waiting for the next round; so are
-    those of which a gateway that has just started knows nothing.
-    """
-
-    def __init__(
-        self,
-        look: Callable[..., None],
-        go: Callable[[threading.Event], None],
-        report: Report,
-        complete: Callable[[], bool] = lambda: True,
-    ) -> None:
-        self._look = look
-        self._go = go
-        self._report = report
-        self._complete = complete
-        self._first = FIRST_ROUNDS
-        self._wake, self._stopping = threading.Event(), threading.Event()
-        self._rested = threading.Event()
-        self._at_once = False
-        self._thread = threading.Thread(target=self._run, name="describe", daemon=True)
-        self._thread.start()
-
-    def hurry(self) -> None:
-        """Looks at once; never waits, so that a signal may call it."""
-        self._at_once = True
-        self._wake.set()
-        self._rested.set()
-
-    def wake(self) -> None:
-        """The next round comes soon; never waits."""
-        self._wake.set()
-
-    def close(self) -> None:
-        """Returns when it looks no more."""
-        self._stopping.set()
-        self._wake.set()
-        self._rested.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while True:
-            soon = self._first > 0 and not self._complete()
-            self._wake.wait(0 if soon else REFRESH_SECONDS)
-            self._wake.clear()
-            self._first -= soon
-            if self._stopping.is_set():
-                return
-            at_once, self._at_once = self._at_once, False
-            try:
-                self._look(at_once=at_once)
-                self._go(self._stopping)
-            except LandbridgeError:
-                pass  # the log is shut or broken, which is said elsewhere; the next round tries
-            except Exception as defect:  # noqa: BLE001 - the next round must come whatever happened
-                self._report(defect)
-            self._rested.wait(min(REST_SECONDS, REFRESH_SECONDS))
-            self._rested.clear()

@@ -188,11 +188,11 @@ class Departments:
         # What the last description was read into: a node says the same at every round but a few.
         self._described = self._remembered()
         self._known = self._catalogue_of({name: each[2] for name, each in self._described.items()})
-        self._heard: frozenset[str] = frozenset()
         self._silent: tuple[str, ...] = tuple(self._members)
         self._told: dict[str, bytes] = {}
         self._masking: Mapping[str, X25519PublicKey] = {}
         self._connections = {member.department: self._open(member) for member in members}
+        self._asking: dict[object, float] = {}
 
     @property
     def connections(self) -> Mapping[str, Connection]:
@@ -208,11 +208,6 @@ class Departments:
     def silent(self) -> tuple[str, ...]:
         """The members that did not describe themselves when they were last asked."""
         return self._silent
-
-    @property
-    def complete(self) -> bool:
-        """Whether every member has described itself once; what others serve is not known."""
-        return self._heard.issuperset(self._members)
 
     def catalogue(self) -> Catalogue:
         """What is known of everybody now; the same object until a description changes."""
@@ -258,7 +253,6 @@ class Departments:
             offers = {name: offer for name, offer in offers.items() if name in self._members}
             if offers != self._known.offers:
                 self._known = self._catalogue_of(offers)
-            self._heard |= described
             self._silent = tuple(name for name in self._members if name not in described)
             return self._silent
 
@@ -369,6 +363,29 @@ class Departments:
                     self._retire(earlier[name] for name in mended)
             raise
 
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Somebody waits for a reply, see `overdue`."""
+        call = object()
+        self._asking[call] = time.monotonic()
+        try:
+            yield
+        finally:
+            self._asking.pop(call, None)
+
+    def overdue(self, seconds: float, seen: set[object]) -> bool:
+        """Whether a reply that is not in `seen` is waited for longer than that; adds it there.
+
+        A node that began again lets everybody wait until its log was looked at. Forgets in `seen`
+        whom nobody waits for any more.
+        """
+        now = time.monotonic()
+        late = {call for call, since in self._asking.copy().items() if now - since > seconds}
+        fresh = bool(late - seen)
+        seen.clear()
+        seen.update(late)
+        return fresh
+
     def close_retired(self) -> None:
         """Closes the replaced connections on which nothing can be under way any more."""
         with self._lock:
@@ -440,7 +457,7 @@ class Departments:
         When our caller goes away they are told to stop; one alone only if what it does may take
         `long`, because that costs a quarter of a millisecond.
         """
-        with self.mending(names):
+        with self.mending(names), self.waiting():
             asked = ask_each(self._connections, names, method, request, seconds, headers, long=long)
         if any(_outdated(said) for said in asked.missing.values()):
             self.outdated()
@@ -461,9 +478,10 @@ class Departments:
         if seconds <= 0:
             raise error("DEADLINE")
         try:
-            return method(self._connections[name])(
-                request(name), timeout=seconds, metadata=tuple(headers)
-            )
+            with self.waiting():
+                return method(self._connections[name])(
+                    request(name), timeout=seconds, metadata=tuple(headers)
+                )
         except (KeyError, ValueError):  # it left; gRPC says ValueError of a closed channel
             raise error("DEPARTMENT_MISSING", missing=(name,)) from None
         except grpc.RpcError as failure:

@@ -118,10 +118,11 @@ class Follower:
         self._manifest_complaint = ""
         self._unknown: tuple[str, ...] = ()
 
-    def look(self, *, at_once: bool = False) -> None:
-        """One round; raises LOG_UNAVAILABLE where a change cannot be logged: it waits then.
+    def look(self, *, at_once: bool = False) -> bool:
+        """One round, and whether every member described itself.
 
-        Only who is to be asked no more is let go of all the same.
+        Raises LOG_UNAVAILABLE where a change cannot be logged: it waits then. Only who is to be
+        asked no more is let go of all the same.
         """
         if self._shown is not None:
             self._shown.look(self._members)
@@ -135,13 +136,14 @@ class Follower:
             self._manifest_complaint = ""
             self._follow_members(members_of(manifest), manifest.version)
         self._follow_access(at_once=at_once)
-        self._departments.refresh()
+        silent = self._departments.refresh()
         self._look_for_columns()
         if not self._manifest_complaint:
             self._departments.pin(masking_keys(manifest))
             self._departments.offer(manifest.signed(self._key))
             self._certificates(manifest)
         self._departments.close_retired()
+        return not silent
 
     def _look_for_columns(self) -> None:
         """Tells the operator, once, of columns that the policy names and nobody has.

@@ -77,25 +77,32 @@ class Rounds:
         self._connections = connections
         self._complaints: dict[str, str] = {}
 
-    def go(self, stopping: threading.Event | None = None) -> None:
-        """One conversation with each, until `stopping`. What a node says cannot make this fail."""
+    def go(self, stopping: threading.Event | None = None) -> bool:
+        """One conversation with each, until `stopping`; whether all came to an end.
+
+        What a node says cannot make this fail.
+        """
+        whole = True
         for department, connection in self._connections().items():
             if stopping is not None and stopping.is_set():
-                return
+                return False
             try:
                 complaint = self._look(department, connection.witnessed)
             except grpc.RpcError as failure:
                 # That it is down is said elsewhere; that it does not want a witness is its affair.
                 said = from_rpc_error(failure)
+                whole = whole and not _passing(said)
                 complaint = "" if _passing(said) else f"wants no witness: {said.reason}"
             except ValueError:
                 complaint = "is not watched: the connection to it is closed"
             except OSError as problem:
                 complaint = f"is not cosigned: what was seen cannot be written: {problem.strerror}"
+                whole = False
             if complaint != self._complaints.get(department, ""):
                 self._complaints[department] = complaint
                 if complaint:
                     self._tell(f"department {department}: its log {complaint}")
+        return whole
 
     def _look(self, department: str, stub: witness_pb2_grpc.WitnessedLogStub) -> str:
         request = witness_pb2.ConverseRequest()

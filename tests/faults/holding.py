@@ -128,19 +128,20 @@ def ledger_falls(entries: Sequence[Entry]) -> Iterator[str]:
 
     Requests that end at once look at the ledger and write their entries in no order of each other,
     so entries of one life of the process may seem to fall. Between lives there is a start, and
-    what was charged before it stands; in a life, whoever looked last saw everybody's charge. A
-    charge goes back where time was up before data were read: as often as there were such refusals.
+    what was charged before it stands. Whoever looked last in a life saw every charge that is in the
+    log; a charge of an earlier life that is taken up is in the log once. A charge goes back where
+    time was up before data were read: as often as there were such refusals.
     """
-    top, back, most = 0, 0, 0
+    top, charged, back, most = 0, 0, 0, 0
     for life in _lives(entries):
         answered = [entry for entry in life if _answers(entry)]
         most = max([most, *(entry.charged_micro_rho for entry in answered)])
+        charged += sum(entry.charged_micro_rho for entry in answered)
         spent = [_spent(entry) for entry in answered]
-        charged = sum(entry.charged_micro_rho for entry in answered)
         if spent and min(spent) < top - back * most:
             yield f"says {min(spent)} after a start, and said {top} before it"
-        elif spent and max(spent) < top - back * most + charged:
-            yield f"says {max(spent)} when {top} and {charged} more were charged"
+        elif spent and max(spent) < charged:
+            yield f"says {max(spent)} when {charged} were charged"
         back += sum(entry.reason == "DEADLINE" for entry in life)
         top = max([top, *spent])
 

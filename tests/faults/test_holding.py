@@ -31,7 +31,13 @@ def test_a_start_with_an_older_ledger_is_a_fall() -> None:
 def test_a_charge_that_is_lost_within_a_life_is_a_fall() -> None:
     """Whoever looked last saw every charge."""
     log = [START, answered(10, 10), START, answered(20, 10), answered(20, 10)]
-    assert list(ledger_falls(log)) == ["says 20 when 10 and 20 more were charged"]
+    assert list(ledger_falls(log)) == ["says 20 when 30 were charged"]
+
+
+def test_a_charge_that_a_later_life_takes_up_is_charged_once() -> None:
+    """Whoever answered before the end saw it; who answers for it now says that it was charged."""
+    log = [START, answered(20, 10), START, answered(20, 10), answered(20)]
+    assert list(ledger_falls(log)) == []
 
 
 def test_a_charge_that_went_back_in_time_is_none() -> None:

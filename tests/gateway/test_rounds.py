@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -19,7 +21,7 @@ from landbridge.evidence.checkpoint import Checkpoint
 from landbridge.evidence.cosignature import Cosigner
 from landbridge.evidence.signer import Verifier
 from landbridge.evidence.witness import AddCheckpoint
-from landbridge.evidence.witness_memory import Witness
+from landbridge.evidence.witness_memory import Reply, Witness
 from landbridge.v1 import witness_pb2, witness_pb2_grpc
 
 SIGNER = Signer.create("town/library")
@@ -130,3 +132,23 @@ def test_a_department_whose_log_was_forked_is_not_asked_until_it_is_mended(
         node[0].body = request(b"a", 1)
         rounds.go()
         assert sight.trusted("library")
+
+
+def test_a_round_says_whether_it_got_through_to_everybody(
+    node: tuple[Node, str], witness: Witness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A node that was not looked at since it began lets everybody wait: it must come again soon."""
+
+    def full(_: bytes) -> Reply:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    nobody = grpc.insecure_channel("127.0.0.1:1")
+    with grpc.insecure_channel(node[1]) as channel, nobody:
+        here = {"library": Connection.over(channel)}
+        assert Rounds(witness, lambda: here, print).go()
+        away = {"away": Connection.over(nobody), **here}
+        assert not Rounds(witness, lambda: away, print).go()
+        with monkeypatch.context() as disk:
+            disk.setattr(witness, "add_checkpoint", full)
+            assert not Rounds(witness, lambda: here, print).go()
+        assert Rounds(witness, lambda: here, print).go()

@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from gateway import app as gateway_app
-from gateway import membership
+from gateway import membership, refreshing
 from gateway.enrolment import FAILURES
 from gateway.register import Register, RegisterRefuses
 from landbridge.evidence.audit import verify_folder
@@ -34,7 +34,7 @@ def test_two_commands_make_a_member_that_a_running_gateway_asks(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From an empty manifest to an answered question, over real TLS, without a restart."""
-    monkeypatch.setattr(gateway_app, "REFRESH_SECONDS", 0.05)
+    monkeypatch.setattr(refreshing, "REFRESH_SECONDS", 0.05)
     town.running.hurry()  # the round that waits was begun with the longer pause
     assert town.reason(town.explain) == "NOT_AVAILABLE"
     code = town.code()
@@ -56,7 +56,7 @@ def test_a_revoked_member_is_asked_no_more_while_the_gateway_runs(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Out of the manifest, out of the catalogue, out of the connections, into the log."""
-    monkeypatch.setattr(gateway_app, "REFRESH_SECONDS", 0.05)
+    monkeypatch.setattr(refreshing, "REFRESH_SECONDS", 0.05)
     town.join(town.code())
     town.running.stop(0)
     town.running = gateway_app.start(town.gateway, fail, lambda _: None)

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway import app as gateway_app
-from gateway import membership
+from gateway import membership, refreshing
 from gateway.departments import Connection
 from gateway.renewal import LONGEST_WAIT, Renewals
 from landbridge.edge.record import Recorder
@@ -58,7 +58,7 @@ def test_certificates_that_live_seconds_renew_under_load_without_one_failed_requ
     over connections that were made with certificates which have ended since. A machine that is too
     slow to renew in the last third of seconds is given more of them.
     """
-    monkeypatch.setattr(gateway_app, "REFRESH_SECONDS", 0.1)
+    monkeypatch.setattr(refreshing, "REFRESH_SECONDS", 0.1)
     for seconds in (8, 24, 72):
         place = tmp_path / str(seconds)
         place.mkdir()
@@ -146,7 +146,7 @@ def test_a_gateway_that_was_away_when_it_was_time_renews_when_it_is_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The node tells its operator meanwhile, once; a gateway whose own is late renews it first."""
-    monkeypatch.setattr(gateway_app, "REFRESH_SECONDS", 0.1)
+    monkeypatch.setattr(refreshing, "REFRESH_SECONDS", 0.1)
     monkeypatch.setattr("nodes.following.SECONDS", 0.1)
     for seconds in (8, 24, 72):
         place = tmp_path / str(seconds)
@@ -424,7 +424,7 @@ def test_a_node_installs_only_what_may_follow_its_own(two: Two) -> None:
 
 def test_a_revoked_member_is_not_looked_in_at(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     """Out of the manifest is out of the connections, over which alone a renewal can come."""
-    monkeypatch.setattr(gateway_app, "REFRESH_SECONDS", 0.05)
+    monkeypatch.setattr(refreshing, "REFRESH_SECONDS", 0.05)
     town.running.hurry()
     town.join(town.code())
     town.start_node()

@@ -15,6 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway import app as gateway_app
+from gateway import refreshing
 from gateway.membership import own_authority
 from landbridge.edge.server import Tls, serve
 from landbridge.errors import LandbridgeError
@@ -170,7 +171,7 @@ def test_a_member_that_shows_a_revoked_certificate_is_asked_no_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Real gateway and node: cut off while the connection is open, asked again with another one."""
-    monkeypatch.setattr(gateway_app, "REFRESH_SECONDS", 0.1)
+    monkeypatch.setattr(refreshing, "REFRESH_SECONDS", 0.1)
     path = tmp_path / "revoked.json"
     revoke(path)
     with a_town(tmp_path) as town:
@@ -210,7 +211,7 @@ def test_a_gateway_whose_certificate_is_revoked_gets_no_answer_from_a_running_no
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The department's own list decides, on the connection that questions come on."""
-    monkeypatch.setattr(gateway_app, "REFRESH_SECONDS", 0.1)
+    monkeypatch.setattr(refreshing, "REFRESH_SECONDS", 0.1)
     path = tmp_path / "revoked.json"
     revoke(path)
     with a_town(tmp_path) as town:
