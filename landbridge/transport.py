@@ -39,7 +39,7 @@ CHANNEL_OPTIONS: Final = (
     # A restarted server is found soon, not after gRPC's usual second and more.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 1_000),
-    ("grpc.max_reconnect_backoff_ms", 5_000),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
 )
 # gRPC shares connections to one address, and with them the wait before they are tried again.
 REPLICA_OPTIONS: Final = (*CHANNEL_OPTIONS, ("grpc.use_local_subchannel_pool", 1))

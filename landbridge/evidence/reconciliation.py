@@ -99,6 +99,8 @@ class _Named:
     gateway: Place
     whole: Entry
     seen: bool = False
+    agreed: bool = False
+    """Both sides have it alike, and it is an answer."""
 
     @property
     def question_id(self) -> str:
@@ -127,8 +129,6 @@ class _Sides:
     times: dict[Place, str] = field(default_factory=dict)
     unnamed: list[tuple[str, int, Entry]] = field(default_factory=list)
     sizes: dict[str, int] = field(default_factory=dict)
-    agreed: dict[str, set[str]] = field(default_factory=dict)
-    """By department, the questions of which both sides have an answer of it alike."""
     border: str = ""
     latest: str = ""
     matched: int = 0
@@ -282,7 +282,7 @@ def _compare(
         sides.find(what, department, named.gateway, index, named.question_id, said)
         return
     sides.matched += 1
-    sides.agreed.setdefault(department, set()).add(entry.question_id)
+    named.agreed = True
     answer = sides.answers.get(named.gateway)
     if answer is not None:
         answer.waiting -= 1
@@ -322,6 +322,12 @@ def _missing_there(sides: _Sides, departments: Mapping[str, Entries]) -> None:
 
 def _missing_here(gateways: Mapping[str, Entries], sides: _Sides) -> None:
     known = _of_questions(gateways, {entry.question_id for _, _, entry in sides.unnamed})
+    agreed = {
+        (department, part.question_id)
+        for department, named in sides.named.items()
+        for part in named.values()
+        if part.agreed and part.question_id in known
+    }
     for department, index, entry in sides.unnamed:
         same = known.get(entry.question_id, [])
         at = same[-1][0] if same else None
@@ -339,7 +345,7 @@ def _missing_here(gateways: Mapping[str, Entries], sides: _Sides) -> None:
             and entry.kind in ANSWERING
             and all(e.outcome == "answered" for _, e in same)
         ):
-            if entry.question_id in sides.agreed.get(department, ()):
+            if (department, entry.question_id) in agreed:
                 # Asked more than once under its id, and the gateway ended before it wrote of this.
                 said = "The department refused once and answered once; the gateway names only that."
             else:
