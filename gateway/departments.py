@@ -46,6 +46,8 @@ Kept = TypeVar("Kept")
 Stub = TypeVar("Stub")
 
 DESCRIBE_SECONDS = 5.0
+CONNECTION_SECONDS = 3_600.0
+"""After which a connection is replaced: a handshake is what looks at the member's certificate."""
 RETIRED_SECONDS = 90.0
 """How long a connection that is replaced may finish what it carries; a call lives 60 at most."""
 
@@ -89,6 +91,8 @@ def over_tls(credentials: grpc.ChannelCredentials) -> Connect:
                 # A node that comes back is found within a second.
                 ("grpc.initial_reconnect_backoff_ms", 100),
                 ("grpc.max_reconnect_backoff_ms", 1_000),
+                # A new channel is a new handshake; else gRPC shares what leads to one address.
+                ("grpc.use_local_subchannel_pool", 1),
                 # A refusal carries its receipt in the status.
                 ("grpc.max_metadata_size", CLIENT_METADATA_BYTES),
                 ("grpc.absolute_max_metadata_size", CLIENT_METADATA_BYTES),
@@ -191,6 +195,7 @@ class Departments:
         self._silent: tuple[str, ...] = tuple(self._members)
         self._told: dict[str, bytes] = {}
         self._masking: Mapping[str, X25519PublicKey] = {}
+        self._opened: dict[str, float] = {}
         self._connections = {member.department: self._open(member) for member in members}
         self._asking: dict[object, float] = {}
 
@@ -329,6 +334,18 @@ class Departments:
             }
             self._retire(earlier.values())
 
+    def renew(self, age: float = CONNECTION_SECONDS) -> None:
+        """Connects anew to those to whom a connection is older than so many seconds, as `reconnect`
+        does: a certificate may have ended since the handshake.
+        """
+        with self._lock:
+            now, earlier = time.monotonic(), self._connections
+            old = [name for name in earlier if now - self._opened[name] >= age]
+            if old:
+                anew = {name: self._open(self._members[name]) for name in old}
+                self._connections = {**earlier, **anew}
+                self._retire(earlier[name] for name in old)
+
     def cut(self, names: Collection[str]) -> None:
         """Asks these no more, at once, and everybody else again: they stay members, and silent."""
         with self._lock:
@@ -396,6 +413,7 @@ class Departments:
             channel.close()
 
     def _open(self, member: Member) -> Connection:
+        self._opened[member.department] = time.monotonic()
         return Connection.over(self._connect(member))
 
     def _retire(self, connections: Iterable[Connection]) -> None:

@@ -136,6 +136,7 @@ class Follower:
             self._manifest_complaint = ""
             self._follow_members(members_of(manifest), manifest.version)
         self._follow_access(at_once=at_once)
+        self._departments.renew()
         silent = self._departments.refresh()
         self._look_for_columns()
         if not self._manifest_complaint:

@@ -189,6 +189,8 @@ ROWS: dict[int, Row] = {
         "test_a_certificate_that_ends_on_an_open_connection_is_refused_there",
         "membership/test_rotation.py::"
         "test_connections_opened_later_get_the_new_certificate_and_no_call_fails",
+        "membership/test_rotation.py::"
+        "test_a_node_whose_certificate_has_ended_is_asked_no_more_over_the_connection_it_opened",
     )),
     26: Row("no descriptors, no memory left", (
         _MACHINE + "test_a_server_that_gets_no_thread_refuses_and_goes_on",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import time
 from pathlib import Path
 
 import grpc
@@ -10,6 +11,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from gateway.departments import Departments, Member, over_tls
 from landbridge.edge.server import Tls, serve
 from landbridge.identity.certificates import server_name
 from landbridge.identity.development import DevelopmentAuthority
@@ -75,3 +77,49 @@ def test_connections_opened_later_get_the_new_certificate_and_no_call_fails(
     finally:
         running.stop(0)
     assert (len(shown), answered) == (20, 40)
+
+
+def test_a_node_whose_certificate_has_ended_is_asked_no_more_over_the_connection_it_opened(
+    tmp_path: Path,
+) -> None:
+    """F25, I6: only a handshake looks at it, so connections are opened anew from time to time."""
+    authority = DevelopmentAuthority.create(tmp_path / "authority", "town")
+    name = server_name("north")
+    key, first = authority.certificate("north", [name])
+    public = x509.load_pem_x509_certificate(first).public_key()
+    assert isinstance(public, ec.EllipticCurvePublicKey)
+    path = tmp_path / "tls.pem"
+    path.write_bytes(authority.certify("north", [name], public, days_valid=4 / 86_400))
+    ends = x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc.timestamp()
+    running = serve(
+        [lambda server: membership_pb2_grpc.add_MembersServicer_to_server(_Ear(), server)],
+        address="127.0.0.1:0",
+        tls=Tls(key, path.read_bytes(), renewed=path.read_bytes),
+        report=lambda _: pytest.fail("a defect was reported"),
+        threads=2,
+    )
+    connect = over_tls(grpc.ssl_channel_credentials(authority.ca_pem))
+    member = Member("north", "North", f"127.0.0.1:{running.port}", name, ())
+    departments = Departments([member], connect, pytest.fail)
+
+    def answers() -> bool:
+        """Whether the node's word is taken."""
+        asked = departments.ask(
+            ("north",), lambda stub: stub.ear.Offer, lambda _: membership_pb2.OfferRequest(), 5, ()
+        )
+        return bool(asked.replies)
+
+    try:
+        assert answers()
+        time.sleep(max(0.0, ends - time.time()) + 1)
+        assert answers()  # nobody has looked since
+        departments.renew()
+        assert answers()  # the connection is young
+        departments.renew(age=0)
+        assert not answers()
+        path.write_bytes(authority.certify("north", [name], public))
+        departments.renew(age=0)
+        assert answers()
+    finally:
+        departments.close()
+        running.stop(0)
