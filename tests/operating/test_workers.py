@@ -70,11 +70,12 @@ def _kinds(log: Path) -> Counter[str]:
 
 
 def _children(parent: int) -> list[int]:
-    """The workers that are up, the first one first."""
+    """The workers that are up, the first one first: it alone is no replica."""
     found = []
     for thread in Path(f"/proc/{parent}/task").iterdir():
         found += [int(each) for each in (thread / "children").read_text().split()]
-    return sorted(found)
+    # Not by their numbers, which begin again at the system's largest.
+    return sorted(found, key=lambda pid: b"REPLICA=" in Path(f"/proc/{pid}/environ").read_bytes())
 
 
 def _answered(running: Federation, callers: int, beyond: int = 0) -> int:
