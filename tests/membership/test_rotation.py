@@ -26,6 +26,18 @@ class _Ear(membership_pb2_grpc.MembersServicer):
         return membership_pb2.OfferResponse(pinned=7)
 
 
+def _north(
+    place: Path,
+) -> tuple[DevelopmentAuthority, str, bytes, bytes, ec.EllipticCurvePublicKey]:
+    """An authority, and the name, key, certificate and public key of a server of its."""
+    authority = DevelopmentAuthority.create(place / "authority", "town")
+    name = server_name("north")
+    key, first = authority.certificate("north", [name])
+    public = x509.load_pem_x509_certificate(first).public_key()
+    assert isinstance(public, ec.EllipticCurvePublicKey)
+    return authority, name, key, first, public
+
+
 def _serial(port: int) -> int:
     """Of the certificate that a new connection is shown."""
     shown = ssl.get_server_certificate(("127.0.0.1", port))
@@ -36,11 +48,7 @@ def test_connections_opened_later_get_the_new_certificate_and_no_call_fails(
     tmp_path: Path,
 ) -> None:
     """Twenty rotations under one open connection and new ones; half a file changes nothing."""
-    authority = DevelopmentAuthority.create(tmp_path / "authority", "town")
-    name = server_name("north")
-    key, first = authority.certificate("north", [name])
-    public = x509.load_pem_x509_certificate(first).public_key()
-    assert isinstance(public, ec.EllipticCurvePublicKey)
+    authority, name, key, first, public = _north(tmp_path)
     path = tmp_path / "tls.pem"
     path.write_bytes(first)
     running = serve(
@@ -83,11 +91,7 @@ def test_a_node_whose_certificate_has_ended_is_asked_no_more_over_the_connection
     tmp_path: Path,
 ) -> None:
     """F25, I6: only a handshake looks at it, so connections are opened anew from time to time."""
-    authority = DevelopmentAuthority.create(tmp_path / "authority", "town")
-    name = server_name("north")
-    key, first = authority.certificate("north", [name])
-    public = x509.load_pem_x509_certificate(first).public_key()
-    assert isinstance(public, ec.EllipticCurvePublicKey)
+    authority, name, key, _, public = _north(tmp_path)
     path = tmp_path / "tls.pem"
     path.write_bytes(authority.certify("north", [name], public, days_valid=4 / 86_400))
     ends = x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc.timestamp()
