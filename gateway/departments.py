@@ -224,13 +224,16 @@ class Departments:
         What a silent node said earlier stays known. No member can make this fail.
         """
         members = self._members
-        asked = self.ask(
-            tuple(members),
-            lambda stub: stub.node.Describe,
-            lambda _: node_pb2.DescribeRequest(),
-            DESCRIBE_SECONDS,
-            (),
-        )
+        # Not by `ask`: a round that finds somebody away would want the next one, for ever.
+        with self.mending(members):
+            asked = ask_each(
+                self._connections,
+                tuple(members),
+                lambda stub: stub.node.Describe,
+                lambda _: node_pb2.DescribeRequest(),
+                DESCRIBE_SECONDS,
+                (),
+            )
         described = set()
         offers: dict[str, Offer] = {}
         for name, reply in asked.replies.items():

@@ -49,6 +49,8 @@ def test_what_was_known_at_the_last_start_is_known_while_its_department_is_away(
     assert again.silent == ("north",)
     assert again.catalogue().table("people", None).contract == contract
     assert again.catalogue().agrees("north", contract)
+    again.outdated = lambda: pytest.fail("a round that finds somebody away wants the next one")
+    assert again.refresh() == ("north",)
     town.nodes["north"].down = False
     assert again.refresh() == ()
 
