@@ -31,8 +31,8 @@ from bench.many import PLAIN, many
 from bench.row import Aim, Row, RowFailed, Say
 from bench.samples import seconds
 from gateway import gathering
+from gateway.ask_each import ask_each
 from gateway.combine import combine
-from gateway.departments import ask_each
 from landbridge.evidence.checkpoint import Checkpoint
 from landbridge.evidence.entry import Entry
 from landbridge.evidence.merkle import leaf_hash

@@ -17,7 +17,7 @@ from typing import Any, Final, cast
 
 import grpc
 
-from gateway.departments import Member
+from gateway.connection import Member
 from landbridge.edge.interceptor import Boundary
 from landbridge.v1 import node_pb2_grpc, pooled_pb2_grpc
 from policies.noise import draw

@@ -28,11 +28,12 @@ from gateway.cases.taking import Taking
 from gateway.cases.tenure import Tenure
 from gateway.census import Census
 from gateway.census_servicer import CensusServicer
+from gateway.connection import Connect, Connection, Member, over_tls
 from gateway.console.latencies import Latencies
 from gateway.consult_planning import ConsultPlanning
 from gateway.consult_servicer import ConsultationsServicer
 from gateway.consulting import Consulting
-from gateway.departments import Connect, Connection, Departments, Member, over_tls
+from gateway.departments import Departments
 from gateway.descriptions import Descriptions
 from gateway.enrolment import EnrolmentServicer
 from gateway.flow import Paces, Places
@@ -537,12 +538,12 @@ def start(
         certificates, certificates_shown, tell, tuple(declared),
     )  # fmt: skip
     refreshing = Refreshing(
-        lambda now: follower.look(at_once=now.at_once), departments.overdue, report,
+        lambda now: follower.look(at_once=now.at_once), departments.waited_for.overdue, report,
         name="describe", settled=not silent,
     )  # fmt: skip
     # Apart: who does not describe itself in time must not delay a look at another one's log.
     looking = Refreshing(
-        lambda now: rounds.go(now.stopping), departments.overdue, report,
+        lambda now: rounds.go(now.stopping), departments.waited_for.overdue, report,
         name="witness", settled=looked,
     )  # fmt: skip
 

@@ -17,7 +17,8 @@ import grpc
 
 from gateway.catalogue import Catalogue
 from gateway.census_reply import Collected, answer, require_fitting
-from gateway.departments import Connection, Departments
+from gateway.connection import Connection
+from gateway.departments import Departments
 from gateway.gathering import asking_of, why_missing
 from gateway.parts import part_of
 from gateway.planning import Planning

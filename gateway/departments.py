@@ -1,4 +1,4 @@
-"""The connections to the departments' nodes: gRPC with mutual TLS, one channel each."""
+"""The departments: who they are now, the connection to each, and what each described."""
 
 from __future__ import annotations
 
@@ -6,164 +6,32 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar
+from typing import TypeVar
 
 import grpc
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
+from gateway.ask_each import Asked, Request, Response, ask_each, named
 from gateway.catalogue import Catalogue, Offer, catalogue
+from gateway.connection import Connect, Connection, Member
 from gateway.description import granted, offer_of
 from gateway.descriptions import Descriptions
+from gateway.waited_for import WaitedFor
 from landbridge.edge.pool import starved
-from landbridge.edge.wanted import while_wanted
 from landbridge.errors import LandbridgeError, error
 from landbridge.protocols.agreement import keys_digest
-from landbridge.status import CLIENT_METADATA_BYTES, from_rpc_error
-from landbridge.v1 import (
-    batch_pb2_grpc,
-    census_pb2_grpc,
-    consult_pb2_grpc,
-    group_pb2_grpc,
-    link_pb2_grpc,
-    membership_pb2,
-    membership_pb2_grpc,
-    node_pb2,
-    node_pb2_grpc,
-    pooled_pb2_grpc,
-    renewal_pb2_grpc,
-    step_pb2_grpc,
-    submission_pb2_grpc,
-    watch_pb2_grpc,
-    witness_pb2_grpc,
-)
+from landbridge.status import from_rpc_error
+from landbridge.v1 import membership_pb2, node_pb2
 from policies import odcs
 
-Request = TypeVar("Request")
-Response = TypeVar("Response")
 Kept = TypeVar("Kept")
-Stub = TypeVar("Stub")
 
 DESCRIBE_SECONDS = 5.0
 CONNECTION_SECONDS = 3_600.0
 """After which a connection is replaced: a handshake is what looks at the member's certificate."""
 RETIRED_SECONDS = 90.0
 """How long a connection that is replaced may finish what it carries; a call lives 60 at most."""
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """A member as the manifest lists it.
-
-    `name` is the one its server certificate carries; `log_key` verifies its log and cannot be
-    changed by the member; `witness_key` verifies its cosignatures under the gateway's log,
-    `signing_key` its grants.
-    """
-
-    department: str
-    title: str
-    address: str
-    name: str
-    contracts: tuple[str, ...]
-    handlers: tuple[str, ...] = ()
-    log_key: str = ""
-    witness_key: str = ""
-    signing_key: Ed25519PublicKey | None = None
-
-
-Connect = Callable[[Member], grpc.Channel]
-"""Opens the connection to one member."""
-
-
-def over_tls(credentials: grpc.ChannelCredentials) -> Connect:
-    """Connections with mutual TLS, each to a server with that member's own certificate."""
-
-    def connect(member: Member) -> grpc.Channel:
-        return grpc.secure_channel(
-            member.address,
-            credentials,
-            options=[
-                # The certificate must be this member's, wherever it runs.
-                ("grpc.ssl_target_name_override", member.name),
-                ("grpc.keepalive_time_ms", 30_000),
-                ("grpc.keepalive_timeout_ms", 10_000),
-                # A node that comes back is found within a second.
-                ("grpc.initial_reconnect_backoff_ms", 100),
-                ("grpc.max_reconnect_backoff_ms", 1_000),
-                # A new channel is a new handshake; else gRPC shares what leads to one address.
-                ("grpc.use_local_subchannel_pool", 1),
-                # A refusal carries its receipt in the status.
-                ("grpc.max_metadata_size", CLIENT_METADATA_BYTES),
-                ("grpc.absolute_max_metadata_size", CLIENT_METADATA_BYTES),
-            ],
-        )
-
-    return connect
-
-
-@dataclass(frozen=True, slots=True)
-class Connection:
-    """A channel and what is asked over it.
-
-    The stubs are made while it is open: gRPC ends the whole process when one is made of a channel
-    that was closed, and says ValueError to a call.
-    """
-
-    channel: grpc.Channel
-    node: node_pb2_grpc.NodeStub
-    pooling: pooled_pb2_grpc.PoolingStub
-    ear: membership_pb2_grpc.MembersStub
-    witness: witness_pb2_grpc.WitnessStub
-    witnessed: witness_pb2_grpc.WitnessedLogStub
-    consulting: consult_pb2_grpc.ConsultingStub
-    renewal: renewal_pb2_grpc.RenewalStub
-    link: link_pb2_grpc.LinkStub
-    handlers: batch_pb2_grpc.HandlersStub
-    steps: step_pb2_grpc.StepsStub
-    tally: census_pb2_grpc.TallyStub
-    intake: submission_pb2_grpc.IntakeStub
-    watching: watch_pb2_grpc.WatchingStub
-    grouping: group_pb2_grpc.GroupingStub
-
-    @classmethod
-    def over(cls, channel: grpc.Channel) -> Connection:
-        """All of them."""
-        return cls(
-            channel,
-            node_pb2_grpc.NodeStub(channel),
-            pooled_pb2_grpc.PoolingStub(channel),
-            membership_pb2_grpc.MembersStub(channel),
-            witness_pb2_grpc.WitnessStub(channel),
-            witness_pb2_grpc.WitnessedLogStub(channel),
-            consult_pb2_grpc.ConsultingStub(channel),
-            renewal_pb2_grpc.RenewalStub(channel),
-            link_pb2_grpc.LinkStub(channel),
-            batch_pb2_grpc.HandlersStub(channel),
-            step_pb2_grpc.StepsStub(channel),
-            census_pb2_grpc.TallyStub(channel),
-            submission_pb2_grpc.IntakeStub(channel),
-            watch_pb2_grpc.WatchingStub(channel),
-            group_pb2_grpc.GroupingStub(channel),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Asked(Generic[Response]):
-    """What came of asking several departments at once.
-
-    `missing` are those that were unreachable, too late or failed, each with the reason; `refused`
-    those whose policy said no.
-    """
-
-    replies: Mapping[str, Response]
-    missing: Mapping[str, LandbridgeError]
-    refused: Mapping[str, LandbridgeError]
-
-    def require_none_refused(self) -> None:
-        """Raises the first refusal, with the department's name: one refusal refuses the whole."""
-        for department, said in self.refused.items():
-            raise named(department, said)
 
 
 class Departments:
@@ -197,7 +65,7 @@ class Departments:
         self._masking: Mapping[str, X25519PublicKey] = {}
         self._opened: dict[str, float] = {}
         self._connections = {member.department: self._open(member) for member in members}
-        self._asking: dict[object, float] = {}
+        self.waited_for = WaitedFor()
 
     @property
     def connections(self) -> Mapping[str, Connection]:
@@ -383,29 +251,6 @@ class Departments:
                     self._retire(earlier[name] for name in mended)
             raise
 
-    @contextmanager
-    def waiting(self) -> Iterator[None]:
-        """Somebody waits for a reply, see `overdue`."""
-        call = object()
-        self._asking[call] = time.monotonic()
-        try:
-            yield
-        finally:
-            self._asking.pop(call, None)
-
-    def overdue(self, seconds: float, seen: set[object]) -> bool:
-        """Whether a reply that is not in `seen` is waited for longer than that; adds it there.
-
-        A node that began again lets everybody wait until its log was looked at. Forgets in `seen`
-        whom nobody waits for any more.
-        """
-        now = time.monotonic()
-        late = {call for call, since in self._asking.copy().items() if now - since > seconds}
-        fresh = bool(late - seen)
-        seen.clear()
-        seen.update(late)
-        return fresh
-
     def close_retired(self) -> None:
         """Closes the replaced connections on which nothing can be under way any more."""
         with self._lock:
@@ -478,7 +323,7 @@ class Departments:
         When our caller goes away they are told to stop; one alone only if what it does may take
         `long`, because that costs a quarter of a millisecond.
         """
-        with self.mending(names), self.waiting():
+        with self.mending(names), self.waited_for.one():
             asked = ask_each(self._connections, names, method, request, seconds, headers, long=long)
         if any(_outdated(said) for said in asked.missing.values()):
             self.outdated()
@@ -499,7 +344,7 @@ class Departments:
         if seconds <= 0:
             raise error("DEADLINE")
         try:
-            with self.waiting():
+            with self.waited_for.one():
                 return method(self._connections[name])(
                     request(name), timeout=seconds, metadata=tuple(headers)
                 )
@@ -527,79 +372,6 @@ class Departments:
             connection.channel.close()
 
 
-def ask_each(
-    stubs: Mapping[str, Stub],
-    names: Sequence[str],
-    method: Callable[[Stub], grpc.UnaryUnaryMultiCallable[Request, Response]],
-    request: Callable[[str], Request],
-    seconds: float,
-    headers: Sequence[tuple[str, str]],
-    *,
-    long: bool = False,
-) -> Asked[Response]:
-    """As `Departments.ask`, over these stubs of whichever service."""
-    if seconds <= 0:
-        raise error("DEADLINE")
-    if len(names) == 1 and not long:
-        return _ask_alone(stubs, names[0], method, request, seconds, headers)
-    calls = {}
-    missing: dict[str, LandbridgeError] = {}
-    for name in names:
-        try:
-            calls[name] = method(stubs[name]).future(
-                request(name), timeout=seconds, metadata=tuple(headers)
-            )
-        except (KeyError, ValueError):  # it left; gRPC says ValueError of a closed channel
-            missing[name] = error("DEPARTMENT_MISSING")
-    replies: dict[str, Response] = {}
-    refused: dict[str, LandbridgeError] = {}
-    for name, call in calls.items():
-        try:
-            with while_wanted(call.cancel, whatever=True):
-                replies[name] = call.result()
-        except grpc.RpcError as failure:
-            said = _said(failure)
-            (missing if said.status in _PASSING else refused)[name] = said
-        except grpc.FutureCancelledError:
-            missing[name] = error("DEPARTMENT_MISSING")
-    return Asked(replies, missing, refused)
-
-
-def _ask_alone(
-    stubs: Mapping[str, Stub],
-    name: str,
-    method: Callable[[Stub], grpc.UnaryUnaryMultiCallable[Request, Response]],
-    request: Callable[[str], Request],
-    seconds: float,
-    headers: Sequence[tuple[str, str]],
-) -> Asked[Response]:
-    """The same of one, on this thread: a future's reply comes by way of the channel's own."""
-    try:
-        reply = method(stubs[name])(request(name), timeout=seconds, metadata=tuple(headers))
-    except (KeyError, ValueError):
-        return Asked({}, {name: error("DEPARTMENT_MISSING")}, {})
-    except grpc.RpcError as failure:
-        said = _said(failure)
-        passing = said.status in _PASSING
-        return Asked({}, {name: said} if passing else {}, {} if passing else {name: said})
-    return Asked({name: reply}, {}, {})
-
-
-def _said(failure: grpc.RpcError) -> LandbridgeError:
-    """What came of a call; one whose channel was closed under it is of a department that left."""
-    failure.__traceback__ = None  # as in `from_rpc_error`
-    call: Any = failure  # gRPC's published types do not know that it is one
-    if call.code() is grpc.StatusCode.CANCELLED:
-        return error("DEPARTMENT_MISSING")
-    return from_rpc_error(failure)
-
-
-_PASSING: Final = frozenset(("UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL"))
-"""Statuses that are no answer; the others are a refusal."""
-LONGEST_RULE = 200
-LONGEST_TEXT = 500
-
-
 def _outdated(said: LandbridgeError) -> bool:
     return said.reason in ("CONTRACT_CHANGED", "DATE_CHANGED") or said.status == "UNAVAILABLE"
 
@@ -610,21 +382,3 @@ def _without(found: Mapping[str, Kept], names: Collection[str]) -> dict[str, Kep
 
 def _place(member: Member) -> tuple[str, str]:
     return member.address, member.name
-
-
-def named(department: str, said: LandbridgeError) -> LandbridgeError:
-    """A node's refusal, with the department's name; the receipt stays the node's own.
-
-    What a node says goes into our log and to our caller, so it is kept short and printable.
-    """
-    rule = _printable(said.rule, LONGEST_RULE)
-    return error(
-        said.reason,
-        f"Department {department}: {_printable(said.message, LONGEST_TEXT)}",
-        rule=f"{department}/{rule}" if rule else "",
-        hint=_printable(said.hint, LONGEST_TEXT),
-    )
-
-
-def _printable(text: str, longest: int) -> str:
-    return "".join(character for character in text[:longest] if character.isprintable())

@@ -14,7 +14,8 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.catalogue import Catalogue
-from gateway.departments import Departments, Member
+from gateway.connection import Member
+from gateway.departments import Departments
 from gateway.planning import Planning
 from gateway.settings import Settings, masking_keys, members_of, open_manifest
 from gateway.shown import Shown

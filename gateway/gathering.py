@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from types import MappingProxyType
 
+from gateway.ask_each import Asked
 from gateway.by_department import side_by_side
 from gateway.combine import Combined, combine, require_budgets
 from gateway.convert import question_to
 from gateway.days import date_changed
-from gateway.departments import Asked, Departments
+from gateway.departments import Departments
 from gateway.parts import part_of
 from gateway.planning import Plan
 from gateway.pooling import Call, Pooled, Rounds

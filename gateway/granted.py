@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from gateway.ask_each import Asked
 from gateway.asking import Asking
 from gateway.consult_planning import ConsultPlanning
 from gateway.convert import question_to
 from gateway.days import days_of
-from gateway.departments import Asked, Departments
+from gateway.departments import Departments
 from gateway.fitting import reply_of, require_fitting
 from gateway.gathering import Put, asking_of
 from gateway.links import Links

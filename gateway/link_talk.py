@@ -9,8 +9,8 @@ from typing import Any, Generic, TypeVar
 
 import grpc
 
+from gateway.ask_each import named
 from gateway.days import date_changed
-from gateway.departments import named
 from landbridge.errors import LandbridgeError, error
 from landbridge.membership.link_statement import AnyRequest, LinkSigner
 from landbridge.status import from_rpc_error

@@ -7,7 +7,8 @@ from typing import TypeVar
 
 import grpc
 
-from gateway.departments import Departments, named
+from gateway.ask_each import named
+from gateway.departments import Departments
 from gateway.gathering import why_missing
 from gateway.parts import part_of
 from gateway.request import Request

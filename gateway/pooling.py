@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from gateway.ask_each import Asked
 from gateway.days import date_changed
-from gateway.departments import Asked
 from landbridge.errors import LandbridgeError, error
 from landbridge.protocols.agreement import without
 from landbridge.v1 import pooled_pb2

@@ -11,7 +11,8 @@ from typing import cast
 
 import grpc
 
-from gateway.departments import Departments, ask_each
+from gateway.ask_each import ask_each
+from gateway.departments import Departments
 from gateway.parts import part_of, rejected
 from gateway.planning import Planning
 from gateway.request import MARGIN

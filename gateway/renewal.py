@@ -16,7 +16,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from gateway.departments import Connection
+from gateway.connection import Connection
 from gateway.settings import Settings
 from landbridge.edge.life import program
 from landbridge.edge.record import Recorder

@@ -11,8 +11,8 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
+from gateway.connection import Member
 from gateway.console.settings import ConsoleSettings, read_console
-from gateway.departments import Member
 from gateway.outside import OutsideWitness
 from landbridge.edge.operating import Operating, read_operating
 from landbridge.edge.settings import NOTHING, Known, SettingsInvalid, open_settings

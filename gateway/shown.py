@@ -12,7 +12,8 @@ import ssl
 from collections.abc import Callable, Collection
 from typing import Final
 
-from gateway.departments import Departments, Member
+from gateway.connection import Member
+from gateway.departments import Departments
 from gateway.settings import Settings
 from landbridge.edge.life import program
 from landbridge.edge.record import Recorder

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from hashlib import sha256
 
 from gateway.catalogue import Catalogue
-from gateway.departments import Member
+from gateway.connection import Member
 from landbridge.edge.life import MEMBER
 
 

@@ -14,8 +14,9 @@ from typing import Final
 
 import grpc
 
+from gateway.ask_each import named
 from gateway.catalogue import Served
-from gateway.departments import Departments, named
+from gateway.departments import Departments
 from gateway.flow import Credits, Paces, Places
 from gateway.gathering import asking_of, why_missing
 from gateway.parts import part_of, rejected

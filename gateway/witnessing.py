@@ -12,7 +12,7 @@ from typing import Final
 
 import grpc
 
-from gateway.departments import Connection, Member
+from gateway.connection import Connection, Member
 from gateway.sight import Watched
 from landbridge.edge.witness_wire import reply_from, reply_to
 from landbridge.errors import LandbridgeError

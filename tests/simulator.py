@@ -21,10 +21,11 @@ import duckdb
 import grpc
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from gateway.connection import Member
 from gateway.consult_planning import ConsultPlanning
 from gateway.consult_servicer import ConsultationsServicer
 from gateway.consulting import Consulting
-from gateway.departments import Departments, Member
+from gateway.departments import Departments
 from gateway.links import Links
 from gateway.planning import Planning
 from gateway.portal import PortalServicer

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from gateway.catalogue import Catalogue, catalogue
+from gateway.connection import Member
 from gateway.console.authorship import author_of
 from gateway.console.keeping import Keeping
 from gateway.console.published import let_out, own_policy, terms
 from gateway.console.versions import MOST, Author, Version, Versions
-from gateway.departments import Member
 from gateway.description import offer_of
 from landbridge.v1 import node_pb2
 from nodes.description import handler_to

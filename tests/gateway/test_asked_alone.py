@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import grpc
 import pytest
 
-from gateway.departments import Asked, ask_each
+from gateway.ask_each import Asked, ask_each
 from landbridge.errors import LandbridgeError, error
 from landbridge.status import to_status
 from landbridge.v1 import node_pb2, node_pb2_grpc

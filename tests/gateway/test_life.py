@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.catalogue import catalogue
-from gateway.departments import Member
+from gateway.connection import Member
 from gateway.standing import standing
 from landbridge.edge import life
 from landbridge.edge.record import Recorder

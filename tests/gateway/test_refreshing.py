@@ -94,9 +94,9 @@ def test_a_question_that_waits_is_a_reason_to_look_once() -> None:
     """It may be a long one, too."""
     departments = Departments((), lambda _: pytest.fail("nobody is connected to"), print)
     looks = Looks()
-    with going(looks, settled=True, overdue=departments.overdue):
-        with departments.waiting():
+    with going(looks, settled=True, overdue=departments.waited_for.overdue):
+        with departments.waited_for.one():
             assert looks.came_within(1)
             assert not looks.came_within(1, seconds=0.2)
-        with departments.waiting():
+        with departments.waited_for.one():
             assert looks.came_within(1)

@@ -13,7 +13,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from gateway.departments import Connection
+from gateway.connection import Connection
 from gateway.sight import Watched
 from gateway.witnessing import Rounds
 from landbridge.evidence import Signer

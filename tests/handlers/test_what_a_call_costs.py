@@ -17,7 +17,7 @@ import cedarpy
 import pytest
 from cryptography import x509
 
-from gateway.departments import Asked
+from gateway.ask_each import Asked
 from landbridge.errors import LandbridgeError
 from landbridge.evidence import signer
 from landbridge.identity.certificates import Admission

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway import app as gateway_app
 from gateway import membership, refreshing
-from gateway.departments import Connection
+from gateway.connection import Connection
 from gateway.renewal import LONGEST_WAIT, Renewals
 from landbridge.edge.record import Recorder
 from landbridge.errors import LandbridgeError

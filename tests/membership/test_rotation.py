@@ -11,7 +11,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from gateway.departments import Departments, Member, over_tls
+from gateway.connection import Member, over_tls
+from gateway.departments import Departments
 from landbridge.edge.server import Tls, serve
 from landbridge.identity.certificates import server_name
 from landbridge.identity.development import DevelopmentAuthority
