@@ -17,7 +17,7 @@ import cedarpy
 import pytest
 from cryptography import x509
 
-from gateway.ask_each import Asked
+from gateway.ask_each import Asked, ask_each
 from landbridge.errors import LandbridgeError
 from landbridge.evidence import signer
 from landbridge.identity.certificates import Admission
@@ -85,17 +85,16 @@ def test_a_description_is_read_when_it_is_another_one(
         departments.refresh()
     assert read == []
     assert departments.catalogue() is before
-    asked = departments.ask
 
     def changed(*arguments: Any) -> Asked[Any]:
-        found: Asked[Any] = asked(*arguments)
+        found: Asked[Any] = ask_each(*arguments)
         for reply in found.replies.values():
             for each in reply.contracts:
                 each.document = each.document.replace(b"name: People", b"name: Persons")
                 each.document += b"\n# another text\n"
         return found
 
-    monkeypatch.setattr(departments, "ask", changed)
+    monkeypatch.setattr("gateway.departments.ask_each", changed)
     departments.refresh()
     assert read == ["north/people"]
     old, new = before.offers["north"], departments.catalogue().offers["north"]
