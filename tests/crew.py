@@ -82,6 +82,7 @@ def work(job: Job) -> Done:
         try:
             came = job.run(Path(place) / "job")
             found = [came] if isinstance(came, Outcome) else list(came)
+            json.dumps([asdict(each) for each in found])  # what cannot be told is this job's fault
         except Exception as failure:  # noqa: BLE001 - the other rows are worth having
             traceback.print_exc()
             said = f"ended as {type(failure).__name__}: {str(failure)[:120]}"

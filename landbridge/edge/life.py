@@ -48,11 +48,11 @@ def begin(
     """Logs the start, before it what is another than at the last one.
 
     `digests` are SHA-256, hexadecimal, by name: `access`, `contract:<id>`, `handler:<name>`,
-    `member:<department>`. What begins with one of `unknown` cannot be told now; its last digests
-    are carried on. `policy` is the digest in force, as changes of it are logged while the server
-    runs: where the last of them since that start says this one, what begins with one of `followed`
-    has been told already. `folder` is the published log, `size` its number of entries. Raises
-    LOG_UNAVAILABLE, and EvidenceError where the log cannot be read.
+    `group:<name>`, `member:<department>`. What begins with one of `unknown` cannot be told now; its
+    last digests are carried on. `policy` is the digest in force, as changes of it are logged while
+    the server runs: where the last of them since that start says this one, what begins with one of
+    `followed` has been told already. `folder` is the published log, `size` its number of entries.
+    Raises LOG_UNAVAILABLE, and EvidenceError where the log cannot be read.
     """
     found = _last_start(folder, size)
     now = dict(digests)

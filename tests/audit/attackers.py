@@ -238,7 +238,7 @@ def reconstruction(folder: Path, effort: int, noise: Draw = draw, people: int = 
     named = np.zeros(people, bool)
     named[np.argsort(-guess)[: int(truth.sum())]] = True
     right = int((named == truth).sum())
-    base = max(truth.mean(), 1 - truth.mean())
+    base = float(max(truth.mean(), 1 - truth.mean()))
     luck = math.sqrt(math.log(1 / ALARM) / (2 * people))
     return Outcome("reconstruction from random subsets", effort, stopped, "noise, budget",
                    f"{right} of {people} right ({base + 0.05:.2f}; guessing {base:.2f})",

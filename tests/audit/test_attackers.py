@@ -5,7 +5,9 @@ An attacker wins by luck alone with a probability of at most 10^-6 (`attackers.A
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -60,6 +62,7 @@ def test_an_attacker_stays_under_the_bound(attack: Attack, effort: int, tmp_path
     """The advantage over guessing is what the budget allows at most."""
     outcome = attack(tmp_path / "attack", effort)
     assert not outcome.through, outcome.line()
+    assert json.loads(json.dumps(asdict(outcome)))["through"] is False  # a worker can tell it
 
 
 @pytest.mark.parametrize(

@@ -178,6 +178,9 @@ def quick(folder):
 def broken(folder):
     raise RuntimeError("no such row")
 
+def untold(folder):
+    return Outcome("untold", 1, 1, "noise", "", {"a set is no JSON"})
+
 def timely(folder):
     return Outcome("timely", 1, 1, "noise", str(os.getpriority(os.PRIO_PROCESS, 0)), False)
 
@@ -191,8 +194,9 @@ def long(folder):
         child.kill()
         child.wait()
 
-found = Job("quick", quick), Job("broken", broken), Job("long", long, timely=True)
-jobs = {job.name: job for job in (*found, Job("timely", timely, alone=True))}
+found = Job("quick", quick), Job("broken", broken), Job("untold", untold)
+late = Job("long", long, timely=True), Job("timely", timely, alone=True)
+jobs = {job.name: job for job in (*found, *late)}
 if sys.argv[2:] == ["serve"]:
     serve(jobs)
 else:
@@ -220,8 +224,9 @@ def test_workers_end_with_whoever_started_them(tmp_path: Path, interrupt: signal
         signal.signal(signal.SIGINT, own)
     assert first.stdout is not None
     with first.stdout:
-        said = {first.stdout.readline().strip() for _ in range(3)}
-        assert said == {"quick False False", "broken True True", "timely False False"}
+        said = {first.stdout.readline().strip() for _ in range(4)}
+        ended = {"broken True True", "untold True True"}
+        assert said == {"quick False False", "timely False False"} | ended
         while not told.exists() or not told.read_text():
             time.sleep(0.02)
         child, folder = told.read_text().split()
