@@ -290,7 +290,7 @@ def start(
     groups = Groups(
         planning,
         departments,
-        trust.verifier,
+        verifying,
         recorder,
         signer.vkey,
         signing,

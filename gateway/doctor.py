@@ -8,14 +8,17 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway import settings as settings_of
-from gateway.settings import Settings
+from gateway.cases.procedures import read_folder
+from gateway.following import access_policy, read_access
+from gateway.settings import Settings, members_of
 from landbridge.edge import examination
 from landbridge.edge.examination import Finding, Identity
 from landbridge.edge.settings import SettingsInvalid
 from landbridge.evidence.finding import EvidenceError
 from landbridge.evidence.keyfile import read_key
 from landbridge.membership.manifest import Manifest, ManifestInvalid, read_manifest
-from policies.access import AccessPolicy, PolicyInvalid
+from policies.access import PolicyInvalid
+from policies.procedure import ProcedureInvalid
 
 
 def examine(
@@ -31,6 +34,7 @@ def examine(
     private = [
         found.tls_key,
         *found.state.glob("*.key"),
+        *(found.state / "subjects").glob("*.key"),
         *(found.state / "authority").glob("*key*"),
     ]
     manifest, member_findings = _manifest(found)
@@ -68,19 +72,18 @@ def _manifest(found: Settings) -> tuple[Manifest | None, list[Finding]]:
 
 
 def _policy(found: Settings, manifest: Manifest | None) -> list[Finding]:
-    members = manifest.members if manifest else ()
+    members = members_of(manifest) if manifest else ()
 
     def look() -> str:
         # As at a start: before there is a member the file is not read.
-        text = found.access.read_text(encoding="utf-8") if members else ""
-        AccessPolicy.load(
-            text,
-            str(found.access),
-            contracts={name for member in members for name in member.contracts},
-            handlers={f"{each.department}.{name}" for each in members for name in each.handlers},
-        )
+        access_policy(found, members, read_access(found, members), declared)
         return "the access policy was understood"
 
+    try:
+        declared = read_folder(found.procedures) if found.procedures else {}
+    except (ProcedureInvalid, OSError) as failure:
+        remedy = "landbridge procedure check shows what procedures do"
+        return [Finding("procedures", "problem", str(failure), remedy)]
     return examination.attempt("policy", "mend access.cedar", (PolicyInvalid, OSError), look)
 
 

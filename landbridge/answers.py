@@ -194,11 +194,11 @@ class UsedColumn:
 class Plan:
     """What a question would do, need and cost.
 
-    `mode` is "one department", "fan-out" or "pooled" and `why` says so in a sentence; `question` is
-    the typed question in words; `accuracy` is the expected 95 % half-width per released column,
-    None where it depends on the data; `cells` is 0 where how many there will be is not known. Each
-    department is asked in `rounds` rounds and sends at most `bytes` of numbers (0: not known).
-    `as_of` is as in `Answer`.
+    `mode` is "one department", "fan-out", "pooled" or "linked" and `why` says so in a
+    sentence; `question` is the typed question in words; `accuracy` is the expected 95 % half-width
+    per released column, None where it depends on the data; `cells` is 0 where how many there will
+    be is not known. Each department is asked in `rounds` rounds and sends at most `bytes` of
+    numbers (0: not known). `as_of` is as in `Answer`.
     """
 
     mode: str

@@ -57,12 +57,13 @@ class OfferedGroup:
 class OfferedContract:
     """A table that a department answers questions about.
 
-    `method` is how answers are protected ("dp" or "unprotected"), `unit` the column whose values
-    are protected, empty where the table describes nobody. `queryable`: policy answers some
-    questions; `consultable`: an officer of the owner considers others (`client.consult`).
-    `submittable`: this caller may hand in records or reports, by the rules that `collects` says in
-    words; `watchable`: they may make watches. `team`, `roles` and `channels` say who answers for it
-    and how to reach them. `as_of` is the day that the data are of, where their owner said so.
+    `method` is how answers are protected ("dp", "cell_key", "exact" or "unprotected"), `unit`
+    the column whose values are protected, empty where the table describes nobody. `queryable`:
+    policy answers some questions; `consultable`: an officer of the owner considers others
+    (`client.consult`). `submittable`: this caller may hand in records or reports, by the rules that
+    `collects` says in words; `watchable`: they may make watches. `team`, `roles` and `channels` say
+    who answers for it and how to reach them. `as_of` is the day that the data are of, where their
+    owner said so.
     """
 
     id: str

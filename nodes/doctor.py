@@ -23,6 +23,7 @@ from nodes.engines.opening import opener
 from nodes.join import gateway_address
 from nodes.policy import Policy, PolicyFolderInvalid
 from nodes.settings import Settings
+from nodes.shape import fits
 from nodes.store import Store, StoreDamaged
 from policies.access import PolicyInvalid
 from policies.group import GroupInvalid
@@ -54,7 +55,7 @@ def examine(
         *found.state.glob("*.key"),
         *(found.state / "subjects").glob("*.key"),
         *(found.state / "intake").glob("*/*.key"),
-        *(each for each in (found.engine.key, found.engine.source_key) if each is not None),
+        *filter(None, (found.engine.key, found.engine.source_key, found.engine.token)),
     ]
     served, policy_findings = _policy(found)
     return [
@@ -119,8 +120,8 @@ def _data(found: Settings, served: Policy) -> list[Finding]:
             continue
         if loaded is None:
             findings.append(Finding("data", "warning", f"{name} is not loaded", remedy))
-        elif loaded.contract_digest != contract.digest:
-            said = f"{name} was loaded under another text of its contract"
+        elif not fits(loaded, contract):
+            said = f"{name} was loaded under a contract that says something else of its rows"
             findings.append(Finding("data", "problem", said, remedy))
         else:
             findings.append(Finding("data", "ok", f"{name} is loaded"))

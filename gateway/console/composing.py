@@ -32,6 +32,7 @@ from landbridge.edge.record import Recorder
 from landbridge.edge.server import CannotListen
 from landbridge.evidence.cosignature import WitnessKey
 from landbridge.evidence.finding import EvidenceError
+from landbridge.evidence.keyfile import read_secret
 from landbridge.evidence.subject import SubjectKey
 from landbridge.evidence.subject_keys import SubjectKeys
 from landbridge.identity.issuers import Verifier
@@ -211,7 +212,7 @@ def open_console(settings: ConsoleSettings, ground: Ground) -> Console:
         time.time,
     )
     issuer = settings.issuer or ground.issuer
-    secret = settings.client_secret.read_text("utf-8").strip() if settings.client_secret else ""
+    secret = read_secret(settings.client_secret) if settings.client_secret else ""
     client = Client(
         issuer, settings.provider or issuer, settings.provider_ca, settings.client, secret
     )

@@ -134,7 +134,7 @@ def node_load(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help="CSV or Parquet; a table, where an engine has it.",
+            help="CSV, Parquet or DuckDB; a table, where an engine has it.",
             show_default=False,
         ),
     ],

@@ -10,6 +10,7 @@ from landbridge.desk import settings
 from landbridge.desk.app import start
 from landbridge.edge.process import report, run, tell
 from landbridge.edge.settings import SettingsInvalid
+from landbridge.evidence.finding import EvidenceError
 from landbridge.identity.followed import SourceError
 
 
@@ -27,7 +28,7 @@ def serve(path: Path, *, with_parent: bool) -> int:
     """Serves the desk of that file."""
     return run(
         lambda: start(settings.read(path, os.environ), report, tell),
-        (SettingsInvalid, SourceError, ValueError, OSError),
+        (EvidenceError, SettingsInvalid, SourceError, ValueError, OSError),
         with_parent=with_parent,
     )
 

@@ -12,6 +12,7 @@ from landbridge.consultation.officers import Reviewer
 from landbridge.desk.settings import Settings
 from landbridge.desk.site import Desk
 from landbridge.edge.trust import Trusted, trusted
+from landbridge.evidence.keyfile import read_key, read_secret
 from landbridge.web.door import Door, listen
 from landbridge.web.front import Front
 from landbridge.web.pages import Pages
@@ -52,7 +53,12 @@ class Running:
 def start(
     settings: Settings, report: Callable[[BaseException], None], tell: Callable[[str], None]
 ) -> Running:
-    """A desk that listens when this returns; raises ValueError or SourceError, one sentence."""
+    """A desk that listens when this returns; raises ValueError or SourceError, one sentence.
+
+    EvidenceError where its key or its secret is one that others may read.
+    """
+    read_key(settings.key)  # by path it goes to OpenSSL, which asks for no mode
+    secret = read_secret(settings.client_secret) if settings.client_secret else ""
     trust = trusted(settings.trust)
     try:
         listening = listen(settings.listen)
@@ -62,7 +68,6 @@ def start(
     host = settings.listen.rpartition(":")[0] or "localhost"
     address = settings.address or f"https://{host}:{listening.getsockname()[1]}"
     issuer = settings.trust.issuers[0].name
-    secret = settings.client_secret.read_text("utf-8").strip() if settings.client_secret else ""
     client = Client(
         issuer, settings.provider or issuer, settings.provider_ca, settings.client, secret
     )

@@ -74,3 +74,12 @@ def read_key(path: Path) -> bytes:
         return os.read(file, _LONGEST)
     finally:
         os.close(file)
+
+
+def read_secret(path: Path) -> str:
+    """The text of such a file, without white space around it; refused likewise."""
+    try:
+        return read_key(path).decode().strip()
+    except UnicodeDecodeError:
+        pass
+    raise EvidenceError(str(path), "a secret is a text, and this is not UTF-8")

@@ -10,7 +10,7 @@ from typing import Final
 
 from landbridge.edge.settings import Section
 from landbridge.evidence.finding import EvidenceError
-from landbridge.evidence.keyfile import read_key
+from landbridge.evidence.keyfile import read_key, read_secret
 from nodes.engines.file_key import FileKey, read_file_key
 from nodes.engines.kind import Kind
 from policies.contract import Contract
@@ -59,8 +59,8 @@ class EngineChoice:
 
     @property
     def secret(self) -> str:
-        """What the file of the token holds; empty where there is none. Raises OSError."""
-        return "" if self.token is None else self.token.read_text(encoding="utf-8").strip()
+        """What the file of the token holds; empty where there is none. EvidenceError."""
+        return "" if self.token is None else read_secret(self.token)
 
 
 DUCKDB_FILES: Final = EngineChoice()

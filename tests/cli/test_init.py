@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -133,3 +135,16 @@ def test_the_port_for_certificates_needs_to_know_whose(run: Run, tmp_path: Path)
         "127.0.0.1:8444",
         tmp_path / "gateway" / "callers.pem",
     )
+
+
+def test_what_is_commented_out_can_be_taken_in_as_it_is() -> None:
+    """An operator takes a setting in by taking its `#` away; its explanation is one of its own."""
+    taken = [
+        line[2:]
+        for path in (Path(init.__file__).parent / "templates").rglob("*.toml")
+        for line in path.read_text("utf-8").splitlines()
+        if re.match(r"# [a-z_]+ = ", line)
+    ]
+    assert len(taken) > 40
+    for setting in taken:
+        assert tomllib.loads(setting), setting

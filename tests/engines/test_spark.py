@@ -280,6 +280,7 @@ def test_a_department_with_a_lake_answers_in_a_federation(cluster: Cluster, tmp_
     )
     token = tmp_path / "token"
     token.write_text(cluster.token)
+    token.chmod(0o600)
     with (folder / "federation.toml").open("a") as settings:
         settings.write(
             "\n[members.engine]\n"

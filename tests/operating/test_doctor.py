@@ -33,6 +33,7 @@ from tests.ports import free_port
 pytestmark = pytest.mark.journey
 
 Examine = Callable[..., list[Finding]]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -241,6 +242,25 @@ def test_a_policy_that_does_not_hold_is_found(gateway: Copy, node: Copy) -> None
         assert str(spoilt) in found.found
 
 
+def test_a_policy_may_name_the_procedures_of_its_folder(gateway: Copy) -> None:
+    """As at a start; a procedure that is not understood is named, and not the policy."""
+    access, folder = gateway.folder / "access.cedar", gateway.folder / "procedures"
+    access.write_text(
+        '@id("cases")\npermit (principal, action == Action::"case",'
+        ' resource == Procedure::"open_restaurant");\n'
+    )
+    shutil.copytree(ROOT / "examples/one_stop_licence/gateway/procedures", folder)
+    text = gateway.settings.read_text()
+    lines = [each for each in text.splitlines() if not each.startswith(("access", "procedures"))]
+    gateway.settings.write_text(
+        "\n".join([f'access = "{access}"', f'procedures = "{folder}"', *lines])
+    )
+    assert only(gateway.examine(), "policy").state == "ok"
+    (folder / "open_restaurant.yaml").write_text("procedure: open_restaurant\nsteps: none\n")
+    found = only(gateway.examine(), "procedures")
+    assert (found.state, "open_restaurant.yaml" in found.found) == ("problem", True)
+
+
 def test_a_table_that_is_not_loaded_is_found(node: Copy) -> None:
     """With the command that loads it."""
     shutil.rmtree(node.folder / "data" / "loans")
@@ -251,7 +271,7 @@ def test_a_table_that_is_not_loaded_is_found(node: Copy) -> None:
 def test_a_table_that_was_loaded_under_another_contract_is_found(
     node: Copy, tmp_path: Path
 ) -> None:
-    """Its answers are refused until it is loaded again."""
+    """Where rows mean something else, its answers are refused until it is loaded again."""
     text = node.settings.read_text()
     line = next(line for line in text.splitlines() if line.startswith("contracts"))
     contracts = tmp_path / "contracts"
@@ -259,8 +279,10 @@ def test_a_table_that_was_loaded_under_another_contract_is_found(
     contract = contracts / "loans.odcs.yaml"
     contract.write_text(contract.read_text().replace("1.0.0", "1.0.1", 1))
     node.change(line, f'contracts = "{contracts}"')
+    assert only(node.examine(), "data").state == "ok"  # another version, the same rows
+    contract.write_text(contract.read_text().replace("maximum: 60}", "maximum: 61}", 1))
     found = only(node.examine(), "data")
-    assert (found.state, "another text" in found.found) == ("problem", True)
+    assert (found.state, "something else" in found.found) == ("problem", True)
 
 
 def test_a_table_whose_file_went_is_found(node: Copy) -> None:
