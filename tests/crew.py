@@ -48,14 +48,14 @@ class Job:
 
     `share` is how much of the full number of runs it makes, from which the time of a full run is
     estimated; `long` how many seconds it takes in full, where that is much. `timely`: it starts
-    processes that wait most of the time, and must be on time. `alone`: it does so with as many as
-    the machine bears, on a disk, and no other such job runs meanwhile.
+    processes that wait most of the time, and must be on time. `alone`: it does so with many, on a
+    disk, and no more than so many such jobs run meanwhile, itself among them; 0: as many as may be.
     """
 
     name: str
     run: Run
     share: float = 1.0
-    alone: bool = False
+    alone: int = 0
     timely: bool = False
     long: float = 0.0
 
@@ -137,10 +137,13 @@ class _Lane:
 
     def next(self, busy: Sequence[Job]) -> Job | None:
         """What a free worker does now, while the lane does these."""
-        if any(job.alone for job in busy) or (self.alone and busy):
-            return None
         left = self.alone or self.others
-        return left.popleft() if left else None
+        if not left:
+            return None
+        most = [job.alone for job in (left[0], *busy)]
+        if any(most) and (not all(most) or len(busy) >= min(most)):
+            return None
+        return left.popleft()
 
 
 class _Worker:

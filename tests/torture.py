@@ -145,11 +145,11 @@ def jobs(effort: float, seed: int) -> Iterator[Job]:
     for base in BASES:
         name = f"lives, {base}: an end at every operation of the process that keeps records"
         yield Job(name, partial(_records, name, base, step), 1 / step, timely=True, long=120)
-    # Alone: how long a town takes to answer again is judged, and four would share two processors.
+    # How long a town takes to answer again is judged, and one alone uses half of a processor.
     yield from pieces("storm: kill -9, stops, full disks, cut lines", STORM, 1_000, 6, _storm,
-                      alone=True, long=60)  # fmt: skip
-    yield Job("the table of attacks, row by row", _attacks, alone=True)
-    yield Job("the table of faults, row by row", _faults, alone=True)
+                      alone=2, long=60)  # fmt: skip
+    yield Job("the table of attacks, row by row", _attacks, alone=1)
+    yield Job("the table of faults, row by row", _faults, alone=1)
     yield Job("three engines, at length", _engines, timely=True, long=800)
     yield from _controls()
 

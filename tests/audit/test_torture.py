@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import deque
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from tests import suite, torture
 from tests.audit.outcome import Outcome, gathered
 from tests.audit.page import MARK, Run, write
 from tests.audit.tree import GIT, Tree, here
-from tests.crew import Job
+from tests.crew import Job, _Lane
 
 REPORT = """<testsuites><testsuite>
 <testcase classname="tests.attacks.test_x" name="test_a[one]"/>
@@ -165,6 +166,28 @@ def test_pieces_of_a_row_are_one_row_of_the_page() -> None:
         assert (whole.through, whole.figure, whole.stopped) == (True, "text 4 shows", 19)
 
 
+def _nothing(_: Path) -> Outcome:
+    raise AssertionError("it is handed out here, and not done")
+
+
+def test_no_more_jobs_run_beside_one_another_than_each_of_them_bears() -> None:
+    """Two storms, a table by itself, then as many others as there are workers."""
+    storms, table, others = (
+        [Job(f"{name} {number}", _nothing, alone=alone) for number in range(3)]
+        for name, alone in (("storm", 2), ("table", 1), ("other", 0))
+    )
+    lane = _Lane(4, nice=False, alone=deque([*storms, *table[:1]]), others=deque(others))
+    assert lane.next([]) is storms[0]
+    assert lane.next(storms[:1]) is storms[1]
+    assert lane.next(storms[:2]) is None
+    assert lane.next(storms[1:2]) is storms[2]
+    assert lane.next(storms[2:]) is None  # the table waits for the last of them
+    assert lane.next([]) is table[0]
+    assert lane.next(table[:1]) is None
+    assert [lane.next(others[:number]) for number in range(3)] == others
+    assert lane.next(others) is None
+
+
 CREW = """
 import os, sys, subprocess, time
 from pathlib import Path
@@ -195,7 +218,7 @@ def long(folder):
         child.wait()
 
 found = Job("quick", quick), Job("broken", broken), Job("untold", untold)
-late = Job("long", long, timely=True), Job("timely", timely, alone=True)
+late = Job("long", long, timely=True), Job("timely", timely, alone=1)
 jobs = {job.name: job for job in (*found, *late)}
 if sys.argv[2:] == ["serve"]:
     serve(jobs)
