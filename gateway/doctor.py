@@ -36,6 +36,7 @@ def examine(
         *found.state.glob("*.key"),
         *(found.state / "subjects").glob("*.key"),
         *(found.state / "authority").glob("*key*"),
+        *filter(None, (found.console.client_secret,)),
     ]
     manifest, member_findings = _manifest(found)
     return [

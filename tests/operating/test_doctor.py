@@ -195,6 +195,17 @@ def test_a_key_that_others_can_read_is_found(name: str, node: Copy) -> None:
     assert (found.state, found.remedy) == ("problem", f"chmod 600 {node.folder / name}")
 
 
+def test_a_consoles_secret_that_others_can_read_is_found(gateway: Copy) -> None:
+    """It lies wherever the settings say, beside the state folder or not."""
+    secret = gateway.folder.parent / "console.secret"
+    secret.write_text("s3cret")
+    secret.chmod(0o644)
+    with gateway.settings.open("a") as settings:
+        settings.write(f"\n[console]\nclient_secret = {json.dumps(str(secret))}\n")
+    found = only(gateway.examine(), "modes")
+    assert (found.state, found.remedy) == ("problem", f"chmod 600 {secret}")
+
+
 def test_a_state_folder_that_others_can_enter_is_found(gateway: Copy) -> None:
     """Its ledger and log would be read."""
     gateway.folder.chmod(0o755)
