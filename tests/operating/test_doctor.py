@@ -78,8 +78,8 @@ class Copy:
 
 def _copy(running: Federation, name: str, place: Path, examine: Examine) -> Copy:
     source = running.state / name
-    # The officers' socket is no file that can be copied.
-    shutil.copytree(source, place, ignore=shutil.ignore_patterns("*.sock"))
+    # The officers' socket is no file that can be copied; what is being written is gone in a moment.
+    shutil.copytree(source, place, ignore=shutil.ignore_patterns("*.sock", "*.tmp"))
     place.chmod(0o700)
     file = "gateway.toml" if name == "gateway" else "node.toml"
     settings = place / file
