@@ -16,6 +16,11 @@ Request = TypeVar("Request")
 Response = TypeVar("Response")
 Stub = TypeVar("Stub")
 
+LONGEST_RULE = 200
+LONGEST_TEXT = 500
+_PASSING: Final = frozenset(("UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL"))
+"""Statuses that are no answer; the others are a refusal."""
+
 
 @dataclass(frozen=True, slots=True)
 class Asked(Generic[Response]):
@@ -45,7 +50,10 @@ def ask_each(
     *,
     long: bool = False,
 ) -> Asked[Response]:
-    """As `Departments.ask`, over these stubs of whichever service."""
+    """Asks those at once, over these stubs of whichever service, and waits for all.
+
+    Raises DEADLINE where no time is left. `long` is as in `Departments.ask`.
+    """
     if seconds <= 0:
         raise error("DEADLINE")
     if len(names) == 1 and not long:
@@ -100,12 +108,6 @@ def _said(failure: grpc.RpcError) -> LandbridgeError:
     if call.code() is grpc.StatusCode.CANCELLED:
         return error("DEPARTMENT_MISSING")
     return from_rpc_error(failure)
-
-
-_PASSING: Final = frozenset(("UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL"))
-"""Statuses that are no answer; the others are a refusal."""
-LONGEST_RULE = 200
-LONGEST_TEXT = 500
 
 
 def named(department: str, said: LandbridgeError) -> LandbridgeError:

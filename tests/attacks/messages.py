@@ -234,25 +234,33 @@ def _sign(request: Any, asking: AskingSigner, link: LinkSigner) -> None:
         return
 
 
+def call_method(
+    channel: grpc.Channel, method: MethodDescriptor, content: bytes, token: str, seconds: float
+) -> None:
+    """Calls it with that message, twice where it takes a stream, and hears the reply to its end."""
+    path = f"/{method.containing_service.full_name}/{method.name}"
+    metadata = (("authorization", f"Bearer {token}"),)
+    if method.client_streaming:
+        stream: Any = channel.stream_stream(path)
+        list(stream(iter([content, content]), timeout=seconds, metadata=metadata))
+    elif method.server_streaming:
+        listened: Any = channel.unary_stream(path)
+        list(listened(content, timeout=seconds, metadata=metadata))
+    else:
+        asked: Any = channel.unary_unary(path)
+        asked(content, timeout=seconds, metadata=metadata)
+
+
 def _send(
     found: Fuzz, channel: grpc.Channel, method: MethodDescriptor, content: bytes, token: str,
     seconds: float, where: str,
 ) -> None:  # fmt: skip
-    path = f"/{method.containing_service.full_name}/{method.name}"
-    metadata = (("authorization", f"Bearer {token}"),)
     # Some hold a question until there is something to say (0029).
     waits = method.name in ("FollowConsultations", "FollowConcerns")
+    follows = method.server_streaming and not method.client_streaming
     found.tried += 1
     try:
-        if method.client_streaming:
-            stream: Any = channel.stream_stream(path)
-            list(stream(iter([content, content]), timeout=seconds, metadata=metadata))
-        elif method.server_streaming:
-            listened: Any = channel.unary_stream(path)
-            list(listened(content, timeout=1.0, metadata=metadata))
-        else:
-            asked: Any = channel.unary_unary(path)
-            asked(content, timeout=1.0 if waits else seconds, metadata=metadata)
+        call_method(channel, method, content, token, 1.0 if waits or follows else seconds)
     except grpc.RpcError as failure:
         call = cast(grpc.Call, failure)
         problem, code = problem_of(call), call.code().name

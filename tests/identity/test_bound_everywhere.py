@@ -13,7 +13,7 @@ from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message_factory import GetMessageClass
 
 from landbridge.testing import federation
-from tests.attacks.messages import GATEWAY, methods
+from tests.attacks.messages import GATEWAY, call_method, methods
 from tests.attacks.worlds import World, lay, problem_of
 
 pytestmark = pytest.mark.journey
@@ -56,19 +56,8 @@ def _end(channel: grpc.Channel, method: MethodDescriptor, token: str) -> str:
             inner.SetInParent()
     if "question_id" in inner.DESCRIPTOR.fields_by_name:
         inner.question_id = f"{1:032x}"
-    path = f"/{method.containing_service.full_name}/{method.name}"
-    metadata = (("authorization", f"Bearer {token}"),)
-    content = request.SerializeToString()
     try:
-        if method.client_streaming:
-            both: Any = channel.stream_stream(path)
-            list(both(iter([content]), timeout=10, metadata=metadata))
-        elif method.server_streaming:
-            listened: Any = channel.unary_stream(path)
-            list(listened(content, timeout=10, metadata=metadata))
-        else:
-            asked: Any = channel.unary_unary(path)
-            asked(content, timeout=10, metadata=metadata)
+        call_method(channel, method, request.SerializeToString(), token, 10)
     except grpc.RpcError as failure:
         call = cast(grpc.Call, failure)
         return problem_of(call).reason or call.code().name
